@@ -1,0 +1,44 @@
+export {
+  AGENT_STATUSES,
+  AGENT_TYPES,
+  EVENT_SOURCES,
+  EVENT_TYPES,
+  NOTIFICATION_METHODS,
+  eventTypeOf,
+  nameFieldOf,
+  previousStatusOf,
+  type AgentKey,
+  type AgentStatus,
+  type AgentType,
+  type EventSource,
+  type EventType,
+  type NotificationMethod,
+} from './agent.js';
+export { ID_LIMIT, isId, parseId } from './id.js';
+export {
+  decodeStatusChange,
+  encodeStatusChange,
+  STATUS_CHANGED_SOURCE,
+  STATUS_CHANGED_TYPE,
+  type EncodedStatusChange,
+  type StatusChange,
+} from './status-changed.js';
+export {
+  MAX_CLOCK_LEAD_MS,
+  MAX_NAME_LENGTH,
+  MAX_TELEMETRY_ITEMS,
+  parseTelemetry,
+  type FieldErrors,
+  type TelemetryItem,
+  type TelemetryParse,
+} from './telemetry.js';
+export {
+  DISPATCHER_GROUP,
+  ERROR_HEADER,
+  partitionKey,
+  PRESENCE_GROUP,
+  STATUS_CHANGED_TOPIC,
+  TELEMETRY_DEAD_LETTER_TOPIC,
+  TELEMETRY_TOPIC,
+  TOPICS,
+} from './topics.js';

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import {
+  AGENT_STATUSES,
+  AGENT_TYPES,
+  EVENT_SOURCES,
+  nameFieldOf,
+  previousStatusOf,
+  type AgentStatus,
+  type AgentType,
+  type EventSource,
+} from './agent.js';
+
+/** A real transition of an agent, as the status-change log holds it: contract §5. */
+export interface StatusChange {
+  /** UUIDv7; `ce_id` on the topic. */
+  readonly id: string;
+  readonly clientId: number;
+  readonly agentId: number;
+  readonly agentType: AgentType;
+  /** Extension name (local) or phone number (remote). */
+  readonly name: string;
+  readonly agentStatus: AgentStatus;
+  readonly eventSource: EventSource;
+  /** Counts the agent's changes from 1 without gaps. */
+  readonly sequence: number;
+  readonly occurredAt: Date;
+  readonly changedAt: Date;
+}
+
+/** The CloudEvents `type` of every record of the status topic. */
+export const STATUS_CHANGED_TYPE = 'agent.status-changed.v1';
+/** The CloudEvents `source`. */
+export const STATUS_CHANGED_SOURCE = '/rollcall/presence';
+
+/** A Kafka record's value and headers. */
+export interface EncodedStatusChange {
+  readonly value: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Writes a change as a CloudEvent in Kafka's binary mode: contract §5.
+ *
+ * @param traceparent W3C trace context, so that a delivery can be followed back to its telemetry
+ */
+export function encodeStatusChange(change: StatusChange, traceparent: string): EncodedStatusChange {
+  return {
+    value: JSON.stringify({
+      client_id: String(change.clientId),
+      agent_id: change.agentId,
+      agent_type: change.agentType,
+      [nameFieldOf(change.agentType)]: change.name,
+      agent_status: change.agentStatus,
+      previous_status: previousStatusOf(change.agentStatus),
+      event_source: change.eventSource,
+      sequence: change.sequence,
+      occurred_at: change.occurredAt.toISOString(),
+      changed_at: change.changedAt.toISOString(),
+    }),
+    headers: {
+      ce_specversion: '1.0',
+      ce_id: change.id,
+      ce_source: STATUS_CHANGED_SOURCE,
+      ce_type: STATUS_CHANGED_TYPE,
+      ce_subject: `${change.clientId}:${change.agentId}`,
+      ce_time: change.changedAt.toISOString(),
+      'content-type': 'application/json',
+      traceparent,
+    },
+  };
+}
+
+const wireSchema = z.object({
+  client_id: z.string().regex(/^\d{1,10}$/),
+  agent_id: z.number().int().nonnegative(),
+  agent_type: z.enum(AGENT_TYPES),
+  extension_name: z.string().optional(),
+  agent_number: z.string().optional(),
+  agent_status: z.enum(AGENT_STATUSES),
+  event_source: z.enum(EVENT_SOURCES),
+  sequence: z.number().int().positive(),
+  occurred_at: z.iso.datetime(),
+  changed_at: z.iso.datetime(),
+});
+
+/**
+ * Reads a record of the status topic.
+ *
+ * @throws Error that names what is wrong; the record was then not written by presence
+ */
+export function decodeStatusChange(value: string, headers: Readonly<Record<string, string>>): StatusChange {
+  const wire = wireSchema.parse(JSON.parse(value));
+  const id = z.uuid({ error: 'the ce_id header must be a UUID' }).parse(headers['ce_id']);
+  const name = wire[nameFieldOf(wire.agent_type)];
+  if (name === undefined) throw new Error(`${nameFieldOf(wire.agent_type)} is required for a ${wire.agent_type} agent`);
+  return {
+    id,
+    clientId: Number(wire.client_id),
+    agentId: wire.agent_id,
+    agentType: wire.agent_type,
+    name,
+    agentStatus: wire.agent_status,
+    eventSource: wire.event_source,
+    sequence: wire.sequence,
+    occurredAt: new Date(wire.occurred_at),
+    changedAt: new Date(wire.changed_at),
+  };
+}

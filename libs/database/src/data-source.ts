@@ -1,0 +1,62 @@
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { Access1764000000001 } from './migrations/1764000000001-access.js';
+import { Subscription1764000000002 } from './migrations/1764000000002-subscription.js';
+import { Presence1764000000003 } from './migrations/1764000000003-presence.js';
+import { Dispatch1764000000004 } from './migrations/1764000000004-dispatch.js';
+
+/** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
+export const MIGRATIONS = [Access1764000000001, Subscription1764000000002, Presence1764000000003, Dispatch1764000000004];
+
+/** Longest that the server works on one statement, in milliseconds. */
+const STATEMENT_TIMEOUT_MS = 10_000;
+/** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */
+const QUERY_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 5000;
+
+const INT8_OID = 20;
+
+/** Ids, sequences and positions stay far below 2^53. Lanes do not: select them as text. */
+const types = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    oid === INT8_OID && format !== 'binary'
+      ? Number
+      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
+};
+
+export interface DatabaseOptions {
+  /** `postgresql://…` */
+  readonly url: string;
+  /** Shown in `pg_stat_activity`, so that an operator sees whose connection it is. */
+  readonly applicationName: string;
+  /** Most connections of this service. */
+  readonly poolSize: number;
+}
+
+/** A data source that is not yet connected; entities are those of the service that asks. */
+export function createDataSource(
+  options: DatabaseOptions,
+  entities: NonNullable<DataSource['options']['entities']> = [],
+): DataSource {
+  return new DataSource({
+    type: 'postgres',
+    url: options.url,
+    applicationName: options.applicationName,
+    poolSize: options.poolSize,
+    entities,
+    migrations: MIGRATIONS,
+    migrationsTableName: 'rollcall_migration',
+    extra: {
+      types,
+      keepAlive: true,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: QUERY_TIMEOUT_MS,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    },
+  });
+}
+
+/** The pg pool under a data source, for the hand-written statements of the hot path. */
+export function poolOf(dataSource: DataSource): pg.Pool {
+  return (dataSource.driver as unknown as { master: pg.Pool }).master;
+}

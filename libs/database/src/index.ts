@@ -1,0 +1,3 @@
+export { createDataSource, MIGRATIONS, poolOf, type DatabaseOptions } from './data-source.js';
+export { EmbeddedPostgres, EmbeddedPostgresError } from './embedded-postgres.js';
+export { assertSchemaCurrent, migrate } from './migrate.js';

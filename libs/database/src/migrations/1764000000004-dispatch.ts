@@ -1,0 +1,99 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** What is on its way: the queue of deliveries in lanes, and the log of attempts. Owned by dispatcher. */
+export class Dispatch1764000000004 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      create schema dispatch;
+
+      -- How far each agent's changes have been fanned out. A change at or below it is a repeat and inserts nothing.
+      create table dispatch.agent_cursor (
+        client_id bigint not null,
+        agent_id bigint not null,
+        last_sequence bigint not null,
+        primary key (client_id, agent_id)
+      ) with (fillfactor = 70);
+
+      -- One agent and one url are a lane; deliveries of a lane are made in sequence: contract §7.3.
+      create function dispatch.lane_of(client_id bigint, agent_id bigint, url text) returns bigint
+        language sql immutable parallel safe
+        return hashtextextended(url, hashint8extended(client_id, agent_id));
+
+      -- Deliveries that are not finished. Rows leave a lane only at its head, so a lane with rows always has a tail.
+      create table dispatch.queue (
+        lane bigint not null,
+        sequence bigint not null,
+        agent_event_id bigint not null,
+        change_id uuid not null,
+        client_id bigint not null,
+        agent_id bigint not null,
+        -- Attempts made.
+        attempts smallint not null default 0,
+        -- Null: waits behind an earlier one of its lane. Else the head's next moment: an attempt, the end of a lease
+        -- (lease_owner is set), or, while its agent event is suspended, the end of the window.
+        due_at timestamptz,
+        lease_owner uuid,
+        -- Something waits behind this row; who finishes it must look for the next of the lane.
+        followed boolean not null default false,
+        -- The retry window ends: contract §7.4.
+        expires_at timestamptz not null,
+        primary key (lane, sequence, agent_event_id)
+      ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
+      -- Serves the claim of what is due.
+      create index queue_due on dispatch.queue (due_at) where due_at is not null;
+
+      -- Every attempt that was made. A delivery's outcome is its last attempt's.
+      create table dispatch.attempt (
+        agent_event_id bigint not null,
+        change_id uuid not null,
+        attempt smallint not null,
+        attempted_at timestamptz not null,
+        latency_ms integer not null,
+        -- delivered: 2xx; retry: failed and tried again; failed: the window ended; dropped: the agent event was deleted.
+        outcome text not null check (outcome in ('delivered', 'retry', 'failed', 'dropped')),
+        http_status smallint,
+        error text,
+        -- At most the first 4 KiB of the answer.
+        response text,
+        primary key (agent_event_id, change_id, attempt)
+      ) partition by range (change_id);
+
+      -- Agent events that are failing or suspended; those that are well have no row.
+      create table dispatch.event_health (
+        agent_event_id bigint primary key,
+        failing_since timestamptz not null,
+        suspended_at timestamptz,
+        suspended_reason text check (suspended_reason in ('gone', 'failing'))
+      );
+
+      create function dispatch.maintain_partitions(retention interval) returns void
+        language plpgsql as $$
+        declare
+          day date;
+          part record;
+        begin
+          perform pg_advisory_xact_lock(hashtext('dispatch.maintain_partitions'));
+          -- A delivery may be attempted for days after its change, so partitions reach back as far as the log does.
+          for day in select generate_series(((now() - retention) at time zone 'utc')::date - 1, (now() at time zone 'utc')::date + 7, '1 day')::date loop
+            execute format(
+              'create table if not exists dispatch.%I partition of dispatch.attempt for values from (%L) to (%L)',
+              'attempt_' || to_char(day, 'YYYYMMDD'),
+              presence.uuid_v7_floor(day::timestamp at time zone 'utc'),
+              presence.uuid_v7_floor((day + 1)::timestamp at time zone 'utc'));
+          end loop;
+          for part in
+            select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+            where i.inhparent = 'dispatch.attempt'::regclass
+              and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 < ((now() - retention) at time zone 'utc')::date
+          loop
+            execute format('drop table dispatch.%I', part.relname);
+          end loop;
+        end $$;
+      select dispatch.maintain_partitions('30 days');
+    `);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query('drop schema dispatch cascade');
+  }
+}

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { parseDuration } from './duration.js';
+
+/**
+ * All settings of all services: contract §8. This file is the only reader of `process.env`; everything else is handed a
+ * typed configuration. `describeSettings` feeds `.env.example`, so a setting is documented where it is defined.
+ */
+
+const duration = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms === undefined) {
+    context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 500ms, 10s, 2m or 24h` });
+    return z.NEVER;
+  }
+  return ms;
+});
+
+const commaList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
+
+const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535);
+
+const rateLimit = z.string().transform((text, context) => {
+  if (text === 'off') return undefined;
+  const match = /^(\d+)\/(\d+(?:ms|s|m|h|d))$/.exec(text);
+  const windowMs = match && parseDuration(match[2]!);
+  if (!match || !windowMs || Number(match[1]) < 1) {
+    context.addIssue({ code: 'custom', message: `"${text}" is neither "off" nor requests per duration such as 6000/1m` });
+    return z.NEVER;
+  }
+  return { requests: Number(match[1]), windowMs };
+});
+
+const bootstrapApps = z.string().transform((text, context) => {
+  try {
+    return z
+      .array(
+        z.object({
+          app_id: z.string().min(1).max(255),
+          secret: z.string().min(1).max(1024),
+          client_id: z.coerce.number().int().min(0).max(4_294_967_295),
+          access: z.enum(['call_api', 'all', 'platform']),
+        }),
+      )
+      .parse(JSON.parse(text));
+  } catch {
+    // The parser's own message would print the value, and with it the secrets.
+    context.addIssue({
+      code: 'custom',
+      message: 'must be a JSON array of {"app_id","secret","client_id","access"}, access one of call_api, all, platform',
+    });
+    return z.NEVER;
+  }
+});
+
+const settings = {
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' }).optional(),
+  DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(10),
+  KAFKA_BROKERS: commaList.optional(),
+  KAFKA_TOPIC_PARTITIONS: z.coerce.number().int().min(1).max(10_000).default(12),
+  DATA_DIR: z.string().default('.rollcall'),
+  HOST: z.string().optional(),
+  SUBSCRIPTION_API_PORT: port.default(3000),
+  PRESENCE_PORT: port.default(3001),
+  DISPATCHER_PORT: port.default(3002),
+  RECEIVER_PORT: port.default(3003),
+  BOOTSTRAP_APPS: bootstrapApps.optional(),
+  ALLOW_DESTINATIONS: commaList.optional(),
+  DELIVERY_RETRY_SCHEDULE: z.string().default('5s,30s,2m,5m,15m,30m,1h,2h,4h,8h,8h').pipe(commaList).pipe(z.array(duration)),
+  DELIVERY_WINDOW: duration.default(24 * 3_600_000),
+  DELIVERY_TIMEOUT: duration.default(10_000),
+  AGENT_EVENT_LIMIT: z.coerce.number().int().min(0).default(1000),
+  RATE_LIMIT: rateLimit.default({ requests: 6000, windowMs: 60_000 }),
+  ENCRYPTION_KEY: z.string().min(16, 'must have at least 16 characters').optional(),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+};
+
+const schema = z.object(settings);
+
+/** The settings as read: durations in milliseconds, lists split, defaults filled in. */
+export type Settings = z.output<typeof schema>;
+
+/** The settings of a service that runs on its own: database and broker are there. */
+export type ServiceSettings = Settings & { DATABASE_URL: string; KAFKA_BROKERS: string[]; HOST: string };
+
+/** What a wrong or missing setting is reported as: one line a setting, and nothing starts. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads the settings.
+ *
+ * @param env defaults to the process's environment; an empty value counts as unset
+ * @throws ConfigError naming every setting that is wrong, never printing a value that may be a secret
+ */
+export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const given = Object.fromEntries(Object.keys(settings).map((name) => [name, env[name] === '' ? undefined : env[name]]));
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
+  }
+  return parsed.data;
+}
+
+/**
+ * Reads the settings of a service that runs on its own, which needs a database and a broker: contract §8.
+ *
+ * @throws ConfigError as {@link readSettings}
+ */
+export function readServiceSettings(env?: Readonly<Record<string, string | undefined>>): ServiceSettings {
+  const read = readSettings(env);
+  const missing = (['DATABASE_URL', 'KAFKA_BROKERS'] as const).filter((name) => read[name] === undefined);
+  if (missing.length > 0) {
+    throw new ConfigError(missing.map((name) => `${name}: is required by a service that runs on its own`).join('\n'));
+  }
+  return { ...read, DATABASE_URL: read.DATABASE_URL!, KAFKA_BROKERS: read.KAFKA_BROKERS!, HOST: read.HOST ?? '127.0.0.1' };
+}
+
+/** Whether an address to listen on can only be reached from this machine. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}

@@ -1,0 +1,7 @@
+export { ConfigError, isLoopback, readServiceSettings, readSettings, type ServiceSettings, type Settings } from './config.js';
+export { parseDuration } from './duration.js';
+export { createLogger, NestLogger, type Logger } from './logger.js';
+export { Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
+export { backoffDelay, waitBackoff, type Backoff } from './retry.js';
+export { runService, type RunningService } from './service.js';
+export { VERSION } from './version.js';

@@ -1,0 +1,55 @@
+import type { LoggerService } from '@nestjs/common';
+import { pino, type Logger } from 'pino';
+
+export type { Logger } from 'pino';
+
+/** Fields that never reach a log, wherever they stand. */
+const SECRET_PATHS = [
+  'secret',
+  'client_secret',
+  'access_token',
+  'authorization',
+  '*.secret',
+  '*.client_secret',
+  '*.access_token',
+  '*.authorization',
+];
+
+/**
+ * One JSON line per unit of work on standard output, under a dotted event name such as `telemetry.applied`.
+ *
+ * @param service stands in every line, so that the all-in-one's lines can be told apart
+ */
+export function createLogger(service: string, level: string): Logger {
+  return pino({ level, base: { service }, redact: SECRET_PATHS, timestamp: pino.stdTimeFunctions.isoTime });
+}
+
+/** Nest's own messages through the service's logger: its start-up chatter only at `debug`. */
+export class NestLogger implements LoggerService {
+  constructor(private readonly logger: Logger) {}
+
+  log(message: unknown, context?: unknown): void {
+    this.logger.debug({ context }, String(message));
+  }
+
+  warn(message: unknown, context?: unknown): void {
+    this.logger.warn({ context }, String(message));
+  }
+
+  error(message: unknown, ...rest: unknown[]): void {
+    if (message instanceof Error) this.logger.error({ err: message }, message.message);
+    else this.logger.error({ detail: rest }, String(message));
+  }
+
+  debug(message: unknown, context?: unknown): void {
+    this.logger.debug({ context }, String(message));
+  }
+
+  verbose(message: unknown, context?: unknown): void {
+    this.logger.trace({ context }, String(message));
+  }
+
+  fatal(message: unknown, context?: unknown): void {
+    this.logger.fatal({ context }, String(message));
+  }
+}

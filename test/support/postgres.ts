@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { inject } from 'vitest';
+import { EmbeddedPostgres, migrate } from '#database';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Server on which tests make their databases; its database `rollcall_template` is migrated. */
+    postgresUrl: string;
+  }
+}
+
+const TEMPLATE = 'rollcall_template';
+
+/** vitest global setup: one real PostgreSQL server for the run, and one migrated database that tests copy. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const directory = await mkdtemp(join(tmpdir(), 'rollcall-test-'));
+  // The server may run as another user than we do (as root it must), and has to enter this directory.
+  await import('node:fs/promises').then(({ chmod }) => chmod(directory, 0o755));
+  const server = await EmbeddedPostgres.start(directory, ['fsync=off', 'max_connections=400']);
+  await server.ensureDatabase(TEMPLATE);
+  await migrate(server.url(TEMPLATE));
+  project.provide('postgresUrl', server.url('postgres'));
+  return async () => {
+    await server.stop('immediate');
+    await rm(directory, { recursive: true, force: true });
+  };
+}
+
+export interface TestDatabase {
+  readonly url: string;
+  readonly name: string;
+  /** Drops the database, ending whoever is still connected. */
+  drop(): Promise<void>;
+}
+
+/** A migrated database of the caller's own. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const serverUrl = inject('postgresUrl');
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  // Copies of one template exclude each other; the lock makes parallel test files wait instead of failing.
+  await withClient(serverUrl, async (client) => {
+    await client.query('select pg_advisory_lock(1)');
+    await client.query(`create database ${name} template ${TEMPLATE}`);
+  });
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  return {
+    url: url.toString(),
+    name,
+    drop: () =>
+      withClient(serverUrl, async (client) => void (await client.query(`drop database if exists ${name} with (force)`))),
+  };
+}
+
+async function withClient(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
