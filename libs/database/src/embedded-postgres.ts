@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
+import { StartError } from '#runtime';
 
 const run = promisify(execFile);
 
@@ -29,7 +30,7 @@ interface Account {
 }
 
 /** Why an embedded server cannot be had, in words for the person who typed the command. */
-export class EmbeddedPostgresError extends Error {
+export class EmbeddedPostgresError extends StartError {
   override readonly name = 'EmbeddedPostgresError';
 }
 

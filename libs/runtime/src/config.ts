@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDuration } from './duration.js';
+import { StartError } from './start-error.js';
 
 /**
  * All settings of all services: contract §8. This file is the only reader of `process.env`; everything else is handed a
@@ -76,7 +77,7 @@ const settings = {
   AGENT_EVENT_LIMIT: z.coerce.number().int().min(0).default(1000),
   RATE_LIMIT: rateLimit.default({ requests: 6000, windowMs: 60_000 }),
   ENCRYPTION_KEY: z.string().min(16, 'must have at least 16 characters').optional(),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
 };
 
 const schema = z.object(settings);
@@ -88,7 +89,7 @@ export type Settings = z.output<typeof schema>;
 export type ServiceSettings = Settings & { DATABASE_URL: string; KAFKA_BROKERS: string[]; HOST: string };
 
 /** What a wrong or missing setting is reported as: one line a setting, and nothing starts. */
-export class ConfigError extends Error {
+export class ConfigError extends StartError {
   override readonly name = 'ConfigError';
 }
 

@@ -1,5 +1,5 @@
-import type { Logger } from './logger.js';
-import { ConfigError } from './config.js';
+import { createLogger, type Logger } from './logger.js';
+import { StartError } from './start-error.js';
 
 /** A service that has been started and can be stopped; what every `start` function returns. */
 export interface RunningService {
@@ -13,40 +13,52 @@ export interface RunningService {
 const STOP_TIMEOUT_MS = 25_000;
 
 /**
- * The whole of a service's `main`: starts it, stops it on SIGTERM or SIGINT with exit code 0, and ends the process with
- * code 1 and a message for people when it cannot start.
+ * The whole of a service's `main`: reads its settings, starts it, stops it on SIGTERM or SIGINT with exit code 0, and
+ * ends the process with code 1 and a message for people when it cannot start.
+ *
+ * @param name the service's name in its log lines
+ * @param readSettings throws a StartError that names the settings that are wrong
+ * @param start makes the running service; must not leave anything running when it throws
  */
-export async function runService(logger: Logger, start: () => Promise<RunningService>): Promise<void> {
-  let stopping = false;
-  const started = start();
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) return;
-    stopping = true;
-    logger.info({ signal }, 'service.stopping');
-    const timer = setTimeout(() => {
-      logger.error('service.stop_timed_out');
-      process.exit(1);
-    }, STOP_TIMEOUT_MS);
-    timer.unref();
-    started
-      .then((service) => service.stop())
-      .then(() => logger.info('service.stopped'))
-      .then(
-        () => process.exit(0),
-        (error: unknown) => {
-          logger.error({ err: error }, 'service.stop_failed');
-          process.exit(1);
-        },
-      );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+export async function runService<S extends { LOG_LEVEL?: string | undefined }>(
+  name: string,
+  readSettings: () => S,
+  start: (settings: S, logger: Logger) => Promise<RunningService>,
+): Promise<void> {
+  let logger = createLogger(name, 'info');
+  let starting: Promise<RunningService>;
   try {
-    const service = await started;
-    logger.info({ url: service.url }, 'service.started');
+    const settings = readSettings();
+    logger = createLogger(name, settings.LOG_LEVEL ?? 'info');
+    starting = start(settings, logger);
+    stopOnSignal(starting, logger);
+    logger.info({ url: (await starting).url }, 'service.started');
   } catch (error) {
-    if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+    if (error instanceof StartError) process.stderr.write(`${error.message}\n`);
     else logger.fatal({ err: error }, 'service.start_failed');
     process.exit(1);
   }
+}
+
+function stopOnSignal(starting: Promise<RunningService>, logger: Logger): void {
+  let stopping = false;
+  const stop = async (signal: NodeJS.Signals): Promise<void> => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, 'service.stopping');
+    setTimeout(() => {
+      logger.error({ after_ms: STOP_TIMEOUT_MS }, 'service.stop_timed_out');
+      process.exit(1);
+    }, STOP_TIMEOUT_MS).unref();
+    try {
+      await (await starting).stop();
+      logger.info('service.stopped');
+      process.exit(0);
+    } catch (error) {
+      logger.error({ err: error }, 'service.stop_failed');
+      process.exit(1);
+    }
+  };
+  process.on('SIGTERM', (signal) => void stop(signal));
+  process.on('SIGINT', (signal) => void stop(signal));
 }

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, realpath, rm } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { StartError } from '#runtime';
+
+/** Paths of Unix sockets are cut off beyond this on some systems. */
+const MAX_SOCKET_PATH = 100;
+
+/** Held while a process uses a data directory. */
+export interface DataDirectoryLock {
+  release(): Promise<void>;
+}
+
+/**
+ * Takes a data directory for this process. The lock is a listening Unix socket: the kernel closes it with the process,
+ * however that ends, so a stale one is told apart for certain, which a file with a process id is not.
+ *
+ * @throws StartError when another process has the directory
+ */
+export async function lockDataDirectory(dataDir: string): Promise<DataDirectoryLock> {
+  await mkdir(dataDir, { recursive: true });
+  const path = socketPath(await realpath(dataDir));
+  if (await isHeld(path)) throw new StartError(`Rollcall is already running on ${dataDir}: stop it, or set DATA_DIR to another directory.`);
+  await rm(path, { force: true });
+  const server: Server = createServer((socket) => socket.end()).listen(path);
+  server.unref();
+  await once(server, 'listening');
+  return {
+    release: async () => {
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+async function isHeld(path: string): Promise<boolean> {
+  const socket = connect(path);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ECONNREFUSED') return false;
+    throw error;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function socketPath(dataDir: string): string {
+  const inside = join(dataDir, 'lock');
+  if (inside.length <= MAX_SOCKET_PATH) return inside;
+  return join(tmpdir(), `rollcall-${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}.lock`);
+}

@@ -1,0 +1,113 @@
+import { createKafkaBus, InProcessBroker, type Bus } from '#bus';
+import { STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC } from '#contracts';
+import { EmbeddedPostgres, migrate } from '#database';
+import { createLogger, isLoopback, type Logger, type RunningService, type ServiceSettings, type Settings } from '#runtime';
+import { startDispatcher } from '../../dispatcher/src/start.js';
+import { startPresence } from '../../presence/src/start.js';
+import { startSubscriptionApi } from '../../subscription-api/src/start.js';
+import { lockDataDirectory } from './data-directory-lock.js';
+import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from './demo.js';
+import { startDemoReceiver } from './demo-receiver.js';
+import { addDemoAgent } from './demo.repository.js';
+import { assertPortsFree } from './ports.js';
+
+const LOOPBACK_DESTINATIONS = ['127.0.0.0/8', '::1'];
+
+/** Undoes one step of the start. */
+type Stop = () => Promise<void>;
+
+/**
+ * Starts everything in one process: embedded PostgreSQL (unless DATABASE_URL), migrations, the in-process bus (unless
+ * KAFKA_BROKERS), the three services as containers of their own, and on loopback the demo. Stops it in reverse.
+ *
+ * @param show takes the lines for the person at the terminal
+ * @throws StartError when the data directory or a port is taken
+ */
+export async function startAllInOne(settings: Settings, show: (text: string) => void): Promise<RunningService> {
+  const stops: Stop[] = [];
+  const stop: Stop = async () => {
+    for (let undo = stops.pop(); undo; undo = stops.pop()) await undo();
+  };
+  try {
+    return { url: await startSteps(settings, show, stops), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startSteps(settings: Settings, show: (text: string) => void, stops: Stop[]): Promise<string> {
+  const host = settings.HOST ?? '127.0.0.1';
+  const local = isLoopback(host);
+  const level = settings.LOG_LEVEL ?? 'warn';
+
+  const lock = await lockDataDirectory(settings.DATA_DIR);
+  stops.push(() => lock.release());
+  await assertPortsFree(host, {
+    SUBSCRIPTION_API_PORT: settings.SUBSCRIPTION_API_PORT,
+    PRESENCE_PORT: settings.PRESENCE_PORT,
+    DISPATCHER_PORT: settings.DISPATCHER_PORT,
+    ...(local && { RECEIVER_PORT: settings.RECEIVER_PORT }),
+  });
+
+  const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, stops));
+  await migrate(databaseUrl);
+
+  const withDemo = local && settings.BOOTSTRAP_APPS === undefined;
+  if (withDemo) await addDemoAgent(databaseUrl, DEMO_AGENT);
+  if (!local && settings.BOOTSTRAP_APPS === undefined) {
+    show(`The demo applications are not made, since ${host} can be reached from other machines: name applications in BOOTSTRAP_APPS.`);
+  }
+
+  const serviceSettings: ServiceSettings = {
+    ...settings,
+    DATABASE_URL: databaseUrl,
+    KAFKA_BROKERS: settings.KAFKA_BROKERS ?? [],
+    HOST: host,
+    BOOTSTRAP_APPS: settings.BOOTSTRAP_APPS ?? (withDemo ? DEMO_APPLICATIONS : []),
+    ALLOW_DESTINATIONS: settings.ALLOW_DESTINATIONS ?? (local ? LOOPBACK_DESTINATIONS : []),
+  };
+  const busFor = createBuses(serviceSettings);
+  const start = async (
+    name: string,
+    service: (options: { settings: ServiceSettings; bus: Bus; logger: Logger }) => Promise<RunningService>,
+  ): Promise<string> => {
+    const logger = createLogger(name, level);
+    const running = await service({ settings: serviceSettings, bus: busFor(name, logger), logger });
+    stops.push(() => running.stop());
+    return running.url;
+  };
+
+  // From the end of the path to its start, so that each finds the next one there; stopped the other way round.
+  const receiver = local ? await startDemoReceiver(host, settings.RECEIVER_PORT, show) : undefined;
+  if (receiver) stops.push(() => receiver.stop());
+  const dispatcher = await start('dispatcher', startDispatcher);
+  const presence = await start('presence', startPresence);
+  const subscriptionApi = await start('subscription-api', startSubscriptionApi);
+
+  show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));
+  return subscriptionApi;
+}
+
+async function startDatabase(dataDir: string, show: (text: string) => void, stops: Stop[]): Promise<string> {
+  show(`Starting PostgreSQL in ${dataDir} ...`);
+  const server = await EmbeddedPostgres.start(dataDir);
+  stops.push(() => server.stop());
+  await server.ensureDatabase('rollcall');
+  return server.url();
+}
+
+/** One bus a service, as in production: all on one in-process broker, or each with its own connection to Kafka. */
+function createBuses(settings: ServiceSettings): (service: string, logger: Logger) => Bus {
+  if (settings.KAFKA_BROKERS.length > 0) {
+    return (service, logger) =>
+      createKafkaBus({
+        brokers: settings.KAFKA_BROKERS,
+        clientId: `rollcall-${service}`,
+        partitions: settings.KAFKA_TOPIC_PARTITIONS,
+        logger,
+      });
+  }
+  const broker = new InProcessBroker({ consumed: [TELEMETRY_TOPIC, STATUS_CHANGED_TOPIC] });
+  return () => broker.bus();
+}
