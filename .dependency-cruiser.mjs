@@ -1,0 +1,99 @@
+// Who may import whom. Each rule is proved by a planted violation in test/boundaries.test.ts.
+
+const TESTS = '\\.(spec|test|conformance)\\.ts$';
+
+/** Only these files may import the package. */
+function only(name, packages, allowed, comment) {
+  return {
+    name,
+    severity: 'error',
+    comment,
+    from: { path: '^(apps|libs|tools)/', pathNot: [TESTS, ...allowed] },
+    to: { path: packages.map((one) => `(^|/)node_modules/${one}/`) },
+  };
+}
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+export default {
+  forbidden: [
+    {
+      name: 'no-cycle',
+      severity: 'error',
+      comment: 'The path reads one way.',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-app-to-app',
+      severity: 'error',
+      comment: 'Services share nothing but libs; only the all-in-one imports how each is started.',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: ['^apps/$1/'] },
+    },
+    {
+      name: 'all-in-one-imports-start-only',
+      severity: 'error',
+      comment: 'The all-in-one starts the services; it does not reach into them.',
+      from: { path: '^apps/all-in-one/' },
+      to: { path: '^apps/(?!all-in-one/)', pathNot: ['^apps/[^/]+/src/start\\.ts$'] },
+    },
+    {
+      name: 'no-lib-to-app',
+      severity: 'error',
+      comment: 'Libs know nothing of the services.',
+      from: { path: '^libs/' },
+      to: { path: '^(apps|tools)/' },
+    },
+    {
+      name: 'contracts-import-their-schema-library-only',
+      severity: 'error',
+      comment: 'What the services share of each other stands on nothing but zod.',
+      from: { path: '^libs/contracts/', pathNot: [TESTS] },
+      to: { pathNot: ['^libs/contracts/', '(^|/)node_modules/zod/'] },
+    },
+    {
+      name: 'libs-by-their-index',
+      severity: 'error',
+      comment: 'A lib is used through its one index.',
+      from: { path: '^(?:apps|libs)/([^/]+)/', pathNot: [TESTS] },
+      to: { path: '^libs/([^/]+)/src/(?!index\\.ts$)', pathNot: ['^libs/$1/'] },
+    },
+    only('kafkajs-in-bus', ['kafkajs'], ['^libs/bus/', '^tools/kafka/'], 'The bus is a seam; only its lib knows what carries it.'),
+    only(
+      'sql-in-repositories',
+      ['typeorm', 'pg', '@nestjs/typeorm'],
+      ['^libs/database/', '\\.repository\\.ts$', '\\.module\\.ts$'],
+      'SQL stands in repositories.',
+    ),
+    only(
+      'http-client-in-webhook-client',
+      ['axios', 'undici'],
+      ['^libs/webhook/src/webhook\\.client\\.ts$', '^libs/webhook/src/undici-transport\\.ts$'],
+      'Requests to strangers leave through one file, where the address guard is.',
+    ),
+    {
+      name: 'no-missing-dependency',
+      severity: 'error',
+      comment: 'What is imported is in package.json.',
+      from: { path: '^(apps|libs)/', pathNot: [TESTS] },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
+    },
+    {
+      name: 'no-unresolvable',
+      severity: 'error',
+      comment: 'Every import leads somewhere.',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      conditionNames: ['rollcall-source', 'types', 'import', 'node', 'default'],
+      exportsFields: ['exports'],
+      extensions: ['.ts', '.js', '.mjs', '.json', '.d.ts'],
+    },
+  },
+};

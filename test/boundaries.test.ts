@@ -1,0 +1,77 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { cruise, type ICruiseOptions, type ICruiseResult, type IForbiddenRuleType } from 'dependency-cruiser';
+import { ESLint } from 'eslint';
+import { afterEach, describe, expect, it } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..');
+
+interface Configuration {
+  readonly forbidden: IForbiddenRuleType[];
+  readonly options: ICruiseOptions;
+}
+
+/** One rule, and a tree of files that breaks it. */
+const VIOLATIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'no-cycle': { 'libs/bus/src/a.ts': `import './b.js';`, 'libs/bus/src/b.ts': `import './a.js';` },
+  'no-app-to-app': { 'apps/presence/src/a.ts': `import '../../dispatcher/src/start.js';`, 'apps/dispatcher/src/start.ts': '' },
+  'all-in-one-imports-start-only': {
+    'apps/all-in-one/src/start.ts': `import '../../dispatcher/src/engine.js';`,
+    'apps/dispatcher/src/engine.ts': '',
+  },
+  'no-lib-to-app': { 'libs/http/src/a.ts': `import '../../../apps/presence/src/a.js';`, 'apps/presence/src/a.ts': '' },
+  'contracts-import-their-schema-library-only': { 'libs/contracts/src/a.ts': `import 'rxjs';` },
+  'libs-by-their-index': { 'apps/presence/src/a.ts': `import '../../../libs/bus/src/kafka.js';`, 'libs/bus/src/kafka.ts': '' },
+  'kafkajs-in-bus': { 'apps/presence/src/telemetry.consumer.ts': `import 'kafkajs';` },
+  'sql-in-repositories': { 'apps/presence/src/telemetry.service.ts': `import 'pg';` },
+  'http-client-in-webhook-client': { 'apps/dispatcher/src/engine.ts': `import 'undici';` },
+  'no-missing-dependency': { 'apps/presence/src/a.ts': `import 'fast-check';` },
+  'no-unresolvable': { 'apps/presence/src/a.ts': `import './nowhere.js';` },
+};
+
+describe('boundaries', () => {
+  const directories: string[] = [];
+
+  afterEach(async () => {
+    for (const directory of directories.splice(0)) await rm(directory, { recursive: true, force: true });
+  });
+
+  async function broken(files: Readonly<Record<string, string>>): Promise<string[]> {
+    const directory = await mkdtemp(join(tmpdir(), 'rollcall-boundaries-'));
+    directories.push(directory);
+    for (const [path, content] of Object.entries(files)) {
+      await mkdir(dirname(join(directory, path)), { recursive: true });
+      await writeFile(join(directory, path), `${content}\nexport {};\n`);
+    }
+    for (const shared of ['node_modules', 'package.json', 'tsconfig.json']) await symlink(join(ROOT, shared), join(directory, shared));
+    const { default: config } = (await import(join(ROOT, '.dependency-cruiser.mjs'))) as { default: Configuration };
+    const { output } = await cruise(
+      Object.keys(files),
+      { ...config.options, baseDir: directory, ruleSet: { forbidden: config.forbidden }, validate: true },
+      { ...config.options.enhancedResolveOptions } as Parameters<typeof cruise>[2],
+    );
+    return (output as ICruiseResult).summary.violations.map((violation) => violation.rule.name);
+  }
+
+  it.each(Object.entries(VIOLATIONS))('%s is seen when it is broken', async (rule, files) => {
+    expect(await broken(files)).toContain(rule);
+  });
+
+  it('lets the repository of a service use SQL', async () => {
+    expect(await broken({ 'apps/presence/src/presence.repository.ts': `import 'pg';` })).toEqual([]);
+  });
+
+  it('has a planted violation for every rule', async () => {
+    const { default: config } = (await import(join(ROOT, '.dependency-cruiser.mjs'))) as { default: Configuration };
+    expect(Object.keys(VIOLATIONS).sort()).toEqual(config.forbidden.map((rule) => rule.name).sort());
+  });
+
+  it('sees process.env outside the settings', async () => {
+    const eslint = new ESLint({ cwd: ROOT });
+    const [result] = await eslint.lintText(`export const port = process.env['PORT'];\n`, {
+      filePath: join(ROOT, 'apps/presence/src/start.ts'),
+    });
+    expect(result?.messages.map((message) => message.ruleId)).toContain('no-restricted-properties');
+  });
+});
