@@ -29,7 +29,15 @@ export default tseslint.config(
   },
   {
     // The one reader of settings; tools and tests start processes, and hand them their environment.
-    files: ['libs/runtime/src/config.ts', 'libs/database/src/embedded-postgres.ts', 'tools/**', 'test/**', 'bench/**', '**/*.{spec,test}.ts', '*.config.ts'],
+    files: [
+      'libs/runtime/src/config.ts',
+      'libs/database/src/embedded-postgres.ts',
+      'tools/**',
+      'test/**',
+      'bench/**',
+      '**/*.{spec,test}.ts',
+      '*.config.ts',
+    ],
     rules: { 'no-restricted-properties': 'off' },
   },
   {

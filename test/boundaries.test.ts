@@ -44,7 +44,8 @@ describe('boundaries', () => {
       await mkdir(dirname(join(directory, path)), { recursive: true });
       await writeFile(join(directory, path), `${content}\nexport {};\n`);
     }
-    for (const shared of ['node_modules', 'package.json', 'tsconfig.json']) await symlink(join(ROOT, shared), join(directory, shared));
+    for (const shared of ['node_modules', 'package.json', 'tsconfig.json'])
+      await symlink(join(ROOT, shared), join(directory, shared));
     const { default: config } = (await import(join(ROOT, '.dependency-cruiser.mjs'))) as { default: Configuration };
     const { output } = await cruise(
       Object.keys(files),

@@ -23,7 +23,8 @@ export interface DataDirectoryLock {
 export async function lockDataDirectory(dataDir: string): Promise<DataDirectoryLock> {
   await mkdir(dataDir, { recursive: true });
   const path = socketPath(await realpath(dataDir));
-  if (await isHeld(path)) throw new StartError(`Rollcall is already running on ${dataDir}: stop it, or set DATA_DIR to another directory.`);
+  if (await isHeld(path))
+    throw new StartError(`Rollcall is already running on ${dataDir}: stop it, or set DATA_DIR to another directory.`);
   await rm(path, { force: true });
   const server: Server = createServer((socket) => socket.end()).listen(path);
   server.unref();

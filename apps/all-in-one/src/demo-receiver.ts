@@ -52,7 +52,9 @@ export async function startDemoReceiver(host: string, port: number, show: (line:
     };
     received.push(record);
     if (received.length > REMEMBERED) received.shift();
-    show(`${record.at}  received  ${record.method} ${printable(record.url)}${body === '' ? '' : `  ${printable(body)}`}  -> ${status}`);
+    show(
+      `${record.at}  received  ${record.method} ${printable(record.url)}${body === '' ? '' : `  ${printable(body)}`}  -> ${status}`,
+    );
     return answer(response, status, { received: true });
   };
 

@@ -56,7 +56,9 @@ async function startSteps(settings: Settings, show: (text: string) => void, stop
   const withDemo = local && settings.BOOTSTRAP_APPS === undefined;
   if (withDemo) await addDemoAgent(databaseUrl, DEMO_AGENT);
   if (!local && settings.BOOTSTRAP_APPS === undefined) {
-    show(`The demo applications are not made, since ${host} can be reached from other machines: name applications in BOOTSTRAP_APPS.`);
+    show(
+      `The demo applications are not made, since ${host} can be reached from other machines: name applications in BOOTSTRAP_APPS.`,
+    );
   }
 
   const serviceSettings: ServiceSettings = {

@@ -4,7 +4,7 @@ import { StartError } from './start-error.js';
 
 /**
  * All settings of all services: contract §8. This file is the only reader of `process.env`; everything else is handed a
- * typed configuration. `describeSettings` feeds `.env.example`, so a setting is documented where it is defined.
+ * typed configuration. `describeSettings` feeds `.env.example`: a setting is documented where it is defined.
  */
 
 const duration = z.string().transform((text, context) => {
@@ -26,7 +26,7 @@ const commaList = z.string().transform((text) =>
 const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535);
 
 const rateLimit = z.string().transform((text, context) => {
-  if (text === 'off') return undefined;
+  if (text === 'off') return null; // not undefined, which would be the default
   const match = /^(\d+)\/(\d+(?:ms|s|m|h|d))$/.exec(text);
   const windowMs = match && parseDuration(match[2]!);
   if (!match || !windowMs || Number(match[1]) < 1) {
@@ -59,25 +59,68 @@ const bootstrapApps = z.string().transform((text, context) => {
 });
 
 const settings = {
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' }).optional(),
-  DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(10),
-  KAFKA_BROKERS: commaList.optional(),
-  KAFKA_TOPIC_PARTITIONS: z.coerce.number().int().min(1).max(10_000).default(12),
-  DATA_DIR: z.string().default('.rollcall'),
-  HOST: z.string().optional(),
-  SUBSCRIPTION_API_PORT: port.default(3000),
-  PRESENCE_PORT: port.default(3001),
-  DISPATCHER_PORT: port.default(3002),
-  RECEIVER_PORT: port.default(3003),
-  BOOTSTRAP_APPS: bootstrapApps.optional(),
-  ALLOW_DESTINATIONS: commaList.optional(),
-  DELIVERY_RETRY_SCHEDULE: z.string().default('5s,30s,2m,5m,15m,30m,1h,2h,4h,8h,8h').pipe(commaList).pipe(z.array(duration)),
-  DELIVERY_WINDOW: duration.default(24 * 3_600_000),
-  DELIVERY_TIMEOUT: duration.default(10_000),
-  AGENT_EVENT_LIMIT: z.coerce.number().int().min(0).default(1000),
-  RATE_LIMIT: rateLimit.default({ requests: 6000, windowMs: 60_000 }),
-  ENCRYPTION_KEY: z.string().min(16, 'must have at least 16 characters').optional(),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).optional(),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' })
+    .optional()
+    .describe(
+      'PostgreSQL 15 or later. Unset: the all-in-one starts an embedded one under DATA_DIR; a service on its own needs it.',
+    ),
+  DATABASE_POOL: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .max(200)
+    .default(10)
+    .describe('Most connections of one service to PostgreSQL. Default 10.'),
+  KAFKA_BROKERS: commaList
+    .optional()
+    .describe('host:port, comma-separated. Unset: the all-in-one uses the in-process bus; a service on its own needs it.'),
+  KAFKA_TOPIC_PARTITIONS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(12)
+    .describe('Partitions of topics that are missing and therefore created. Default 12.'),
+  DATA_DIR: z.string().default('.rollcall').describe('Where the all-in-one keeps the embedded PostgreSQL. Default .rollcall'),
+  HOST: z.string().optional().describe('Address to listen on. Default 127.0.0.1; 0.0.0.0 in the image.'),
+  SUBSCRIPTION_API_PORT: port.default(3000).describe('Port of subscription-api. Default 3000.'),
+  PRESENCE_PORT: port.default(3001).describe('Port of presence. Default 3001.'),
+  DISPATCHER_PORT: port.default(3002).describe('Port of dispatcher (health and metrics). Default 3002.'),
+  RECEIVER_PORT: port.default(3003).describe('Port of the demo receiver; all-in-one on loopback only. Default 3003.'),
+  BOOTSTRAP_APPS: bootstrapApps
+    .optional()
+    .describe(
+      'Applications made at start if missing: [{"app_id":"…","secret":"…","client_id":12,"access":"call_api|all|platform"}]. Default: the demo applications, all-in-one on loopback only.',
+    ),
+  ALLOW_DESTINATIONS: commaList
+    .optional()
+    .describe(
+      'CIDRs that notifications may go to although they are not public, comma-separated. Default: none; 127.0.0.0/8,::1 for the all-in-one on loopback.',
+    ),
+  DELIVERY_RETRY_SCHEDULE: z
+    .string()
+    .default('5s,30s,2m,5m,15m,30m,1h,2h,4h,8h,8h')
+    .pipe(commaList)
+    .pipe(z.array(duration))
+    .describe('Delays after the first, second, … failed attempt. Default 5s,30s,2m,5m,15m,30m,1h,2h,4h,8h,8h'),
+  DELIVERY_WINDOW: duration.default(24 * 3_600_000).describe('A delivery is tried for this long after its change. Default 24h.'),
+  DELIVERY_TIMEOUT: duration.default(10_000).describe('Longest that one attempt may take. Default 10s.'),
+  AGENT_EVENT_LIMIT: z.coerce.number().int().min(0).default(1000).describe('Agent events a client may have. Default 1000.'),
+  RATE_LIMIT: rateLimit
+    .default({ requests: 6000, windowMs: 60_000 })
+    .describe('REST requests an application may make, as requests/duration, or off. Default 6000/1m.'),
+  ENCRYPTION_KEY: z
+    .string()
+    .min(16, 'must have at least 16 characters')
+    .optional()
+    .describe(
+      'Seals signing secrets and keys in the database. Keep it secret, and the same for every service. Unset: a development key, with a warning.',
+    ),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .optional()
+    .describe('Least severe log line that is written. Default info; warn for the all-in-one.'),
 };
 
 const schema = z.object(settings);
@@ -120,6 +163,11 @@ export function readServiceSettings(env?: Readonly<Record<string, string | undef
     throw new ConfigError(missing.map((name) => `${name}: is required by a service that runs on its own`).join('\n'));
   }
   return { ...read, DATABASE_URL: read.DATABASE_URL!, KAFKA_BROKERS: read.KAFKA_BROKERS!, HOST: read.HOST ?? '127.0.0.1' };
+}
+
+/** Every setting with what it means, for `.env.example`. */
+export function describeSettings(): { readonly name: string; readonly description: string }[] {
+  return Object.entries(settings).map(([name, { description }]) => ({ name, description: description ?? '' }));
 }
 
 /** Whether an address to listen on can only be reached from this machine. */

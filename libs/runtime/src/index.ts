@@ -1,4 +1,12 @@
-export { ConfigError, isLoopback, readServiceSettings, readSettings, type ServiceSettings, type Settings } from './config.js';
+export {
+  ConfigError,
+  describeSettings,
+  isLoopback,
+  readServiceSettings,
+  readSettings,
+  type ServiceSettings,
+  type Settings,
+} from './config.js';
 export { parseDuration } from './duration.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
 export { Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';

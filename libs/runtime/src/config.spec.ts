@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, describeSettings, isLoopback, readServiceSettings, readSettings } from './config.js';
+
+describe('settings', () => {
+  it('has the defaults of the contract', () => {
+    expect(readSettings({})).toMatchObject({
+      SUBSCRIPTION_API_PORT: 3000,
+      PRESENCE_PORT: 3001,
+      DISPATCHER_PORT: 3002,
+      RECEIVER_PORT: 3003,
+      KAFKA_TOPIC_PARTITIONS: 12,
+      AGENT_EVENT_LIMIT: 1000,
+      RATE_LIMIT: { requests: 6000, windowMs: 60_000 },
+      DELIVERY_RETRY_SCHEDULE: [5, 30, 120, 300, 900, 1800, 3600, 7200, 14400, 28800, 28800].map((seconds) => seconds * 1000),
+      DELIVERY_WINDOW: 86_400_000,
+      DELIVERY_TIMEOUT: 10_000,
+    });
+  });
+
+  it('reads durations, lists and applications', () => {
+    expect(
+      readSettings({
+        DELIVERY_RETRY_SCHEDULE: '50ms, 1.5s',
+        ALLOW_DESTINATIONS: '10.0.0.0/8, ::1',
+        RATE_LIMIT: 'off',
+        BOOTSTRAP_APPS: '[{"app_id":"a","secret":"s","client_id":"12","access":"all"}]',
+      }),
+    ).toMatchObject({
+      DELIVERY_RETRY_SCHEDULE: [50, 1500],
+      ALLOW_DESTINATIONS: ['10.0.0.0/8', '::1'],
+      RATE_LIMIT: null,
+      BOOTSTRAP_APPS: [{ app_id: 'a', secret: 's', client_id: 12, access: 'all' }],
+    });
+  });
+
+  it('counts an empty value as unset', () => {
+    expect(readSettings({ PRESENCE_PORT: '' }).PRESENCE_PORT).toBe(3001);
+  });
+
+  it('names every setting that is wrong', () => {
+    expect(() => readSettings({ PRESENCE_PORT: 'x', DELIVERY_WINDOW: '1 day' })).toThrow(ConfigError);
+    expect(() => readSettings({ PRESENCE_PORT: 'x', DELIVERY_WINDOW: '1 day' })).toThrow(/PRESENCE_PORT.*\n?.*DELIVERY_WINDOW/s);
+  });
+
+  it('never prints a secret', () => {
+    const apps = '[{"app_id":"a","secret":"hunter2","client_id":12,"access":"root"}]';
+    expect(() => readSettings({ BOOTSTRAP_APPS: apps })).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining('hunter2') as string }),
+    );
+  });
+
+  it('wants a database and a broker for a service on its own', () => {
+    expect(() => readServiceSettings({})).toThrow(/DATABASE_URL: .*\nKAFKA_BROKERS: /);
+    expect(readServiceSettings({ DATABASE_URL: 'postgresql://u:p@h/d', KAFKA_BROKERS: 'a:1,b:2' }).KAFKA_BROKERS).toEqual([
+      'a:1',
+      'b:2',
+    ]);
+  });
+
+  it('describes every setting', () => {
+    expect(describeSettings().filter(({ description }) => description === '')).toEqual([]);
+  });
+});
+
+describe('isLoopback', () => {
+  it.each(['127.0.0.1', '127.9.9.9', '::1', 'localhost'])('%s is', (host) => expect(isLoopback(host)).toBe(true));
+  it.each(['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example.org'])('%s is not', (host) => expect(isLoopback(host)).toBe(false));
+});
