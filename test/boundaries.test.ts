@@ -50,7 +50,7 @@ describe('boundaries', () => {
     const { output } = await cruise(
       Object.keys(files),
       { ...config.options, baseDir: directory, ruleSet: { forbidden: config.forbidden }, validate: true },
-      { ...config.options.enhancedResolveOptions } as Parameters<typeof cruise>[2],
+      { ...config.options.enhancedResolveOptions },
     );
     return (output as ICruiseResult).summary.violations.map((violation) => violation.rule.name);
   }

@@ -1,0 +1,72 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Urls } from './client.js';
+import { freePorts, ServiceProcess, type Environment } from './process.js';
+
+/** A fresh data directory that the embedded server, which may run as another user, can enter. */
+export async function makeDataDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'rollcall-data-'));
+  await chmod(directory, 0o755);
+  return directory;
+}
+
+/** The all-in-one as `npm start` runs it, on ports and a data directory of its own. */
+export class AllInOne {
+  private constructor(
+    readonly dataDir: string,
+    private readonly ports: readonly number[],
+    private readonly extra: Environment,
+    private service: ServiceProcess,
+  ) {}
+
+  static async start(extra: Environment = {}): Promise<AllInOne> {
+    const dataDir = extra['DATA_DIR'] ?? (await makeDataDirectory());
+    const ports = await freePorts(4);
+    const environment = AllInOne.environment(dataDir, ports, extra);
+    const allInOne = new AllInOne(dataDir, ports, extra, ServiceProcess.start('all-in-one', environment));
+    await allInOne.ready();
+    return allInOne;
+  }
+
+  static environment(dataDir: string, ports: readonly number[], extra: Environment): Environment {
+    const [api, presence, dispatcher, receiver] = ports.map(String) as [string, string, string, string];
+    return { DATA_DIR: dataDir, SUBSCRIPTION_API_PORT: api, PRESENCE_PORT: presence, DISPATCHER_PORT: dispatcher, RECEIVER_PORT: receiver, ...extra };
+  }
+
+  get process(): ServiceProcess {
+    return this.service;
+  }
+
+  get urls(): Urls {
+    return { subscriptionApi: this.base(0), presence: this.base(1) };
+  }
+
+  get receiverUrl(): string {
+    return this.base(3);
+  }
+
+  /** The environment of a second process on the same directory and ports. */
+  get environment(): Environment {
+    return AllInOne.environment(this.dataDir, this.ports, this.extra);
+  }
+
+  /** Starts it again, on the same directory and ports, after it ended. */
+  async restart(): Promise<void> {
+    this.service = ServiceProcess.start('all-in-one', this.environment);
+    await this.ready();
+  }
+
+  async remove(): Promise<void> {
+    await this.service.stop();
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  private async ready(): Promise<void> {
+    for (const index of [2, 1, 0]) await this.service.ready(this.base(index));
+  }
+
+  private base(index: number): string {
+    return `http://127.0.0.1:${this.ports[index]}`;
+  }
+}

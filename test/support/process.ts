@@ -1,0 +1,94 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { eventually } from './poll.js';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** What a process is started with; nothing of the machine's own settings is inherited but what programs need to run. */
+export type Environment = Readonly<Record<string, string>>;
+
+/** A service started as production starts it: `node dist/apps/<name>/main.js`. */
+export class ServiceProcess {
+  output = '';
+
+  private constructor(
+    readonly name: string,
+    private readonly child: ChildProcess,
+  ) {}
+
+  static start(name: string, environment: Environment): ServiceProcess {
+    const child = spawn(process.execPath, [join(ROOT, 'dist', 'apps', name, 'main.js')], {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const service = new ServiceProcess(name, child);
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (service.output += text));
+    }
+    return service;
+  }
+
+  get pid(): number {
+    if (this.child.pid === undefined) throw new Error(`${this.name} did not start`);
+    return this.child.pid;
+  }
+
+  get exitCode(): number | null {
+    return this.child.exitCode;
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  /** Waits until `/health/ready` says yes. */
+  async ready(url: string, timeoutMs = 60_000): Promise<void> {
+    await eventually(
+      `${this.name} ready`,
+      async () => {
+        if (!this.running) return true;
+        const response = await fetch(`${url}/health/ready`);
+        if (!response.ok) throw new Error(await response.text());
+        return true;
+      },
+      timeoutMs,
+    );
+    if (!this.running) throw new Error(`${this.name} ended with ${this.child.exitCode ?? this.child.signalCode}: ${this.output}`);
+  }
+
+  /** @returns the exit code, or the signal's name */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | string> {
+    if (this.running) {
+      const exited = once(this.child, 'exit');
+      this.child.kill(signal);
+      await exited;
+    }
+    return this.child.exitCode ?? this.child.signalCode ?? 'unknown';
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  async exited(): Promise<number | string> {
+    if (this.running) await once(this.child, 'exit');
+    return this.child.exitCode ?? this.child.signalCode ?? 'unknown';
+  }
+}
+
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const probes = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const probe = createServer().listen(0, '127.0.0.1');
+      await once(probe, 'listening');
+      return probe;
+    }),
+  );
+  const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
+  await Promise.all(probes.map((probe) => once(probe.close(), 'close')));
+  return ports;
+}
