@@ -18,6 +18,7 @@ export { ID_LIMIT, isId, parseId } from './id.js';
 export {
   decodeStatusChange,
   encodeStatusChange,
+  statusChangedJsonSchema,
   STATUS_CHANGED_SOURCE,
   STATUS_CHANGED_TYPE,
   type EncodedStatusChange,
@@ -28,6 +29,7 @@ export {
   MAX_NAME_LENGTH,
   MAX_TELEMETRY_ITEMS,
   parseTelemetry,
+  telemetryJsonSchema,
   type FieldErrors,
   type TelemetryItem,
   type TelemetryParse,

@@ -77,11 +77,17 @@ const wireSchema = z.object({
   extension_name: z.string().optional(),
   agent_number: z.string().optional(),
   agent_status: z.enum(AGENT_STATUSES),
+  previous_status: z.enum(AGENT_STATUSES),
   event_source: z.enum(EVENT_SOURCES),
   sequence: z.number().int().positive(),
   occurred_at: z.iso.datetime(),
   changed_at: z.iso.datetime(),
 });
+
+/** The JSON Schema of a record's value, for the published descriptions of the interfaces. */
+export function statusChangedJsonSchema(): object {
+  return z.toJSONSchema(wireSchema);
+}
 
 /**
  * Reads a record of the status topic.

@@ -41,12 +41,19 @@ const idSchema = z.union([z.string(), z.number()], { error: ID_MESSAGE }).transf
 });
 
 /** Names travel in header-free form bodies, but control characters and lone surrogates in them are never meant. */
+// eslint-disable-next-line no-control-regex -- control characters are exactly what is refused
+const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
+
+const isClean = (name: string): boolean => !CONTROL_CHARACTER.test(name) && name.isWellFormed();
+
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_LENGTH && isClean(value);
+
 const nameSchema = z
   .string({ error: 'must be a string' })
   .min(1, 'must not be empty')
   .max(MAX_NAME_LENGTH, `must have at most ${MAX_NAME_LENGTH} characters`)
-  // eslint-disable-next-line no-control-regex -- control characters are exactly what is refused
-  .refine((name) => !/[\u0000-\u001f\u007f]/.test(name) && name.isWellFormed(), 'must not contain control characters');
+  .refine(isClean, 'must not contain control characters');
 
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `must be one of: ${values.join(', ')}` });
@@ -67,6 +74,11 @@ const telemetrySchema = z.object(
   { error: 'must be a JSON object' },
 );
 
+/** The JSON Schema of one item, for the published descriptions of the interfaces. */
+export function telemetryJsonSchema(): object {
+  return z.toJSONSchema(telemetrySchema, { io: 'input' });
+}
+
 /**
  * Reads one telemetry item: contract §4. Pure; the clock is a parameter.
  *
@@ -74,6 +86,8 @@ const telemetrySchema = z.object(
  * @param now milliseconds since the epoch, the time of receipt
  */
 export function parseTelemetry(value: unknown, now: number): TelemetryParse {
+  const wellFormed = readWellFormed(value, now);
+  if (wellFormed !== undefined) return { ok: true, item: wellFormed };
   const parsed = telemetrySchema.safeParse(value);
   if (!parsed.success) return { ok: false, errors: fieldErrors(parsed.error) };
   const { data } = parsed;
@@ -94,6 +108,42 @@ export function parseTelemetry(value: unknown, now: number): TelemetryParse {
       occurredAt,
     },
   };
+}
+
+/** The usual way to write a time, on a day that every month has; others are left to the schema. */
+const PLAIN_TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z$/;
+
+/**
+ * The items that are right, which is nearly all of them, read at a fraction of the schema's cost (measured: a fifth).
+ *
+ * @returns undefined where anything is unusual; the schema then decides, and has the words for what is wrong
+ */
+function readWellFormed(value: unknown, now: number): TelemetryItem | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const wire = value as Readonly<Record<string, unknown>>;
+  const clientId = readId(wire['client_id']);
+  const agentId = readId(wire['agent_id']);
+  if (clientId === undefined || agentId === undefined) return undefined;
+  const agentType = wire['agent_type'];
+  if (agentType !== 'local' && agentType !== 'remote') return undefined;
+  const agentStatus = wire['agent_status'];
+  if (agentStatus !== 'available' && agentStatus !== 'logged_out') return undefined;
+  const eventSource = wire['event_source'];
+  if (eventSource !== 'api' && eventSource !== 'phone') return undefined;
+  const name = wire[agentType === 'local' ? 'extension_name' : 'agent_number'];
+  const otherName = wire[agentType === 'local' ? 'agent_number' : 'extension_name'];
+  if (otherName !== undefined || !(name === undefined || isName(name))) return undefined;
+  const time = wire['occurred_at'];
+  if (time === undefined) return { clientId, agentId, agentType, agentStatus, eventSource, name, occurredAt: now };
+  if (typeof time !== 'string' || !PLAIN_TIME.test(time)) return undefined;
+  const occurredAt = Date.parse(time);
+  if (!(occurredAt <= now + MAX_CLOCK_LEAD_MS)) return undefined;
+  return { clientId, agentId, agentType, agentStatus, eventSource, name, occurredAt };
+}
+
+function readId(value: unknown): number | undefined {
+  if (typeof value === 'string') return parseId(value);
+  return isId(value) ? value : undefined;
 }
 
 /** Groups a schema's issues by the field they are about; issues of the whole value stand under `item`. */

@@ -1,0 +1,53 @@
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EmbeddedPostgres, migrate } from '#database';
+import { describeSettings } from '#runtime';
+import { asyncApiDocument } from './derive/asyncapi.js';
+import { describeSchema } from './derive/schema.repository.js';
+
+/** `npm run derive` writes the files that follow from the code; with `--check` it only says which of them differ. */
+async function derive(): Promise<Readonly<Record<string, string>>> {
+  return {
+    '.env.example': envExample(),
+    'docs/asyncapi.json': `${JSON.stringify(asyncApiDocument(), null, 2)}\n`,
+    'docs/schema.md': await schema(),
+  };
+}
+
+function envExample(): string {
+  const lines = [
+    '# Every setting, as libs/runtime/src/config.ts describes it (npm run derive). Nothing here needs to be set for `npm start`.',
+  ];
+  for (const { name, description } of describeSettings()) lines.push('', `# ${description}`, `# ${name}=`);
+  return `${lines.join('\n')}\n`;
+}
+
+async function schema(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'rollcall-derive-'));
+  await chmod(directory, 0o755); // the server may run as another user
+  const server = await EmbeddedPostgres.start(directory, ['fsync=off']);
+  try {
+    await server.ensureDatabase('rollcall');
+    await migrate(server.url());
+    return await describeSchema(server.url());
+  } finally {
+    await server.stop('immediate');
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+const check = process.argv.includes('--check');
+const root = join(import.meta.dirname, '..', '..');
+for (const [file, content] of Object.entries(await derive())) {
+  const path = join(root, file);
+  const committed = await readFile(path, 'utf8').catch(() => undefined);
+  if (committed === content) continue;
+  if (check) {
+    process.stderr.write(`${file} is not what the code says: run \`npm run derive\` and commit it\n`);
+    process.exitCode = 1;
+  } else {
+    await writeFile(path, content);
+    process.stdout.write(`${file}\n`);
+  }
+}

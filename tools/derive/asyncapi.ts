@@ -1,0 +1,90 @@
+import {
+  DISPATCHER_GROUP,
+  ERROR_HEADER,
+  PRESENCE_GROUP,
+  STATUS_CHANGED_TOPIC,
+  statusChangedJsonSchema,
+  TELEMETRY_DEAD_LETTER_TOPIC,
+  TELEMETRY_TOPIC,
+  telemetryJsonSchema,
+} from '#contracts';
+import { VERSION } from '#runtime';
+
+const KEY = { type: 'string', description: 'client_id:agent_id', examples: ['12:136'] };
+
+/** The Kafka side of the contract (§4, §5) as an AsyncAPI 3 document, made from the schemas that the services use. */
+export function asyncApiDocument(): object {
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Rollcall',
+      version: VERSION,
+      description:
+        'Telemetry of queue agents in, real status changes out. Records of one agent share a partition and keep their order.',
+      license: { name: 'Apache-2.0' },
+    },
+    defaultContentType: 'application/json',
+    channels: {
+      telemetry: { address: TELEMETRY_TOPIC, messages: { telemetry: { $ref: '#/components/messages/telemetry' } } },
+      telemetryDeadLetters: {
+        address: TELEMETRY_DEAD_LETTER_TOPIC,
+        messages: { deadLetter: { $ref: '#/components/messages/deadLetter' } },
+      },
+      statusChanged: {
+        address: STATUS_CHANGED_TOPIC,
+        messages: { statusChanged: { $ref: '#/components/messages/statusChanged' } },
+      },
+    },
+    operations: {
+      receiveTelemetry: {
+        action: 'receive',
+        channel: { $ref: '#/channels/telemetry' },
+        summary: `Presence reads what agents do (consumer group ${PRESENCE_GROUP}).`,
+      },
+      sendDeadLetter: {
+        action: 'send',
+        channel: { $ref: '#/channels/telemetryDeadLetters' },
+        summary: 'Presence puts aside what cannot be parsed or is rejected, key and value as they came.',
+      },
+      sendStatusChanged: {
+        action: 'send',
+        channel: { $ref: '#/channels/statusChanged' },
+        summary: `Presence publishes real changes; the dispatcher reads them (consumer group ${DISPATCHER_GROUP}), and so may other services.`,
+        description: 'In sequence and without gaps for each agent. After a crash a change may stand twice, with the same ce_id.',
+      },
+    },
+    components: {
+      messages: {
+        telemetry: { name: 'telemetry', bindings: { kafka: { key: KEY } }, payload: telemetryJsonSchema() },
+        deadLetter: {
+          name: 'deadLetter',
+          headers: {
+            type: 'object',
+            properties: { [ERROR_HEADER]: { type: 'string', description: 'Why it was put aside.' } },
+            required: [ERROR_HEADER],
+          },
+          payload: { description: 'The record as it came; it may be no JSON at all.' },
+        },
+        statusChanged: {
+          name: 'statusChanged',
+          bindings: { kafka: { key: KEY } },
+          headers: {
+            type: 'object',
+            description: 'CloudEvents 1.0, binary mode.',
+            properties: {
+              ce_specversion: { const: '1.0' },
+              ce_id: { type: 'string', format: 'uuid', description: 'UUIDv7; the same when the change stands twice.' },
+              ce_source: { type: 'string' },
+              ce_type: { type: 'string' },
+              ce_subject: KEY,
+              ce_time: { type: 'string', format: 'date-time' },
+              traceparent: { type: 'string', description: 'W3C trace context.' },
+            },
+            required: ['ce_specversion', 'ce_id', 'ce_source', 'ce_type', 'ce_time', 'traceparent'],
+          },
+          payload: statusChangedJsonSchema(),
+        },
+      },
+    },
+  };
+}
