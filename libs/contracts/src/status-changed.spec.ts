@@ -1,0 +1,64 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from './agent.js';
+import { ID_LIMIT } from './id.js';
+import { decodeStatusChange, encodeStatusChange, type StatusChange } from './status-changed.js';
+
+const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+const CHANGE: StatusChange = {
+  id: '019aaa00-0000-7000-8000-000000000001',
+  clientId: 12,
+  agentId: 136,
+  agentType: 'local',
+  name: '000*094@ringme.ru',
+  agentStatus: 'available',
+  eventSource: 'api',
+  sequence: 42,
+  occurredAt: new Date('2026-11-22T10:00:00.123Z'),
+  changedAt: new Date('2026-11-22T10:00:00.140Z'),
+};
+
+describe('the status topic', () => {
+  it('carries the value of the contract, key for key', () => {
+    const { value, headers } = encodeStatusChange(CHANGE, TRACEPARENT);
+    expect(value).toBe(
+      '{"client_id":"12","agent_id":136,"agent_type":"local","extension_name":"000*094@ringme.ru",' +
+        '"agent_status":"available","previous_status":"logged_out","event_source":"api","sequence":42,' +
+        '"occurred_at":"2026-11-22T10:00:00.123Z","changed_at":"2026-11-22T10:00:00.140Z"}',
+    );
+    expect(headers).toMatchObject({ ce_specversion: '1.0', ce_id: CHANGE.id, ce_subject: '12:136', traceparent: TRACEPARENT });
+  });
+
+  it('gives back what was written', () => {
+    const id = fc.integer({ min: 0, max: ID_LIMIT - 1 });
+    const time = fc.date({ min: new Date(0), max: new Date('2100-01-01T00:00:00Z'), noInvalidDate: true });
+    const change = fc.record({
+      id: fc.uuid({ version: 7 }),
+      clientId: id,
+      agentId: id,
+      agentType: fc.constantFrom(...AGENT_TYPES),
+      name: fc.string({ minLength: 1 }),
+      agentStatus: fc.constantFrom(...AGENT_STATUSES),
+      eventSource: fc.constantFrom(...EVENT_SOURCES),
+      sequence: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+      occurredAt: time,
+      changedAt: time,
+    });
+    fc.assert(
+      fc.property(change, (written) => {
+        const { value, headers } = encodeStatusChange(written, TRACEPARENT);
+        expect(decodeStatusChange(value, headers)).toEqual(written);
+      }),
+    );
+  });
+
+  it('refuses what presence did not write', () => {
+    const { value, headers } = encodeStatusChange(CHANGE, TRACEPARENT);
+    expect(() => decodeStatusChange('{', headers)).toThrow();
+    expect(() => decodeStatusChange(value, {})).toThrow('ce_id');
+    expect(() => decodeStatusChange(value.replace('extension_name', 'agent_number'), headers)).toThrow(
+      'extension_name is required',
+    );
+    expect(() => decodeStatusChange(value.replace('"sequence":42', '"sequence":0'), headers)).toThrow('sequence');
+  });
+});

@@ -1,0 +1,129 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, nameFieldOf } from './agent.js';
+import { ID_LIMIT } from './id.js';
+import { MAX_CLOCK_LEAD_MS, MAX_NAME_LENGTH, parseBySchema, parseTelemetry } from './telemetry.js';
+
+const NOW = Date.UTC(2026, 10, 22, 10);
+/** The example of contract §4. */
+const EXAMPLE = {
+  client_id: '12',
+  agent_type: 'local',
+  agent_id: 136,
+  agent_status: 'available',
+  event_source: 'api',
+  extension_name: '000*094@ringme.ru',
+  occurred_at: '2026-11-22T10:00:00.123Z',
+};
+
+const id = fc.integer({ min: 0, max: ID_LIMIT - 1 });
+const name = fc.string({ minLength: 1, maxLength: 40 }).map((text) => `x${text.replaceAll(/[\p{Cc}\p{Cs}]/gu, '')}`);
+const item = fc.record({
+  clientId: id,
+  agentId: id,
+  agentType: fc.constantFrom(...AGENT_TYPES),
+  agentStatus: fc.constantFrom(...AGENT_STATUSES),
+  eventSource: fc.constantFrom(...EVENT_SOURCES),
+  name: fc.option(name, { nil: undefined }),
+  occurredAt: fc.integer({ min: 0, max: NOW + MAX_CLOCK_LEAD_MS }),
+});
+
+describe('parseTelemetry', () => {
+  it('reads the example of the contract', () => {
+    expect(parseTelemetry(EXAMPLE, NOW)).toEqual({
+      ok: true,
+      item: {
+        clientId: 12,
+        agentId: 136,
+        agentType: 'local',
+        agentStatus: 'available',
+        eventSource: 'api',
+        name: '000*094@ringme.ru',
+        occurredAt: NOW + 123,
+      },
+    });
+  });
+
+  it('reads every item back', () => {
+    fc.assert(
+      fc.property(item, fc.boolean(), (wanted, idsAsText) => {
+        const wire = {
+          client_id: idsAsText ? String(wanted.clientId) : wanted.clientId,
+          agent_id: idsAsText ? String(wanted.agentId) : wanted.agentId,
+          agent_type: wanted.agentType,
+          agent_status: wanted.agentStatus,
+          event_source: wanted.eventSource,
+          [nameFieldOf(wanted.agentType)]: wanted.name,
+          occurred_at: new Date(wanted.occurredAt).toISOString(),
+        };
+        expect(parseTelemetry(wire, NOW)).toEqual({ ok: true, item: wanted });
+      }),
+    );
+  });
+
+  it('answers the same by the short way and by the schema, whatever is in a field', () => {
+    const anything = fc.oneof(
+      fc.constantFrom(
+        ...Object.values(EXAMPLE),
+        undefined,
+        null,
+        '',
+        0,
+        -1,
+        ID_LIMIT,
+        '012',
+        '\u0000',
+        '\ud800',
+        'x'.repeat(256),
+      ),
+      fc.constantFrom('2026-02-29T00:00:00Z', '2024-02-29T00:00:00Z', '2026-11-22T10:00:00+03:00', '2026-11-22T24:00:00Z'),
+      fc.constantFrom('2026-11-22T10:00:00.123456789Z', '2026-11-22 10:00:00Z', '2026-11-22T10:00:00', '2027-01-01T00:00:00Z'),
+      fc.jsonValue(),
+    );
+    const fields = fc.constantFrom(...Object.keys(EXAMPLE), 'agent_number');
+    fc.assert(
+      fc.property(fc.dictionary(fields, anything, { maxKeys: 3 }), fc.constantFrom(...AGENT_TYPES), (changes, type) => {
+        const wire = { ...EXAMPLE, agent_type: type, ...changes };
+        expect(parseTelemetry(wire, NOW)).toEqual(parseBySchema(wire, NOW));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('takes the time of receipt where none is given, and cuts what is finer than a millisecond', () => {
+    expect(parseTelemetry({ ...EXAMPLE, occurred_at: undefined }, NOW)).toMatchObject({ item: { occurredAt: NOW } });
+    expect(parseTelemetry({ ...EXAMPLE, occurred_at: '2026-11-22T10:00:00.123999Z' }, NOW)).toMatchObject({
+      item: { occurredAt: NOW + 123 },
+    });
+  });
+
+  it('allows a clock that is ahead by five minutes and no more', () => {
+    const at = (ms: number): string => new Date(NOW + ms).toISOString();
+    expect(parseTelemetry({ ...EXAMPLE, occurred_at: at(MAX_CLOCK_LEAD_MS) }, NOW).ok).toBe(true);
+    expect(parseTelemetry({ ...EXAMPLE, occurred_at: at(MAX_CLOCK_LEAD_MS + 1) }, NOW)).toEqual({
+      ok: false,
+      errors: { occurred_at: ['must not be more than 5 minutes ahead'] },
+    });
+  });
+
+  it.each([
+    [null, { item: ['must be a JSON object'] }],
+    [[], { item: ['must be a JSON object'] }],
+    ['x', { item: ['must be a JSON object'] }],
+    [{ ...EXAMPLE, client_id: undefined }, { client_id: ['is required'] }],
+    [{ ...EXAMPLE, agent_id: '4294967296' }, { agent_id: ['must be a whole number from 0 to 4294967295'] }],
+    [{ ...EXAMPLE, agent_type: 'external' }, { agent_type: ['must be one of: local, remote'] }],
+    [{ ...EXAMPLE, agent_status: 'AVAILABLE' }, { agent_status: ['must be one of: available, logged_out'] }],
+    [{ ...EXAMPLE, event_source: null }, { event_source: ['must be one of: api, phone'] }],
+    [{ ...EXAMPLE, extension_name: null }, { extension_name: ['must be a string'] }],
+    [{ ...EXAMPLE, extension_name: '' }, { extension_name: ['must not be empty'] }],
+    [{ ...EXAMPLE, extension_name: 'a\nb' }, { extension_name: ['must not contain control characters'] }],
+    [{ ...EXAMPLE, extension_name: 'x'.repeat(MAX_NAME_LENGTH + 1) }, { extension_name: ['must have at most 255 characters'] }],
+    [
+      { ...EXAMPLE, occurred_at: 'yesterday' },
+      { occurred_at: ['must be an RFC 3339 date and time, such as 2026-11-22T10:00:00.123Z'] },
+    ],
+  ])('names the field that is wrong: %j', (wire, errors) => {
+    expect(parseTelemetry(wire, NOW)).toEqual({ ok: false, errors });
+  });
+});
