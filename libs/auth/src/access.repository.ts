@@ -1,0 +1,33 @@
+import type { JWK } from 'jose';
+import type pg from 'pg';
+import type { AccessLevel, Principal } from './principal.js';
+
+/** The public half of a signing key. */
+export interface PublicKey {
+  readonly kid: string;
+  readonly jwk: JWK;
+}
+
+/** What tokens are checked against: the only tables of `access` that other services read. */
+export class AccessRepository {
+  constructor(private readonly pool: pg.Pool) {}
+
+  /** Every key whose tokens may still be valid. */
+  async readPublicKeys(): Promise<PublicKey[]> {
+    const { rows } = await this.pool.query<{ kid: string; public_jwk: JWK }>(
+      'select kid, public_jwk from access.signing_key order by created_at desc',
+    );
+    return rows.map(({ kid, public_jwk }) => ({ kid, jwk: public_jwk }));
+  }
+
+  /** The application as it is now; undefined when it is gone or revoked. */
+  async findActiveApplication(applicationId: number): Promise<Principal | undefined> {
+    const { rows } = await this.pool.query<{ id: number; app_id: string; client_id: number; access: AccessLevel }>({
+      name: 'find_active_application',
+      text: 'select id, app_id, client_id, access from access.application where id = $1 and revoked_at is null',
+      values: [applicationId],
+    });
+    const row = rows[0];
+    return row && { applicationId: row.id, appId: row.app_id, clientId: row.client_id, access: row.access };
+  }
+}

@@ -1,0 +1,32 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { AddRouteConfig } from '#http';
+import type { AccessLevel, Principal } from './principal.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Access levels that may call the route; every level where absent. */
+    access?: readonly AccessLevel[];
+  }
+  interface FastifyRequest {
+    /** The application that makes the request; undefined on public routes. */
+    principal?: Principal;
+  }
+}
+
+/** The route is served without a token. */
+export function Public(): MethodDecorator {
+  return AddRouteConfig({ public: true });
+}
+
+/** Only applications of these access levels may call the route; others are told 403 `app_access_type_deny`. */
+export function RequireAccess(...levels: AccessLevel[]): MethodDecorator {
+  return AddRouteConfig({ access: levels });
+}
+
+/** The application that makes the request. */
+export const CurrentPrincipal = createParamDecorator((_data: unknown, context: ExecutionContext): Principal => {
+  const { principal } = context.switchToHttp().getRequest<FastifyRequest>();
+  if (!principal) throw new Error('a public route has no principal');
+  return principal;
+});

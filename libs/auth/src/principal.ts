@@ -1,0 +1,13 @@
+export const ACCESS_LEVELS = ['call_api', 'all', 'platform'] as const;
+/** What an application may do, least first: contract §2. */
+export type AccessLevel = (typeof ACCESS_LEVELS)[number];
+
+/** The application that a request's token was given to. */
+export interface Principal {
+  /** The application's numeric id. */
+  readonly applicationId: number;
+  readonly appId: string;
+  /** The client that the application is registered for. */
+  readonly clientId: number;
+  readonly access: AccessLevel;
+}

@@ -1,0 +1,14 @@
+/** What signer and verifier agree on: contract §2. */
+
+export const TOKEN_ALGORITHM = 'ES256';
+export const TOKEN_ISSUER = 'rollcall';
+export const TOKEN_AUDIENCE = 'rollcall';
+/** Life of a token, in seconds. */
+export const TOKEN_LIFETIME_SECONDS = 3600;
+/** The claim with the application's numeric id. */
+export const APPLICATION_CLAIM = 'app';
+
+/** Reads a token out of an Authorization header; the scheme in any letter case. */
+export function bearerTokenOf(authorization: string | undefined): string | undefined {
+  return /^bearer +([\w~+/.-]+=*) *$/i.exec(authorization ?? '')?.[1];
+}

@@ -1,0 +1,44 @@
+import { createCipheriv, createDecipheriv, createHash, randomBytes, scryptSync } from 'node:crypto';
+
+const VERSION = 'v1';
+const IV_BYTES = 12;
+const TAG_BYTES = 16;
+/** The same everywhere, since every service must derive the same key; the setting is what is secret. */
+const SALT = 'rollcall.sealing.v1';
+const DEVELOPMENT_KEY = 'rollcall-development-key';
+
+/** Encrypts secrets that we must be able to read again, for their place in the database: contract §7.6. */
+export interface Sealer {
+  seal(plain: string): string;
+  /** @throws Error when the text was sealed with another key or was tampered with */
+  open(sealed: string): string;
+  /** ENCRYPTION_KEY is unset: warn about it once at start. */
+  readonly isDevelopmentKey: boolean;
+}
+
+/**
+ * AES-256-GCM under a key derived from the ENCRYPTION_KEY setting. A sealed text is
+ * `v1.<key id>.<base64url of iv, tag and ciphertext>`; the key id tells a wrong key from a damaged text.
+ */
+export function createSealer(encryptionKey: string | undefined): Sealer {
+  const key = scryptSync(encryptionKey ?? DEVELOPMENT_KEY, SALT, 32);
+  const keyId = createHash('sha256').update(key).digest('hex').slice(0, 8);
+  return {
+    isDevelopmentKey: encryptionKey === undefined,
+    seal(plain) {
+      const iv = randomBytes(IV_BYTES);
+      const cipher = createCipheriv('aes-256-gcm', key, iv);
+      const text = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
+      return `${VERSION}.${keyId}.${Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url')}`;
+    },
+    open(sealed) {
+      const [version, sealedWith, payload] = sealed.split('.');
+      if (version !== VERSION || payload === undefined) throw new Error('not a sealed text');
+      if (sealedWith !== keyId) throw new Error(`sealed with key ${sealedWith}, and ENCRYPTION_KEY is key ${keyId}`);
+      const bytes = Buffer.from(payload, 'base64url');
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, IV_BYTES));
+      decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
+      return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
+    },
+  };
+}

@@ -1,0 +1,64 @@
+import type { FieldErrors } from '#contracts';
+
+/** The closed list of error codes and the HTTP status of each: contract §1. */
+const HTTP_STATUS = {
+  validation_error: 400,
+  unauthorized: 401,
+  access_denied: 403,
+  app_access_type_deny: 403,
+  event_limit_exceeded: 403,
+  client_not_found: 404,
+  agent_not_found: 404,
+  event_not_found: 404,
+  delivery_not_found: 404,
+  not_found: 404,
+  method_not_allowed: 405,
+  payload_too_large: 413,
+  unsupported_media_type: 415,
+  rate_limit_exceeded: 429,
+  internal_error: 500,
+  unavailable: 503,
+} as const;
+
+export type ApiErrorCode = keyof typeof HTTP_STATUS;
+
+export const API_ERROR_CODES = Object.keys(HTTP_STATUS) as readonly ApiErrorCode[];
+
+export interface ApiErrorDetails {
+  /** What is wrong, by field; only with `validation_error`. */
+  readonly errors?: FieldErrors;
+  /** Further response headers, such as `retry-after`. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Where another status than the code's own is meant, such as 408 for a request that never ended. */
+  readonly httpStatus?: number;
+}
+
+/** A refusal that the caller is told as `{"message","status"}`: contract §1. */
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly httpStatus: number;
+  readonly errors: FieldErrors | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** @param message for people */
+  constructor(
+    readonly code: ApiErrorCode,
+    message: string,
+    details: ApiErrorDetails = {},
+  ) {
+    super(message);
+    this.httpStatus = details.httpStatus ?? HTTP_STATUS[code];
+    this.errors = details.errors;
+    this.headers = details.headers ?? {};
+  }
+
+  /** A 400 about one field. */
+  static invalid(field: string, why: string): ApiError {
+    return new ApiError('validation_error', `${field} ${why}`, { errors: { [field]: [why] } });
+  }
+
+  /** The answer to a request without a good token; says nothing of what was wrong with it. */
+  static unauthorized(): ApiError {
+    return new ApiError('unauthorized', 'Unauthorized', { headers: { 'www-authenticate': 'Bearer' } });
+  }
+}

@@ -1,0 +1,37 @@
+import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from '#runtime';
+import { errorResponse, type ErrorResponse } from './error-response.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** How this route's errors look where they do not follow contract §1, such as OAuth's. */
+    renderError?: (response: ErrorResponse) => unknown;
+  }
+}
+
+/** Answers whatever a hook, parser, guard, pipe or handler throws. */
+@Catch()
+export class ApiExceptionFilter implements ExceptionFilter {
+  constructor(private readonly logger: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    const response = errorResponse(error);
+    if (response.level !== 'none') {
+      const where = { method: request.method, route: request.routeOptions?.url, http_status: response.httpStatus };
+      this.logger[response.level]({ err: error, ...where }, 'http.request_failed');
+    }
+    if (reply.sent || reply.raw.headersSent) {
+      reply.raw.destroy(); // a stream that broke half-way: nothing but the end of the connection can say so
+      return;
+    }
+    const body = request.routeOptions?.config?.renderError?.(response) ?? response.body;
+    void reply
+      .code(response.httpStatus)
+      .headers(response.headers)
+      .type('application/json; charset=utf-8')
+      .send(JSON.stringify(body));
+  }
+}

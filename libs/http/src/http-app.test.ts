@@ -1,0 +1,187 @@
+import { Body, Controller, Delete, Get, Module, Param, Post } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { connect } from 'node:net';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { Readiness } from '#runtime';
+import { ApiError, AddRouteConfig, createHttpApp, listen, PortInUseError } from './index.js';
+
+const thing = z.object({ name: z.string({ error: 'must be a string' }) }, { error: 'must be a JSON object' });
+
+@Controller()
+class ThingController {
+  @Post('things')
+  add(@Body({ schema: thing }) body: z.output<typeof thing>): unknown {
+    return body;
+  }
+
+  @Get('things/:id')
+  find(@Param('id') id: string): unknown {
+    return { id };
+  }
+
+  @Delete('things/:id')
+  remove(): unknown {
+    return { removed: true };
+  }
+
+  @Post('form')
+  @AddRouteConfig({ acceptsForms: true })
+  form(@Body() body: unknown): unknown {
+    return body;
+  }
+
+  @Get('fails/:how')
+  fail(@Param('how') how: string): never {
+    if (how === 'refusal') throw new ApiError('rate_limit_exceeded', 'Too many', { headers: { 'retry-after': '3' } });
+    if (how === 'refused') throw Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
+    if (how === 'shutdown') throw new Error('query failed', { cause: Object.assign(new Error('x'), { code: '57P01' }) });
+    throw new Error('secret details');
+  }
+}
+
+@Module({ controllers: [ThingController] })
+class ThingModule {}
+
+describe('http app', () => {
+  let app: NestFastifyApplication;
+  let url: string;
+  let ready = true;
+
+  beforeAll(async () => {
+    const readiness = new Readiness();
+    readiness.register('thing', () => {
+      if (!ready) throw new Error('away');
+    });
+    app = await createHttpApp(ThingModule, {
+      logger: pino({ level: 'silent' }),
+      readiness,
+      metrics: new Registry(),
+      bodyLimit: 1000,
+    });
+    url = await listen(app, '127.0.0.1', 0);
+  });
+
+  afterAll(() => app.close());
+
+  const send = (method: string, path: string, body?: string | Buffer, type?: string) =>
+    app.inject({
+      method: method as 'GET',
+      url: path,
+      ...(body !== undefined && { payload: body }),
+      headers: type === undefined ? {} : { 'content-type': type },
+    });
+
+  it.each(['/things', '/things/'])('reads JSON at %s', async (path) => {
+    const answer = await send('POST', path, '\ufeff{"name":"Zoë","other":1}', 'application/json; charset=utf-8');
+    expect([answer.statusCode, answer.body]).toEqual([201, '{"name":"Zoë"}']);
+  });
+
+  it('reads a body without a Content-Type as JSON', async () => {
+    const answer = await fetch(`${url}/things`, { method: 'POST', body: new Uint8Array(Buffer.from('{"name":"x"}')) });
+    expect(answer.status).toBe(201);
+  });
+
+  it.each([
+    ['malformed JSON', '{"name":', 'body', 'must be JSON'],
+    ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d]), 'body', 'must be UTF-8'],
+    ['an array', '[]', 'body', 'must be a JSON object'],
+    ['null', 'null', 'body', 'must be a JSON object'],
+    ['a wrong field', '{"name":null}', 'name', 'must be a string'],
+    ['no body', '', 'body', 'must be a JSON object'],
+    ['a prototype', '{"__proto__":{"name":"x"}}', 'name', 'must be a string'],
+  ])('refuses %s', async (_what, body, field, why) => {
+    const answer = await send('POST', '/things', body, 'application/json');
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toMatchObject({ status: 'validation_error', errors: { [field]: [why] } });
+  });
+
+  it('refuses other types and bodies that are too long', async () => {
+    expect((await send('POST', '/things', '<a/>', 'text/xml')).json()).toMatchObject({ status: 'unsupported_media_type' });
+    expect((await send('POST', '/things', 'a=b', 'application/x-www-form-urlencoded')).statusCode).toBe(415);
+    const answer = await send('POST', '/things', JSON.stringify({ name: 'x'.repeat(2000) }), 'application/json');
+    expect([answer.statusCode, answer.json()]).toEqual([413, expect.objectContaining({ status: 'payload_too_large' })]);
+  });
+
+  it('takes forms where a route does', async () => {
+    const form = new FormData();
+    form.set('a', 'ü');
+    form.set('file', new Blob(['x']), 'x.txt');
+    expect(await (await fetch(`${url}/form`, { method: 'POST', body: form })).json()).toEqual({ a: 'ü' });
+    expect((await send('POST', '/form', 'a=%C3%BC&a=2', 'application/x-www-form-urlencoded')).json()).toEqual({ a: 'ü' });
+    expect((await send('POST', '/form', 'x', 'multipart/form-data; boundary=b')).statusCode).toBe(400);
+  });
+
+  it.each(['application/json', 'application/x-www-form-urlencoded', 'nonsense'])(
+    'does not mind %s without a body',
+    async (type) => {
+      expect((await send('DELETE', '/things/1', undefined, type)).statusCode).toBe(200);
+      expect((await send('GET', '/things/1', undefined, type)).statusCode).toBe(200);
+    },
+  );
+
+  it('tells unknown paths from unknown methods', async () => {
+    expect((await send('GET', '/nothing')).json()).toEqual({ message: 'Not found', status: 'not_found' });
+    expect((await send('POST', '/nothing', 'x', 'text/plain')).statusCode).toBe(404);
+    const answer = await send('PUT', '/things/1/', '<a/>', 'text/xml');
+    expect([answer.statusCode, answer.headers.allow]).toEqual([405, 'GET, HEAD, DELETE, OPTIONS']);
+    expect(answer.json()).toMatchObject({ status: 'method_not_allowed' });
+    const options = await send('OPTIONS', '/things');
+    expect([options.statusCode, options.headers.allow]).toEqual([204, 'POST, OPTIONS']);
+    expect((await send('HEAD', '/things/1')).statusCode).toBe(200);
+  });
+
+  it('answers URLs that cannot be read', async () => {
+    const answer = await send('GET', '/things/%ff');
+    expect([answer.statusCode, answer.json()]).toEqual([400, expect.objectContaining({ status: 'validation_error' })]);
+    expect((await send('GET', `/things/${'x'.repeat(3000)}`)).statusCode).toBe(404);
+  });
+
+  it('tells an error of ours from one of a dependency', async () => {
+    const internal = await send('GET', '/fails/unexpectedly');
+    expect([internal.statusCode, internal.body]).toEqual([500, '{"message":"Internal error","status":"internal_error"}']);
+    for (const how of ['refused', 'shutdown']) {
+      const answer = await send('GET', `/fails/${how}`);
+      expect([answer.statusCode, answer.json()]).toEqual([503, expect.objectContaining({ status: 'unavailable' })]);
+    }
+    const refusal = await send('GET', '/fails/refusal');
+    expect([refusal.statusCode, refusal.headers['retry-after']]).toEqual([429, '3']);
+  });
+
+  it('answers what is no HTTP in the same form', async () => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.end('NONSENSE\r\n\r\n');
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket as AsyncIterable<Buffer>) chunks.push(chunk);
+    expect(Buffer.concat(chunks).toString()).toMatch(/^HTTP\/1\.1 400 Bad Request[^]*"status":"validation_error"/);
+  });
+
+  it('serves health and metrics', async () => {
+    expect((await send('GET', '/health/live')).statusCode).toBe(200);
+    expect((await send('GET', '/health/ready')).json()).toEqual({ status: 'ready', checks: { thing: 'ok' } });
+    ready = false;
+    const away = await send('GET', '/health/ready');
+    expect([away.statusCode, away.json()]).toEqual([503, { status: 'not_ready', checks: { thing: 'away' } }]);
+    ready = true;
+    expect((await send('GET', '/metrics')).body).toContain(
+      'http_request_duration_seconds_count{method="GET",route="/things/:id",status="200"}',
+    );
+  });
+
+  it('sets security headers', async () => {
+    const { headers } = await send('GET', '/things/1');
+    expect(headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+  });
+
+  it('names a port that is taken', async () => {
+    const second = await createHttpApp(ThingModule, {
+      logger: pino({ level: 'silent' }),
+      readiness: new Readiness(),
+      metrics: new Registry(),
+    });
+    await expect(listen(second, '127.0.0.1', Number(new URL(url).port))).rejects.toThrow(PortInUseError);
+    await second.close();
+  });
+});

@@ -1,0 +1,129 @@
+import type { DynamicModule, Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
+import type { Registry } from 'prom-client';
+import { NestLogger, StartError, type Logger, type Readiness } from '#runtime';
+import { trackAllowedMethods } from './allowed-methods.js';
+import { ApiError } from './api-error.js';
+import { ApiExceptionFilter } from './api-exception.filter.js';
+import { registerBodyParsers } from './body-parsers.js';
+import { errorResponse } from './error-response.js';
+import { registerOperations } from './operations.js';
+import { registerSecurityHeaders, setSecurityHeaders } from './security-headers.js';
+import { validationPipe } from './validation.js';
+
+const DEFAULT_BODY_LIMIT = 1024 * 1024;
+/** Longest that a client may take to send a request, in milliseconds; who trickles bytes is cut off. */
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the idle timeout of common proxies (60 s), so that they never send into a connection we just closed. */
+const KEEP_ALIVE_MS = 72_000;
+const MAX_CONNECTIONS = 10_000;
+
+export interface HttpAppOptions {
+  readonly logger: Logger;
+  readonly readiness: Readiness;
+  /** A registry of the service's own, so that the all-in-one's services do not mix. */
+  readonly metrics: Registry;
+  /** Longest request body, in bytes; 1 MiB by default. */
+  readonly bodyLimit?: number;
+  /** Whether `X-Forwarded-*` of whoever connects is believed. */
+  readonly trustProxy?: boolean;
+  /** Adds hooks and routes before the module's own are registered. */
+  readonly configure?: (app: NestFastifyApplication) => void | Promise<void>;
+}
+
+/**
+ * A Nest application on Fastify that keeps contract §1: error envelope, 404 and 405, both slash forms, strict JSON,
+ * health, metrics. Initialised, so that `inject` works; not listening yet.
+ */
+export async function createHttpApp(module: Type | DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    routerOptions: { ignoreTrailingSlash: true },
+    bodyLimit: options.bodyLimit ?? DEFAULT_BODY_LIMIT,
+    trustProxy: options.trustProxy ?? false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { headersTimeout: REQUEST_TIMEOUT_MS },
+    skipMiddie: true,
+    multipart: false,
+    logger: false,
+    // A URL that the router cannot read: no hook runs for it.
+    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
+      const { httpStatus, body } = errorResponse(error);
+      setSecurityHeaders(reply);
+      void reply.code(httpStatus).type('application/json; charset=utf-8').send(JSON.stringify(body));
+    },
+    clientErrorHandler: answerBrokenRequest,
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+    logger: new NestLogger(options.logger),
+    bodyParser: false,
+    abortOnError: false,
+    forceCloseConnections: false,
+  });
+  try {
+    const instance = adapter.getInstance<FastifyInstance>();
+    instance.server.maxConnections = MAX_CONNECTIONS;
+    const addOtherMethods = trackAllowedMethods(instance);
+    registerBodyParsers(instance);
+    registerSecurityHeaders(instance);
+    registerOperations(instance, options.readiness, options.metrics, options.logger);
+    app.useGlobalFilters(new ApiExceptionFilter(options.logger));
+    app.useGlobalPipes(validationPipe);
+    await options.configure?.(app);
+    await app.init();
+    addOtherMethods();
+    await instance.ready();
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  return app;
+}
+
+/** A port that another program listens on. */
+export class PortInUseError extends StartError {
+  override readonly name = 'PortInUseError';
+}
+
+/**
+ * Starts answering.
+ *
+ * @param port 0: any free one
+ * @returns the base URL
+ * @throws PortInUseError
+ */
+export async function listen(app: NestFastifyApplication, host: string, port: number): Promise<string> {
+  try {
+    await app.listen(port, host);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      throw new PortInUseError(`Port ${port} on ${host} is in use by another program.`);
+    }
+    throw error;
+  }
+  const address = app.getHttpServer().address();
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
+}
+
+/** What Node itself refuses, before there is a request: told in the same form as everything else. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, reason, message] = BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'The request is not valid HTTP'];
+  const { body } = errorResponse(new ApiError('validation_error', message, { errors: { request: [message] } }));
+  const text = JSON.stringify(body);
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
+  );
+}
+
+const BROKEN: Readonly<Record<string, readonly [number, string, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'The request headers are too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'The request took too long to arrive'],
+};

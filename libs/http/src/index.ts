@@ -1,0 +1,6 @@
+export { API_ERROR_CODES, ApiError, type ApiErrorCode, type ApiErrorDetails } from './api-error.js';
+export { errorResponse, type ErrorResponse } from './error-response.js';
+export { createHttpApp, listen, PortInUseError, type HttpAppOptions } from './http-app.js';
+export { isUnavailable } from './unavailable.js';
+export { fieldErrorsOf, validationPipe } from './validation.js';
+export { AddRouteConfig } from './route-config.js';

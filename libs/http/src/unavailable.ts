@@ -1,0 +1,32 @@
+/** System errors of a connection that could not be made or broke. */
+const CONNECTION_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'ETIMEDOUT',
+  'EPIPE',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
+/**
+ * PostgreSQL's own "not now": connection exceptions (08), insufficient resources (53), operator intervention (57, which
+ * statement timeouts belong to), a standby after a failover, and transactions that lost against another one.
+ */
+const SQL_STATES = /^(08...|53...|57P..|57014|25006|55P03|40001|40P01)$/;
+
+/** What node-postgres and TypeORM say without a code. */
+const MESSAGES =
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end|Driver not Connected|Client was closed)/i;
+
+/** Whether an error, or what it wraps, says that a dependency cannot be reached now: the caller is told 503 and may retry. */
+export function isUnavailable(error: unknown, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 5) return false;
+  const { code, message, cause, driverError, errors } = error as Record<string, unknown>;
+  if (typeof code === 'string' && (CONNECTION_CODES.has(code) || SQL_STATES.test(code))) return true;
+  if (typeof message === 'string' && MESSAGES.test(message)) return true;
+  const wrapped = [cause, driverError, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
+  return wrapped.some((inner) => isUnavailable(inner, depth + 1));
+}
