@@ -1,0 +1,68 @@
+import { createRequire } from 'node:module';
+import { Kafka, logLevel, type KafkaConfig, type LogEntry } from 'kafkajs';
+import type { Logger } from '#runtime';
+
+export interface KafkaBusOptions {
+  /** host:port */
+  readonly brokers: string[];
+  readonly clientId: string;
+  /** Partitions of the topics that {@link ensureTopics} makes. */
+  readonly partitions: number;
+  readonly logger: Logger;
+}
+
+type LevelName = 'error' | 'warn' | 'debug' | 'trace';
+
+const LEVELS: Readonly<Record<number, LevelName>> = {
+  [logLevel.ERROR]: 'warn', // an error of one attempt: what it comes to is logged by us, at its own level
+  [logLevel.WARN]: 'warn',
+  [logLevel.INFO]: 'debug',
+  [logLevel.DEBUG]: 'trace',
+};
+
+/** Said of every producer that ends its retries; ours starts anew with another producer id then (kafka.producer.ts). */
+const EXPECTED = /Limiting retries for the idempotent producer/;
+
+/** What our own lines carry, or leave out. */
+const SAID_ALREADY = { timestamp: undefined, logger: undefined, stack: undefined };
+
+/** A kafkajs client; its messages go to the service's log. */
+export function createClient({ brokers, clientId, logger }: KafkaBusOptions, config: Partial<KafkaConfig>): Kafka {
+  return new Kafka({
+    brokers,
+    clientId,
+    connectionTimeout: 3000,
+    requestTimeout: 10_000,
+    retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 4, restartOnFailure: () => Promise.resolve(false) },
+    logLevel: logger.isLevelEnabled('trace') ? logLevel.DEBUG : logLevel.INFO,
+    logCreator: () => (entry) => write(logger, entry),
+    ...config,
+  });
+}
+
+function write(logger: Logger, { level, namespace, log }: LogEntry): void {
+  const { message, ...fields } = log;
+  const name = EXPECTED.test(message) ? 'debug' : (LEVELS[level] ?? 'debug');
+  logger[name]({ kafka: namespace, ...fields, ...SAID_ALREADY, reason: message }, 'kafka.client');
+}
+
+interface RequestQueue {
+  throttledUntil: number;
+}
+
+/**
+ * kafkajs 2.2.4 arms a timer with "throttled until" minus now, which is negative unless the broker throttles; Node 24
+ * warns of each process that does so (TimeoutNegativeWarning). Made zero here, which is what Node made of it anyway.
+ */
+function armNoNegativeTimers(): void {
+  const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {
+    prototype: RequestQueue & { scheduleCheckPendingRequests: (this: RequestQueue) => void };
+  };
+  const schedule = prototype.scheduleCheckPendingRequests;
+  prototype.scheduleCheckPendingRequests = function () {
+    this.throttledUntil = Math.max(this.throttledUntil, Date.now());
+    schedule.call(this);
+  };
+}
+
+armNoNegativeTimers();

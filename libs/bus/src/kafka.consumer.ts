@@ -1,0 +1,220 @@
+import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from 'kafkajs';
+import { StartError, waitBackoff, type Backoff, type Logger } from '#runtime';
+import type { BusRecord } from './bus.js';
+import { ABORT_GRACE_MS, BusServer, chunksOf, deferred, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+
+/** Between attempts to be a member of the group. */
+const REJOIN_BACKOFF: Backoff = { firstMs: 200, maxMs: 5000 };
+const COMMIT_BACKOFF: Backoff = { firstMs: 100, maxMs: 2000 };
+const DISCONNECT_TIMEOUT_MS = 4000;
+
+/** A killed member's partitions go to the others after this, in milliseconds. */
+const SESSION_TIMEOUT_MS = 10_000;
+const HEARTBEAT_INTERVAL_MS = 1000;
+const REBALANCE_TIMEOUT_MS = 30_000;
+/** Longest that a fetch stays open when there is nothing; records end it at once. Stopping and heartbeats wait for it. */
+const MAX_FETCH_WAIT_MS = 100;
+const MAX_PARTITION_BYTES = 1024 * 1024;
+const MAX_FETCH_BYTES = 8 * 1024 * 1024;
+const PARTITIONS_AT_ONCE = 64;
+
+/**
+ * kafkajs fetches again only when every batch of the last fetch is done. A batch that fails or takes longer than this, in
+ * milliseconds, is taken out of its hands: the partition is paused while the handler goes on, and the others with it.
+ * Meanwhile kafkajs goes on fetching, so it also goes on heartbeating, however long the handler takes.
+ */
+const PATIENCE_MS = 500;
+
+/**
+ * A member of a consumer group, under `@EventPattern` handlers of batches. Offsets are committed after the handler resolved, and
+ * only while the assignment stands under which the records were fetched. Whatever ends the membership, another begins.
+ */
+export class KafkaConsumer extends BusServer {
+  /** Partitions whose handler is at work; ends with the handler, not with the assignment, so none ever runs twice at a time. */
+  private readonly busy = new Map<string, Promise<void>>();
+  private readonly stopping = new AbortController();
+  private readonly leaving = deferred();
+  /** Aborted with the partitions' assignment: at a rebalance all of them are taken away and given out again. */
+  private assignment = new AbortController();
+  private running: Promise<void> | undefined;
+  private closed: Promise<void> | undefined;
+
+  constructor(
+    private readonly kafka: Kafka,
+    groupId: string,
+    private readonly maxBatchRecords: number,
+    override readonly log: Logger,
+  ) {
+    super(groupId, log);
+  }
+
+  listen(callback: (error?: unknown) => void): void {
+    try {
+      const topics = this.topics();
+      if (this.running) throw new StartError(`consumer group ${this.groupId} is already running`);
+      this.running = this.stayMember(topics);
+    } catch (error) {
+      callback(error);
+      return;
+    }
+    callback();
+  }
+
+  /** Finishes the handlers' current batches (bounded), commits them and leaves the group. */
+  close(): Promise<void> {
+    this.closed ??= this.finish();
+    return this.closed;
+  }
+
+  private async finish(): Promise<void> {
+    this.stopping.abort();
+    if (!(await settledWithin([...this.busy.values()], STOP_GRACE_MS))) {
+      this.log.warn({ group_id: this.groupId, partitions: [...this.busy.keys()] }, 'bus.stop_aborts_handlers');
+    }
+    this.assignment.abort();
+    await settledWithin([...this.busy.values()], ABORT_GRACE_MS);
+    this.leaving.resolve();
+    await this.running;
+  }
+
+  private async stayMember(topics: readonly string[]): Promise<void> {
+    for (let attempt = 1; !this.stopping.signal.aborted; attempt++) {
+      const startedAt = Date.now();
+      try {
+        await this.beMember(topics);
+      } catch (error) {
+        this.log.warn({ err: error, group_id: this.groupId, topics, attempt }, 'bus.membership_lost');
+      }
+      if (Date.now() - startedAt > SESSION_TIMEOUT_MS) attempt = 1;
+      await waitBackoff(attempt, REJOIN_BACKOFF, this.stopping.signal);
+    }
+  }
+
+  /** @returns once {@link finish} has everything done @throws what ended the membership */
+  private async beMember(topics: readonly string[]): Promise<void> {
+    const consumer = this.kafka.consumer({
+      groupId: this.groupId,
+      sessionTimeout: SESSION_TIMEOUT_MS,
+      heartbeatInterval: HEARTBEAT_INTERVAL_MS,
+      rebalanceTimeout: REBALANCE_TIMEOUT_MS,
+      maxWaitTimeInMs: MAX_FETCH_WAIT_MS,
+      minBytes: 1,
+      maxBytesPerPartition: MAX_PARTITION_BYTES,
+      maxBytes: MAX_FETCH_BYTES,
+      allowAutoTopicCreation: false,
+      metadataMaxAge: 60_000,
+    });
+    let over = false;
+    const crashed = new Promise<never>((_, reject) => consumer.on('consumer.crash', ({ payload }) => reject(payload.error)));
+    consumer.on('consumer.rebalancing', () => this.revoke());
+    consumer.on('consumer.group_join', ({ payload }) => {
+      // A start that was under way while we left: kafkajs knows no way to call it off, and would stay a member.
+      if (over) return void disconnect(consumer);
+      this.revoke();
+      this.log.info({ group_id: this.groupId, assignment: payload.memberAssignment }, 'bus.joined');
+    });
+    try {
+      const lost = Promise.race([crashed, this.consume(consumer, topics)]);
+      await Promise.race([lost, this.leaving.promise]);
+    } finally {
+      over = true;
+      this.revoke();
+      await disconnect(consumer);
+    }
+  }
+
+  private async consume(consumer: Consumer, topics: readonly string[]): Promise<never> {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+      eachBatch: (payload) => this.takeBatch(payload),
+    });
+    return new Promise(() => undefined); // runs until it crashes
+  }
+
+  /** Everything fetched so far is another's now, or will be fetched again. */
+  private revoke(): void {
+    this.assignment.abort();
+    this.assignment = new AbortController();
+    if (this.stopping.signal.aborted) this.assignment.abort();
+  }
+
+  private async takeBatch(payload: EachBatchPayload): Promise<void> {
+    const id = `${payload.batch.topic}[${payload.batch.partition}]`;
+    const before = this.busy.get(id);
+    if (before || this.stopping.signal.aborted) {
+      // The handler of an assignment before this one is still at work, or none is to begin: fetched again later.
+      const resume = payload.pause();
+      void before?.then(resume);
+      return;
+    }
+    const trouble = deferred();
+    const done = this.work(payload, this.assignment.signal, trouble.resolve).finally(() => this.busy.delete(id));
+    this.busy.set(id, done);
+    const patience = setTimeout(trouble.resolve, PATIENCE_MS);
+    const finished = await Promise.race([done.then(() => true), trouble.promise.then(() => false)]);
+    clearTimeout(patience);
+    if (!finished) void done.then(payload.pause());
+  }
+
+  /** Delivers a batch part by part, and commits each; ends early, never throws, when the assignment does. */
+  private async work(payload: EachBatchPayload, signal: AbortSignal, onTrouble: () => void): Promise<void> {
+    const { topic, partition, messages } = payload.batch;
+    for (const part of chunksOf(messages, this.maxBatchRecords)) {
+      const records = part.map((message) => toRecord(topic, partition, message));
+      if (!(await this.deliver(topic, { records, signal }, this.stopping.signal, onTrouble))) return;
+      const last = part.at(-1)!.offset;
+      payload.resolveOffset(last);
+      if (!(await this.commit(payload, last, signal, onTrouble)) || this.stopping.signal.aborted) return;
+    }
+  }
+
+  /** @returns false when the assignment ended first: the records will be seen again, by us or another */
+  private async commit(payload: EachBatchPayload, last: string, signal: AbortSignal, onTrouble: () => void): Promise<boolean> {
+    const { topic, partition } = payload.batch;
+    // With the last record of a batch kafkajs resolves what is behind it and not shown, such as transactions' markers.
+    const end = last === payload.batch.messages.at(-1)!.offset ? payload.batch.lastOffset() : last;
+    const offset = String(BigInt(end) + 1n);
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset }] }] });
+        return true;
+      } catch (error) {
+        // A rebalance that has begun, or has passed us by, is found by the next heartbeat, which revokes the assignment.
+        this.log.info({ err: error, group_id: this.groupId, topic, partition, offset, attempt }, 'bus.commit_failed');
+        onTrouble();
+        await waitBackoff(attempt, COMMIT_BACKOFF, signal);
+      }
+    }
+    return false;
+  }
+}
+
+async function disconnect(consumer: Consumer): Promise<void> {
+  await settledWithin([consumer.disconnect()], DISCONNECT_TIMEOUT_MS);
+}
+
+function toRecord(topic: string, partition: number, { offset, key, value, headers, timestamp }: KafkaMessage): BusRecord {
+  return {
+    topic,
+    partition,
+    offset,
+    key: key === null ? null : key.toString('utf8'),
+    keyBytes: key,
+    value,
+    headers: textsOf(headers),
+    timestamp: Number(timestamp),
+  };
+}
+
+function textsOf(headers: IHeaders | undefined): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    const last = Array.isArray(value) ? value.at(-1) : value;
+    if (last !== undefined) texts[name] = last.toString();
+  }
+  return texts;
+}

@@ -1,0 +1,180 @@
+import { Partitioners, type ICustomPartitioner, type Kafka, type Message, type Producer } from 'kafkajs';
+import type { Logger } from '#runtime';
+import { BusUnavailableError, type BusMessage, type BusProducer } from './bus.js';
+import { settledWithin } from './bus-server.js';
+
+/** A `send` is rejected after this, in milliseconds, wherever it has got to. */
+const SEND_TIMEOUT_MS = 15_000;
+const DISCONNECT_TIMEOUT_MS = 5000;
+/** Of one request; brokers refuse batches over 1 MiB unless told otherwise, and all may go to one partition. */
+const MAX_REQUEST_BYTES = 512 * 1024;
+const MAX_REQUEST_RECORDS = 5000;
+
+interface Send {
+  readonly topic: string;
+  readonly messages: Message[];
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * An idempotent producer with one request in flight; what is sent meanwhile shares the next one.
+ *
+ * kafkajs takes a request's sequence numbers back when it fails without an answer. Were the same producer id used again,
+ * a broker that had written those records after all would take the next ones for their repetition, and drop them
+ * unseen. So whenever a request fails its producer is thrown away, and a new one gets a new id. And since an abandoned request
+ * may go on inside kafkajs, nothing newer is sent before it has come to its end: order holds.
+ */
+export class KafkaProducer implements BusProducer {
+  private readonly waiting: Send[] = [];
+  private client: Producer | undefined;
+  private pumping: Promise<void> | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly kafka: Kafka,
+    private readonly logger: Logger,
+  ) {}
+
+  async connect(): Promise<void> {
+    try {
+      await this.connected();
+    } catch (error) {
+      this.logger.warn({ err: error }, 'bus.unreachable');
+    }
+  }
+
+  send(topic: string, messages: readonly BusMessage[]): Promise<void> {
+    if (this.closed) return Promise.reject(new BusUnavailableError('the producer is closed'));
+    if (messages.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const settle = (settled: () => void): void => {
+        clearTimeout(timer);
+        settled();
+      };
+      const encoded = messages.map(encode);
+      const send: Send = {
+        topic,
+        messages: encoded,
+        bytes: encoded.reduce((sum, message) => sum + sizeOf(message), 0),
+        resolve: () => settle(resolve),
+        reject: (error) => settle(() => reject(error)),
+      };
+      const timer = setTimeout(() => {
+        const index = this.waiting.indexOf(send);
+        if (index >= 0) this.waiting.splice(index, 1);
+        reject(new BusUnavailableError(`Kafka did not acknowledge within ${SEND_TIMEOUT_MS / 1000} s`));
+      }, SEND_TIMEOUT_MS);
+      this.waiting.push(send);
+      this.pumping ??= this.pump().finally(() => (this.pumping = undefined));
+    });
+  }
+
+  async disconnect(): Promise<void> {
+    this.closed = true;
+    await this.pumping;
+    await this.retire();
+  }
+
+  private async pump(): Promise<void> {
+    await Promise.resolve(); // what is sent in the same turn goes together
+    for (let sends = this.take(); sends.length > 0; sends = this.take()) {
+      try {
+        const client = await this.connected();
+        // Part by part: once one has failed the later ones stay unsent, or they would stand before its repetition.
+        for (const topicMessages of requestsOf(sends)) await client.sendBatch({ acks: -1, timeout: 10_000, topicMessages });
+        for (const send of sends) send.resolve();
+      } catch (error) {
+        const unavailable = new BusUnavailableError(`Kafka did not take the records: ${reasonOf(error)}`, { cause: error });
+        for (const send of sends) send.reject(unavailable);
+        await this.retire();
+      }
+    }
+  }
+
+  /** The sends of the next request: as many as fit, in order; at least one, however large. */
+  private take(): Send[] {
+    let bytes = 0;
+    let records = 0;
+    const end = this.waiting.findIndex((send) => {
+      bytes += send.bytes;
+      records += send.messages.length;
+      return bytes > MAX_REQUEST_BYTES || records > MAX_REQUEST_RECORDS;
+    });
+    return this.waiting.splice(0, end < 0 ? this.waiting.length : Math.max(1, end));
+  }
+
+  private async connected(): Promise<Producer> {
+    if (this.client) return this.client;
+    const client = this.kafka.producer({
+      idempotent: true,
+      allowAutoTopicCreation: false,
+      createPartitioner: keyedPartitioner,
+      metadataMaxAge: 60_000,
+      retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 3 },
+    });
+    this.client = client;
+    try {
+      await client.connect();
+    } catch (error) {
+      await this.retire();
+      throw error;
+    }
+    return client;
+  }
+
+  private async retire(): Promise<void> {
+    const { client } = this;
+    this.client = undefined;
+    if (client) await settledWithin([client.disconnect()], DISCONNECT_TIMEOUT_MS);
+  }
+}
+
+/**
+ * The Java client's partitioner (murmur2 of the key). A record without a key goes by its value instead of round robin, so that
+ * a repetition within one request goes to the partition that its sequence number was taken for.
+ */
+const keyedPartitioner: ICustomPartitioner = () => {
+  const partition = Partitioners.DefaultPartitioner();
+  return (args) => partition({ ...args, message: { ...args.message, key: args.message.key ?? args.message.value ?? '' } });
+};
+
+/** Splits and groups sends into requests of bounded size, in order. */
+function* requestsOf(sends: readonly Send[]): Generator<{ topic: string; messages: Message[] }[]> {
+  let request = new Map<string, Message[]>();
+  let bytes = 0;
+  for (const { topic, messages } of sends) {
+    for (const message of messages) {
+      const size = sizeOf(message);
+      if (bytes > 0 && bytes + size > MAX_REQUEST_BYTES) {
+        yield grouped(request);
+        request = new Map();
+        bytes = 0;
+      }
+      bytes += size;
+      const ofTopic = request.get(topic);
+      if (ofTopic) ofTopic.push(message);
+      else request.set(topic, [message]);
+    }
+  }
+  yield grouped(request);
+}
+
+function grouped(request: ReadonlyMap<string, Message[]>): { topic: string; messages: Message[] }[] {
+  return [...request].map(([topic, messages]) => ({ topic, messages }));
+}
+
+function encode({ key, value, headers }: BusMessage): Message {
+  return { key, value, headers: { ...headers } };
+}
+
+/** About what a record takes; strings are counted as if all were ASCII, which the bound leaves room for. */
+function sizeOf({ key, value, headers }: Message): number {
+  const ofHeaders = Object.entries(headers ?? {}).reduce((sum, [name, text]) => sum + name.length + String(text).length, 0);
+  return 32 + (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
