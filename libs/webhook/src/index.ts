@@ -1,0 +1,6 @@
+export { AddressGuard, isPublicAddress } from './address-guard.js';
+export { checkUrl, MAX_URL_LENGTH } from './check-url.js';
+export { buildRequest, deliveryId, targetOf, type Notification, type Target, type WebhookRequest } from './notification.js';
+export { encodePairs, type NotifiedChange } from './pairs.js';
+export { generateSecret, signingKey, signV1, type SigningKey } from './signature.js';
+export { WebhookClient, type AttemptResult, type WebhookClientOptions } from './webhook.client.js';

@@ -1,0 +1,93 @@
+import type { NotificationMethod } from '#contracts';
+import { VERSION } from '#runtime';
+import { signV1, type SigningKey } from './signature.js';
+
+/** A request that is ready to be sent. */
+export interface WebhookRequest {
+  readonly method: NotificationMethod;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  /** Path and query, as they stand on the request line. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | undefined;
+}
+
+/** One attempt of one delivery. */
+export interface Notification {
+  readonly method: NotificationMethod;
+  /** As registered. */
+  readonly url: string;
+  /** {@link encodePairs} of the change. */
+  readonly pairs: string;
+  /** The same over every attempt: see {@link deliveryId}. */
+  readonly id: string;
+  /** From 1. */
+  readonly attempt: number;
+  /** The agent's. */
+  readonly sequence: number;
+  readonly occurredAt: Date;
+  /** The time of the attempt, milliseconds since the epoch. */
+  readonly at: number;
+  /** The client's secrets, the current one first; at least one. */
+  readonly keys: readonly SigningKey[];
+  /** A test that somebody asked for: contract §3. */
+  readonly test?: boolean;
+}
+
+/** Where a url leads, cut for the request line. */
+export interface Target {
+  readonly origin: string;
+  readonly path: string;
+}
+
+const USER_AGENT = `Rollcall/${VERSION}`;
+const FORM = 'application/x-www-form-urlencoded';
+const VISIBLE_ASCII = /^[\x21-\x7e]*$/;
+
+/** The `webhook-id`, which is also the delivery's id in the REST API: contract §3 and §6. */
+export function deliveryId(changeId: string, agentEventId: number): string {
+  return `${changeId}_${agentEventId}`;
+}
+
+/**
+ * Cuts a url into origin and request target: the fragment stays at home, and the query keeps its bytes, where a URL
+ * object would rewrite some (`'` to `%27`).
+ *
+ * @throws TypeError when it is no absolute url
+ */
+export function targetOf(url: string): Target {
+  const parsed = new URL(url);
+  const withoutFragment = url.split('#', 1)[0]!;
+  const at = withoutFragment.indexOf('?');
+  const query = at < 0 ? '' : withoutFragment.slice(at);
+  return { origin: parsed.origin, path: parsed.pathname + (VISIBLE_ASCII.test(query) ? query : parsed.search) };
+}
+
+/**
+ * Makes the request of one attempt: contract §6.
+ *
+ * @param target the url's, for who has cut it already
+ */
+export function buildRequest(notification: Notification, target: Target = targetOf(notification.url)): WebhookRequest {
+  const { method, pairs, id, at, keys } = notification;
+  const timestamp = Math.floor(at / 1000);
+  const headers: Record<string, string> = {
+    'user-agent': USER_AGENT,
+    'webhook-id': id,
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': signV1(keys, id, timestamp, pairs),
+    'webhook-attempt': String(notification.attempt),
+    'webhook-event-time': notification.occurredAt.toISOString(),
+    'webhook-sequence': String(notification.sequence),
+  };
+  if (notification.test) headers['webhook-test'] = '1';
+  if (method === 'GET') return { method, origin: target.origin, path: appendPairs(target.path, pairs), headers, body: undefined };
+  headers['content-type'] = FORM;
+  return { method, ...target, headers, body: pairs };
+}
+
+function appendPairs(path: string, pairs: string): string {
+  if (!path.includes('?')) return `${path}?${pairs}`;
+  return path.endsWith('?') || path.endsWith('&') ? path + pairs : `${path}&${pairs}`;
+}

@@ -1,0 +1,143 @@
+import { once } from 'node:events';
+import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { RecordingReceiver } from '../../../test/support/receiver.js';
+import { AddressGuard } from './address-guard.js';
+import { buildRequest } from './notification.js';
+import { generateSecret, signingKey } from './signature.js';
+import { WebhookClient } from './webhook.client.js';
+
+const PAIRS = 'agent_status=available&agent_type=local';
+const keys = [signingKey(generateSecret())];
+
+function request(url: string, method: 'GET' | 'POST' = 'POST') {
+  const occurredAt = new Date();
+  return buildRequest({ method, url, pairs: PAIRS, id: 'x_1', attempt: 1, sequence: 1, occurredAt, at: Date.now(), keys });
+}
+
+describe('the webhook client', () => {
+  let receiver: RecordingReceiver;
+  let client: WebhookClient;
+  const sockets = new Set<Socket>();
+  const servers: Server[] = [];
+
+  beforeAll(async () => {
+    receiver = await RecordingReceiver.start();
+    client = new WebhookClient({ guard: new AddressGuard(['127.0.0.0/8', '::1']), timeoutMs: 500, connectionsPerOrigin: 4 });
+  });
+
+  afterAll(async () => {
+    await client.close();
+    await receiver.stop();
+    for (const socket of sockets) socket.destroy();
+    for (const server of servers) server.close();
+  });
+
+  /** A server that does what it is told with each connection. */
+  async function tcp(onConnection: (socket: Socket) => void): Promise<string> {
+    const server = createTcpServer((socket) => {
+      sockets.add(socket.on('error', () => undefined));
+      onConnection(socket);
+    }).listen(0, '127.0.0.1');
+    servers.push(server);
+    await once(server, 'listening');
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  it('sends what it is given and nothing else', async () => {
+    receiver.answer((_request, response) => response.writeHead(201, { 'retry-after': '7', 'set-cookie': 'a=b' }).end('done'));
+    expect(await client.send(request(`${receiver.url}/post?a=%20'`))).toMatchObject({
+      status: 201,
+      body: 'done',
+      retryAfter: '7',
+    });
+    await client.send(request(`${receiver.url}/get`, 'GET'));
+    const [post, get] = receiver.requests;
+    expect(post).toMatchObject({ method: 'POST', url: "/post?a=%20'", body: PAIRS });
+    expect(
+      Object.keys(post!.headers)
+        .filter((name) => !name.startsWith('webhook-'))
+        .sort(),
+    ).toEqual(['connection', 'content-length', 'content-type', 'host', 'user-agent']);
+    expect(get).toMatchObject({ method: 'GET', url: `/get?${PAIRS}`, body: '' });
+    expect(get!.headers).not.toHaveProperty('cookie');
+    expect(get!.headers).not.toHaveProperty('content-type');
+  });
+
+  it('takes a redirect and an error status as they come', async () => {
+    receiver.answer((_request, response) => response.writeHead(302, { location: `${receiver.url}/elsewhere` }).end());
+    expect(await client.send(request(receiver.url))).toMatchObject({ status: 302, body: '' });
+    expect(receiver.at('/elsewhere')).toEqual([]);
+    receiver.answer((_request, response) => response.writeHead(503).end('later'));
+    expect(await client.send(request(receiver.url))).toMatchObject({ status: 503, body: 'later' });
+  });
+
+  it('keeps 4 KiB of an answer, as text that PostgreSQL can store', async () => {
+    receiver.answer((_request, response) => response.end('я'.repeat(40_000)));
+    expect(await client.send(request(receiver.url))).toMatchObject({ status: 200, body: 'я'.repeat(2048) });
+    receiver.answer((_request, response) => response.end(`x${'я'.repeat(40_000)}`));
+    expect(await client.send(request(receiver.url))).toMatchObject({ status: 200, body: `x${'я'.repeat(2047)}` });
+    receiver.answer((_request, response) => response.end(Buffer.from([0x61, 0x00, 0xff, 0x62])));
+    expect(await client.send(request(receiver.url))).toMatchObject({ status: 200, body: 'a\ufffd\ufffdb' });
+  });
+
+  it('does not read an endless answer', async () => {
+    const url = await tcp((socket) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      const pour = (): void => {
+        while (!socket.destroyed && socket.write('y'.repeat(16_384)));
+      };
+      socket.on('drain', pour).once('data', pour);
+    });
+    expect(await client.send(request(url))).toMatchObject({ status: 200, body: 'y'.repeat(4096) });
+    await Promise.all([...sockets].map((socket) => socket.closed || new Promise((done) => socket.once('close', done))));
+  });
+
+  it.each([
+    ['no answer', undefined],
+    ['headers and no body', 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'],
+    ['half a header', 'HTTP/1.1 200 OK\r\nContent-'],
+  ])('gives up in time on %s', async (_name, bytes) => {
+    const url = await tcp((socket) => void socket.once('data', () => bytes !== undefined && socket.write(bytes)));
+    expect(await client.send(request(url))).toMatchObject({ error: 'timed out after 0.5 s' });
+  });
+
+  it('says in words what went wrong', async () => {
+    const reset = await tcp((socket) => void socket.once('data', () => socket.resetAndDestroy()));
+    expect(await client.send(request(reset))).toMatchObject({ error: 'connection closed before the answer was complete' });
+    const cut = await tcp(
+      (socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc')),
+    );
+    expect(await client.send(request(cut))).toMatchObject({ error: 'connection closed before the answer was complete' });
+    const nonsense = await tcp((socket) => void socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')));
+    expect(await client.send(request(nonsense))).toMatchObject({ error: expect.stringMatching(/^answer is not HTTP/) as string });
+    expect(await client.send(request('http://127.0.0.1:1/'))).toMatchObject({ error: 'connection refused' });
+    expect(await client.send(request('http://nowhere.invalid/'))).toMatchObject({
+      error: expect.stringMatching(/^host name/) as string,
+    });
+    expect(await client.send(request(receiver.url.replace('http:', 'https:')))).toMatchObject({
+      error: expect.stringMatching(/^TLS: /) as string,
+    });
+  });
+
+  it('sends nothing more once the time is up, also what waited for a connection', async () => {
+    let seen = 0;
+    const url = await tcp((socket) => void socket.on('data', () => seen++));
+    const results = await Promise.all(Array.from({ length: 10 }, () => client.send(request(url))));
+    expect(results).toEqual(Array(10).fill(expect.objectContaining({ error: 'timed out after 0.5 s' })));
+    expect(seen).toBe(4);
+  });
+
+  it('connects to no address that is not public, by number or by name', async () => {
+    const guarded = new WebhookClient({ guard: new AddressGuard(), timeoutMs: 2000, connectionsPerOrigin: 4 });
+    const before = receiver.requests.length;
+    const { port } = new URL(receiver.url);
+    for (const host of ['127.0.0.1', '2130706433', '[::ffff:127.0.0.1]', '[::1]', 'localhost', '0.0.0.0', '169.254.169.254']) {
+      expect(await guarded.send(request(`http://${host}:${port}/`))).toMatchObject({
+        error: expect.stringMatching(/^destination .* is not a public address$/) as string,
+      });
+    }
+    expect(receiver.requests.length).toBe(before);
+    await guarded.close();
+  });
+});
