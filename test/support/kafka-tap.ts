@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import { Kafka, logLevel, Partitioners, type Consumer, type IHeaders, type Producer } from 'kafkajs';
+
+/** One record as another service would read it. */
+export interface TappedRecord {
+  readonly partition: number;
+  readonly key: string | undefined;
+  readonly value: string | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** A plain Kafka client beside the product: writes what internal services write, and reads what other services read. */
+export class KafkaTap {
+  private readonly kafka: Kafka;
+  private readonly consumers: Consumer[] = [];
+  private producer: Producer | undefined;
+
+  constructor(brokers: readonly string[]) {
+    this.kafka = new Kafka({ clientId: 'test-tap', brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
+  }
+
+  async send(topic: string, messages: readonly { key: string; value: string | Buffer | null; headers?: IHeaders }[]): Promise<void> {
+    if (!this.producer) {
+      this.producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+      await this.producer.connect();
+    }
+    await this.producer.send({ topic, acks: -1, messages: [...messages] });
+  }
+
+  /** All records of a topic, from its beginning; the array goes on growing. */
+  async read(topic: string): Promise<readonly TappedRecord[]> {
+    const records: TappedRecord[] = [];
+    const consumer = this.kafka.consumer({ groupId: `tap-${randomBytes(6).toString('hex')}` });
+    this.consumers.push(consumer);
+    await consumer.connect();
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await consumer.run({
+      eachMessage: ({ partition, message }) => {
+        records.push({
+          partition,
+          key: message.key?.toString(),
+          value: message.value?.toString(),
+          headers: Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)])),
+        });
+        return Promise.resolve();
+      },
+    });
+    return records;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.producer?.disconnect(), ...this.consumers.map((consumer) => consumer.disconnect())]);
+  }
+}
