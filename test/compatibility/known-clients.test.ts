@@ -48,7 +48,8 @@ describe('known clients', () => {
       'by HTTP Basic and an urlencoded grant': () =>
         token('', { headers: basic, body: new URLSearchParams({ grant_type: 'client_credentials' }) }),
       'by HTTP Basic and the grant in the query': () => token('?grant_type=client_credentials', { headers: basic }),
-      'with a trailing slash': () => call(`${system.urls.subscriptionApi}/oauth/token/`, { method: 'POST', body: new URLSearchParams(FIELDS) }),
+      'with a trailing slash': () =>
+        call(`${system.urls.subscriptionApi}/oauth/token/`, { method: 'POST', body: new URLSearchParams(FIELDS) }),
     };
 
     function token(search: string, init: RequestInit): Promise<Answer> {
@@ -66,7 +67,9 @@ describe('known clients', () => {
       const tokens = [];
       for (let round = 0; round < 5; round++) tokens.push(await fetchToken(system.urls, 'demo', 'demo-secret'));
       for (const one of tokens) {
-        const user = await call(`${system.urls.subscriptionApi}/api/ver1.0/user`, { headers: { authorization: `Bearer ${one}` } });
+        const user = await call(`${system.urls.subscriptionApi}/api/ver1.0/user`, {
+          headers: { authorization: `Bearer ${one}` },
+        });
         expect(user.status).toBe(200);
       }
     });
@@ -114,7 +117,10 @@ describe('known clients', () => {
       const status = await new Promise<number | undefined>((resolve, reject) => {
         request(
           `${system.urls.subscriptionApi}/api/ver1.0${EVENTS}${id}`,
-          { method: 'DELETE', headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json', 'content-length': '0' } },
+          {
+            method: 'DELETE',
+            headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/json', 'content-length': '0' },
+          },
           (response) => {
             response.resume();
             resolve(response.statusCode);
@@ -147,13 +153,21 @@ describe('known clients', () => {
 
     it('with one field, or none, in a PUT', async () => {
       const id = await addEvent();
-      expect((await demo.api('PUT', `${EVENTS}${id}`, { event_type: 'agent-logout' })).json).toEqual({ ...EVENT, id, event_type: 'agent-logout' });
+      expect((await demo.api('PUT', `${EVENTS}${id}`, { event_type: 'agent-logout' })).json).toEqual({
+        ...EVENT,
+        id,
+        event_type: 'agent-logout',
+      });
       expect((await demo.api('PUT', `${EVENTS}${id}`, {})).json).toEqual({ ...EVENT, id, event_type: 'agent-logout' });
     });
 
     it('in windows-1251, which is refused and not broken', async () => {
       const bearer = await fetchToken(system.urls, 'demo', 'demo-secret');
-      const body = Buffer.concat([Buffer.from('{"url":"http://127.0.0.1:9/'), Buffer.from([0xcf, 0xf0, 0xe8]), Buffer.from('"}')]);
+      const body = Buffer.concat([
+        Buffer.from('{"url":"http://127.0.0.1:9/'),
+        Buffer.from([0xcf, 0xf0, 0xe8]),
+        Buffer.from('"}'),
+      ]);
       for (const type of ['application/json', 'application/json; charset=windows-1251']) {
         const answer = await call(`${system.urls.subscriptionApi}/api/ver1.0${EVENTS}`, {
           method: 'POST',

@@ -31,7 +31,14 @@ export class AllInOne {
 
   static environment(dataDir: string, ports: readonly number[], extra: Environment): Environment {
     const [api, presence, dispatcher, receiver] = ports.map(String) as [string, string, string, string];
-    return { DATA_DIR: dataDir, SUBSCRIPTION_API_PORT: api, PRESENCE_PORT: presence, DISPATCHER_PORT: dispatcher, RECEIVER_PORT: receiver, ...extra };
+    return {
+      DATA_DIR: dataDir,
+      SUBSCRIPTION_API_PORT: api,
+      PRESENCE_PORT: presence,
+      DISPATCHER_PORT: dispatcher,
+      RECEIVER_PORT: receiver,
+      ...extra,
+    };
   }
 
   get process(): ServiceProcess {

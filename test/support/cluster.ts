@@ -1,5 +1,4 @@
 import type { Urls } from './client.js';
-import { createTestDatabase, type TestDatabase } from './postgres.js';
 import { freePorts, ServiceProcess, type Environment } from './process.js';
 
 export const SERVICES = ['subscription-api', 'presence', 'dispatcher'] as const;
@@ -27,20 +26,17 @@ export interface Instance {
 export class Cluster {
   readonly instances: Instance[] = [];
 
-  private constructor(
-    readonly database: TestDatabase,
-    private readonly environment: Environment,
-  ) {}
+  private constructor(private readonly environment: Environment) {}
 
   /**
    * Starts one instance of each service.
    *
+   * @param databaseUrl a migrated database
    * @param brokers Kafka that is used by nobody else: topics and groups have fixed names
    */
-  static async start(brokers: readonly string[], extra: Environment = {}): Promise<Cluster> {
-    const database = await createTestDatabase();
-    const cluster = new Cluster(database, {
-      DATABASE_URL: database.url,
+  static async startOn(databaseUrl: string, brokers: readonly string[], extra: Environment = {}): Promise<Cluster> {
+    const cluster = new Cluster({
+      DATABASE_URL: databaseUrl,
       KAFKA_BROKERS: brokers.join(','),
       BOOTSTRAP_APPS: APPLICATIONS,
       ALLOW_DESTINATIONS: '127.0.0.0/8,::1',
@@ -69,6 +65,19 @@ export class Cluster {
     await instance.process.ready(instance.url);
   }
 
+  /** Ends an instance for good. */
+  async remove(instance: Instance): Promise<void> {
+    this.instances.splice(this.instances.indexOf(instance), 1);
+    await instance.process.stop();
+  }
+
+  /** The instances whose process runs; there may be none for a moment, then those that are down. */
+  running(service: ServiceName): Instance[] {
+    const all = this.of(service);
+    const up = all.filter(({ process }) => process.running);
+    return up.length > 0 ? up : all;
+  }
+
   of(service: ServiceName): Instance[] {
     return this.instances.filter((instance) => instance.service === service);
   }
@@ -84,7 +93,6 @@ export class Cluster {
         await process.stop();
       }),
     );
-    await this.database.drop();
   }
 
   private async launch(service: ServiceName): Promise<Instance> {

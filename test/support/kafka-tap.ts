@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { Kafka, logLevel, Partitioners, type Consumer, type IHeaders, type Producer } from 'kafkajs';
+import { Kafka, logLevel, Partitioners, type Admin, type Consumer, type IHeaders, type Producer } from 'kafkajs';
 
 /** One record as another service would read it. */
 export interface TappedRecord {
@@ -19,7 +19,10 @@ export class KafkaTap {
     this.kafka = new Kafka({ clientId: 'test-tap', brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
   }
 
-  async send(topic: string, messages: readonly { key: string; value: string | Buffer | null; headers?: IHeaders }[]): Promise<void> {
+  async send(
+    topic: string,
+    messages: readonly { key: string; value: string | Buffer | null; headers?: IHeaders }[],
+  ): Promise<void> {
     if (!this.producer) {
       this.producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
       await this.producer.connect();
@@ -46,6 +49,31 @@ export class KafkaTap {
       },
     });
     return records;
+  }
+
+  /** Records ever written to a topic, over all partitions. */
+  async endOffset(topic: string): Promise<number> {
+    return this.withAdmin(async (admin) =>
+      (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0),
+    );
+  }
+
+  /** Has a group that has no members pass over what it has not read. */
+  async skipToEnd(groupId: string, topic: string): Promise<void> {
+    await this.withAdmin(async (admin) => {
+      const partitions = (await admin.fetchTopicOffsets(topic)).map(({ partition, high }) => ({ partition, offset: high }));
+      await admin.setOffsets({ groupId, topic, partitions });
+    });
+  }
+
+  private async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
+    const admin = this.kafka.admin();
+    await admin.connect();
+    try {
+      return await work(admin);
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   async close(): Promise<void> {

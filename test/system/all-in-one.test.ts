@@ -80,12 +80,18 @@ describe('all-in-one', () => {
   it('says in one line that the data directory is in use', async () => {
     const second = ServiceProcess.start('all-in-one', system.environment);
     expect(await second.exited()).toBe(1);
-    expect(second.output.trim()).toBe(`Rollcall is already running on ${system.dataDir}: stop it, or set DATA_DIR to another directory.`);
+    expect(second.output.trim()).toBe(
+      `Rollcall is already running on ${system.dataDir}: stop it, or set DATA_DIR to another directory.`,
+    );
   });
 
   it('says in one line that a port is taken', async () => {
     const { port } = new URL(system.urls.presence);
-    const second = ServiceProcess.start('all-in-one', { ...system.environment, DATA_DIR: `${system.dataDir}/other`, SUBSCRIPTION_API_PORT: '0' });
+    const second = ServiceProcess.start('all-in-one', {
+      ...system.environment,
+      DATA_DIR: `${system.dataDir}/other`,
+      SUBSCRIPTION_API_PORT: '0',
+    });
     expect(await second.exited()).toBe(1);
     expect(second.output.trim()).toBe(`Port ${port} is taken: stop what uses it, or set PRESENCE_PORT to another port.`);
   });

@@ -36,13 +36,19 @@ describe('the seed’s example', () => {
     const { id: postId } = post.json as { id: number };
 
     const item = { client_id: '12', agent_type: 'local', agent_id: 136, agent_status: 'available', event_source: 'api' };
-    const sent = await platform.telemetry({ ...item, extension_name: '000*094@ringme.ru', occurred_at: '2026-11-22T10:00:00.123Z' });
+    const sent = await platform.telemetry({
+      ...item,
+      extension_name: '000*094@ringme.ru',
+      occurred_at: '2026-11-22T10:00:00.123Z',
+    });
     expect(sent.text).toBe('[{"result":"changed","sequence":1}]');
 
     await eventually('three notifications', () => receiver.requests.length >= 3);
     expect(receiver.at('/get?')).toMatchObject([{ method: 'GET', url: `/get?${PAIRS}`, body: '' }]);
     expect(receiver.at('/get?')[0]?.headers).not.toHaveProperty('content-type');
-    expect(receiver.at('/get-with-query')).toMatchObject([{ method: 'GET', url: `/get-with-query?key=a%20b&x&${PAIRS}`, body: '' }]);
+    expect(receiver.at('/get-with-query')).toMatchObject([
+      { method: 'GET', url: `/get-with-query?key=a%20b&x&${PAIRS}`, body: '' },
+    ]);
     const [posted] = receiver.at('/post');
     expect(posted).toMatchObject({ method: 'POST', url: '/post?key=a%20b', body: PAIRS });
     expect(posted?.headers).toMatchObject({
@@ -68,7 +74,11 @@ describe('the seed’s example', () => {
   it('is not repeated by a repeated status, and logs out as agent-logout only', async () => {
     const before = receiver.requests.length;
     const item = { client_id: '12', agent_type: 'local', agent_id: 136, event_source: 'phone' };
-    await demo.api('POST', '/client/@me/agent/local/136/event', { url: `${receiver.url}/logout`, event_type: 'agent-logout', method: 'POST' });
+    await demo.api('POST', '/client/@me/agent/local/136/event', {
+      url: `${receiver.url}/logout`,
+      event_type: 'agent-logout',
+      method: 'POST',
+    });
     const sent = await platform.telemetry([
       { ...item, agent_status: 'available' },
       { ...item, agent_status: 'logged_out', occurred_at: '2026-11-22T09:00:00Z' },
@@ -81,16 +91,31 @@ describe('the seed’s example', () => {
     ]);
     await eventually('the logout', () => receiver.at('/logout').length > 0);
     expect(receiver.requests.slice(before)).toMatchObject([
-      { url: '/logout', body: 'agent_status=logged_out&agent_type=local&event_source=phone&agent_id=136&extension_name=000*094%40ringme.ru' },
+      {
+        url: '/logout',
+        body: 'agent_status=logged_out&agent_type=local&event_source=phone&agent_id=136&extension_name=000*094%40ringme.ru',
+      },
     ]);
   });
 
   it('notifies of a remote agent by its number', async () => {
     const number = { agent_number: '+74951234567' };
     expect((await demo.api('PUT', '/client/@me/agent/remote/137', number)).status).toBe(200);
-    await demo.api('POST', '/client/@me/agent/remote/137/event', { url: `${receiver.url}/remote`, event_type: 'agent-login', method: 'GET' });
-    await platform.telemetry({ client_id: 12, agent_type: 'remote', agent_id: 137, agent_status: 'available', event_source: 'phone' });
+    await demo.api('POST', '/client/@me/agent/remote/137/event', {
+      url: `${receiver.url}/remote`,
+      event_type: 'agent-login',
+      method: 'GET',
+    });
+    await platform.telemetry({
+      client_id: 12,
+      agent_type: 'remote',
+      agent_id: 137,
+      agent_status: 'available',
+      event_source: 'phone',
+    });
     const [request] = await eventually('the remote login', () => receiver.at('/remote').length > 0 && receiver.at('/remote'));
-    expect(request?.url).toBe('/remote?agent_status=available&agent_type=remote&event_source=phone&agent_id=137&agent_number=%2B74951234567');
+    expect(request?.url).toBe(
+      '/remote?agent_status=available&agent_type=remote&event_source=phone&agent_id=137&agent_number=%2B74951234567',
+    );
   });
 });

@@ -1,0 +1,141 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { DISPATCHER_GROUP, STATUS_CHANGED_TOPIC } from '#contracts';
+import { EmbeddedPostgres, migrate } from '#database';
+import { LocalKafka } from '../../tools/kafka/local-kafka.js';
+import { RestClient } from '../support/client.js';
+import { Cluster } from '../support/cluster.js';
+import { KafkaTap } from '../support/kafka-tap.js';
+import { eventually } from '../support/poll.js';
+import { check, type Report, type Subscriber } from './checker.js';
+import { FAULTS, type World } from './faults.js';
+import { CLIENT_ID, Load } from './load.js';
+import { Random } from './random.js';
+import { ChaosReceivers, HABITS } from './receivers.js';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly agents: number;
+  /** How long faults and load go on, in milliseconds. */
+  readonly durationMs: number;
+  /** Faults that may hit; all of them unless said. */
+  readonly faults?: readonly string[];
+  readonly freezeMs: number;
+  /** Breaks a guarantee on purpose, to show that the checker sees it: skips what the dispatcher has not read yet. */
+  readonly sabotage?: boolean;
+  /** How long everything may take to arrive once all is well again, in milliseconds. */
+  readonly settleMs: number;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Runs two instances each of presence and dispatcher on a Kafka and a PostgreSQL of their own, under load and faults, lets
+ * everything settle, and holds what the receivers got against what was accepted: contract §7.
+ */
+export async function runChaos(options: ChaosOptions): Promise<Report> {
+  const { say } = options;
+  say(`chaos: seed ${options.seed}, ${options.agents} agents, ${options.durationMs / 1000} s`);
+  const stops: (() => Promise<void>)[] = [];
+  try {
+    const random = new Random(options.seed);
+    const directory = await mkdtemp(join(tmpdir(), 'rollcall-chaos-'));
+    await chmod(directory, 0o755); // the database server may run as another user
+    stops.push(() => rm(directory, { recursive: true, force: true }));
+    const kafka = await LocalKafka.start();
+    stops.push(() => kafka.stop());
+    const postgres = await EmbeddedPostgres.start(directory);
+    stops.push(() => postgres.stop('immediate'));
+    await postgres.ensureDatabase('rollcall');
+    await migrate(postgres.url());
+    const receivers = await ChaosReceivers.start(random);
+    stops.push(() => receivers.stop());
+    const cluster = await Cluster.startOn(postgres.url(), kafka.brokers, {
+      DELIVERY_RETRY_SCHEDULE: Array<string>(200).fill('500ms').join(','),
+      DELIVERY_TIMEOUT: '2s',
+      AGENT_EVENT_LIMIT: '1000000',
+      RATE_LIMIT: 'off',
+      LOG_LEVEL: 'warn',
+    });
+    stops.push(() => cluster.stop());
+    for (const service of ['presence', 'dispatcher'] as const) await cluster.add(service);
+    const tap = new KafkaTap(kafka.brokers);
+    stops.push(() => tap.close());
+
+    const load = new Load(
+      options.agents,
+      tap,
+      () => ({ ...cluster.urls, presence: random.pick(cluster.running('presence')).url }),
+      random,
+    );
+    const subscribers = await subscribe(cluster, load, receivers);
+    say(`chaos: ${subscribers.length} lanes, ${2 * subscribers.length} agent events`);
+    await unleash({ cluster, kafka, postgres, random, freezeMs: options.freezeMs }, load, options);
+    if (options.sabotage) await skipUnread(cluster, load, tap, options.agents);
+
+    receivers.behave();
+    const complete = (): Report => check(load.accepted, subscribers, receivers.records);
+    await eventually('everything arrived', () => complete().lost.length === 0, options.settleMs).catch(() => {
+      say('chaos: not everything arrived in time');
+    });
+    await delay(1000); // what must not come gets a moment to come
+    return complete();
+  } finally {
+    for (const stop of stops.reverse()) await stop();
+  }
+}
+
+/** Every agent gets one receiver's URL for login and logout, so that all its changes are one lane. */
+async function subscribe(cluster: Cluster, load: Load, receivers: ChaosReceivers): Promise<Subscriber[]> {
+  const demo = await RestClient.create(cluster.urls, 'demo', 'demo-secret');
+  const base = `/client/${CLIENT_ID}/agent/local`;
+  const one = async (agentId: number): Promise<Subscriber> => {
+    const habit = HABITS[agentId % HABITS.length]!;
+    await demo.api('PUT', `${base}/${agentId}`, { extension_name: `${agentId}@example.org` });
+    for (const event_type of ['agent-login', 'agent-logout']) {
+      const body = { url: receivers.urlOf(habit), event_type, method: agentId % 2 === 0 ? 'GET' : 'POST' };
+      const answer = await demo.api('POST', `${base}/${agentId}/event/`, body);
+      if (answer.status !== 201) throw new Error(`agent event: ${answer.status} ${answer.text}`);
+    }
+    return { path: `/${habit}`, agentId };
+  };
+  const subscribers: Subscriber[] = [];
+  for (let from = 0; from < load.agentIds.length; from += 20) {
+    subscribers.push(...(await Promise.all(load.agentIds.slice(from, from + 20).map(one))));
+  }
+  return subscribers;
+}
+
+async function unleash(world: World, load: Load, options: ChaosOptions): Promise<void> {
+  const end = Date.now() + options.durationMs;
+  const names = options.faults ?? Object.keys(FAULTS);
+  const loading = (async () => {
+    while (Date.now() < end) {
+      // Several rounds at once, so that a round that waits for a broken instance does not stop the load.
+      await Promise.race([Promise.all([load.round(60), load.round(60)]), delay(30_000)]);
+      await delay(20);
+    }
+  })();
+  const faulting = (async () => {
+    for (let nth = 0; Date.now() < end; nth++) {
+      const name = nth < names.length ? names[nth]! : world.random.pick(names);
+      options.say(`chaos: ${name}`);
+      await FAULTS[name]!(world);
+      await delay(world.random.below(3000));
+    }
+  })();
+  await Promise.all([loading, faulting]);
+  await load.settled();
+}
+
+/** What committing the offset before the insert does when the process dies in between: read by nobody, and never again. */
+async function skipUnread(cluster: Cluster, load: Load, tap: KafkaTap, agents: number): Promise<void> {
+  const dispatchers = cluster.of('dispatcher');
+  await Promise.all(dispatchers.map(({ process }) => process.stop('SIGTERM')));
+  const before = await tap.endOffset(STATUS_CHANGED_TOPIC);
+  await load.round(agents);
+  await eventually('changes on the topic', async () => (await tap.endOffset(STATUS_CHANGED_TOPIC)) > before, 60_000);
+  await eventually('offsets moved', () => tap.skipToEnd(DISPATCHER_GROUP, STATUS_CHANGED_TOPIC).then(() => true), 60_000);
+  for (const dispatcher of dispatchers) await cluster.restart(dispatcher);
+}
