@@ -15,10 +15,12 @@ export interface AuthOptions {
 @Module({})
 export class AuthModule {
   static forRoot({ dataSource }: AuthOptions): DynamicModule {
-    const verifier = new TokenVerifier(new AccessRepository(poolOf(dataSource)));
+    const repository = new AccessRepository(poolOf(dataSource));
+    const verifier = new TokenVerifier(repository);
     return {
       module: AuthModule,
       providers: [
+        { provide: AccessRepository, useValue: repository },
         { provide: TokenVerifier, useValue: verifier },
         {
           provide: Authenticator,
@@ -26,7 +28,7 @@ export class AuthModule {
           inject: [HttpAdapterHost],
         },
       ],
-      exports: [TokenVerifier],
+      exports: [AccessRepository, TokenVerifier],
     };
   }
 }

@@ -28,6 +28,7 @@ export {
   MAX_CLOCK_LEAD_MS,
   MAX_NAME_LENGTH,
   MAX_TELEMETRY_ITEMS,
+  nameSchema,
   parseTelemetry,
   telemetryJsonSchema,
   type FieldErrors,

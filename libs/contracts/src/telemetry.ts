@@ -49,7 +49,8 @@ const isClean = (name: string): boolean => !CONTROL_CHARACTER.test(name) && name
 const isName = (value: unknown): value is string =>
   typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_LENGTH && isClean(value);
 
-const nameSchema = z
+/** What an extension name or agent number may be. */
+export const nameSchema = z
   .string({ error: 'must be a string' })
   .min(1, 'must not be empty')
   .max(MAX_NAME_LENGTH, `must have at most ${MAX_NAME_LENGTH} characters`)

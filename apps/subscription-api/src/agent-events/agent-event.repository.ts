@@ -1,0 +1,209 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { DataSource, In, IsNull, type EntityManager, type FindOptionsWhere } from 'typeorm';
+import { uuidv7 } from 'uuidv7';
+import type { AgentType } from '#contracts';
+import { AgentEventEntity } from '#database';
+import type { ServiceSettings } from '#runtime';
+import { AgentRepository } from '../agents/agent.repository.js';
+import type { AgentRef } from '../request/path-params.js';
+import { SETTINGS } from '../tokens.js';
+import type { AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+
+/** Whose agent events: of one agent, or those for every agent of a client. */
+export type Scope = AgentRef | { readonly clientId: number };
+
+/** Who adds, for which client, and what else belongs to the same transaction. */
+export interface Addition {
+  readonly applicationId: number;
+  readonly ensureSecret: (manager: EntityManager) => Promise<void>;
+}
+
+/** What stood in the way of a new agent event. */
+export type Refusal = 'event_limit_exceeded' | 'agent_not_found';
+
+/**
+ * Agent events and the count of them. Every transaction that changes the count takes the client's usage row first, so
+ * that writers of one client come one after the other and never wait for each other in a circle.
+ */
+@Injectable()
+export class AgentEventRepository {
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly agents: AgentRepository,
+    @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'AGENT_EVENT_LIMIT'>,
+  ) {}
+
+  find(scope: Scope, id: number): Promise<AgentEventEntity | null> {
+    return this.dataSource.getRepository(AgentEventEntity).findOneBy({ ...whereOf(scope), id });
+  }
+
+  list(scope: Scope, skip: number, take: number): Promise<AgentEventEntity[]> {
+    return this.dataSource.getRepository(AgentEventEntity).find({ where: whereOf(scope), order: { id: 'ASC' }, skip, take });
+  }
+
+  /** Adds one of one agent; from its current sequence on, so that nothing before is notified. */
+  add(agent: AgentRef, event: NewAgentEvent, addition: Addition): Promise<AgentEventEntity | Refusal> {
+    return this.adding(agent.clientId, addition, async (manager) => {
+      const rows: { id: number }[] = await manager.query(
+        `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
+         select client_id, $4, agent_id, agent_type, $5, $6, $7, sequence from presence.agent
+         where client_id = $1 and agent_id = $2 and agent_type = $3 and deleted_at is null
+         returning id`,
+        [agent.clientId, agent.agentId, agent.agentType, addition.applicationId, event.url, event.method, event.event_type],
+      );
+      return rows[0]?.id;
+    });
+  }
+
+  /** Adds one for every agent of a client; each agent counts from where it stands now. */
+  addForClient(clientId: number, event: NewClientEvent, addition: Addition): Promise<AgentEventEntity | Refusal> {
+    return this.adding(clientId, addition, async (manager) => {
+      const rows: { id: number }[] = await manager.query(
+        // One snapshot for both, so that no change falls between.
+        `with added as (
+           insert into subscription.agent_event (client_id, application_id, agent_type, url, method, event_type)
+           values ($1, $2, $3, $4, $5, $6) returning id
+         ), started as (
+           insert into subscription.client_event_start (agent_event_id, agent_id, after_sequence)
+           select added.id, a.agent_id, a.sequence from added, presence.agent a where a.client_id = $1 and a.sequence > 0
+         )
+         select id from added`,
+        [clientId, addition.applicationId, event.agent_type, event.url, event.method, event.event_type],
+      );
+      return rows[0]?.id;
+    });
+  }
+
+  /** Changes what is given; deliveries that wait follow to a new url's lane. */
+  change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEventEntity | null> {
+    return this.dataSource.transaction(async (manager) => {
+      const events = manager.getRepository(AgentEventEntity);
+      const found = await events.findOne({ where: { ...whereOf(scope), id }, lock: { mode: 'pessimistic_write' } });
+      if (!found) return null;
+      const moved = patch.url !== undefined && patch.url !== found.url;
+      const changed = await events.save(
+        events.merge(found, {
+          ...(patch.url !== undefined && { url: patch.url }),
+          ...(patch.method !== undefined && { method: patch.method }),
+          ...(patch.event_type !== undefined && { eventType: patch.event_type }),
+          ...(patch.agent_type !== undefined && { agentType: patch.agent_type }),
+        }),
+      );
+      if (moved) await manager.query('select dispatch.rehome($1)', [id]);
+      return changed;
+    });
+  }
+
+  async remove(scope: Scope, id: number): Promise<boolean> {
+    return (await this.removing(scope.clientId, { ...whereOf(scope), id })) > 0;
+  }
+
+  /** Removes those that an application added. */
+  async removeOf(scope: Scope, applicationId: number): Promise<void> {
+    await this.removing(scope.clientId, { ...whereOf(scope), applicationId });
+  }
+
+  /**
+   * Removes an agent together with its agent events: they are out of sight at once and count no more, and go when the
+   * agent's last change has been notified ({@link deleteFinished}).
+   *
+   * @returns false: no such agent
+   */
+  removeAgent(agent: AgentRef): Promise<boolean> {
+    return this.dataSource.transaction(async (manager) => {
+      await lockUsage(manager, agent.clientId);
+      const sequence = await this.agents.remove(agent, uuidv7(), manager);
+      if (sequence === undefined) return false;
+      const { affected } = await manager.update(AgentEventEntity, whereOf(agent), { untilSequence: sequence });
+      await lowerUsage(manager, agent.clientId, affected ?? 0);
+      return true;
+    });
+  }
+
+  /** Deletes agent events of removed agents whose last notifications are done. */
+  async deleteFinished(): Promise<void> {
+    await this.dataSource.query(
+      `delete from subscription.agent_event e
+       where e.until_sequence is not null
+         and (e.until_sequence <= e.after_sequence
+           or exists (select from dispatch.agent_cursor c
+                      where c.client_id = e.client_id and c.agent_id = e.agent_id and c.last_sequence >= e.until_sequence))
+         and not exists (select from dispatch.queue q
+                         where q.lane = dispatch.lane_of(e.client_id, e.agent_id, e.url) and q.agent_event_id = e.id)`,
+    );
+  }
+
+  async usage(clientId: number): Promise<{ readonly limit: number; readonly used: number }> {
+    const rows: { agent_event_used: number; agent_event_limit: number | null }[] = await this.dataSource.query(
+      'select agent_event_used, agent_event_limit from subscription.client_usage where client_id = $1',
+      [clientId],
+    );
+    return { limit: rows[0]?.agent_event_limit ?? this.settings.AGENT_EVENT_LIMIT, used: rows[0]?.agent_event_used ?? 0 };
+  }
+
+  /** Limit, count and insert in one transaction: parallel additions never exceed the limit. */
+  private async adding(
+    clientId: number,
+    { ensureSecret }: Addition,
+    insert: (manager: EntityManager) => Promise<number | undefined>,
+  ): Promise<AgentEventEntity | Refusal> {
+    try {
+      return await this.dataSource.transaction(async (manager) => {
+        await lockUsage(manager, clientId);
+        const [raised]: [unknown[], number] = await manager.query(
+          `update subscription.client_usage set agent_event_used = agent_event_used + 1
+           where client_id = $1 and agent_event_used < coalesce(agent_event_limit, $2) returning 1`,
+          [clientId, this.settings.AGENT_EVENT_LIMIT],
+        );
+        if (raised.length === 0) throw new RefusedError('event_limit_exceeded');
+        await ensureSecret(manager);
+        const id = await insert(manager);
+        if (id === undefined) throw new RefusedError('agent_not_found');
+        return manager.findOneByOrFail(AgentEventEntity, { id });
+      });
+    } catch (error) {
+      if (error instanceof RefusedError) return error.refusal;
+      throw error;
+    }
+  }
+
+  private removing(clientId: number, where: FindOptionsWhere<AgentEventEntity>): Promise<number> {
+    return this.dataSource.transaction(async (manager) => {
+      await lockUsage(manager, clientId);
+      const events = await manager.find(AgentEventEntity, { where, select: { id: true } });
+      if (events.length === 0) return 0;
+      const { affected } = await manager.delete(AgentEventEntity, { id: In(events.map(({ id }) => id)) });
+      await lowerUsage(manager, clientId, affected ?? 0);
+      return affected ?? 0;
+    });
+  }
+}
+
+/** Thrown inside a transaction, so that it is rolled back; never seen outside. */
+class RefusedError extends Error {
+  constructor(readonly refusal: Refusal) {
+    super(refusal);
+  }
+}
+
+async function lockUsage(manager: EntityManager, clientId: number): Promise<void> {
+  await manager.query('insert into subscription.client_usage (client_id) values ($1) on conflict do nothing', [clientId]);
+  await manager.query('select from subscription.client_usage where client_id = $1 for update', [clientId]);
+}
+
+async function lowerUsage(manager: EntityManager, clientId: number, by: number): Promise<void> {
+  await manager.query('update subscription.client_usage set agent_event_used = agent_event_used - $2 where client_id = $1', [
+    clientId,
+    by,
+  ]);
+}
+
+function whereOf(scope: Scope): FindOptionsWhere<AgentEventEntity> {
+  const visible = { clientId: scope.clientId, untilSequence: IsNull() };
+  if (!isAgent(scope)) return { ...visible, agentId: IsNull() };
+  return { ...visible, agentId: scope.agentId, agentType: scope.agentType };
+}
+
+export function isAgent(scope: Scope): scope is AgentRef {
+  return (scope as { agentType?: AgentType }).agentType !== undefined;
+}

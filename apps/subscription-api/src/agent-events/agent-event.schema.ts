@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import {
+  AGENT_TYPES,
+  EVENT_TYPES,
+  NOTIFICATION_METHODS,
+  type AgentType,
+  type EventType,
+  type NotificationMethod,
+} from '#contracts';
+import type { AgentEventEntity } from '#database';
+import { MAX_URL_LENGTH } from '#webhook';
+
+/** An agent event as the REST API shows it; the order of the keys is part of contract §3. */
+export interface AgentEventView {
+  readonly url: string;
+  readonly id: number;
+  readonly method: NotificationMethod;
+  readonly event_type: EventType;
+}
+
+/** A subscription to every agent of a client. */
+export interface ClientEventView extends AgentEventView {
+  readonly agent_type: AgentType | null;
+}
+
+const required = (issue: { input?: unknown }): string => (issue.input === undefined ? 'is required' : 'must be a string');
+
+const url = z
+  .string({ error: required })
+  .max(MAX_URL_LENGTH, `must have at most ${MAX_URL_LENGTH} characters`)
+  .regex(/^\S+$/u, 'must be an absolute http:// or https:// URL without spaces')
+  .meta({
+    description: 'Absolute http(s) URL without credentials; a query is kept',
+    format: 'uri',
+    example: 'https://example.com/agents?key=1',
+  });
+
+/** One of some words, in any letter case; becomes the canonical form. */
+function wordOf<const T extends string>(words: readonly [T, ...T[]]) {
+  const message = `must be one of: ${words.join(', ')}`;
+  return z
+    .string({ error: required })
+    .transform((text, context) => {
+      const word = words.find((known) => known.toLowerCase() === text.toLowerCase());
+      if (word === undefined) {
+        context.addIssue({ code: 'custom', message });
+        return z.NEVER;
+      }
+      return word;
+    })
+    .meta({ enum: words, description: 'In any letter case' });
+}
+
+const method = wordOf(NOTIFICATION_METHODS);
+const event_type = wordOf(EVENT_TYPES);
+const agent_type = wordOf(AGENT_TYPES).nullable();
+const body = { error: 'must be a JSON object' };
+
+const EXAMPLE = { url: 'https://example.com/agents?key=1', event_type: 'agent-login', method: 'GET' };
+
+export const newAgentEventSchema = z.object({ url, event_type, method }, body).meta({ id: 'NewAgentEvent', examples: [EXAMPLE] });
+export const agentEventPatchSchema = z
+  .object({ url: url.optional(), event_type: event_type.optional(), method: method.optional() }, body)
+  .meta({ id: 'AgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
+export const newClientEventSchema = z
+  .object({ url, event_type, method, agent_type: agent_type.default(null) }, body)
+  .meta({ id: 'NewClientAgentEvent', examples: [{ ...EXAMPLE, agent_type: 'local' }] });
+export const clientEventPatchSchema = z
+  .object(
+    { url: url.optional(), event_type: event_type.optional(), method: method.optional(), agent_type: agent_type.optional() },
+    body,
+  )
+  .meta({ id: 'ClientAgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
+
+export type NewAgentEvent = z.output<typeof newAgentEventSchema>;
+export type NewClientEvent = z.output<typeof newClientEventSchema>;
+export type AgentEventPatch = z.output<typeof clientEventPatchSchema>;
+
+const shown = {
+  url: z.string().meta({ example: EXAMPLE.url }),
+  id: z.number().int().meta({ example: 7 }),
+  method: z.enum(NOTIFICATION_METHODS),
+  event_type: z.enum(EVENT_TYPES),
+};
+export const agentEventSchema = z.object(shown).meta({ id: 'AgentEvent' });
+export const clientEventSchema = z
+  .object({ ...shown, agent_type: z.enum(AGENT_TYPES).nullable() })
+  .meta({ id: 'ClientAgentEvent' });
+
+export const limitSchema = z
+  .object({ agent_event: z.number().int().meta({ example: 1000 }), agent_event_used: z.number().int().meta({ example: 7 }) })
+  .meta({ id: 'Limit' });
+
+export function viewOf(entity: AgentEventEntity): AgentEventView {
+  return { url: entity.url, id: entity.id, method: entity.method, event_type: entity.eventType };
+}
+
+export function clientEventViewOf(entity: AgentEventEntity): ClientEventView {
+  return { ...viewOf(entity), agent_type: entity.agentType };
+}

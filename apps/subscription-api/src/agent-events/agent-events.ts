@@ -1,0 +1,82 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Principal } from '#auth';
+import type { AgentEventEntity } from '#database';
+import { ApiError } from '#http';
+import { checkUrl, type AddressGuard } from '#webhook';
+import { AgentRepository } from '../agents/agent.repository.js';
+import { rangeOf, type Paging } from '../request/paging.js';
+import { notFound } from '../request/path-params.js';
+import { ADDRESS_GUARD } from '../tokens.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import { AgentEventRepository, isAgent, type Refusal, type Scope } from './agent-event.repository.js';
+import type { AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+
+/** What may be done with agent events, and how a caller is told why not: contract §3. */
+@Injectable()
+export class AgentEvents {
+  constructor(
+    private readonly repository: AgentEventRepository,
+    private readonly agents: AgentRepository,
+    private readonly secrets: WebhookSecrets,
+    @Inject(ADDRESS_GUARD) private readonly guard: AddressGuard,
+  ) {}
+
+  async find(scope: Scope, id: number): Promise<AgentEventEntity> {
+    return (await this.repository.find(scope, id)) ?? this.missing(scope);
+  }
+
+  async list(scope: Scope, paging: Paging): Promise<AgentEventEntity[]> {
+    const { skip, take } = rangeOf(paging);
+    const found = await this.repository.list(scope, skip, take);
+    if (found.length === 0) await this.assertAgent(scope);
+    return found;
+  }
+
+  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, { applicationId }: Principal): Promise<AgentEventEntity> {
+    this.assertUrl(event.url);
+    const addition = {
+      applicationId,
+      ensureSecret: (manager: Parameters<WebhookSecrets['ensure']>[1]) => this.secrets.ensure(scope.clientId, manager),
+    };
+    if (isAgent(scope)) await this.assertAgent(scope);
+    const added = isAgent(scope)
+      ? await this.repository.add(scope, event, addition)
+      : await this.repository.addForClient(scope.clientId, { agent_type: null, ...event }, addition);
+    if (typeof added === 'string') throw refusal(added);
+    return added;
+  }
+
+  async change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEventEntity> {
+    if (patch.url !== undefined) this.assertUrl(patch.url);
+    return (await this.repository.change(scope, id, patch)) ?? this.missing(scope);
+  }
+
+  async remove(scope: Scope, id: number): Promise<void> {
+    if (!(await this.repository.remove(scope, id))) await this.missing(scope);
+  }
+
+  /** Removes those of the calling application; having none is no error. */
+  async removeOwn(scope: Scope, { applicationId }: Principal): Promise<void> {
+    await this.assertAgent(scope);
+    await this.repository.removeOf(scope, applicationId);
+  }
+
+  private assertUrl(url: string): void {
+    const wrong = checkUrl(url, this.guard);
+    if (wrong !== undefined) throw ApiError.invalid('url', wrong);
+  }
+
+  private async assertAgent(scope: Scope): Promise<void> {
+    if (isAgent(scope) && !(await this.agents.find(scope))) throw notFound('agent_not_found');
+  }
+
+  private async missing(scope: Scope): Promise<never> {
+    await this.assertAgent(scope);
+    throw notFound('event_not_found');
+  }
+}
+
+function refusal(code: Refusal): ApiError {
+  if (code === 'agent_not_found') return notFound(code);
+  return new ApiError(code, 'The limit of agent events is used up');
+}

@@ -1,0 +1,70 @@
+import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal, type Principal } from '#auth';
+import { pagingSchema, type Paging } from '../request/paging.js';
+import { ClientId, EventId } from '../request/path-params.js';
+import { AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
+import {
+  clientEventPatchSchema,
+  clientEventSchema,
+  clientEventViewOf,
+  newClientEventSchema,
+  type AgentEventPatch,
+  type ClientEventView,
+  type NewClientEvent,
+} from './agent-event.schema.js';
+import { AgentEvents } from './agent-events.js';
+
+/** Notifications of every agent of a client: contract §3. */
+@ApiTags('Agent events of all agents')
+@Controller(AGENT_EVENTS_OF_CLIENT_PATH)
+export class ClientEventController {
+  constructor(private readonly agentEvents: AgentEvents) {}
+
+  @Post()
+  @ApiOperation({
+    summary: 'Add one for all agents',
+    description: 'Agents that come later are included. `agent_type` narrows it to one type. Counts one against the limit.',
+  })
+  @ApiResponse({ status: 201, description: 'The agent event', standardSchema: clientEventSchema })
+  async add(
+    @ClientId() clientId: number,
+    @Body({ schema: newClientEventSchema }) event: NewClientEvent,
+    @CurrentPrincipal() principal: Principal,
+  ): Promise<ClientEventView> {
+    return clientEventViewOf(await this.agentEvents.add({ clientId }, event, principal));
+  }
+
+  @Get()
+  @ApiOperation({ summary: 'Those for all agents' })
+  @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: clientEventSchema, isArray: true })
+  async list(@ClientId() clientId: number, @Query({ schema: pagingSchema }) paging: Paging): Promise<ClientEventView[]> {
+    return (await this.agentEvents.list({ clientId }, paging)).map(clientEventViewOf);
+  }
+
+  @Get(':event_id')
+  @ApiOperation({ summary: 'One for all agents' })
+  @ApiResponse({ status: 200, description: 'The agent event', standardSchema: clientEventSchema })
+  async find(@ClientId() clientId: number, @EventId() id: number): Promise<ClientEventView> {
+    return clientEventViewOf(await this.agentEvents.find({ clientId }, id));
+  }
+
+  @Put(':event_id')
+  @ApiOperation({ summary: 'Change one for all agents', description: 'Any subset of the fields.' })
+  @ApiResponse({ status: 200, description: 'The whole agent event', standardSchema: clientEventSchema })
+  async change(
+    @ClientId() clientId: number,
+    @EventId() id: number,
+    @Body({ schema: clientEventPatchSchema }) patch: AgentEventPatch,
+  ): Promise<ClientEventView> {
+    return clientEventViewOf(await this.agentEvents.change({ clientId }, id, patch));
+  }
+
+  @Delete(':event_id')
+  @HttpCode(204)
+  @ApiOperation({ summary: 'Remove one for all agents' })
+  @ApiResponse({ status: 204, description: 'Removed' })
+  async remove(@ClientId() clientId: number, @EventId() id: number): Promise<void> {
+    await this.agentEvents.remove({ clientId }, id);
+  }
+}

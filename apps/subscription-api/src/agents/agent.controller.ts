@@ -1,0 +1,70 @@
+import { Body, Controller, Delete, Get, HttpCode, Put, Query } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { RequireAccess } from '#auth';
+import type { AgentType } from '#contracts';
+import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
+import { pagingSchema, rangeOf, type Paging } from '../request/paging.js';
+import { Agent, AgentTypeParam, ClientId, notFound, type AgentRef } from '../request/path-params.js';
+import { AGENTS_PATH } from '../request/paths.js';
+import { AgentRepository } from './agent.repository.js';
+import { agentNameSchema, agentSchema, nameOf, type AgentView } from './agent.schema.js';
+
+/** The directory of queue agents: contract §3. */
+@ApiTags('Agents')
+@Controller(AGENTS_PATH)
+export class AgentController {
+  constructor(
+    private readonly agents: AgentRepository,
+    private readonly agentEvents: AgentEventRepository,
+  ) {}
+
+  @Get()
+  @ApiOperation({ summary: 'The agents of a type' })
+  @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentSchema, isArray: true })
+  list(
+    @ClientId() clientId: number,
+    @AgentTypeParam() type: AgentType,
+    @Query({ schema: pagingSchema }) paging: Paging,
+  ): Promise<AgentView[]> {
+    const { skip, take } = rangeOf(paging);
+    return this.agents.list(clientId, type, skip, take);
+  }
+
+  @Get(':agent_id')
+  @ApiOperation({ summary: 'An agent' })
+  @ApiResponse({ status: 200, description: 'The agent', standardSchema: agentSchema })
+  async find(@Agent() agent: AgentRef): Promise<AgentView> {
+    const found = await this.agents.find(agent);
+    if (!found) throw notFound('agent_not_found');
+    return found;
+  }
+
+  @Put(':agent_id')
+  @RequireAccess('all', 'platform')
+  @ApiOperation({
+    summary: 'Create or rename an agent',
+    description: '`extension_name` for a local agent, `agent_number` for a remote one.',
+  })
+  @ApiResponse({ status: 200, description: 'The agent', standardSchema: agentSchema })
+  async put(
+    @Agent() agent: AgentRef,
+    @Body({ schema: agentNameSchema }) body: z.output<typeof agentNameSchema>,
+  ): Promise<AgentView> {
+    if (!(await this.agents.put(agent, nameOf(agent.agentType, body)))) throw notFound('agent_not_found');
+    return this.find(agent);
+  }
+
+  @Delete(':agent_id')
+  @RequireAccess('all', 'platform')
+  @HttpCode(204)
+  @ApiOperation({
+    summary: 'Remove an agent',
+    description:
+      'An available agent is logged out first, and that is notified. Its agent events go with it, after those last notifications.',
+  })
+  @ApiResponse({ status: 204, description: 'Removed' })
+  async remove(@Agent() agent: AgentRef): Promise<void> {
+    if (!(await this.agentEvents.removeAgent(agent))) throw notFound('agent_not_found');
+  }
+}

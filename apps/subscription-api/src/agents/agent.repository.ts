@@ -1,0 +1,84 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource, type EntityManager } from 'typeorm';
+import { nameFieldOf, type AgentStatus, type AgentType } from '#contracts';
+import type { AgentRef } from '../request/path-params.js';
+import type { AgentView } from './agent.schema.js';
+
+interface AgentRow {
+  readonly agent_id: number;
+  readonly agent_type: AgentType;
+  readonly name: string;
+  readonly agent_status: AgentStatus;
+  readonly status_since: Date;
+  readonly sequence: number;
+}
+
+const COLUMNS = 'agent_id, agent_type, name, agent_status, coalesce(changed_at, created_at) as status_since, sequence';
+
+/** Agents belong to presence; what is changed here goes through functions of its schema. */
+@Injectable()
+export class AgentRepository {
+  constructor(private readonly dataSource: DataSource) {}
+
+  async find({ clientId, agentType, agentId }: AgentRef): Promise<AgentView | undefined> {
+    const rows: AgentRow[] = await this.dataSource.query(
+      `select ${COLUMNS} from presence.agent
+       where client_id = $1 and agent_id = $2 and agent_type = $3 and deleted_at is null`,
+      [clientId, agentId, agentType],
+    );
+    return rows[0] && view(rows[0]);
+  }
+
+  /** @param agentType undefined: of both types */
+  async list(clientId: number, agentType: AgentType | undefined, skip: number, take: number): Promise<AgentView[]> {
+    const rows: AgentRow[] = await this.dataSource.query(
+      `select ${COLUMNS} from presence.agent
+       where client_id = $1 and ($2::text is null or agent_type = $2) and deleted_at is null
+       order by agent_id offset $3 limit $4`,
+      [clientId, agentType ?? null, skip, take],
+    );
+    return rows.map(view);
+  }
+
+  /** @returns false when the id belongs to an agent of the other type */
+  async put({ clientId, agentType, agentId }: AgentRef, name: string): Promise<boolean> {
+    const rows: { put: boolean }[] = await this.dataSource.query('select presence.put_agent($1, $2, $3, $4) as put', [
+      clientId,
+      agentType,
+      agentId,
+      name,
+    ]);
+    return rows[0]!.put;
+  }
+
+  /**
+   * Removes an agent, logging it out first where it is available.
+   *
+   * @param changeId UUIDv7 of that change
+   * @returns the last sequence that is notified; undefined: no such agent
+   */
+  async remove(
+    { clientId, agentType, agentId }: AgentRef,
+    changeId: string,
+    manager: EntityManager,
+  ): Promise<number | undefined> {
+    const rows: { sequence: number | null }[] = await manager.query('select presence.remove_agent($1, $2, $3, $4) as sequence', [
+      clientId,
+      agentType,
+      agentId,
+      changeId,
+    ]);
+    return rows[0]!.sequence ?? undefined;
+  }
+}
+
+function view(row: AgentRow): AgentView {
+  return {
+    id: row.agent_id,
+    agent_type: row.agent_type,
+    [nameFieldOf(row.agent_type)]: row.name,
+    agent_status: row.agent_status,
+    status_since: row.status_since.toISOString(),
+    sequence: row.sequence,
+  };
+}

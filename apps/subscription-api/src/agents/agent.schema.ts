@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { AGENT_STATUSES, nameFieldOf, nameSchema, type AgentStatus, type AgentType } from '#contracts';
+import { ApiError } from '#http';
+
+/** An agent as the REST API shows it: contract §3. */
+export interface AgentView {
+  readonly id: number;
+  readonly agent_type: AgentType;
+  readonly extension_name?: string;
+  readonly agent_number?: string;
+  readonly agent_status: AgentStatus;
+  readonly status_since: string;
+  readonly sequence: number;
+}
+
+const common = {
+  agent_status: z.enum(AGENT_STATUSES),
+  status_since: z.iso.datetime().meta({ example: '2026-11-22T10:00:00.123Z' }),
+  sequence: z.number().int().meta({ description: 'Counts the status changes from 1', example: 42 }),
+};
+
+const id = z.number().int().meta({ example: 136 });
+
+export const agentSchema = z
+  .union([
+    z.object({
+      id,
+      agent_type: z.literal('local'),
+      extension_name: z.string().meta({ example: '000*094@ringme.ru' }),
+      ...common,
+    }),
+    z.object({ id, agent_type: z.literal('remote'), agent_number: z.string().meta({ example: '+74951234567' }), ...common }),
+  ])
+  .meta({ id: 'Agent' });
+
+/** The body of a PUT; which of the two is read depends on the agent's type. */
+export const agentNameSchema = z
+  .object({ extension_name: z.unknown().optional(), agent_number: z.unknown().optional() }, { error: 'must be a JSON object' })
+  .meta({ id: 'AgentName', examples: [{ extension_name: '000*094@ringme.ru' }] });
+
+/**
+ * Reads the name that an agent of this type needs.
+ *
+ * @throws ApiError that says what is wrong with it
+ */
+export function nameOf(type: AgentType, body: z.output<typeof agentNameSchema>): string {
+  const field = nameFieldOf(type);
+  if (body[field] === undefined) throw ApiError.invalid(field, 'is required');
+  const parsed = nameSchema.safeParse(body[field]);
+  if (!parsed.success)
+    throw new ApiError('validation_error', 'The request is not valid', {
+      errors: { [field]: parsed.error.issues.map(({ message }) => message) },
+    });
+  return parsed.data;
+}

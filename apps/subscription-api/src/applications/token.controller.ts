@@ -1,0 +1,95 @@
+import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import { Public, signToken, TOKEN_LIFETIME_SECONDS } from '#auth';
+import { AddRouteConfig, ApiError, type ErrorResponse } from '#http';
+import { CredentialVerifier } from './credential-verifier.js';
+import { jwksSchema, oauthErrorSchema, tokenRequestJsonSchema, tokenSchema } from './application.schema.js';
+import { SigningKeys } from './signing-keys.js';
+import { readTokenRequest } from './token-request.js';
+
+type OAuthErrorCode = 'invalid_request' | 'invalid_client' | 'unsupported_grant_type';
+
+/** A refusal in OAuth's own form: RFC 6749 §5.2. */
+class OAuthError extends ApiError {
+  constructor(
+    readonly oauthCode: OAuthErrorCode,
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    super('validation_error', message, {
+      httpStatus: oauthCode === 'invalid_client' ? 401 : 400,
+      headers,
+      errors: { error: [oauthCode] },
+    });
+  }
+}
+
+/** Every refusal of this route in OAuth's form, those of the body parser too. */
+function renderOAuthError({ httpStatus, body }: ErrorResponse): unknown {
+  const { message, errors } = body as { message: string; errors?: { error?: [OAuthErrorCode] } };
+  const error = errors?.error?.[0] ?? (httpStatus < 500 ? 'invalid_request' : 'temporarily_unavailable');
+  return { error, error_description: message };
+}
+
+/** Tokens, and the keys to verify them: contract §2. */
+@ApiTags('Applications and tokens')
+@Controller()
+export class TokenController {
+  constructor(
+    private readonly credentials: CredentialVerifier,
+    private readonly signingKeys: SigningKeys,
+  ) {}
+
+  @Post('oauth/token')
+  @Public()
+  @AddRouteConfig({ acceptsForms: true, renderError: renderOAuthError })
+  @HttpCode(200)
+  @Header('cache-control', 'no-store')
+  @Header('pragma', 'no-cache')
+  @ApiOperation({
+    summary: 'Get a token',
+    description:
+      'OAuth 2.0 client credentials. The fields are taken from an urlencoded, multipart or JSON body, from the query string, or (id and secret) from HTTP Basic. A new token never revokes an older one.',
+  })
+  @ApiSecurity({})
+  @ApiBody({ schema: tokenRequestJsonSchema })
+  @ApiResponse({ status: 200, description: 'A token', standardSchema: tokenSchema })
+  @ApiResponse({ status: 400, description: 'Not a token request', standardSchema: oauthErrorSchema })
+  @ApiResponse({ status: 401, description: 'Wrong id or secret', standardSchema: oauthErrorSchema })
+  async issue(
+    @Body() body: unknown,
+    @Query() query: unknown,
+    @Headers('authorization') authorization: string | undefined,
+  ): Promise<unknown> {
+    const request = readTokenRequest(body, query, authorization);
+    if (!request) throw new OAuthError('invalid_request', 'grant_type, client_id and client_secret must be strings');
+    if (request.grantType === undefined) throw new OAuthError('invalid_request', 'grant_type is required');
+    if (request.grantType !== 'client_credentials')
+      throw new OAuthError('unsupported_grant_type', 'grant_type must be client_credentials');
+    const { appId, secret, basic } = request;
+    const principal = appId === undefined || secret === undefined ? undefined : await this.credentials.verify(appId, secret);
+    if (!principal) {
+      throw new OAuthError(
+        'invalid_client',
+        'client_id or client_secret is wrong',
+        basic ? { 'www-authenticate': 'Basic realm="rollcall"' } : {},
+      );
+    }
+    return {
+      access_token: await signToken(principal, this.signingKeys.current),
+      token_type: 'Bearer',
+      expires_in: TOKEN_LIFETIME_SECONDS,
+      scope: 'all',
+    };
+  }
+
+  @Get('.well-known/jwks.json')
+  @Public()
+  @Header('cache-control', 'public, max-age=300')
+  @ApiOperation({ summary: 'The public keys of tokens' })
+  @ApiSecurity({})
+  @ApiResponse({ status: 200, description: 'RFC 7517', standardSchema: jwksSchema })
+  keys(): Promise<unknown> {
+    return this.signingKeys.publicKeySet();
+  }
+}

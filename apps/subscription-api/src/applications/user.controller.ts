@@ -1,0 +1,17 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal, type Principal } from '#auth';
+import { API_PREFIX } from '../request/paths.js';
+import { userSchema } from './application.schema.js';
+
+@ApiTags('Applications and tokens')
+@Controller(`${API_PREFIX}/user`)
+export class UserController {
+  @Get()
+  @ApiOperation({ summary: 'Whose token this is' })
+  @ApiResponse({ status: 200, description: 'The application of the token', standardSchema: userSchema })
+  user(@CurrentPrincipal() principal: Principal): unknown {
+    const { applicationId, appId, access, clientId } = principal;
+    return { id: applicationId, login: appId, admin: access === 'platform', client_id: clientId };
+  }
+}

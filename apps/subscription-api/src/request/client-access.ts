@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common';
+import { LruCache, type Principal } from '#auth';
+import { parseId } from '#contracts';
+import { ApiError } from '#http';
+import { ApplicationRepository } from '../applications/application.repository.js';
+import { notFound } from './path-params.js';
+
+const MAX_CLIENTS = 50_000;
+/** Clients never go away; they are forgotten now and then only so that memory holds those in use. */
+const KNOWN_MS = 3_600_000;
+
+/** Decides whether an application may act for the client that a path names: contract §1 and §2. */
+@Injectable()
+export class ClientAccess {
+  private readonly known = new LruCache<number, true>(MAX_CLIENTS);
+
+  constructor(private readonly applications: ApplicationRepository) {}
+
+  /**
+   * @param segment `@me` or a decimal id
+   * @throws ApiError `access_denied`, the same whether that client exists or not; `client_not_found` to platform alone
+   */
+  async resolve(principal: Principal, segment: string): Promise<number> {
+    if (segment === '@me') return principal.clientId;
+    const clientId = parseId(segment);
+    if (clientId === principal.clientId) return clientId;
+    if (principal.access !== 'platform') {
+      if (clientId === undefined) throw notFound('not_found'); // no client can have such an id, so this tells nothing
+      throw new ApiError('access_denied', 'Access denied');
+    }
+    if (clientId === undefined || !(await this.exists(clientId))) throw notFound('client_not_found');
+    return clientId;
+  }
+
+  private async exists(clientId: number): Promise<boolean> {
+    if (this.known.get(clientId, Date.now())) return true;
+    const exists = await this.applications.clientExists(clientId);
+    if (exists) this.known.set(clientId, true, Date.now() + KNOWN_MS);
+    return exists;
+  }
+}

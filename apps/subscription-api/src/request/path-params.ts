@@ -1,0 +1,64 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { AGENT_TYPES, parseId, type AgentKey, type AgentType } from '#contracts';
+import { ApiError, type ApiErrorCode } from '#http';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The client that the path names, which the application may act for; set before the body is read. */
+    clientId?: number;
+  }
+}
+
+/** An agent as a path names it; whether there is one is not known yet. */
+export interface AgentRef extends AgentKey {
+  readonly agentType: AgentType;
+}
+
+const MESSAGES = {
+  agent_not_found: 'Agent not found',
+  event_not_found: 'Agent event not found',
+  delivery_not_found: 'Delivery not found',
+  client_not_found: 'Client not found',
+  not_found: 'Not found',
+} as const satisfies Partial<Record<ApiErrorCode, string>>;
+
+/** A 404 of the kind of the path segment that led nowhere. */
+export function notFound(code: keyof typeof MESSAGES): ApiError {
+  return new ApiError(code, MESSAGES[code]);
+}
+
+const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
+const paramsOf = (context: ExecutionContext): Record<string, string> => requestOf(context).params as Record<string, string>;
+
+/** The client of the path, checked. */
+export const ClientId = createParamDecorator((_data: unknown, context: ExecutionContext): number => clientIdOf(context));
+
+/** `local` or `remote`. */
+export const AgentTypeParam = createParamDecorator((_data: unknown, context: ExecutionContext): AgentType => {
+  const type = AGENT_TYPES.find((known) => known === paramsOf(context)['type']);
+  if (!type) throw notFound('not_found');
+  return type;
+});
+
+/** The agent of the path. */
+export const Agent = createParamDecorator((_data: unknown, context: ExecutionContext): AgentRef => {
+  const { type, agent_id } = paramsOf(context);
+  const agentType = AGENT_TYPES.find((known) => known === type);
+  const agentId = parseId(agent_id ?? '');
+  if (!agentType || agentId === undefined) throw notFound('agent_not_found');
+  return { clientId: clientIdOf(context), agentType, agentId };
+});
+
+/** The agent event's id. */
+export const EventId = createParamDecorator((_data: unknown, context: ExecutionContext): number => {
+  const id = parseId(paramsOf(context)['event_id'] ?? '');
+  if (id === undefined) throw notFound('event_not_found');
+  return id;
+});
+
+function clientIdOf(context: ExecutionContext): number {
+  const { clientId } = requestOf(context);
+  if (clientId === undefined) throw new Error('the client of a path is set before its handler runs');
+  return clientId;
+}

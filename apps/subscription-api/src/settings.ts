@@ -1,0 +1,17 @@
+import type { ServiceSettings } from '#runtime';
+
+/** The settings of subscription-api: contract §8. */
+export type SubscriptionApiSettings = Pick<
+  ServiceSettings,
+  | 'DATABASE_URL'
+  | 'DATABASE_POOL'
+  | 'HOST'
+  | 'SUBSCRIPTION_API_PORT'
+  | 'BOOTSTRAP_APPS'
+  | 'ALLOW_DESTINATIONS'
+  | 'AGENT_EVENT_LIMIT'
+  | 'RATE_LIMIT'
+  | 'ENCRYPTION_KEY'
+  | 'DELIVERY_WINDOW'
+  | 'DELIVERY_TIMEOUT'
+>;

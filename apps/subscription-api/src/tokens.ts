@@ -1,0 +1,6 @@
+/** What `start` hands to the container, by name. */
+export const SETTINGS = Symbol('settings');
+export const LOGGER = Symbol('logger');
+export const SEALER = Symbol('sealer');
+export const ADDRESS_GUARD = Symbol('address-guard');
+export const RATE_LIMITER = Symbol('rate-limiter');

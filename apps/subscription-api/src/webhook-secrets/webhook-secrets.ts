@@ -1,0 +1,61 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { Sealer, WebhookSecretEntity } from '#database';
+import { generateSecret, signingKey, type SigningKey } from '#webhook';
+import { SEALER } from '../tokens.js';
+import { WebhookSecretRepository } from './webhook-secret.repository.js';
+
+/** A rotated secret signs along for this long, in milliseconds: contract §3. */
+const OVERLAP_MS = 24 * 3_600_000;
+
+/** A secret as the REST API shows it. */
+export interface WebhookSecret {
+  readonly id: number;
+  readonly secret: string;
+  readonly created_at: string;
+  readonly expires_at: string | null;
+}
+
+/** The secrets that a client's notifications are signed with; sealed in the database. */
+@Injectable()
+export class WebhookSecrets {
+  constructor(
+    private readonly repository: WebhookSecretRepository,
+    @Inject(SEALER) private readonly sealer: Sealer,
+  ) {}
+
+  /** A client has one from the start. */
+  ensure(clientId: number, manager?: EntityManager): Promise<void> {
+    return this.repository.addIfMissing(clientId, this.sealer.seal(generateSecret()), manager);
+  }
+
+  async list(clientId: number): Promise<WebhookSecret[]> {
+    let found = await this.repository.findValid(clientId);
+    if (!found.some(({ expiresAt }) => expiresAt === null)) {
+      await this.ensure(clientId);
+      found = await this.repository.findValid(clientId);
+    }
+    return found.map((entity) => this.show(entity));
+  }
+
+  async rotate(clientId: number): Promise<WebhookSecret> {
+    return this.show(await this.repository.rotate(clientId, this.sealer.seal(generateSecret()), OVERLAP_MS));
+  }
+
+  /** What a notification is signed with, the current secret first. */
+  async signingKeys(clientId: number): Promise<SigningKey[]> {
+    const secrets = await this.list(clientId);
+    return secrets
+      .sort((a, b) => Number(a.expires_at !== null) - Number(b.expires_at !== null))
+      .map(({ secret }) => signingKey(secret));
+  }
+
+  private show({ id, secretSealed, createdAt, expiresAt }: WebhookSecretEntity): WebhookSecret {
+    return {
+      id,
+      secret: this.sealer.open(secretSealed),
+      created_at: createdAt.toISOString(),
+      expires_at: expiresAt?.toISOString() ?? null,
+    };
+  }
+}
