@@ -6,7 +6,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^#([a-z]+)$/, replacement: fileURLToPath(new URL('libs/$1/src/index.ts', import.meta.url)) }] },
   test: {
     include: ['{apps,libs,test}/**/*.{spec,test}.ts'],
-    globalSetup: ['test/support/postgres.ts'],
+    globalSetup: ['test/support/postgres.ts', 'test/support/kafka.ts'],
     setupFiles: ['reflect-metadata'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -47,12 +47,13 @@ function write(logger: Logger, { level, namespace, log }: LogEntry): void {
 }
 
 interface RequestQueue {
-  throttledUntil: number;
+  readonly throttledUntil: number;
+  readonly pending: readonly unknown[];
 }
 
 /**
- * kafkajs 2.2.4 arms a timer with "throttled until" minus now, which is negative unless the broker throttles; Node 24
- * warns of each process that does so (TimeoutNegativeWarning). Made zero here, which is what Node made of it anyway.
+ * After each answer kafkajs 2.2.4 arms a timer of "throttled until" minus now, which is negative unless the broker throttles
+ * us; Node 24 warns of it (TimeoutNegativeWarning). With nothing pending there is nothing to wake up for: no timer.
  */
 function armNoNegativeTimers(): void {
   const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {
@@ -60,8 +61,7 @@ function armNoNegativeTimers(): void {
   };
   const schedule = prototype.scheduleCheckPendingRequests;
   prototype.scheduleCheckPendingRequests = function () {
-    this.throttledUntil = Math.max(this.throttledUntil, Date.now());
-    schedule.call(this);
+    if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
   };
 }
 
