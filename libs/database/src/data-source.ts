@@ -4,9 +4,18 @@ import { Access1764000000001 } from './migrations/1764000000001-access.js';
 import { Subscription1764000000002 } from './migrations/1764000000002-subscription.js';
 import { Presence1764000000003 } from './migrations/1764000000003-presence.js';
 import { Dispatch1764000000004 } from './migrations/1764000000004-dispatch.js';
+import { DispatchCommands1764000000005 } from './migrations/1764000000005-dispatch-commands.js';
+import { Roles1764000000006 } from './migrations/1764000000006-roles.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
-export const MIGRATIONS = [Access1764000000001, Subscription1764000000002, Presence1764000000003, Dispatch1764000000004];
+export const MIGRATIONS = [
+  Access1764000000001,
+  Subscription1764000000002,
+  Presence1764000000003,
+  Dispatch1764000000004,
+  DispatchCommands1764000000005,
+  Roles1764000000006,
+];
 
 /** Longest that the server works on one statement, in milliseconds. */
 const STATEMENT_TIMEOUT_MS = 10_000;
@@ -16,7 +25,8 @@ const CONNECT_TIMEOUT_MS = 5000;
 
 /** Ids, sequences and positions stay far below 2^53. Lanes do not: select them as text. */
 const types: pg.CustomTypesConfig = {
-  getTypeParser: (oid, format) => (oid === pg.types.builtins.INT8 && format !== 'binary' ? Number : (pg.types.getTypeParser(oid, format) as unknown)),
+  getTypeParser: (oid, format) =>
+    oid === pg.types.builtins.INT8 && format !== 'binary' ? Number : (pg.types.getTypeParser(oid, format) as unknown),
 };
 
 export interface DatabaseOptions {

@@ -6,3 +6,4 @@ export { connectDatabase } from './connect.js';
 export { AgentEventEntity } from './entities/agent-event.entity.js';
 export { ApplicationEntity } from './entities/application.entity.js';
 export { WebhookSecretEntity } from './entities/webhook-secret.entity.js';
+export type { Pool } from 'pg';

@@ -39,7 +39,8 @@ export async function assertSchemaCurrent(query: (sql: string) => Promise<{ name
   try {
     applied = (await query('select name from rollcall_migration')).map(({ name }) => name);
   } catch (error) {
-    if ((error as { code?: string }).code === '42P01') throw new Error('the database is not migrated: run `npm run migrate`', { cause: error });
+    if ((error as { code?: string }).code === '42P01')
+      throw new Error('the database is not migrated: run `npm run migrate`', { cause: error });
     throw error;
   }
   const missing = [...known].filter((name) => !applied.includes(name));

@@ -11,6 +11,8 @@ export class Dispatch1764000000004 implements MigrationInterface {
         client_id bigint not null,
         agent_id bigint not null,
         last_sequence bigint not null,
+        -- Raised by who rearranges the agent's lanes. The fan-out compares it, so that one that began before starts again.
+        version integer not null default 0,
         primary key (client_id, agent_id)
       ) with (fillfactor = 70);
 
@@ -27,10 +29,12 @@ export class Dispatch1764000000004 implements MigrationInterface {
         change_id uuid not null,
         client_id bigint not null,
         agent_id bigint not null,
-        -- Attempts made.
+        -- Attempts made in this run of the retry schedule.
         attempts smallint not null default 0,
+        -- Attempts made in earlier runs: this one is a redelivery, and the numbers of its attempts go on.
+        attempts_before smallint not null default 0,
         -- Null: waits behind an earlier one of its lane. Else the head's next moment: an attempt, the end of a lease
-        -- (lease_owner is set), or, while its agent event is suspended, the end of the window.
+        -- (lease_owner is set), or, while its agent event is suspended, the next look at it.
         due_at timestamptz,
         lease_owner uuid,
         -- Something waits behind this row; who finishes it must look for the next of the lane.
@@ -41,6 +45,8 @@ export class Dispatch1764000000004 implements MigrationInterface {
       ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
       -- Serves the claim of what is due.
       create index queue_due on dispatch.queue (due_at) where due_at is not null;
+      -- Serves an agent event's backlog, its resume and its change of url. Rows that are sent at once are never in it.
+      create index queue_unleased on dispatch.queue (agent_event_id) where lease_owner is null;
 
       -- Every attempt that was made. A delivery's outcome is its last attempt's.
       create table dispatch.attempt (
@@ -57,6 +63,8 @@ export class Dispatch1764000000004 implements MigrationInterface {
         response text,
         primary key (agent_event_id, change_id, attempt)
       ) partition by range (change_id);
+      -- Attempts of changes whose ids are of no time that is kept: redeliveries of what is older than the log.
+      create table dispatch.attempt_other partition of dispatch.attempt default;
 
       -- Agent events that are failing or suspended; those that are well have no row.
       create table dispatch.event_health (
@@ -83,7 +91,7 @@ export class Dispatch1764000000004 implements MigrationInterface {
           end loop;
           for part in
             select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-            where i.inhparent = 'dispatch.attempt'::regclass
+            where i.inhparent = 'dispatch.attempt'::regclass and c.relname ~ '^attempt_[0-9]{8}$'
               and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 < ((now() - retention) at time zone 'utc')::date
           loop
             execute format('drop table dispatch.%I', part.relname);

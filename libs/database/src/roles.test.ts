@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { uuidv7 } from 'uuidv7';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+
+const TABLES = [
+  ...['access.application', 'access.signing_key'],
+  ...['subscription.agent_event', 'subscription.client_event_start', 'subscription.client_usage', 'subscription.webhook_secret'],
+  ...[
+    'presence.client',
+    'presence.agent',
+    'presence.status_change',
+    'presence.outbox',
+    'presence.relay_shard',
+    'presence.relay_instance',
+  ],
+  ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
+];
+
+const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; readonly reads: readonly string[] }>> = {
+  rollcall_subscription_api: {
+    writes: TABLES.filter((table) => /^(access|subscription)\./.test(table)),
+    reads: [
+      ...['presence.client', 'presence.agent', 'presence.status_change'],
+      ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
+    ],
+  },
+  // Of access only some columns, so not the whole table.
+  rollcall_presence: { writes: TABLES.filter((table) => table.startsWith('presence.')), reads: [] },
+  rollcall_dispatcher: {
+    writes: TABLES.filter((table) => table.startsWith('dispatch.')),
+    reads: [
+      'subscription.agent_event',
+      'subscription.client_event_start',
+      'subscription.webhook_secret',
+      'presence.status_change',
+    ],
+  },
+};
+
+const DENIED = '42501';
+
+describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
+  let database: TestDatabase;
+  let admin: pg.Client;
+  let client: pg.Client;
+  const user = `test_${randomBytes(6).toString('hex')}`;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    admin = new pg.Client({ connectionString: database.url });
+    await admin.connect();
+    await admin.query(`create role ${user} login password 'x' in role ${role}`);
+    const url = new URL(database.url);
+    url.username = user;
+    url.password = 'x';
+    client = new pg.Client({ connectionString: url.toString() });
+    await client.connect();
+  });
+
+  afterAll(async () => {
+    await client.end();
+    await admin.query(`drop role ${user}`);
+    await admin.end();
+    await database.drop();
+  });
+
+  async function codeOf(sql: string, values: unknown[] = []): Promise<string | undefined> {
+    try {
+      await client.query(sql, values);
+      return undefined;
+    } catch (error) {
+      return (error as { code: string }).code;
+    }
+  }
+
+  it.each(TABLES)('%s', async (table) => {
+    const mayWrite = writes.includes(table);
+    const mayRead = mayWrite || reads.includes(table);
+    expect(await codeOf(`select * from ${table} limit 0`)).toBe(mayRead ? undefined : DENIED);
+    expect(await codeOf(`delete from ${table} where false`)).toBe(mayWrite ? undefined : DENIED);
+  });
+
+  it('calls the commands that are its own to give, with the owner’s rights', async () => {
+    const api = role === 'rollcall_subscription_api';
+    const changeId = uuidv7();
+    expect(await codeOf(`select presence.put_agent(12, 'local', 1, 'a')`)).toBe(api ? undefined : DENIED);
+    expect(await codeOf(`select presence.remove_agent(12, 'local', 1, $1)`, [changeId])).toBe(api ? undefined : DENIED);
+    expect(await codeOf(`select dispatch.rehome(1)`)).toBe(api ? undefined : DENIED);
+    expect(await codeOf(`select presence.maintain_partitions('30 days')`)).toBe(
+      role === 'rollcall_presence' ? undefined : DENIED,
+    );
+    expect(await codeOf(`select dispatch.maintain_partitions('30 days')`)).toBe(
+      role === 'rollcall_dispatcher' ? undefined : DENIED,
+    );
+  });
+
+  it('never sees a private key or a secret’s hash that is not its own', async () => {
+    const api = role === 'rollcall_subscription_api';
+    expect(await codeOf('select private_jwk_sealed from access.signing_key')).toBe(api ? undefined : DENIED);
+    expect(await codeOf('select secret_hash from access.application')).toBe(api ? undefined : DENIED);
+  });
+});
