@@ -106,6 +106,9 @@ const settings = {
     .describe('Delays after the first, second, … failed attempt. Default 5s,30s,2m,5m,15m,30m,1h,2h,4h,8h,8h'),
   DELIVERY_WINDOW: duration.default(24 * 3_600_000).describe('A delivery is tried for this long after its change. Default 24h.'),
   DELIVERY_TIMEOUT: duration.default(10_000).describe('Longest that one attempt may take. Default 10s.'),
+  STATUS_HISTORY_RETENTION: duration
+    .default(30 * 86_400_000)
+    .describe('The log of status changes is kept for this long, in whole days. Default 30d.'),
   AGENT_EVENT_LIMIT: z.coerce.number().int().min(0).default(1000).describe('Agent events a client may have. Default 1000.'),
   RATE_LIMIT: rateLimit
     .default({ requests: 6000, windowMs: 60_000 })

@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, type TelemetryItem } from '#contracts';
+import { decide, type AgentState, type Decision } from './presence-decision.js';
+
+const ITEM: TelemetryItem = {
+  clientId: 12,
+  agentId: 136,
+  agentType: 'local',
+  agentStatus: 'available',
+  eventSource: 'api',
+  name: '000*094@ringme.ru',
+  occurredAt: 1000,
+};
+const AVAILABLE: AgentState = {
+  agentType: 'local',
+  name: '000*094@ringme.ru',
+  agentStatus: 'available',
+  sequence: 7,
+  changedAt: 1000,
+  removed: false,
+};
+const REMOVED: AgentState = { ...AVAILABLE, agentStatus: 'logged_out', removed: true };
+
+const item: fc.Arbitrary<TelemetryItem> = fc.record({
+  clientId: fc.constant(12),
+  agentId: fc.constant(136),
+  agentType: fc.constantFrom(...AGENT_TYPES, 'local' as const, 'local' as const),
+  agentStatus: fc.constantFrom(...AGENT_STATUSES),
+  eventSource: fc.constantFrom(...EVENT_SOURCES),
+  name: fc.constantFrom(undefined, 'a', 'b'),
+  occurredAt: fc.integer({ min: 0, max: 20 }),
+});
+
+/** Item by item, as the service folds them; what is rejected leaves the agent as it was. */
+function fold(items: readonly TelemetryItem[]): { before: AgentState | undefined; item: TelemetryItem; decision: Decision }[] {
+  let before: AgentState | undefined;
+  return items.map((each) => {
+    const decision = decide(before, each);
+    const step = { before, item: each, decision };
+    if (decision.result !== 'rejected') before = decision.state;
+    return step;
+  });
+}
+
+describe('the presence decision', () => {
+  it('counts a never-seen agent as logged out', () => {
+    expect(decide(undefined, ITEM)).toEqual({ result: 'changed', state: { ...AVAILABLE, sequence: 1 } });
+    expect(decide(undefined, { ...ITEM, agentStatus: 'logged_out' })).toEqual({
+      result: 'unchanged',
+      state: { ...AVAILABLE, agentStatus: 'logged_out', sequence: 0, changedAt: null },
+    });
+  });
+
+  it('needs the name of an agent the first time, under the key of its type', () => {
+    const errors = ['is required the first time an agent is seen'];
+    expect(decide(undefined, { ...ITEM, name: undefined })).toEqual({ result: 'rejected', errors: { extension_name: errors } });
+    expect(decide(undefined, { ...ITEM, agentType: 'remote', name: undefined })).toEqual({
+      result: 'rejected',
+      errors: { agent_number: errors },
+    });
+  });
+
+  it('rejects the other agent type', () => {
+    expect(decide(AVAILABLE, { ...ITEM, agentType: 'remote' })).toEqual({
+      result: 'rejected',
+      errors: { agent_type: ['this agent is local'] },
+    });
+  });
+
+  it('calls stale what is strictly older than the last change, repeat or not; at equal times the later arrival counts', () => {
+    expect(decide(AVAILABLE, { ...ITEM, occurredAt: 999 }).result).toBe('stale');
+    expect(decide(AVAILABLE, { ...ITEM, occurredAt: 999, agentStatus: 'logged_out' }).result).toBe('stale');
+    expect(decide(AVAILABLE, { ...ITEM, agentStatus: 'logged_out' }).result).toBe('changed');
+  });
+
+  it('takes a changed name over without a change of status', () => {
+    expect(decide(AVAILABLE, { ...ITEM, name: 'new' })).toEqual({ result: 'unchanged', state: { ...AVAILABLE, name: 'new' } });
+    expect(decide(AVAILABLE, { ...ITEM, name: 'new', occurredAt: 1 })).toEqual({ result: 'stale', state: AVAILABLE });
+  });
+
+  it('brings a removed agent back where its sequence ended, also as the other type if it is named', () => {
+    expect(decide(REMOVED, { ...ITEM, name: undefined })).toEqual({ result: 'changed', state: { ...AVAILABLE, sequence: 8 } });
+    expect(decide(REMOVED, { ...ITEM, agentStatus: 'logged_out' })).toEqual({
+      result: 'unchanged',
+      state: { ...REMOVED, removed: false },
+    });
+    expect(decide(REMOVED, { ...ITEM, agentType: 'remote', name: '+7' })).toMatchObject({
+      result: 'changed',
+      state: { agentType: 'remote', name: '+7', sequence: 8 },
+    });
+    expect(decide(REMOVED, { ...ITEM, agentType: 'remote', name: undefined })).toMatchObject({
+      result: 'rejected',
+      errors: { agent_number: ['is required when a removed agent comes back as remote'] },
+    });
+    expect(decide(REMOVED, { ...ITEM, occurredAt: 999 })).toEqual({ result: 'stale', state: REMOVED });
+  });
+
+  it('raises the sequence by exactly one a change, alternates, and never lets what is old or wrong move anything', () => {
+    fc.assert(
+      fc.property(fc.array(item, { maxLength: 40 }), (items) => {
+        for (const { before, item: each, decision } of fold(items)) {
+          if (decision.result === 'rejected') expect(Object.values(decision.errors).flat()).not.toHaveLength(0);
+          else if (decision.result === 'changed') {
+            expect(decision.state.sequence).toBe((before?.sequence ?? 0) + 1);
+            expect(decision.state.agentStatus).not.toBe(before?.agentStatus ?? 'logged_out');
+            expect(decision.state.agentStatus).toBe(each.agentStatus);
+            expect(decision.state.changedAt).toBeGreaterThanOrEqual(before?.changedAt ?? 0);
+          } else {
+            expect(decision.state.sequence).toBe(before?.sequence ?? 0);
+            expect(decision.state.agentStatus).toBe(before?.agentStatus ?? 'logged_out');
+            if (decision.result === 'stale') expect(decision.state).toBe(before);
+          }
+        }
+      }),
+    );
+  });
+
+  it('has nothing to write for an item that comes a second time', () => {
+    fc.assert(
+      fc.property(fc.array(item, { minLength: 1, maxLength: 20 }), (items) => {
+        const last = fold(items).at(-1)!;
+        if (last.decision.result === 'rejected') return;
+        const again = decide(last.decision.state, last.item);
+        expect(again).toMatchObject({ result: last.decision.result === 'stale' ? 'stale' : 'unchanged' });
+        expect('state' in again && again.state).toBe(last.decision.state);
+      }),
+    );
+  });
+});

@@ -1,0 +1,29 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import type { DataSource } from 'typeorm';
+import { AuthModule } from '#auth';
+import { DeadLetters } from './telemetry/dead-letters.js';
+import { TelemetryConsumer } from './telemetry/telemetry.consumer.js';
+import { TelemetryController } from './telemetry/telemetry.controller.js';
+import { TelemetryService } from './telemetry/telemetry.service.js';
+
+export interface PresenceParts {
+  readonly dataSource: DataSource;
+  readonly telemetry: TelemetryService;
+  readonly deadLetters: DeadLetters;
+}
+
+/** What telemetry comes in by. Its parts are made and stopped by `startPresence`, in the order that their work needs. */
+@Module({})
+export class PresenceModule {
+  static with({ dataSource, telemetry, deadLetters }: PresenceParts): DynamicModule {
+    return {
+      module: PresenceModule,
+      imports: [AuthModule.forRoot({ dataSource })],
+      controllers: [TelemetryController, TelemetryConsumer],
+      providers: [
+        { provide: TelemetryService, useValue: telemetry },
+        { provide: DeadLetters, useValue: deadLetters },
+      ],
+    };
+  }
+}

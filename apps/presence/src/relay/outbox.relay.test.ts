@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { uuidv7 } from 'uuidv7';
+import { eventually } from '../../../../test/support/poll.js';
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
+import { Instance, RecordingTopic, report, SILENT } from '../../test/support.js';
+import { OutboxListener } from './outbox-listener.repository.js';
+import { SHARDS } from './relay-leases.js';
+import { traceparentOf } from './trace-context.js';
+
+describe('the outbox relay', () => {
+  let database: TestDatabase;
+  let writer: Instance;
+  let topic: RecordingTopic;
+  let cleanups: (() => Promise<void>)[];
+
+  beforeEach(async () => {
+    database = await createTestDatabase();
+    cleanups = [() => database.drop()];
+    writer = await connect();
+    topic = new RecordingTopic();
+  });
+
+  afterEach(async () => {
+    for (let clean = cleanups.pop(); clean; clean = cleanups.pop()) await clean();
+  });
+
+  async function connect(): Promise<Instance> {
+    const instance = await Instance.connect(database.url);
+    cleanups.push(() => instance.close());
+    return instance;
+  }
+
+  /** A relay in a process of its own, as far as connections go. */
+  async function startRelay() {
+    const instance = await connect();
+    const relay = instance.relay(topic);
+    relay.start();
+    cleanups.push(() => relay.stop());
+    return { instance, relay };
+  }
+
+  const outboxIsEmpty = async (): Promise<boolean> =>
+    (await writer.pool.query('select 1 from presence.outbox limit 1')).rowCount === 0;
+
+  /** Each agent alternates `changes` times; every round is a request of its own. */
+  async function alternate(agents: readonly number[], changes: number): Promise<void> {
+    const telemetry = writer.telemetry();
+    for (let n = 0; n < changes; n++) {
+      await telemetry.apply(
+        agents.map((agent) => report(agent, n % 2 ? 'logged_out' : 'available')),
+        Date.now(),
+      );
+    }
+  }
+
+  function expectEveryChangeInOrder(agents: readonly number[], changes: number): void {
+    const published = topic.changesByAgent();
+    expect([...published.keys()].sort()).toEqual(agents.map((agent) => `12:${agent}`).sort());
+    const expected = Array.from({ length: changes }, (_, index) => index + 1);
+    for (const { sequences } of published.values()) expect(sequences).toEqual(expected);
+  }
+
+  it('publishes what a process wrote before it was killed', async () => {
+    await alternate([136], 3);
+    await startRelay();
+    await eventually('an empty outbox', outboxIsEmpty);
+    expectEveryChangeInOrder([136], 3);
+    const { rows } = await writer.pool.query<{ id: string; changed_at: Date }>(
+      'select id, changed_at from presence.status_change order by position',
+    );
+    expect(topic.records.map(({ headers }) => headers!['ce_id'])).toEqual(rows.map(({ id }) => id));
+    const first = topic.records[0]!;
+    expect(first.key).toBe('12:136');
+    expect(first.headers).toMatchObject({ traceparent: traceparentOf(rows[0]!.id), ce_time: rows[0]!.changed_at.toISOString() });
+    expect(first.headers!['traceparent']).toMatch(/^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-01$/);
+    expect(JSON.parse(String(first.value))).toMatchObject({
+      sequence: 1,
+      previous_status: 'logged_out',
+      extension_name: '000*136',
+    });
+  });
+
+  it('keeps order and leaves no gap while the broker fails half-way', async () => {
+    const agents = Array.from({ length: 30 }, (_, n) => n);
+    topic.refusals = 4;
+    await startRelay();
+    await alternate(agents, 6);
+    await eventually('an empty outbox', outboxIsEmpty);
+    expect(topic.refusals).toBe(0);
+    expectEveryChangeInOrder(agents, 6);
+  });
+
+  it('shares the shards fairly, and gives them back when it stops', async () => {
+    const first = await startRelay();
+    await eventually('all shards', () => first.relay.ownShards().length === SHARDS);
+    const second = await startRelay();
+    await eventually('half of them each', () => first.relay.ownShards().length === 8 && second.relay.ownShards().length === 8);
+    expect([...first.relay.ownShards(), ...second.relay.ownShards()].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: SHARDS }, (_, shard) => shard),
+    );
+    await second.relay.stop();
+    expect((await writer.pool.query('select 1 from presence.relay_instance')).rowCount).toBe(1);
+    await eventually('all shards again', () => first.relay.ownShards().length === SHARDS);
+  });
+
+  it('has another instance take over from a killed one, with nothing missing and nothing out of order', async () => {
+    const agents = Array.from({ length: 40 }, (_, n) => n);
+    const killed = await startRelay();
+    const survivor = await startRelay();
+    await eventually('shares', () => killed.relay.ownShards().length === 8 && survivor.relay.ownShards().length === 8);
+    const writing = alternate(agents, 20);
+    await eventually('the first records', () => topic.records.length > 100);
+    killed.instance.kill();
+    await writing;
+    await eventually('the takeover', () => survivor.relay.ownShards().length === SHARDS);
+    await eventually('an empty outbox', outboxIsEmpty);
+    expect(killed.relay.ownShards()).toEqual([]);
+    expectEveryChangeInOrder(agents, 20);
+  });
+
+  it('goes on with the rest where the log no longer holds a change', async () => {
+    await writer.pool.query('insert into presence.outbox (position, shard, change_id) values (0, 0, $1)', [uuidv7()]);
+    await alternate([136], 1);
+    await startRelay();
+    await eventually('an empty outbox', outboxIsEmpty);
+    expectEveryChangeInOrder([136], 1);
+  });
+
+  it('hears what other processes write, also after its connection was cut', async () => {
+    let heard = 0;
+    const listening = await Instance.connect(database.url, 2);
+    const listener = new OutboxListener(listening.pool, () => (heard += 1), SILENT);
+    listener.start();
+    cleanups.push(async () => {
+      await listener.stop();
+      await listening.close();
+    });
+    const telemetry = writer.telemetry({ ownShards: () => [], wake: () => undefined });
+    let changes = 0;
+    const hear = async (): Promise<void> => {
+      const before = heard;
+      await eventually('a notification', async () => {
+        await telemetry.apply([report(136, changes++ % 2 ? 'logged_out' : 'available')], Date.now());
+        return heard > before;
+      });
+    };
+    await hear();
+    const { rows } = await writer.pool.query(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'listen rollcall_outbox'`,
+    );
+    expect(rows).toHaveLength(1);
+    await hear();
+  });
+});

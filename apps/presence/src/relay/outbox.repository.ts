@@ -1,0 +1,90 @@
+import type { Pool } from 'pg';
+import type { AgentStatus, AgentType, EventSource, StatusChange } from '#contracts';
+
+/** A change that waits to be published. */
+export interface OutboxRow {
+  readonly position: number;
+  /** Undefined where the log no longer holds the change: its partition was dropped before it could be published. */
+  readonly change: StatusChange | undefined;
+}
+
+/**
+ * One round trip a batch: takes away what was published and reads what comes next. Both see the same snapshot, so the
+ * read leaves out by itself what is being deleted. The lateral `limit 1` keeps the planner from ever joining the log as a
+ * whole, which it would like to while it has no statistics of an outbox that is mostly empty.
+ */
+const ADVANCE_OUTBOX = {
+  name: 'presence_advance_outbox',
+  text: `
+    with gone as (
+      delete from presence.outbox where position = any ($1::bigint[])
+    ), head as materialized (
+      select position, change_id from presence.outbox
+      where shard = any ($2::smallint[]) and position <> all ($1::bigint[])
+      order by position limit $3
+    )
+    select head.position, head.change_id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence,
+           floor(date_part('epoch', s.occurred_at) * 1000 + 0.0005), floor(date_part('epoch', s.changed_at) * 1000 + 0.0005)
+    from head left join lateral (select * from presence.status_change where id = head.change_id limit 1) s on true
+    order by head.position`,
+};
+
+type Row = [
+  position: number,
+  id: string,
+  clientId: number | null,
+  agentId: number,
+  agentType: AgentType,
+  name: string,
+  agentStatus: AgentStatus,
+  eventSource: EventSource,
+  sequence: number,
+  occurredAt: number,
+  changedAt: number,
+];
+
+/**
+ * Deletes published rows and reads the next ones of some shards, in order of position.
+ *
+ * @param published positions that the broker has acknowledged
+ */
+export async function advanceOutbox(
+  pool: Pool,
+  published: readonly number[],
+  shards: readonly number[],
+  limit: number,
+): Promise<OutboxRow[]> {
+  const values = [`{${published.join()}}`, `{${shards.join()}}`, limit];
+  const { rows } = await pool.query<Row>({ ...ADVANCE_OUTBOX, rowMode: 'array', values });
+  return rows.map((row) => ({ position: row[0], change: row[2] === null ? undefined : toChange(row, row[2]) }));
+}
+
+function toChange(row: Row, clientId: number): StatusChange {
+  const [, id, , agentId, agentType, name, agentStatus, eventSource, sequence, occurredAt, changedAt] = row;
+  return {
+    id,
+    clientId,
+    agentId,
+    agentType,
+    name,
+    agentStatus,
+    eventSource,
+    sequence,
+    occurredAt: new Date(occurredAt),
+    changedAt: new Date(changedAt),
+  };
+}
+
+/** Deletes published rows, with no further read: the last thing before a stop. */
+export async function deletePublished(pool: Pool, published: readonly number[]): Promise<void> {
+  await pool.query('delete from presence.outbox where position = any ($1::bigint[])', [published]);
+}
+
+/** How many changes wait to be published, for the gauge; counts no further than `limit`, so that it stays cheap. */
+export async function countBacklog(pool: Pool, limit: number): Promise<number> {
+  const { rows } = await pool.query<{ count: number }>(
+    'select count(*) as count from (select 1 from presence.outbox limit $1) waiting',
+    [limit],
+  );
+  return rows[0]?.count ?? 0;
+}

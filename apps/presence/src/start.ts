@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Registry } from 'prom-client';
+import type { Bus } from '#bus';
+import { PRESENCE_GROUP, TOPICS } from '#contracts';
+import { connectDatabase, poolOf } from '#database';
+import { createHttpApp, listen } from '#http';
+import { Readiness, type Logger, type RunningService, type ServiceSettings } from '#runtime';
+import { PartitionMaintenance } from './log/partition-maintenance.js';
+import { PresenceMetrics } from './metrics.js';
+import { PresenceModule } from './presence.module.js';
+import { OutboxRelay } from './relay/outbox.relay.js';
+import type { LeaseTimes } from './relay/relay-leases.js';
+import { DeadLetters } from './telemetry/dead-letters.js';
+import { TelemetryService } from './telemetry/telemetry.service.js';
+
+/** A thousand items with the longest names, every character of them escaped, and room to spare. */
+const BODY_LIMIT = 4 * 1024 * 1024;
+const MAX_BATCH_RECORDS = 4000;
+/** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
+const BUS_START_MS = 10_000;
+
+export interface PresenceOptions {
+  readonly settings: Pick<
+    ServiceSettings,
+    'DATABASE_URL' | 'DATABASE_POOL' | 'HOST' | 'PRESENCE_PORT' | 'STATUS_HISTORY_RETENTION'
+  >;
+  /** The service's own; closed when the service stops, or cannot start. */
+  readonly bus: Bus;
+  readonly logger: Logger;
+  /** For tests that wait for a takeover. */
+  readonly leaseTimes?: LeaseTimes;
+}
+
+/**
+ * Starts presence: telemetry in over HTTP and the bus, status changes out.
+ *
+ * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
+ */
+export async function startPresence(options: PresenceOptions): Promise<RunningService> {
+  const stops: (() => Promise<void>)[] = [];
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= runInReverse(stops));
+  try {
+    return { url: await startSteps(options, stops), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The order is the stop's, read backwards: no more requests and records, then what was accepted, then what it was accepted with. */
+async function startSteps(options: PresenceOptions, stops: (() => Promise<void>)[]): Promise<string> {
+  const { settings, bus, logger } = options;
+  stops.push(() => bus.close());
+  const dataSource = await connectDatabase(
+    { url: settings.DATABASE_URL, applicationName: 'rollcall-presence', poolSize: settings.DATABASE_POOL },
+    [],
+    logger,
+  );
+  stops.push(() => dataSource.destroy());
+  const pool = poolOf(dataSource);
+
+  const maintenance = new PartitionMaintenance(pool, settings.STATUS_HISTORY_RETENTION, logger);
+  stops.push(() => maintenance.stop());
+  await maintenance.start();
+
+  const registry = new Registry();
+  const metrics = new PresenceMetrics(registry);
+  const leaseTimes = options.leaseTimes && { leaseTimes: options.leaseTimes };
+  const relay = new OutboxRelay({ pool, producer: bus.producer(), instance: randomUUID(), metrics, logger, ...leaseTimes });
+  stops.push(() => relay.stop());
+  const telemetry = new TelemetryService({ pool, relay, metrics, logger });
+  stops.push(() => telemetry.drain());
+
+  const readiness = new Readiness();
+  let consuming = false;
+  let stopping = false;
+  readiness.register('postgresql', async () => void (await pool.query('select 1')));
+  readiness.register('kafka', async () => {
+    await bus.check();
+    if (!consuming) throw new Error('waiting for the topics');
+  });
+
+  const deadLetters = new DeadLetters(bus.producer(), metrics, logger);
+  const app = await createHttpApp(PresenceModule.with({ dataSource, telemetry, deadLetters }), {
+    logger,
+    readiness,
+    metrics: registry,
+    bodyLimit: BODY_LIMIT,
+  });
+  stops.push(async () => {
+    stopping = true;
+    readiness.stop();
+    await app.close();
+  });
+  const url = await listen(app, settings.HOST, settings.PRESENCE_PORT);
+
+  // Telemetry over HTTP does not wait for the broker: its changes are durable in the outbox.
+  relay.start();
+  app.connectMicroservice({ strategy: bus.strategy({ groupId: PRESENCE_GROUP, maxBatchRecords: MAX_BATCH_RECORDS }) });
+  const onBus = bus.ensureTopics(TOPICS).then(async () => {
+    if (!stopping) await app.startAllMicroservices();
+    consuming = true;
+  });
+  onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
+  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false })]);
+  return url;
+}
+
+/** Undoes everything, whatever goes wrong with one step. @throws the first error */
+async function runInReverse(stops: (() => Promise<void>)[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (let undo = stops.pop(); undo; undo = stops.pop()) await undo().catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
+}

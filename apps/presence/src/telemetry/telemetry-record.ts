@@ -1,0 +1,23 @@
+import { isUtf8 } from 'node:buffer';
+import type { FieldErrors } from '#contracts';
+
+/** A record's JSON, or why it is none, in words for people. */
+export type RecordParse = { readonly value: unknown } | { readonly error: string };
+
+/** Reads the value of a telemetry record: contract §4, "the same JSON", one item a record. Pure. */
+export function parseRecord(bytes: Buffer | null): RecordParse {
+  if (bytes === null) return { error: 'value: must be a JSON object, is empty' };
+  if (!isUtf8(bytes)) return { error: 'value: must be UTF-8' };
+  try {
+    return { value: JSON.parse(bytes.toString('utf8')) };
+  } catch {
+    return { error: 'value: must be JSON' };
+  }
+}
+
+/** Why an item was rejected, as one line: `field: why; field: why`. */
+export function reasonOf(errors: FieldErrors): string {
+  return Object.entries(errors)
+    .map(([field, reasons]) => `${field}: ${reasons.join(', ')}`)
+    .join('; ');
+}
