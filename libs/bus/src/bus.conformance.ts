@@ -219,7 +219,8 @@ export function describeBus(name: string, skip: boolean, runs: number, open: () 
       };
       const first = await start(handle, { max: 3 });
       const texts = Array.from({ length: 200 }, (_, index) => String(index));
-      const sent = Promise.all(texts.map((text) => send([text], `key ${Number(text) % 7}`)));
+      const producer = connect().producer();
+      const sent = Promise.all(texts.map((value) => producer.send(topic, [{ key: `key ${Number(value) % 7}`, value }])));
       await eventually('some', () => seen.length > 20);
       await first.close();
       await start(handle, { max: 3 });

@@ -8,7 +8,12 @@ import { createKafkaBus } from './kafka.bus.js';
 
 const brokers = inject('kafkaBrokers');
 const connect = (): Bus =>
-  createKafkaBus({ brokers, clientId: `test-${randomUUID()}`, partitions: 4, logger: createLogger('test', 'silent') });
+  createKafkaBus({
+    brokers,
+    clientId: `test-${randomUUID()}`,
+    partitions: 4,
+    logger: createLogger('test', process.env['BUS_LOG'] ?? 'silent'),
+  });
 
 async function newTopic(suffix = ''): Promise<string> {
   const topic = `topic-${randomUUID()}${suffix}`;

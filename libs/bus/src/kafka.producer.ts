@@ -67,7 +67,7 @@ export class KafkaProducer implements BusProducer {
         reject(new BusUnavailableError(`Kafka did not acknowledge within ${SEND_TIMEOUT_MS / 1000} s`));
       }, SEND_TIMEOUT_MS);
       this.waiting.push(send);
-      this.pumping ??= this.pump().finally(() => (this.pumping = undefined));
+      this.pumping ??= this.pump();
     });
   }
 
@@ -91,6 +91,8 @@ export class KafkaProducer implements BusProducer {
         await this.retire();
       }
     }
+    // In the turn that found nothing waiting: what is sent from now on starts the next pump.
+    this.pumping = undefined;
   }
 
   /** The sends of the next request: as many as fit, in order; at least one, however large. */
