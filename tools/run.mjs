@@ -11,7 +11,7 @@ const pinnedNode = join(root, 'node_modules', 'node', 'bin');
 // Both are written last by the tool that makes the rest, so their age is that of the whole.
 const installed = join(root, 'node_modules', '.package-lock.json');
 const built = join(root, 'dist', '.tsbuildinfo');
-const SOURCES = ['apps', 'libs', 'tools', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
+const SOURCES = ['apps', 'libs', 'tools', 'bench', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
 
 function say(text) {
   process.stderr.write(`${text}\n`);

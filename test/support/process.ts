@@ -4,7 +4,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { eventually } from './poll.js';
 
-const ROOT = join(import.meta.dirname, '..', '..');
+// Where npm runs its scripts.
+const ROOT = process.cwd();
 
 /** What a process is started with; nothing of the machine's own settings is inherited but what programs need to run. */
 export type Environment = Readonly<Record<string, string>>;
