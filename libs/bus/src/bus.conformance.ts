@@ -270,8 +270,8 @@ export function describeBus(name: string, skip: boolean, runs: number, open: () 
       class Answering {
         answer(): void {}
       }
-      decorate(Two, 'first', EventPattern(topic));
-      decorate(Two, 'second', EventPattern(topic));
+      decorate(Two, 'first', EventPattern(topic) as MethodDecorator);
+      decorate(Two, 'second', EventPattern(topic) as MethodDecorator);
       decorate(Answering, 'answer', MessagePattern(topic));
       for (const one of [None, Two, Answering]) Controller()(one);
       await expect(startApp(connect(), group, [None])).rejects.toThrow(/no @EventPattern handler/);

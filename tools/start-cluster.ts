@@ -1,0 +1,162 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { EmbeddedPostgres, migrate } from '#database';
+import { isLoopback, readSettings, StartError, type Settings } from '#runtime';
+import { lockDataDirectory } from '../apps/all-in-one/src/data-directory-lock.js';
+import { addDemoAgent } from '../apps/all-in-one/src/demo.repository.js';
+import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from '../apps/all-in-one/src/demo.js';
+import { assertPortsFree } from '../apps/all-in-one/src/ports.js';
+import { LocalKafka, LocalKafkaError } from './kafka/local-kafka.js';
+
+/**
+ * `npm run start:cluster`: the three services as processes of their own, as in production, on a Kafka and a PostgreSQL of
+ * this machine (unless KAFKA_BROKERS or DATABASE_URL name others). Ctrl-C stops everything in reverse; so does the end of any
+ * part, with exit code 1.
+ */
+
+/** From the end of the path to its start; stopped the other way round. */
+const SERVICES = [
+  { name: 'dispatcher', port: 'DISPATCHER_PORT' },
+  { name: 'presence', port: 'PRESENCE_PORT' },
+  { name: 'subscription-api', port: 'SUBSCRIPTION_API_PORT' },
+] as const;
+
+const READY_TIMEOUT_MS = 60_000;
+/** Longer than a service's own patience with its stop. */
+const STOP_TIMEOUT_MS = 30_000;
+
+const stops: (() => Promise<void>)[] = [];
+let stopping: Promise<void> | undefined;
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Stops everything, once; whoever asks first says how the process ends. */
+function stop(exitCode: number): Promise<void> {
+  stopping ??= (async () => {
+    for (const undo of stops.reverse()) {
+      await undo().catch((error: unknown) => process.stderr.write(`${String(error)}\n`));
+    }
+    process.exit(exitCode);
+  })();
+  return stopping;
+}
+
+function fail(message: string): void {
+  if (stopping) return;
+  process.stderr.write(`${message}\n`);
+  void stop(1);
+}
+
+async function start(settings: Settings): Promise<void> {
+  const host = settings.HOST ?? '127.0.0.1';
+  const local = isLoopback(host);
+  const lock = await lockDataDirectory(settings.DATA_DIR);
+  stops.push(() => lock.release());
+  await assertPortsFree(host, Object.fromEntries(SERVICES.map(({ port }) => [port, settings[port]])));
+
+  const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR));
+  const brokers = settings.KAFKA_BROKERS ?? (await startKafka(settings.DATA_DIR));
+  await migrate(databaseUrl);
+  const withDemo = local && settings.BOOTSTRAP_APPS === undefined;
+  if (withDemo) await addDemoAgent(databaseUrl, DEMO_AGENT);
+
+  const environment: NodeJS.ProcessEnv = {
+    ...process.env,
+    HOST: host,
+    DATABASE_URL: databaseUrl,
+    KAFKA_BROKERS: brokers.join(','),
+    // The terminal belongs to what a person reads; LOG_LEVEL=info shows the services at work.
+    LOG_LEVEL: settings.LOG_LEVEL ?? 'warn',
+    ...(withDemo && { BOOTSTRAP_APPS: JSON.stringify(DEMO_APPLICATIONS) }),
+    ...(local && settings.ALLOW_DESTINATIONS === undefined && { ALLOW_DESTINATIONS: '127.0.0.0/8,::1' }),
+  };
+  const urls: Record<string, string> = {};
+  for (const { name, port } of SERVICES) {
+    const url = `http://${host.includes(':') ? `[${host}]` : host}:${settings[port]}`;
+    await ready(startService(name, environment), name, url);
+    urls[name] = url;
+  }
+  if (stopping) return;
+  say(
+    banner(
+      {
+        subscriptionApi: urls['subscription-api']!,
+        presence: urls['presence']!,
+        dispatcher: urls['dispatcher']!,
+        receiver: undefined,
+      },
+      withDemo,
+    ),
+  );
+  say(`Kafka ${brokers.join(',')}\nPostgreSQL ${databaseUrl}`);
+}
+
+async function startDatabase(dataDir: string): Promise<string> {
+  say(`Starting PostgreSQL in ${dataDir} ...`);
+  const server = await EmbeddedPostgres.start(dataDir);
+  stops.push(() => server.stop());
+  await server.ensureDatabase('rollcall');
+  return server.url();
+}
+
+async function startKafka(dataDir: string): Promise<string[]> {
+  const missing = await LocalKafka.missing();
+  if (missing !== undefined) {
+    throw new StartError(`A local Kafka needs Java 17 and Maven, and ${missing} is missing: install it, or set KAFKA_BROKERS.`);
+  }
+  say(`Starting Kafka in ${join(dataDir, 'kafka')} ...`);
+  const kafka = await LocalKafka.start({ dataDir: join(dataDir, 'kafka'), say });
+  kafka.onExit((lastLines) => fail(`Kafka ended: ${lastLines}`));
+  stops.push(() => kafka.stop());
+  return kafka.brokers;
+}
+
+/** Its own process group: Ctrl-C reaches us alone, and we stop the services in order. */
+function startService(name: string, env: NodeJS.ProcessEnv): ChildProcess {
+  const main = join(import.meta.dirname, '..', 'apps', name, 'main.js');
+  const child = spawn(process.execPath, [main], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => say(`${name.padEnd(16)} | ${line}`));
+  }
+  child.once('exit', (code, signal) => fail(`${name} ended with ${signal ?? `exit code ${code}`}.`));
+  stops.push(() => stopService(child));
+  return child;
+}
+
+async function stopService(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  await exited;
+  clearTimeout(timer);
+}
+
+async function ready(child: ChildProcess, name: string, url: string): Promise<void> {
+  let last = 'no answer';
+  for (const deadline = Date.now() + READY_TIMEOUT_MS; Date.now() < deadline; await delay(100)) {
+    // What it ended with is said, and everything stopped, by its exit listener.
+    if (stopping || child.exitCode !== null || child.signalCode !== null) return;
+    try {
+      const response = await fetch(`${url}/health/ready`);
+      last = await response.text();
+      if (response.ok) return;
+    } catch (error) {
+      last = String(error);
+    }
+  }
+  throw new StartError(`${name} was not ready within ${READY_TIMEOUT_MS / 1000} s: ${last}`);
+}
+
+process.on('SIGINT', () => void stop(0));
+process.on('SIGTERM', () => void stop(0));
+try {
+  await start(readSettings());
+} catch (error) {
+  fail(error instanceof StartError || error instanceof LocalKafkaError ? error.message : String((error as Error).stack));
+}
