@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/poll.js';
 import { RecordingReceiver } from '../../../test/support/receiver.js';
 import { AddressGuard } from './address-guard.js';
 import { buildRequest } from './notification.js';
@@ -90,7 +91,7 @@ describe('the webhook client', () => {
       socket.on('drain', pour).once('data', pour);
     });
     expect(await client.send(request(url))).toMatchObject({ status: 200, body: 'y'.repeat(4096) });
-    await Promise.all([...sockets].map((socket) => socket.closed || new Promise((done) => socket.once('close', done))));
+    await eventually('the connection is closed', () => [...sockets].every((socket) => socket.closed));
   });
 
   it.each([

@@ -99,7 +99,7 @@ export class WebhookClient {
       );
       this.running.add(exchange);
       try {
-        this.agent.dispatch(request as WebhookRequest & { headers: Record<string, string> }, exchange);
+        this.agent.dispatch(request, exchange);
       } catch (error) {
         exchange.abort(error as Error);
       }

@@ -1,0 +1,63 @@
+/** Most entries that are kept; beyond, all are read again. */
+const MAX_ENTRIES = 50_000;
+
+interface Entry<V> {
+  readonly value: V;
+  /** When the reading began, in milliseconds of `performance.now()`. */
+  readonly readAt: number;
+}
+
+/** Reads values many at a time and keeps each for a short while. What cannot be read is not kept. */
+export class BatchedCache<V> {
+  private readonly entries = new Map<number, Entry<V>>();
+  private pending: Map<number, Promise<V>> | undefined;
+
+  /**
+   * @param load a value for every key that is asked for
+   * @param ttlMs how old a value may be
+   */
+  constructor(
+    private readonly load: (keys: readonly number[]) => Promise<ReadonlyMap<number, V>>,
+    private readonly missing: V,
+    private readonly ttlMs: number,
+  ) {}
+
+  /** The value, where it is fresh: without waiting. */
+  peek(key: number): { readonly value: V } | undefined {
+    const entry = this.entries.get(key);
+    return entry && performance.now() - entry.readAt < this.ttlMs ? entry : undefined;
+  }
+
+  /** @throws what `load` throws */
+  get(key: number): Promise<V> {
+    const found = this.peek(key);
+    if (found) return Promise.resolve(found.value);
+    this.pending ??= this.collect();
+    let waiting = this.pending.get(key);
+    if (!waiting) this.pending.set(key, (waiting = this.join(key)));
+    return waiting;
+  }
+
+  private batch: Promise<ReadonlyMap<number, V>> | undefined;
+
+  private collect(): Map<number, Promise<V>> {
+    const keys = new Map<number, Promise<V>>();
+    this.batch = new Promise((resolve, reject) => {
+      setImmediate(() => {
+        this.pending = undefined;
+        const readAt = performance.now();
+        this.load([...keys.keys()]).then((values) => {
+          if (this.entries.size > MAX_ENTRIES) this.entries.clear();
+          for (const key of keys.keys()) this.entries.set(key, { value: values.get(key) ?? this.missing, readAt });
+          resolve(values);
+        }, reject);
+      });
+    });
+    return keys;
+  }
+
+  private async join(key: number): Promise<V> {
+    const values = await this.batch!;
+    return values.get(key) ?? this.missing;
+  }
+}

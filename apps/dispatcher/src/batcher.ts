@@ -1,0 +1,93 @@
+import { waitBackoff, type Logger } from '#runtime';
+
+const BACKOFF = { firstMs: 50, maxMs: 2000 };
+
+export interface BatcherOptions<T> {
+  /** For the log. */
+  readonly name: string;
+  /** Must be safe to repeat: an error may come after the work was done. */
+  readonly write: (items: readonly T[]) => Promise<void>;
+  readonly maxSize: number;
+  /** Batches at the same time. */
+  readonly concurrency: number;
+  /** How long the first item of a batch waits for others, in milliseconds. */
+  readonly lingerMs: number;
+  readonly logger: Logger;
+}
+
+/**
+ * Writes items in batches until they are written: a database that is away is waited for, and an item that the database
+ * refuses is told apart from the others of its batch, logged and left.
+ */
+export class Batcher<T> {
+  private waiting: T[] = [];
+  private inFlight = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private readonly aborter = new AbortController();
+  private idle: (() => void)[] = [];
+
+  constructor(private readonly options: BatcherOptions<T>) {}
+
+  /** Items that are not written yet, but for those of the batches in flight. */
+  get backlog(): number {
+    return this.waiting.length;
+  }
+
+  add(item: T): void {
+    this.waiting.push(item);
+    if (this.waiting.length >= this.options.maxSize) this.pump();
+    else this.timer ??= setTimeout(() => this.pump(), this.options.lingerMs);
+  }
+
+  /** Waits until all is written, or gives up after a time, in milliseconds. */
+  async drain(timeoutMs: number): Promise<void> {
+    const timer = setTimeout(() => this.aborter.abort(), timeoutMs);
+    this.pump();
+    if (this.inFlight > 0 || this.waiting.length > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    clearTimeout(timer);
+  }
+
+  private pump(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    while (this.inFlight < this.options.concurrency && this.waiting.length > 0) {
+      void this.run(this.waiting.splice(0, this.options.maxSize));
+    }
+  }
+
+  private async run(items: readonly T[]): Promise<void> {
+    this.inFlight += 1;
+    try {
+      await this.writeAll(items);
+    } finally {
+      this.inFlight -= 1;
+      // What came meanwhile has waited long enough.
+      this.pump();
+      if (this.inFlight === 0 && this.waiting.length === 0) for (const resolve of this.idle.splice(0)) resolve();
+    }
+  }
+
+  private async writeAll(items: readonly T[]): Promise<void> {
+    const { name, write, logger } = this.options;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await write(items);
+      } catch (error) {
+        if (isRefusal(error)) {
+          if (items.length === 1) return logger.error({ err: error, batch: name }, 'batch.item_refused');
+          const half = items.length >> 1;
+          await this.writeAll(items.slice(0, half));
+          return this.writeAll(items.slice(half));
+        }
+        if (this.aborter.signal.aborted) return logger.warn({ err: error, batch: name, items: items.length }, 'batch.given_up');
+        logger.warn({ err: error, batch: name, attempt }, 'batch.retried');
+        await waitBackoff(attempt, BACKOFF, this.aborter.signal);
+      }
+    }
+  }
+}
+
+/** Whether the database refuses the data itself (SQLSTATE classes 22 and 23): trying again cannot help. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && /^2[23][0-9A-Z]{3}$/.test(error.code);
+}

@@ -1,0 +1,91 @@
+import type { Sealer } from '#database';
+import type { Logger } from '#runtime';
+import { WebhookClient, type AddressGuard } from '#webhook';
+import { BatchedCache } from '../batched-cache.js';
+import type { DispatcherMetrics } from '../metrics.js';
+import { ClaimLoop } from '../queue/claim-loop.js';
+import { releaseAll, type Claimed, type Lease, type Pool } from '../queue/queue.repository.js';
+import { DeliveryEngine, ENDPOINT_TTL_MS, type Budgets } from './delivery.engine.js';
+import { readEndpoints, readSigningKeys } from './endpoint.repository.js';
+import { ResultWriter } from './result-writer.js';
+
+export interface DeliveryOptions {
+  readonly pool: Pool;
+  readonly lease: Lease;
+  readonly guard: AddressGuard;
+  readonly sealer: Sealer;
+  readonly schedule: readonly number[];
+  readonly timeoutMs: number;
+  readonly budgets: Budgets;
+  readonly metrics: DispatcherMetrics;
+  readonly logger: Logger;
+}
+
+/** A rotated secret signs from this long after at the latest, in milliseconds. */
+const KEYS_TTL_MS = 3000;
+/** Longest that a stop waits for results to be written, in milliseconds. */
+const DRAIN_MS = 5000;
+
+/** All that takes a delivery from the queue to the third party and back, put together. */
+export class Delivery {
+  readonly engine: DeliveryEngine;
+  private readonly client: WebhookClient;
+  private readonly results: ResultWriter;
+  private readonly claims: ClaimLoop;
+
+  constructor(private readonly options: DeliveryOptions) {
+    const { pool, lease, guard, sealer, timeoutMs, budgets, metrics, logger } = options;
+    this.client = new WebhookClient({ guard, timeoutMs, connectionsPerOrigin: budgets.perOrigin });
+    const onUnreadable = (clientId: number, error: unknown): void =>
+      logger.error({ err: error, client_id: clientId }, 'webhook_secret.unreadable');
+    this.results = new ResultWriter({
+      pool,
+      lease,
+      metrics,
+      logger,
+      onPromoted: (claimed) => this.take(claimed),
+      onDue: (delayMs) => this.claims.wakeIn(delayMs),
+    });
+    this.engine = new DeliveryEngine({
+      ...options,
+      client: this.client,
+      results: this.results,
+      endpoints: new BatchedCache((ids) => readEndpoints(pool, ids), undefined, ENDPOINT_TTL_MS),
+      keys: new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], KEYS_TTL_MS),
+    });
+    this.claims = new ClaimLoop({
+      pool,
+      lease,
+      logger,
+      room: () => this.engine.room,
+      onClaimed: ({ jobs }) => this.engine.accept(jobs),
+      onOrphans: (lanes) => this.results.addOrphans(lanes),
+    });
+  }
+
+  start(): void {
+    this.claims.start();
+  }
+
+  /** Claims nothing more, lets what is in flight finish, writes the results, and gives the leases back. */
+  async stop(): Promise<void> {
+    const { pool, lease, logger } = this.options;
+    await this.claims.stop();
+    await this.engine.stop();
+    await this.results.drain(DRAIN_MS);
+    await this.client.close();
+    try {
+      await releaseAll(pool, lease.owner);
+    } catch (error) {
+      logger.warn({ err: error }, 'queue.leases_not_given_back'); // they end by themselves
+    }
+  }
+
+  private take(claimed: Claimed): void {
+    this.engine.accept(claimed.jobs);
+    if (claimed.strayed.length === 0) return;
+    this.claims.moveStrayed(claimed).catch((error: unknown) => {
+      this.options.logger.warn({ err: error }, 'queue.move_failed'); // their leases end, and the claim finds them
+    });
+  }
+}

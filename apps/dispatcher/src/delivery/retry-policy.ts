@@ -1,0 +1,62 @@
+import type { AttemptResult } from '#webhook';
+
+/** `Retry-After` is honoured up to this long, in milliseconds: contract §7.4. */
+export const MAX_RETRY_AFTER_MS = 3_600_000;
+/** An agent event that has only failed for this long is suspended, in milliseconds: contract §7.4. */
+export const SUSPEND_AFTER_MS = 5 * 24 * 3_600_000;
+/** Each delay of the schedule is this much longer or shorter at random. */
+const JITTER = 0.2;
+/** A delay that leads out of the window is cut to this long before its end, so that there is one last attempt inside. */
+const LAST_CHANCE_MS = 1000;
+
+/** What follows from an attempt. */
+export type Verdict =
+  | { readonly kind: 'delivered' }
+  | { readonly kind: 'retry'; readonly delayMs: number }
+  /** The agent event is to be suspended, and this delivery waits until it is resumed: 410, contract §7.4. */
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'failed' };
+
+export interface Situation {
+  readonly result: AttemptResult;
+  /** Attempts made in this run of the schedule, this one included. */
+  readonly attempts: number;
+  /** End of the window, milliseconds since the epoch. */
+  readonly expiresAt: number;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** From 0 to 1. */
+  readonly random: number;
+}
+
+/**
+ * Decides what follows from an attempt: contract §7.4. Pure.
+ *
+ * @param schedule delays after the first, second, … failed attempt, in milliseconds; when it is used up the delivery failed
+ */
+export function decide(schedule: readonly number[], { result, attempts, expiresAt, now, random }: Situation): Verdict {
+  const status = 'status' in result ? result.status : undefined;
+  if (status !== undefined && status >= 200 && status < 300) return { kind: 'delivered' };
+  if (now >= expiresAt) return { kind: 'failed' };
+  if (status === 410) return { kind: 'gone' };
+  const step = schedule[attempts - 1];
+  if (step === undefined) return { kind: 'failed' };
+  const asked = 'retryAfter' in result && result.retryAfter !== undefined ? parseRetryAfter(result.retryAfter, now) : undefined;
+  const delayMs = Math.max(step * (1 - JITTER + 2 * JITTER * random), Math.min(asked ?? 0, MAX_RETRY_AFTER_MS));
+  if (now + delayMs <= expiresAt) return { kind: 'retry', delayMs };
+  const lastAt = expiresAt - LAST_CHANCE_MS;
+  return lastAt > now ? { kind: 'retry', delayMs: lastAt - now } : { kind: 'failed' };
+}
+
+/**
+ * Reads a `Retry-After` header: seconds or an HTTP date, in any of its three forms.
+ *
+ * @returns milliseconds from now, at least 0; undefined when it is neither
+ */
+export function parseRetryAfter(text: string, now: number): number | undefined {
+  const trimmed = text.trim();
+  if (/^\d+$/.test(trimmed)) return Number(trimmed) * 1000;
+  if (!/^[A-Z][a-z]{2}/.test(trimmed)) return undefined;
+  const date = Date.parse(trimmed.endsWith('GMT') ? trimmed : `${trimmed} GMT`);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
+}

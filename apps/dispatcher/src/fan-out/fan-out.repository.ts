@@ -1,0 +1,182 @@
+import type { Pool } from 'pg';
+import { eventTypeOf, type NotificationMethod, type StatusChange } from '#contracts';
+import { encodePairs } from '#webhook';
+import type { DeliveryJob } from '../queue/job.js';
+import type { Lease } from '../queue/queue.repository.js';
+
+export interface FanOutResult {
+  /** Heads of lanes, leased to this instance, to be sent at once. */
+  readonly jobs: DeliveryJob[];
+  /** Rows that were queued in all. */
+  readonly queued: number;
+  /** Agents whose cursor somebody else moved meanwhile, as `client:agent`: fan their changes out again. */
+  readonly contended: ReadonlySet<string>;
+  /** Agents whose changes do not join on to the last one that was fanned out. */
+  readonly gaps: number;
+}
+
+/**
+ * Queues the deliveries of a batch of changes, exactly once whatever is delivered twice or by two instances at once.
+ *
+ * prior, locked, unchanged: each agent's cursor is compared and set. prior is what this statement's snapshot saw; locked
+ * waits for whoever else holds the cursor and reads what is there then. An agent for which the two differ is left alone:
+ * the snapshot is too old to say what stands in its lanes, and the caller repeats it with a new one. Otherwise nobody has
+ * queued for the agent since the snapshot, and nobody does until this commits, so its lanes can only have become shorter.
+ *
+ * tails: the last row of a lane is the one that nobody follows, and locking it waits for a result that is about to delete
+ * it. If it is still there then, `followed` is set under the lock and its finisher will promote what is inserted here; if it
+ * is gone, the lane is empty and what is inserted is its head. Locks are taken in the order of the keys, as everybody does.
+ *
+ * Heads are inserted leased, as far as there is room in memory; without room they are due at once, for a claim.
+ */
+const FAN_OUT = {
+  name: 'dispatch_fan_out',
+  text: `
+    with change as materialized (
+      select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[])
+        as c (id, client_id, agent_id, agent_type, sequence, event_type, expires_at)),
+    agent as (
+      select client_id, agent_id, max(sequence) as newest from change group by client_id, agent_id),
+    prior as materialized (
+      select a.client_id, a.agent_id, a.newest, c.last_sequence, c.version
+      from agent a left join dispatch.agent_cursor c using (client_id, agent_id)),
+    locked as materialized (
+      select c.client_id, c.agent_id, c.last_sequence, c.version
+      from dispatch.agent_cursor c join agent using (client_id, agent_id)
+      order by c.client_id, c.agent_id for update of c),
+    unchanged as materialized (
+      select p.client_id, p.agent_id, p.newest, p.last_sequence
+      from prior p join locked l using (client_id, agent_id)
+      where l.last_sequence = p.last_sequence and l.version = p.version),
+    moved as (
+      update dispatch.agent_cursor c set last_sequence = u.newest
+      from unchanged u
+      where c.client_id = u.client_id and c.agent_id = u.agent_id and u.newest > u.last_sequence),
+    added as (
+      insert into dispatch.agent_cursor (client_id, agent_id, last_sequence)
+      select client_id, agent_id, newest from prior where last_sequence is null order by client_id, agent_id
+      on conflict do nothing
+      returning client_id, agent_id),
+    advanced as materialized (
+      select client_id, agent_id, last_sequence from unchanged
+      union all
+      select client_id, agent_id, 0 from added),
+    fresh as materialized (
+      select c.*, a.last_sequence from change c join advanced a using (client_id, agent_id) where c.sequence > a.last_sequence),
+    matched as materialized (
+      select f.id, f.client_id, f.agent_id, f.sequence, f.expires_at, e.id as agent_event_id, e.url, e.method,
+             dispatch.lane_of(f.client_id, f.agent_id, e.url) as lane
+      from fresh f
+      join subscription.agent_event e
+        on e.client_id = f.client_id and e.agent_id = f.agent_id and e.agent_id is not null
+        and e.event_type = f.event_type and e.agent_type = f.agent_type
+        and f.sequence > e.after_sequence and (e.until_sequence is null or f.sequence <= e.until_sequence)
+      union all
+      select f.id, f.client_id, f.agent_id, f.sequence, f.expires_at, e.id, e.url, e.method,
+             dispatch.lane_of(f.client_id, f.agent_id, e.url)
+      from fresh f
+      join subscription.agent_event e
+        on e.client_id = f.client_id and e.agent_id is null
+        and e.event_type = f.event_type and (e.agent_type is null or e.agent_type = f.agent_type)
+      left join subscription.client_event_start s on s.agent_event_id = e.id and s.agent_id = f.agent_id
+      where f.sequence > coalesce(s.after_sequence, 0)),
+    tail as materialized (
+      select q.lane, q.sequence, q.agent_event_id
+      from (select distinct lane from matched) m join dispatch.queue q on q.lane = m.lane
+      where not q.followed
+      order by q.lane, q.sequence, q.agent_event_id for update of q),
+    behind as (
+      update dispatch.queue q set followed = true
+      from tail t where q.lane = t.lane and q.sequence = t.sequence and q.agent_event_id = t.agent_event_id),
+    placed as materialized (
+      select m.*, h.suspended_at is not null as suspended,
+             m.sequence = min(m.sequence) over lanes and not exists (select from tail t where t.lane = m.lane) as head,
+             m.sequence < max(m.sequence) over lanes as followed
+      from matched m left join dispatch.event_health h on h.agent_event_id = m.agent_event_id
+      window lanes as (partition by m.lane)),
+    leased as materialized (
+      select id, agent_event_id from placed where head and not suspended limit $10),
+    queued as (
+      insert into dispatch.queue
+        (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, lease_owner, followed, expires_at)
+      select p.lane, p.sequence, p.agent_event_id, p.id, p.client_id, p.agent_id,
+             case when not p.head then null
+                  when l.id is not null then now() + $9 * interval '1 ms'
+                  when p.suspended then least(p.expires_at, now() + interval '5 minutes')
+                  else now() end,
+             case when l.id is not null then $8::uuid end,
+             p.followed, p.expires_at
+      from placed p left join leased l using (id, agent_event_id)
+      on conflict do nothing
+      returning lane, sequence, agent_event_id, lease_owner)
+    select 'job' as kind, p.id as change_id, p.agent_event_id, p.lane::text, p.url, p.method, null::bigint as client_id, null::bigint as agent_id
+    from queued q join placed p using (lane, sequence, agent_event_id) where q.lease_owner is not null
+    union all
+    select 'contended', null, null, null, null, null, client_id, agent_id
+    from agent where not exists (select from advanced a where a.client_id = agent.client_id and a.agent_id = agent.agent_id)
+    union all
+    select 'queued', null, count(*), null, null, null, null, null from queued
+    union all
+    select 'gaps', null, count(*), null, null, null, null, null
+    from (select min(sequence) - 1 > min(last_sequence) as gap from fresh group by client_id, agent_id) g where gap`,
+};
+
+type Row =
+  | { kind: 'job'; change_id: string; agent_event_id: number; lane: string; url: string; method: NotificationMethod }
+  | { kind: 'contended'; client_id: number; agent_id: number }
+  | { kind: 'queued' | 'gaps'; agent_event_id: number };
+
+/**
+ * @param changes each at most once; those of one agent in sequence
+ * @param windowMs of retries, from the change
+ * @param room most rows to lease
+ */
+export async function fanOut(
+  pool: Pool,
+  changes: readonly StatusChange[],
+  windowMs: number,
+  lease: Lease,
+  room: number,
+): Promise<FanOutResult> {
+  const readAt = performance.now();
+  const { rows } = await pool.query<Row>({
+    ...FAN_OUT,
+    values: [
+      changes.map(({ id }) => id),
+      changes.map(({ clientId }) => clientId),
+      changes.map(({ agentId }) => agentId),
+      changes.map(({ agentType }) => agentType),
+      changes.map(({ sequence }) => sequence),
+      changes.map(({ agentStatus }) => eventTypeOf(agentStatus)),
+      changes.map(({ changedAt }) => new Date(changedAt.getTime() + windowMs)),
+      lease.owner,
+      lease.ms,
+      room,
+    ],
+  });
+  const byId = new Map(changes.map((change) => [change.id, change]));
+  const result = { jobs: [] as DeliveryJob[], queued: 0, contended: new Set<string>(), gaps: 0 };
+  for (const row of rows) {
+    if (row.kind === 'contended') result.contended.add(`${row.client_id}:${row.agent_id}`);
+    else if (row.kind !== 'job') result[row.kind] = row.agent_event_id;
+    else {
+      const change = byId.get(row.change_id)!;
+      result.jobs.push({
+        lane: row.lane,
+        sequence: change.sequence,
+        agentEventId: row.agent_event_id,
+        changeId: change.id,
+        clientId: change.clientId,
+        endpoint: { url: row.url, method: row.method, suspended: false },
+        readAt,
+        pairs: encodePairs(change),
+        occurredAt: change.occurredAt,
+        attempts: 0,
+        attemptsBefore: 0,
+        expiresAt: change.changedAt.getTime() + windowMs,
+        leasedUntil: readAt + lease.ms,
+      });
+    }
+  }
+  return result;
+}

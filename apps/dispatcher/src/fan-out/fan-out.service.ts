@@ -1,0 +1,112 @@
+import { Injectable } from '@nestjs/common';
+import type { StatusChange } from '#contracts';
+import { waitBackoff, type Logger } from '#runtime';
+import type { DeliveryEngine } from '../delivery/delivery.engine.js';
+import type { DispatcherMetrics } from '../metrics.js';
+import type { Lease, Pool } from '../queue/queue.repository.js';
+import { fanOut } from './fan-out.repository.js';
+
+export interface FanOutOptions {
+  readonly pool: Pool;
+  readonly lease: Lease;
+  readonly windowMs: number;
+  readonly engine: Pick<DeliveryEngine, 'room' | 'accept'>;
+  readonly metrics: DispatcherMetrics;
+  readonly logger: Logger;
+}
+
+const MAX_BATCH = 1000;
+/** A batch waits this long for room in memory, in milliseconds; after that its rows are queued for a claim. */
+const MAX_ROOM_WAIT_MS = 250;
+const ROOM_POLL = { firstMs: 10, maxMs: 20 };
+const CONTENTION = { firstMs: 5, maxMs: 200 };
+const MAX_CONTENTION = 12;
+
+interface Waiting {
+  readonly changes: readonly StatusChange[];
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Queues the deliveries of status changes; the partitions' batches that come while a statement runs share the next one. */
+@Injectable()
+export class FanOutService {
+  private waiting: Waiting[] = [];
+  private running = false;
+
+  constructor(private readonly options: FanOutOptions) {}
+
+  /**
+   * @returns when the deliveries of all changes are durable
+   * @throws when that could not be had; repeating it queues nothing twice
+   */
+  submit(changes: readonly StatusChange[]): Promise<void> {
+    if (changes.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ changes, resolve, reject });
+      if (!this.running) void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    while (this.waiting.length > 0) {
+      const batch = this.take();
+      try {
+        await this.fanOutAll([...new Map(batch.flatMap(({ changes }) => changes).map((change) => [change.id, change])).values()]);
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.running = false;
+  }
+
+  private take(): Waiting[] {
+    let size = 0;
+    let count = 0;
+    for (const { changes } of this.waiting) {
+      if (count > 0 && size + changes.length > MAX_BATCH) break;
+      size += changes.length;
+      count += 1;
+    }
+    return this.waiting.splice(0, count);
+  }
+
+  private async fanOutAll(changes: readonly StatusChange[]): Promise<void> {
+    const { pool, windowMs, lease, engine, metrics, logger } = this.options;
+    let remaining = changes;
+    for (let attempt = 1; remaining.length > 0; attempt++) {
+      await this.waitForRoom();
+      try {
+        const { jobs, queued, contended, gaps } = await fanOut(pool, remaining, windowMs, lease, engine.room);
+        engine.accept(jobs);
+        metrics.queued.inc(queued);
+        metrics.gaps.inc(gaps);
+        metrics.changes.inc(remaining.length);
+        if (gaps > 0) logger.warn({ agents: gaps }, 'fan_out.sequence_gap');
+        logger.debug({ changes: remaining.length, queued, contended: contended.size }, 'fan_out.queued');
+        remaining = remaining.filter(({ clientId, agentId }) => contended.has(`${clientId}:${agentId}`));
+      } catch (error) {
+        if (!tookTooLong(error) || remaining.length === 1) throw error;
+        // Many subscriptions to each change: the statement is as long as what it inserts.
+        const half = remaining.length >> 1;
+        await this.fanOutAll(remaining.slice(0, half));
+        return this.fanOutAll(remaining.slice(half));
+      }
+      if (remaining.length === 0) return;
+      if (attempt === MAX_CONTENTION) throw new Error(`${remaining.length} changes are contended by another instance`);
+      await waitBackoff(attempt, CONTENTION);
+    }
+  }
+
+  /** Slow receivers slow the consumer down, but a wall of dead ones does not stop it. */
+  private async waitForRoom(): Promise<void> {
+    const until = performance.now() + MAX_ROOM_WAIT_MS;
+    while (this.options.engine.room === 0 && performance.now() < until) await waitBackoff(1, ROOM_POLL);
+  }
+}
+
+function tookTooLong(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '57014';
+}

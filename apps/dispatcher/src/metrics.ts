@@ -1,0 +1,68 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+
+/** What an operator sees of the dispatcher: contract §8, `/metrics`. */
+export class DispatcherMetrics {
+  /** Deliveries by what became of an attempt: delivered, retry, failed, dropped. */
+  readonly attempts: Counter<'outcome'>;
+  readonly latency: Histogram;
+  readonly inFlight: Gauge;
+  /** Deliveries in memory, in flight or waiting for a slot. */
+  readonly held: Gauge;
+  readonly openBreakers: Gauge;
+  /** Rows of the queue, by all instances; an estimate. */
+  readonly queueRows: Gauge;
+  readonly queued: Counter;
+  readonly changes: Counter;
+  readonly gaps: Counter;
+  readonly undecodable: Counter;
+  readonly givenBack: Counter<'reason'>;
+  readonly suspended: Counter<'reason'>;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    this.attempts = new Counter({
+      name: 'rollcall_delivery_attempts_total',
+      help: 'Attempts by their outcome.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.latency = new Histogram({
+      name: 'rollcall_delivery_attempt_seconds',
+      help: 'Duration of attempts, from the request to the end of the answer.',
+      buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+      registers,
+    });
+    this.inFlight = new Gauge({ name: 'rollcall_deliveries_in_flight', help: 'Requests in flight.', registers });
+    this.held = new Gauge({ name: 'rollcall_deliveries_held', help: 'Deliveries leased by this instance.', registers });
+    this.openBreakers = new Gauge({ name: 'rollcall_breakers_open', help: 'Origins that are not sent to for now.', registers });
+    this.queueRows = new Gauge({
+      name: 'rollcall_queue_rows',
+      help: 'Unfinished deliveries, by all instances; an estimate.',
+      registers,
+    });
+    this.queued = new Counter({ name: 'rollcall_deliveries_queued_total', help: 'Deliveries queued by the fan-out.', registers });
+    this.changes = new Counter({ name: 'rollcall_fan_out_changes_total', help: 'Status changes fanned out.', registers });
+    this.gaps = new Counter({
+      name: 'rollcall_sequence_gaps_total',
+      help: 'Status changes that did not join on to the last one of their agent.',
+      registers,
+    });
+    this.undecodable = new Counter({
+      name: 'rollcall_status_records_undecodable_total',
+      help: 'Records of the status topic that are no status changes.',
+      registers,
+    });
+    this.givenBack = new Counter({
+      name: 'rollcall_deliveries_given_back_total',
+      help: 'Leased deliveries that were put back without an attempt.',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.suspended = new Counter({
+      name: 'rollcall_agent_events_suspended_total',
+      help: 'Agent events that were suspended.',
+      labelNames: ['reason'],
+      registers,
+    });
+  }
+}

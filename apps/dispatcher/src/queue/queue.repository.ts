@@ -1,0 +1,242 @@
+import type { Pool } from 'pg';
+import type { AgentStatus, AgentType, EventSource, NotificationMethod } from '#contracts';
+import { encodePairs } from '#webhook';
+import type { DeliveryJob, QueueKey } from './job.js';
+
+export type { Pool } from 'pg';
+
+/** Who leases, and for how long. */
+export interface Lease {
+  /** UUID of this instance. */
+  readonly owner: string;
+  readonly ms: number;
+}
+
+/** A parked row is looked at again after this long, so that none is forgotten when a resume crosses with a claim. */
+const PARKED_LOOK = `interval '5 minutes'`;
+
+/** What an attempt needs to know of a leased row `q`. */
+const JOB_JOINS = `
+  left join subscription.agent_event e on e.id = q.agent_event_id
+  left join dispatch.event_health h on h.agent_event_id = q.agent_event_id
+  left join presence.status_change c on c.id = q.change_id`;
+const JOB_COLUMNS = `
+  q.lane::text, q.sequence, q.agent_event_id, q.change_id, q.client_id, q.attempts, q.attempts_before, q.expires_at,
+  j.url, j.method, j.suspended, j.strayed, j.agent_status, j.agent_type, j.event_source, j.agent_id, j.name, j.occurred_at`;
+const JOB_SOURCE = `
+  select q.lane, q.sequence, q.agent_event_id, e.url, e.method, h.suspended_at is not null as suspended,
+         q.lane <> dispatch.lane_of(q.client_id, q.agent_id, e.url) as strayed,
+         c.agent_status, c.agent_type, c.event_source, c.agent_id, c.name, c.occurred_at`;
+
+interface JobRow {
+  lane: string;
+  sequence: number;
+  agent_event_id: number;
+  change_id: string;
+  client_id: number;
+  attempts: number;
+  attempts_before: number;
+  expires_at: Date;
+  url: string | null;
+  method: NotificationMethod;
+  suspended: boolean;
+  strayed: boolean | null;
+  agent_status: AgentStatus | null;
+  agent_type: AgentType;
+  event_source: EventSource;
+  agent_id: number;
+  name: string;
+  occurred_at: Date;
+}
+
+/** Leased rows; those whose agent event has got another url since they were queued have to move first. */
+export interface Claimed {
+  readonly jobs: DeliveryJob[];
+  readonly strayed: DeliveryJob[];
+}
+
+/**
+ * Leases what is due, the longest due first: retries, rows that found no room when they were inserted, and rows of an
+ * instance that crashed, whose leases are over. Rows that another instance is claiming are passed over. What is suspended
+ * is parked instead, until its window ends.
+ */
+const CLAIM_DUE = {
+  name: 'dispatch_claim_due',
+  text: `
+    with due as materialized (
+      select lane, sequence, agent_event_id from dispatch.queue
+      where due_at <= now() order by due_at limit $1 for update skip locked),
+    j as materialized (${JOB_SOURCE}, h.suspended_at is not null and q.expires_at > now() as parked
+      from due join dispatch.queue q using (lane, sequence, agent_event_id) ${JOB_JOINS}),
+    claimed as (
+      update dispatch.queue q set
+        due_at = case when j.parked then least(q.expires_at, now() + ${PARKED_LOOK}) else now() + $3 * interval '1 ms' end,
+        lease_owner = case when j.parked then null else $2::uuid end
+      from j where q.lane = j.lane and q.sequence = j.sequence and q.agent_event_id = j.agent_event_id
+      returning j.parked, ${JOB_COLUMNS})
+    select * from claimed where not parked`,
+};
+
+export async function claimDue(pool: Pool, limit: number, lease: Lease): Promise<Claimed> {
+  const readAt = performance.now();
+  const { rows } = await pool.query<JobRow>({ ...CLAIM_DUE, values: [limit, lease.owner, lease.ms] });
+  return toClaimed(rows, readAt, lease);
+}
+
+/**
+ * Leases the next of each lane that has no head any more: every row of its smallest sequence. Asked after the results that
+ * freed the lanes were committed, since only a new snapshot sees what was queued behind them meanwhile. Two that promote one
+ * lane at once are safe: the later one finds the rows due already.
+ */
+const PROMOTE_LANES = {
+  name: 'dispatch_promote_lanes',
+  text: `
+    with head as materialized (
+      select q.lane, q.sequence, q.agent_event_id
+      from (select distinct unnest($1::bigint[]) as lane) l
+      cross join lateral (select min(f.sequence) as sequence from dispatch.queue f where f.lane = l.lane) f
+      join dispatch.queue q on q.lane = l.lane and q.sequence = f.sequence
+      where q.due_at is null
+        and not exists (select from dispatch.queue a where a.lane = l.lane and a.due_at is not null)
+      order by q.lane, q.sequence, q.agent_event_id for update of q),
+    j as materialized (${JOB_SOURCE} from head join dispatch.queue q using (lane, sequence, agent_event_id) ${JOB_JOINS})
+    update dispatch.queue q set due_at = now() + $3 * interval '1 ms', lease_owner = $2
+    from j where q.lane = j.lane and q.sequence = j.sequence and q.agent_event_id = j.agent_event_id and q.due_at is null
+    returning ${JOB_COLUMNS}`,
+};
+
+export async function promoteLanes(pool: Pool, lanes: readonly string[], lease: Lease): Promise<Claimed> {
+  const readAt = performance.now();
+  const { rows } = await pool.query<JobRow>({ ...PROMOTE_LANES, values: [lanes, lease.owner, lease.ms] });
+  return toClaimed(rows, readAt, lease);
+}
+
+/**
+ * Gives leased rows back, each due after a delay of its own. Rows that are not ours any more are left alone.
+ */
+const RELEASE = {
+  name: 'dispatch_release',
+  text: `
+    with given as (
+      select q.lane, q.sequence, q.agent_event_id, g.delay_ms
+      from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::double precision[]) as g (lane, sequence, agent_event_id, delay_ms)
+      join dispatch.queue q using (lane, sequence, agent_event_id)
+      where q.lease_owner = $5
+      order by q.lane, q.sequence, q.agent_event_id for update of q)
+    update dispatch.queue q
+    set due_at = least(now() + given.delay_ms * interval '1 ms', greatest(q.expires_at, now())), lease_owner = null
+    from given
+    where q.lane = given.lane and q.sequence = given.sequence and q.agent_event_id = given.agent_event_id`,
+};
+
+export async function release(
+  pool: Pool,
+  rows: readonly (QueueKey & { readonly delayMs: number })[],
+  owner: string,
+): Promise<void> {
+  await pool.query({
+    ...RELEASE,
+    values: [
+      rows.map(({ lane }) => lane),
+      rows.map(({ sequence }) => sequence),
+      rows.map(({ agentEventId }) => agentEventId),
+      rows.map(({ delayMs }) => delayMs),
+      owner,
+    ],
+  });
+}
+
+/** Gives back whatever this instance still holds; the last statement of a graceful stop. */
+export async function releaseAll(pool: Pool, owner: string): Promise<void> {
+  await pool.query('update dispatch.queue set due_at = now(), lease_owner = null where lease_owner = $1', [owner]);
+}
+
+/** Moves the rows that wait for an agent event to the lanes of the url that it has now. */
+export async function rehome(pool: Pool, agentEventId: number): Promise<void> {
+  await pool.query('select dispatch.rehome($1)', [agentEventId]);
+}
+
+/** Milliseconds until the next row is due, negative when it is overdue; undefined when none is. One look into the index. */
+export async function nextDueIn(pool: Pool): Promise<number | undefined> {
+  const { rows } = await pool.query<{ ms: number | null }>({
+    name: 'dispatch_next_due',
+    text: `select (extract(epoch from min(due_at) - now()) * 1000)::double precision as ms from dispatch.queue where due_at is not null`,
+  });
+  return rows[0]?.ms ?? undefined;
+}
+
+/**
+ * Lanes without a head, which a crash between a result and its promotion leaves behind. Goes through the lanes from `after`,
+ * jumping from one to the next in the primary key, and looks at a bounded number of them.
+ *
+ * @returns the orphans, and where to go on; undefined at the end
+ */
+const FIND_ORPHANS = {
+  name: 'dispatch_find_orphans',
+  text: `
+    with recursive walk as (
+      (select lane from dispatch.queue where lane > $1 order by lane limit 1)
+      union all
+      select (select q.lane from dispatch.queue q where q.lane > walk.lane order by q.lane limit 1) from walk where walk.lane is not null),
+    seen as materialized (select lane from walk where lane is not null limit $2)
+    select coalesce(array_agg(lane::text) filter (
+             where not exists (select from dispatch.queue a where a.lane = seen.lane and a.due_at is not null)), '{}') as orphans,
+           count(*)::integer as seen, max(lane)::text as last
+    from seen`,
+};
+
+export async function findOrphanLanes(
+  pool: Pool,
+  after: string,
+  limit: number,
+): Promise<{ readonly orphans: string[]; readonly next: string | undefined }> {
+  const { rows } = await pool.query<{ orphans: string[]; seen: number; last: string | null }>({
+    ...FIND_ORPHANS,
+    values: [after, limit],
+  });
+  const { orphans, seen, last } = rows[0]!;
+  return { orphans, next: seen < limit ? undefined : (last ?? undefined) };
+}
+
+/** Rows of the queue as the statistics have it, which costs nothing, for the gauge. */
+export async function estimateQueue(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ rows: number }>(
+    `select greatest(n_live_tup, 0)::double precision as rows from pg_stat_user_tables where relid = 'dispatch.queue'::regclass`,
+  );
+  return rows[0]?.rows ?? 0;
+}
+
+function toClaimed(rows: readonly JobRow[], readAt: number, lease: Lease): Claimed {
+  const jobs: DeliveryJob[] = [];
+  const strayed: DeliveryJob[] = [];
+  for (const row of rows) (row.strayed ? strayed : jobs).push(toJob(row, readAt, lease));
+  return { jobs, strayed };
+}
+
+function toJob(row: JobRow, readAt: number, lease: Lease): DeliveryJob {
+  const { agent_status: agentStatus } = row;
+  return {
+    lane: row.lane,
+    sequence: row.sequence,
+    agentEventId: row.agent_event_id,
+    changeId: row.change_id,
+    clientId: row.client_id,
+    endpoint: row.url === null ? undefined : { url: row.url, method: row.method, suspended: row.suspended },
+    readAt,
+    pairs:
+      agentStatus === null
+        ? undefined
+        : encodePairs({
+            agentStatus,
+            agentType: row.agent_type,
+            eventSource: row.event_source,
+            agentId: row.agent_id,
+            name: row.name,
+          }),
+    occurredAt: row.occurred_at,
+    attempts: row.attempts,
+    attemptsBefore: row.attempts_before,
+    expiresAt: row.expires_at.getTime(),
+    leasedUntil: readAt + lease.ms,
+  };
+}

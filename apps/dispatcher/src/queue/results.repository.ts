@@ -1,0 +1,145 @@
+import type { Pool } from 'pg';
+import type { QueueKey } from './job.js';
+
+/** What became of one attempt, or of a delivery that ended without one. */
+export interface AttemptRecord extends QueueKey {
+  readonly changeId: string;
+  /** From 1, going on over redeliveries. */
+  readonly attempt: number;
+  readonly attemptedAt: Date;
+  readonly latencyMs: number;
+  readonly httpStatus: number | null;
+  readonly error: string | null;
+  readonly response: string | null;
+}
+
+/** A delivery that is over. */
+export interface Finish extends AttemptRecord {
+  readonly outcome: 'delivered' | 'failed' | 'dropped';
+}
+
+/** A delivery that is tried again. */
+export interface Postponement extends AttemptRecord {
+  /** Milliseconds from now; undefined: its agent event is suspended, it is parked. */
+  readonly delayMs: number | undefined;
+}
+
+const RESULT = `
+  unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::smallint[], $6::timestamptz[], $7::integer[],
+         $8::smallint[], $9::text[], $10::text[], $11::text[])
+    as r (lane, sequence, agent_event_id, change_id, attempt, attempted_at, latency_ms, http_status, error, response, extra)`;
+const ATTEMPT = 'agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response';
+
+/**
+ * Ends deliveries: takes them off the queue and logs their last attempt. A success counts whoever holds the lease, since it
+ * cannot be undone; a failure only while the lease is ours. Rows are locked in the order of the key, as everybody does.
+ * Returns the lanes that somebody waits in: `followed` is read from the row as it is when the lock is had, and who follows
+ * sets it under the same lock, so either it is seen here or the follower sees that the lane is free.
+ */
+const FINISH = {
+  name: 'dispatch_finish',
+  text: `
+    with result as materialized (select r.* from ${RESULT}),
+    locked as materialized (
+      select q.lane, q.sequence, q.agent_event_id from dispatch.queue q join result r using (lane, sequence, agent_event_id)
+      where r.extra = 'delivered' or q.lease_owner = $12
+      order by q.lane, q.sequence, q.agent_event_id for update of q),
+    gone as (
+      delete from dispatch.queue q using locked l
+      where q.lane = l.lane and q.sequence = l.sequence and q.agent_event_id = l.agent_event_id
+      returning q.lane, q.followed),
+    logged as (
+      insert into dispatch.attempt as a (${ATTEMPT})
+      select agent_event_id, change_id, attempt, attempted_at, latency_ms, extra, http_status, error, response
+      from result left join locked using (lane, sequence, agent_event_id)
+      where extra = 'delivered' or locked.lane is not null
+      on conflict (agent_event_id, change_id, attempt) do update
+        set outcome = excluded.outcome, http_status = excluded.http_status, error = excluded.error, response = excluded.response
+        where excluded.outcome = 'delivered'),
+    well as (
+      delete from dispatch.event_health h using (select distinct agent_event_id from result where extra = 'delivered') r
+      where h.agent_event_id = r.agent_event_id and h.suspended_at is null)
+    select distinct lane::text as lane from gone where followed`,
+};
+
+/** @returns the lanes to promote */
+export async function finish(pool: Pool, results: readonly Finish[], owner: string): Promise<string[]> {
+  const values = [...columns(results), results.map(({ outcome }) => outcome), owner];
+  const { rows } = await pool.query<{ lane: string }>({ ...FINISH, values });
+  return rows.map(({ lane }) => lane);
+}
+
+/** Has failed deliveries wait for their next attempt, and logs this one. Rows that are not ours any more are left alone. */
+const POSTPONE = {
+  name: 'dispatch_postpone',
+  text: `
+    with result as materialized (select r.* from ${RESULT}),
+    locked as materialized (
+      select q.lane, q.sequence, q.agent_event_id from dispatch.queue q join result r using (lane, sequence, agent_event_id)
+      where q.lease_owner = $12
+      order by q.lane, q.sequence, q.agent_event_id for update of q),
+    moved as (
+      update dispatch.queue q
+      set attempts = q.attempts + 1, lease_owner = null,
+          due_at = case when r.extra is null then least(q.expires_at, now() + interval '5 minutes')
+                        else now() + r.extra::double precision * interval '1 ms' end
+      from locked l join result r using (lane, sequence, agent_event_id)
+      where q.lane = l.lane and q.sequence = l.sequence and q.agent_event_id = l.agent_event_id)
+    insert into dispatch.attempt (${ATTEMPT})
+    select agent_event_id, change_id, attempt, attempted_at, latency_ms, 'retry', http_status, error, response
+    from result join locked using (lane, sequence, agent_event_id)
+    on conflict do nothing`,
+};
+
+export async function postpone(pool: Pool, results: readonly Postponement[], owner: string): Promise<void> {
+  const values = [...columns(results), results.map(({ delayMs }) => delayMs?.toFixed(3) ?? null), owner];
+  await pool.query({ ...POSTPONE, values });
+}
+
+/**
+ * Agent events that have just failed: the first failure since a success begins their bad time, and one that has lasted long
+ * enough suspends them.
+ *
+ * @returns those that were suspended by this
+ */
+export async function markFailing(pool: Pool, agentEventIds: readonly number[], suspendAfterMs: number): Promise<number[]> {
+  const { rows } = await pool.query<{ agent_event_id: number; suspended_at: Date | null }>({
+    name: 'dispatch_mark_failing',
+    text: `
+      insert into dispatch.event_health as h (agent_event_id, failing_since)
+      select id, now() from (select distinct unnest($1::bigint[]) as id) e order by id
+      on conflict (agent_event_id) do update set suspended_at = now(), suspended_reason = 'failing'
+        where h.suspended_at is null and h.failing_since <= now() - $2 * interval '1 ms'
+      returning agent_event_id, suspended_at`,
+    values: [agentEventIds, suspendAfterMs],
+  });
+  return rows.filter((row) => row.suspended_at !== null).map((row) => row.agent_event_id);
+}
+
+/** Agent events that answered 410: contract §7.4. */
+export async function suspendGone(pool: Pool, agentEventIds: readonly number[]): Promise<void> {
+  await pool.query({
+    name: 'dispatch_suspend_gone',
+    text: `
+      insert into dispatch.event_health as h (agent_event_id, failing_since, suspended_at, suspended_reason)
+      select id, now(), now(), 'gone' from (select distinct unnest($1::bigint[]) as id) e order by id
+      on conflict (agent_event_id) do update set suspended_at = now(), suspended_reason = 'gone'
+        where h.suspended_at is null`,
+    values: [agentEventIds],
+  });
+}
+
+function columns(results: readonly AttemptRecord[]): unknown[][] {
+  return [
+    results.map(({ lane }) => lane),
+    results.map(({ sequence }) => sequence),
+    results.map(({ agentEventId }) => agentEventId),
+    results.map(({ changeId }) => changeId),
+    results.map(({ attempt }) => attempt),
+    results.map(({ attemptedAt }) => attemptedAt),
+    results.map(({ latencyMs }) => latencyMs),
+    results.map(({ httpStatus }) => httpStatus),
+    results.map(({ error }) => error),
+    results.map(({ response }) => response),
+  ];
+}

@@ -1,0 +1,123 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Registry } from 'prom-client';
+import type { Bus } from '#bus';
+import { DISPATCHER_GROUP, TOPICS } from '#contracts';
+import { connectDatabase, createSealer, poolOf } from '#database';
+import { createHttpApp, listen } from '#http';
+import { Readiness, type Logger, type RunningService, type ServiceSettings } from '#runtime';
+import { AddressGuard } from '#webhook';
+import { DEFAULT_BUDGETS, type Budgets } from './delivery/delivery.engine.js';
+import { Delivery } from './delivery/delivery.js';
+import { DispatcherModule } from './dispatcher.module.js';
+import { FanOutService } from './fan-out/fan-out.service.js';
+import { ConsumerReport } from './fan-out/status-change.consumer.js';
+import { DispatcherMetrics } from './metrics.js';
+import { QueueMaintenance } from './queue/queue-maintenance.repository.js';
+
+const MAX_BATCH_RECORDS = 1000;
+/** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
+const BUS_START_MS = 10_000;
+const MIN_LEASE_MS = 30_000;
+
+export interface DispatcherOptions {
+  readonly settings: Pick<
+    ServiceSettings,
+    | 'DATABASE_URL'
+    | 'DATABASE_POOL'
+    | 'HOST'
+    | 'DISPATCHER_PORT'
+    | 'ALLOW_DESTINATIONS'
+    | 'DELIVERY_RETRY_SCHEDULE'
+    | 'DELIVERY_WINDOW'
+    | 'DELIVERY_TIMEOUT'
+    | 'STATUS_HISTORY_RETENTION'
+    | 'ENCRYPTION_KEY'
+  >;
+  /** The service's own; closed when the service stops, or cannot start. */
+  readonly bus: Bus;
+  readonly logger: Logger;
+  /** For tests that wait for a takeover, in milliseconds. */
+  readonly leaseMs?: number;
+  readonly budgets?: Partial<Budgets>;
+}
+
+/**
+ * Starts the dispatcher: status changes in, notifications out.
+ *
+ * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
+ */
+export async function startDispatcher(options: DispatcherOptions): Promise<RunningService> {
+  const stops: (() => Promise<void>)[] = [];
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= runInReverse(stops));
+  try {
+    return { url: await startSteps(options, stops), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The order is the stop's, read backwards: no more records, then what is being delivered, then what it is delivered with. */
+async function startSteps(options: DispatcherOptions, stops: (() => Promise<void>)[]): Promise<string> {
+  const { settings, bus, logger } = options;
+  stops.push(() => bus.close());
+  const guard = new AddressGuard(settings.ALLOW_DESTINATIONS);
+  const sealer = createSealer(settings.ENCRYPTION_KEY);
+  if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
+  const dataSource = await connectDatabase(
+    { url: settings.DATABASE_URL, applicationName: 'rollcall-dispatcher', poolSize: settings.DATABASE_POOL },
+    [],
+    logger,
+  );
+  stops.push(() => dataSource.destroy());
+  const pool = poolOf(dataSource);
+
+  const registry = new Registry();
+  const metrics = new DispatcherMetrics(registry);
+  const maintenance = new QueueMaintenance(pool, settings.STATUS_HISTORY_RETENTION, metrics, logger);
+  stops.push(() => maintenance.stop());
+  await maintenance.start();
+
+  const timeoutMs = settings.DELIVERY_TIMEOUT;
+  const lease = { owner: randomUUID(), ms: options.leaseMs ?? Math.max(MIN_LEASE_MS, 3 * timeoutMs) };
+  const schedule = settings.DELIVERY_RETRY_SCHEDULE;
+  const budgets = { ...DEFAULT_BUDGETS, ...options.budgets };
+  const delivery = new Delivery({ pool, lease, guard, sealer, schedule, timeoutMs, budgets, metrics, logger });
+  stops.push(() => delivery.stop());
+  delivery.start();
+  const { engine } = delivery;
+  const fanOut = new FanOutService({ pool, lease, windowMs: settings.DELIVERY_WINDOW, engine, metrics, logger });
+
+  const readiness = new Readiness();
+  let topicsMade = false;
+  readiness.register('postgresql', async () => void (await pool.query('select 1')));
+  readiness.register('kafka', async () => {
+    await bus.check();
+    if (!topicsMade) throw new Error('topics are not made yet');
+  });
+  const app = await createHttpApp(DispatcherModule.with(fanOut, new ConsumerReport(metrics, logger)), {
+    logger,
+    readiness,
+    metrics: registry,
+  });
+  stops.push(async () => {
+    readiness.stop();
+    await app.close();
+  });
+  const url = await listen(app, settings.HOST, settings.DISPATCHER_PORT);
+
+  app.connectMicroservice({ strategy: bus.strategy({ groupId: DISPATCHER_GROUP, maxBatchRecords: MAX_BATCH_RECORDS }) });
+  const onBus = bus.ensureTopics(TOPICS).then(async () => {
+    topicsMade = true;
+    await app.startAllMicroservices();
+  });
+  onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
+  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false })]);
+  return url;
+}
+
+async function runInReverse(stops: (() => Promise<void>)[]): Promise<void> {
+  for (let undo = stops.pop(); undo; undo = stops.pop()) await undo();
+}
