@@ -48,7 +48,7 @@ export class BatchedCache<V> {
         const readAt = performance.now();
         this.load([...keys.keys()]).then((values) => {
           if (this.entries.size > MAX_ENTRIES) this.entries.clear();
-          for (const key of keys.keys()) this.entries.set(key, { value: values.get(key) ?? this.missing, readAt });
+          for (const [key, value] of values) this.entries.set(key, { value, readAt });
           resolve(values);
         }, reject);
       });

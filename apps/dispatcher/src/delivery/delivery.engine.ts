@@ -206,8 +206,9 @@ export class DeliveryEngine {
     metrics.latency.observe(result.latencyMs / 1000);
     metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
     if (logger.isLevelEnabled('debug')) {
-      const { response: _response, ...told } = record;
-      logger.debug({ ...told, delivery_id: deliveryId(job.changeId, job.agentEventId), verdict }, 'delivery.attempted');
+      const { latencyMs: latency_ms, httpStatus: http_status, error } = record;
+      const delivery_id = deliveryId(job.changeId, job.agentEventId);
+      logger.debug({ delivery_id, attempt, latency_ms, http_status, error, verdict }, 'delivery.attempted');
     }
   }
 

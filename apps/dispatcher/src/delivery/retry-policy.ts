@@ -42,7 +42,7 @@ export function decide(schedule: readonly number[], { result, attempts, expiresA
   const step = schedule[attempts - 1];
   if (step === undefined) return { kind: 'failed' };
   const asked = 'retryAfter' in result && result.retryAfter !== undefined ? parseRetryAfter(result.retryAfter, now) : undefined;
-  const delayMs = Math.max(step * (1 - JITTER + 2 * JITTER * random), Math.min(asked ?? 0, MAX_RETRY_AFTER_MS));
+  const delayMs = Math.max(Math.round(step * (1 - JITTER + 2 * JITTER * random)), Math.min(asked ?? 0, MAX_RETRY_AFTER_MS));
   if (now + delayMs <= expiresAt) return { kind: 'retry', delayMs };
   const lastAt = expiresAt - LAST_CHANCE_MS;
   return lastAt > now ? { kind: 'retry', delayMs: lastAt - now } : { kind: 'failed' };

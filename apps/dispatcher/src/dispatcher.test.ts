@@ -1,0 +1,286 @@
+import { Webhook } from 'standardwebhooks';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DispatcherWorld } from '../../../test/support/dispatcher-world.js';
+import { eventually } from '../../../test/support/poll.js';
+import { RecordingReceiver } from '../../../test/support/receiver.js';
+
+const PAIRS = 'agent_status=available&agent_type=local&event_source=api&agent_id=136&extension_name=000*094%40ringme.ru';
+
+describe('the dispatcher', () => {
+  let world: DispatcherWorld;
+  let receiver: RecordingReceiver;
+
+  beforeEach(async () => {
+    world = await DispatcherWorld.create();
+    receiver = await RecordingReceiver.start();
+  });
+
+  afterEach(async () => {
+    await world.remove();
+    await receiver.stop();
+  });
+
+  const drained = () => eventually('an empty queue', async () => (await world.queue()).length === 0);
+  const sequencesAt = (prefix: string) => receiver.at(prefix).map(({ headers }) => Number(headers['webhook-sequence']));
+
+  it('notifies who subscribed, signed, once, and logs the attempt', async () => {
+    await world.start();
+    const post = await world.subscribe(136, `${receiver.url}/post?key=1`);
+    await world.subscribe(null, `${receiver.url}/all`, 'agent-login', 'GET');
+    await world.subscribe(136, `${receiver.url}/logout`, 'agent-logout');
+    await world.subscribe(137, `${receiver.url}/other`);
+    const change = await world.change(136);
+    await drained();
+    await world.publish(change); // the relay repeats after a crash
+    expect(receiver.requests.map(({ method, url, body }) => [method, url, body]).sort()).toEqual([
+      ['GET', `/all?${PAIRS}`, ''],
+      ['POST', '/post?key=1', PAIRS],
+    ]);
+    const [request] = receiver.at('/post');
+    expect(request!.headers).toMatchObject({
+      'webhook-id': `${change.id}_${post}`,
+      'webhook-attempt': '1',
+      'webhook-sequence': '1',
+    });
+    expect(() =>
+      new Webhook(world.secret).verify(PAIRS, request!.headers as Record<string, string>, { jsonParse: false }),
+    ).not.toThrow();
+    expect(await world.attempts(post)).toEqual([
+      { attempt: 1, outcome: 'delivered', http_status: 200, error: null, response: 'ok' },
+    ]);
+    expect(await world.queue()).toEqual([]);
+  });
+
+  it('does not notify of changes before the subscription, or after the removal of the agent', async () => {
+    await world.start();
+    const before = await world.log(136);
+    const mine = await world.subscribe(136, `${receiver.url}/x`);
+    await world.publish(before);
+    await world.pool.query('update subscription.agent_event set until_sequence = 3 where id = $1', [mine]);
+    for (let i = 0; i < 4; i++) await world.change(136);
+    await drained();
+    expect(sequencesAt('/x')).toEqual([3]);
+  });
+
+  it.each([
+    ['an error status', (n: number) => n < 3, 503],
+    ['a redirect', (n: number) => n < 3, 302],
+  ])('tries again after %s, in order, without the later one overtaking', async (_what, fails, status) => {
+    receiver.answer((_request, response, n) => response.writeHead(fails(n) ? status : 200).end());
+    await world.start();
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    await world.logins(136, 3);
+    await drained();
+    expect(sequencesAt('/x')).toEqual([1, 1, 1, 3, 5]);
+    expect(receiver.at('/x').map(({ headers }) => headers['webhook-attempt'])).toEqual(['1', '2', '3', '1', '1']);
+    expect(new Set(receiver.at('/x').map(({ headers }) => headers['webhook-id'])).size).toBe(3);
+    expect((await world.attempts(id)).map(({ outcome }) => outcome)).toEqual([
+      'retry',
+      'retry',
+      'delivered',
+      'delivered',
+      'delivered',
+    ]);
+  });
+
+  it('tries again after a timeout and a broken connection', async () => {
+    receiver.answer((_request, response, n) => {
+      if (n === 1) return; // hangs
+      if (n === 2) response.destroy();
+      else response.end();
+    });
+    await world.start();
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    await world.change(136);
+    await drained();
+    expect((await world.attempts(id)).map(({ error }) => error)).toEqual([
+      'timed out after 0.5 s',
+      'connection closed before the answer was complete',
+      null,
+    ]);
+  });
+
+  it('lets the lane go on when the schedule is used up', async () => {
+    receiver.answer((request, response) => response.writeHead(request.headers['webhook-sequence'] === '1' ? 500 : 200).end('no'));
+    await world.start({ DELIVERY_RETRY_SCHEDULE: [20, 20] });
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    await world.logins(136, 2);
+    await drained();
+    expect(sequencesAt('/x')).toEqual([1, 1, 1, 3]);
+    expect((await world.attempts(id)).map(({ outcome }) => outcome)).toEqual(['retry', 'retry', 'failed', 'delivered']);
+  });
+
+  it('records what expired while it waited as failed, without an attempt', async () => {
+    await world.start();
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    await world.change(136, { changedAt: new Date(Date.now() - 120_000) });
+    await drained();
+    expect(receiver.requests).toEqual([]);
+    expect(await world.attempts(id)).toMatchObject([{ attempt: 1, outcome: 'failed', error: 'the retry window ended' }]);
+  });
+
+  it('suspends on 410, parks what comes, and sends it in order after a resume', async () => {
+    receiver.answer((_request, response) => response.writeHead(410).end());
+    await world.start();
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    await world.change(136);
+    await eventually('a suspension', async () => {
+      const { rows } = await world.pool.query(
+        'select suspended_reason from dispatch.event_health where suspended_at is not null',
+      );
+      return (rows[0] as { suspended_reason: string } | undefined)?.suspended_reason === 'gone';
+    });
+    for (let i = 0; i < 4; i++) await world.change(136);
+    await world.subscribe(137, `${receiver.url}/other`);
+    await world.change(137);
+    await eventually('the other one', () => receiver.at('/other').length > 0);
+    await eventually('all parked', async () => (await world.queue()).filter(({ owner }) => owner === null).length >= 3);
+    expect(receiver.at('/x').length).toBe(1);
+    receiver.answer((_request, response) => response.end());
+    await world.pool.query('select dispatch.resume($1)', [id]);
+    await eventually('the flush', () => receiver.at('/x').length === 4);
+    expect(sequencesAt('/x')).toEqual([1, 1, 3, 5]);
+    const { rows } = await world.pool.query('select 1 from dispatch.event_health where agent_event_id = $1', [id]);
+    expect(rows).toEqual([]);
+  });
+
+  it('drops what waits for a deleted agent event', async () => {
+    receiver.answer((_request, response) => response.writeHead(500).end());
+    await world.start({ DELIVERY_RETRY_SCHEDULE: [300, 300, 300] });
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    await world.logins(136, 3);
+    await eventually('an attempt', () => receiver.requests.length === 1);
+    await world.pool.query('delete from subscription.agent_event where id = $1', [id]);
+    await drained();
+    expect(receiver.requests.length).toBe(1);
+    expect((await world.attempts(id)).map(({ outcome }) => outcome)).toEqual(['retry', 'dropped', 'dropped', 'dropped']);
+  });
+
+  it('sends what waits to a changed url, by the changed method, in order', async () => {
+    receiver.answer((request, response) => response.writeHead(request.url.startsWith('/old') ? 500 : 200).end());
+    await world.start({ DELIVERY_RETRY_SCHEDULE: [300, 300, 300] });
+    const id = await world.subscribe(136, `${receiver.url}/old`);
+    await world.logins(136, 3);
+    await eventually('an attempt', () => receiver.requests.length === 1);
+    await world.pool.query(`update subscription.agent_event set url = $1, method = 'GET' where id = $2`, [
+      `${receiver.url}/new`,
+      id,
+    ]);
+    await world.pool.query('select dispatch.rehome($1)', [id]);
+    await drained();
+    expect(sequencesAt('/new')).toEqual([1, 3, 5]);
+    expect(receiver.at('/new').every(({ method }) => method === 'GET')).toBe(true);
+  });
+
+  it('moves an attempt that was in flight while the url changed before its next one', async () => {
+    let release: (() => void) | undefined;
+    receiver.answer((request, response) => {
+      if (request.url !== '/old') return void response.end();
+      release = () => response.writeHead(500).end();
+    });
+    await world.start();
+    const id = await world.subscribe(136, `${receiver.url}/old`);
+    await world.logins(136, 2);
+    await eventually('an attempt', () => release);
+    await world.pool.query(`update subscription.agent_event set url = $1 where id = $2`, [`${receiver.url}/new`, id]);
+    await world.pool.query('select dispatch.rehome($1)', [id]);
+    release!();
+    await drained();
+    expect(new Set(sequencesAt('/new'))).toEqual(new Set([1, 3]));
+  });
+
+  it('redelivers and replays, numbering attempts on', async () => {
+    await world.start();
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    const change = await world.change(136);
+    await world.change(136);
+    await world.change(136);
+    await drained();
+    const redeliver = (changeId: string) =>
+      world.pool.query<{ ok: boolean }>(`select dispatch.redeliver($1, $2, '1 hour') as ok`, [id, changeId]);
+    expect((await redeliver(change.id)).rows[0]!.ok).toBe(true);
+    expect((await redeliver('0193570e-7f4b-7a3c-8a2e-3f5c7e9d1b2a')).rows[0]!.ok).toBe(false);
+    await drained();
+    expect(receiver.at('/x').map(({ headers }) => [headers['webhook-sequence'], headers['webhook-attempt']])).toEqual([
+      ['1', '1'],
+      ['3', '1'],
+      ['1', '2'],
+    ]);
+    const { rows } = await world.pool.query<{ count: number }>(
+      `select dispatch.replay($1, now() - interval '1 minute', null, '1 hour') as count`,
+      [id],
+    );
+    expect(rows[0]!.count).toBe(2);
+    await drained();
+    expect(sequencesAt('/x')).toEqual([1, 3, 1, 1, 3]);
+  });
+
+  it('goes on behind a record that is no status change', async () => {
+    await world.start();
+    await world.subscribe(1, `${receiver.url}/x`);
+    await world.publishRaw('{"nonsense"');
+    await world.publishRaw('{}', { ce_id: 'x' });
+    await world.change(1);
+    await drained();
+    expect(sequencesAt('/x')).toEqual([1]);
+  });
+
+  it('sends nothing unsigned: a client without a secret waits for one', async () => {
+    await world.pool.query('alter table subscription.webhook_secret rename to hidden');
+    await world.pool.query('create table subscription.webhook_secret (like subscription.hidden)');
+    await world.start();
+    await world.subscribe(136, `${receiver.url}/x`);
+    await world.change(136);
+    await eventually('it is given back', async () => (await world.queue())[0]?.owner === null);
+    expect(receiver.requests).toEqual([]);
+    await world.pool.query('insert into subscription.webhook_secret select * from subscription.hidden');
+    await drained();
+    expect(receiver.at('/x').map(({ headers }) => headers['webhook-attempt'])).toEqual(['1']);
+  });
+
+  it('finishes what is in flight when it stops, and gives the rest back', async () => {
+    receiver.answer((_request, response) => void setTimeout(() => response.end(), 200));
+    const service = await world.start({}, { budgets: { perOrigin: 1 } });
+    for (let agent = 1; agent <= 5; agent++) {
+      await world.subscribe(agent, `${receiver.url}/x`);
+      await world.change(agent);
+    }
+    await eventually('one in flight', () => receiver.requests.length >= 1);
+    await world.stop(service);
+    const left = await world.queue();
+    expect(left.length + receiver.requests.length).toBe(5);
+    expect(left.every(({ owner, due }) => owner === null && due)).toBe(true);
+    await world.start();
+    await drained();
+    expect(receiver.requests.length).toBe(5);
+  });
+
+  it('delivers what a crashed instance had leased, once its leases are over', async () => {
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    const changes = [await world.log(136), await world.log(136), await world.log(136)];
+    await world.pool.query(
+      `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, lease_owner, followed, expires_at)
+       select dispatch.lane_of(12, 136, $1), c.sequence, $2, c.id, 12, 136,
+              case c.sequence when 1 then now() + interval '300 ms' end, case c.sequence when 1 then gen_random_uuid() end,
+              c.sequence = 1, now() + interval '1 hour'
+       from presence.status_change c where c.id = any ($3)`,
+      [`${receiver.url}/x`, id, [changes[0]!.id, changes[2]!.id]],
+    );
+    await world.start();
+    await drained();
+    expect(sequencesAt('/x')).toEqual([1, 3]);
+  });
+
+  it('finds lanes that a crash left without a head', async () => {
+    const id = await world.subscribe(136, `${receiver.url}/x`);
+    const change = await world.log(136);
+    await world.pool.query(
+      `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, expires_at)
+       values (dispatch.lane_of(12, 136, $1), 1, $2, $3, 12, 136, now() + interval '1 hour')`,
+      [`${receiver.url}/x`, id, change.id],
+    );
+    await world.start();
+    await drained();
+    expect(sequencesAt('/x')).toEqual([1]);
+  });
+});

@@ -1,0 +1,161 @@
+import { pino } from 'pino';
+import pg from 'pg';
+import { uuidv7 } from 'uuidv7';
+import { InProcessBroker, type Bus, type BusProducer } from '#bus';
+import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type AgentStatus, type StatusChange } from '#contracts';
+import { createSealer } from '#database';
+import type { RunningService } from '#runtime';
+import { generateSecret } from '#webhook';
+import { startDispatcher, type DispatcherOptions } from '../../apps/dispatcher/src/start.js';
+import { createTestDatabase, type TestDatabase } from './postgres.js';
+
+export const CLIENT = 12;
+
+type Settings = Partial<DispatcherOptions['settings']>;
+
+/** What a dispatcher lives between: agent events, a log of changes, and the topic; presence and subscription-api played by hand. */
+export class DispatcherWorld {
+  readonly secret = generateSecret();
+  readonly logger = pino({ level: process.env['TEST_LOG_LEVEL'] ?? 'silent' });
+  private readonly broker = new InProcessBroker({ consumed: [STATUS_CHANGED_TOPIC] });
+  private readonly bus: Bus = this.broker.bus();
+  private readonly producer: BusProducer = this.bus.producer();
+  private readonly sequences = new Map<number, number>();
+  private readonly running = new Set<RunningService>();
+
+  private constructor(
+    readonly database: TestDatabase,
+    readonly pool: pg.Pool,
+  ) {}
+
+  static async create(): Promise<DispatcherWorld> {
+    const database = await createTestDatabase();
+    // The pool outlives the database's server connections when the database is dropped.
+    const pool = new pg.Pool({ connectionString: database.url, max: 5 }).on('error', () => undefined);
+    const world = new DispatcherWorld(database, pool);
+    await pool.query('insert into subscription.webhook_secret (client_id, secret_sealed) values ($1, $2)', [
+      CLIENT,
+      createSealer(undefined).seal(world.secret),
+    ]);
+    return world;
+  }
+
+  async remove(): Promise<void> {
+    for (const service of this.running) await service.stop();
+    this.broker.close();
+    await this.bus.close();
+    await this.pool.end();
+    await this.database.drop();
+  }
+
+  async start(settings: Settings = {}, options: Pick<DispatcherOptions, 'leaseMs' | 'budgets'> = {}): Promise<RunningService> {
+    const service = await startDispatcher({
+      settings: {
+        DATABASE_URL: this.database.url,
+        DATABASE_POOL: 5,
+        HOST: '127.0.0.1',
+        DISPATCHER_PORT: 0,
+        ALLOW_DESTINATIONS: ['127.0.0.0/8'],
+        DELIVERY_RETRY_SCHEDULE: [50, 100, 100, 100, 100],
+        DELIVERY_WINDOW: 60_000,
+        DELIVERY_TIMEOUT: 500,
+        STATUS_HISTORY_RETENTION: 30 * 86_400_000,
+        ENCRYPTION_KEY: undefined,
+        ...settings,
+      },
+      bus: this.broker.bus(this.logger),
+      logger: this.logger,
+      ...options,
+    });
+    this.running.add(service);
+    return service;
+  }
+
+  async stop(service: RunningService): Promise<void> {
+    this.running.delete(service);
+    await service.stop();
+  }
+
+  /** @param agentId null: every agent of the client */
+  async subscribe(agentId: number | null, url: string, eventType = 'agent-login', method = 'POST'): Promise<number> {
+    const { rows } = await this.pool.query<{ id: string }>(
+      `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
+       values ($1, 1, $2, 'local', $3, $4, $5, $6) returning id`,
+      [CLIENT, agentId, url, method, eventType, agentId === null ? 0 : (this.sequences.get(agentId) ?? 0)],
+    );
+    return Number(rows[0]!.id);
+  }
+
+  /** An agent's next change, in the log and not yet on the topic. Agents begin logged out. */
+  async log(agentId: number, over: Partial<StatusChange> = {}): Promise<StatusChange> {
+    const sequence = (this.sequences.get(agentId) ?? 0) + 1;
+    this.sequences.set(agentId, sequence);
+    const agentStatus: AgentStatus = sequence % 2 === 1 ? 'available' : 'logged_out';
+    const now = new Date();
+    const change: StatusChange = {
+      id: uuidv7(),
+      clientId: CLIENT,
+      agentId,
+      agentType: 'local',
+      name: '000*094@ringme.ru',
+      agentStatus,
+      eventSource: 'api',
+      sequence,
+      occurredAt: now,
+      changedAt: now,
+      ...over,
+    };
+    await this.pool.query(
+      `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
+       values ($1, $2, $3, 'local', $4, $5, 'api', $6, $7, $8)`,
+      [change.id, CLIENT, agentId, change.name, change.agentStatus, sequence, change.occurredAt, change.changedAt],
+    );
+    return change;
+  }
+
+  /** Resolves when the dispatcher has the deliveries durable. */
+  publish(...changes: StatusChange[]): Promise<void> {
+    const traceparent = '00-00000000000000000000000000000001-0000000000000001-01';
+    return this.producer.send(
+      STATUS_CHANGED_TOPIC,
+      changes.map((change) => ({ key: partitionKey(change), ...encodeStatusChange(change, traceparent) })),
+    );
+  }
+
+  publishRaw(value: string, headers: Record<string, string> = {}): Promise<void> {
+    return this.producer.send(STATUS_CHANGED_TOPIC, [{ key: `${CLIENT}:1`, value, headers }]);
+  }
+
+  async change(agentId: number, over: Partial<StatusChange> = {}): Promise<StatusChange> {
+    const change = await this.log(agentId, over);
+    await this.publish(change);
+    return change;
+  }
+
+  /** `login`/`logout` alternate; this makes the agent log in `count` times. */
+  async logins(agentId: number, count: number): Promise<void> {
+    const changes: StatusChange[] = [];
+    for (let i = 0; i < count * 2 - 1; i++) changes.push(await this.log(agentId));
+    await this.publish(...changes);
+  }
+
+  async queue(): Promise<
+    { sequence: number; agent_event_id: number; due: boolean; owner: string | null; followed: boolean; attempts: number }[]
+  > {
+    const { rows } = await this.pool.query(
+      `select lane::text, sequence::integer, agent_event_id::integer, due_at is not null as due, lease_owner as owner, followed, attempts
+       from dispatch.queue order by lane, sequence, agent_event_id`,
+    );
+    return rows as never;
+  }
+
+  async attempts(
+    agentEventId: number,
+  ): Promise<{ attempt: number; outcome: string; http_status: number | null; error: string | null; response: string | null }[]> {
+    const { rows } = await this.pool.query(
+      `select attempt, outcome, http_status, error, response from dispatch.attempt where agent_event_id = $1 order by change_id, attempt`,
+      [agentEventId],
+    );
+    return rows as never;
+  }
+}
