@@ -93,7 +93,8 @@ async function start(settings: Settings): Promise<void> {
       withDemo,
     ),
   );
-  say(`Kafka ${brokers.join(',')}\nPostgreSQL ${databaseUrl}`);
+  const { host: database } = new URL(databaseUrl);
+  say(`Kafka is at ${brokers.join(',')}, PostgreSQL at ${database}.`);
 }
 
 async function startDatabase(dataDir: string): Promise<string> {

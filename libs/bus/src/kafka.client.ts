@@ -11,11 +11,12 @@ export interface KafkaBusOptions {
   readonly logger: Logger;
 }
 
-type LevelName = 'error' | 'warn' | 'debug' | 'trace';
+type LevelName = 'info' | 'debug' | 'trace';
 
+/** Its errors are those of one attempt, many of them usual at start; what they come to is logged by us, at its own level. */
 const LEVELS: Readonly<Record<number, LevelName>> = {
-  [logLevel.ERROR]: 'warn', // an error of one attempt: what it comes to is logged by us, at its own level
-  [logLevel.WARN]: 'warn',
+  [logLevel.ERROR]: 'info',
+  [logLevel.WARN]: 'info',
   [logLevel.INFO]: 'debug',
   [logLevel.DEBUG]: 'trace',
 };
