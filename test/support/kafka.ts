@@ -1,6 +1,9 @@
 import type { TestProject } from 'vitest/node';
 import { LocalKafka } from '../../tools/kafka/local-kafka.js';
 
+/** For suites that need a broker of their own, to take it away or since names are fixed. */
+export { LocalKafka };
+
 declare module 'vitest' {
   interface ProvidedContext {
     /** Kafka for the run, shared: tests use random topics and groups. Empty: there is none, and suites that need it are skipped. */

@@ -66,9 +66,10 @@ describe('the seed’s example', () => {
     const [secret] = (await demo.api('GET', '/client/@me/webhook_secret/')).json as { secret: string }[];
     const verifier = new Webhook(secret?.secret ?? '');
     for (const { headers } of receiver.requests) {
-      expect(verifier.verify(PAIRS, headers as Record<string, string>, { jsonParse: false })).toBe(PAIRS);
+      expect(() => verifier.verify(PAIRS, headers as Record<string, string>, { jsonParse: false })).not.toThrow();
     }
-    expect(() => verifier.verify(`${PAIRS}&x=1`, receiver.requests[0]?.headers as Record<string, string>)).toThrow();
+    const [first] = receiver.requests;
+    expect(() => verifier.verify(`${PAIRS}&x=1`, first?.headers as Record<string, string>, { jsonParse: false })).toThrow();
   });
 
   it('is not repeated by a repeated status, and logs out as agent-logout only', async () => {

@@ -153,6 +153,7 @@ export class LocalKafka {
   private async format(): Promise<void> {
     await writeFile(this.properties, propertiesOf(this.port, this.controllerPort, join(this.directory, 'log')));
     if (existsSync(join(this.directory, 'log', 'meta.properties'))) return;
+    // Written with `=` below: an id may begin with a dash.
     const clusterId = randomBytes(16).toString('base64url');
     const args = [
       '-Xmx128m',
@@ -163,7 +164,7 @@ export class LocalKafka {
       'kafka.tools.StorageTool',
     ];
     try {
-      await run('java', [...args, 'format', '-t', clusterId, '-c', this.properties], { maxBuffer: MAX_BUFFER });
+      await run('java', [...args, 'format', `--cluster-id=${clusterId}`, '-c', this.properties], { maxBuffer: MAX_BUFFER });
     } catch (error) {
       throw new LocalKafkaError(`Kafka could not create its files in ${this.directory}: ${reasonOf(error)}`);
     }

@@ -19,20 +19,25 @@ export class TelemetryConsumer {
   @EventPattern(TELEMETRY_TOPIC)
   async consume(@Payload() { records }: BusBatch): Promise<void> {
     const values: unknown[] = [];
-    const sources: BusRecord[] = [];
-    const letters: BusMessage[] = [];
-    for (const record of records) {
+    const places: number[] = []; // of the values, among the records
+    const reasons = new Map<number, string>(); // why the record at that place cannot be used
+    records.forEach((record, place) => {
       const parsed = parseRecord(record.value);
       if ('error' in parsed) {
-        letters.push(toDeadLetter(record, parsed.error));
-        continue;
+        reasons.set(place, parsed.error);
+      } else {
+        values.push(parsed.value);
+        places.push(place);
       }
-      values.push(parsed.value);
-      sources.push(record);
-    }
+    });
     const results = await this.service.apply(values, Date.now());
     results.forEach((result, index) => {
-      if (result.result === 'rejected') letters.push(toDeadLetter(sources[index]!, reasonOf(result.errors)));
+      if (result.result === 'rejected') reasons.set(places[index]!, reasonOf(result.errors));
+    });
+    // In the order in which they came, whichever check they failed.
+    const letters = records.flatMap((record, place) => {
+      const reason = reasons.get(place);
+      return reason === undefined ? [] : [toDeadLetter(record, reason)];
     });
     if (letters.length > 0) await this.deadLetters.send(letters);
   }
