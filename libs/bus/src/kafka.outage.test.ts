@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLogger } from '#runtime';
+import { LocalKafka } from '../../../test/support/kafka.js';
 import { eventually } from '../../../test/support/poll.js';
-import { LocalKafka } from '../../../tools/kafka/local-kafka.js';
 import type { Bus, BusProducer } from './bus.js';
 import { consume, type TestConsumer } from './bus.conformance.js';
 import { createKafkaBus } from './kafka.bus.js';
