@@ -1,8 +1,10 @@
+import 'reflect-metadata';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmbeddedPostgres, migrate } from '#database';
-import { describeSettings } from '#runtime';
+import { createLogger, describeSettings, readSettings } from '#runtime';
+import { startSubscriptionApi } from '../apps/subscription-api/src/start.js';
 import { asyncApiDocument } from './derive/asyncapi.js';
 import { describeSchema } from './derive/schema.repository.js';
 
@@ -10,9 +12,16 @@ import { describeSchema } from './derive/schema.repository.js';
 async function derive(): Promise<Readonly<Record<string, string>>> {
   return {
     '.env.example': envExample(),
-    'docs/asyncapi.json': `${JSON.stringify(asyncApiDocument(), null, 2)}\n`,
-    'docs/schema.md': await schema(),
+    'docs/asyncapi.json': json(asyncApiDocument()),
+    ...(await onMigratedDatabase(async (databaseUrl) => ({
+      'docs/openapi.json': json(await openApiDocument(databaseUrl)),
+      'docs/schema.md': await describeSchema(databaseUrl),
+    }))),
   };
+}
+
+function json(document: unknown): string {
+  return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 function envExample(): string {
@@ -23,14 +32,31 @@ function envExample(): string {
   return `${lines.join('\n')}\n`;
 }
 
-async function schema(): Promise<string> {
+/** As the running service serves it. */
+async function openApiDocument(databaseUrl: string): Promise<unknown> {
+  const settings = {
+    ...readSettings({}),
+    DATABASE_URL: databaseUrl,
+    KAFKA_BROKERS: [],
+    HOST: '127.0.0.1',
+    SUBSCRIPTION_API_PORT: 0,
+  };
+  const service = await startSubscriptionApi({ settings, logger: createLogger('derive', 'silent') });
+  try {
+    return await (await fetch(`${service.url}/api/openapi.json`)).json();
+  } finally {
+    await service.stop();
+  }
+}
+
+async function onMigratedDatabase<T>(work: (databaseUrl: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'rollcall-derive-'));
   await chmod(directory, 0o755); // the server may run as another user
   const server = await EmbeddedPostgres.start(directory, ['fsync=off']);
   try {
     await server.ensureDatabase('rollcall');
     await migrate(server.url());
-    return await describeSchema(server.url());
+    return await work(server.url());
   } finally {
     await server.stop('immediate');
     await rm(directory, { recursive: true, force: true });
