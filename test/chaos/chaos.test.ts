@@ -4,7 +4,7 @@ import { runChaos, type ChaosOptions } from './chaos.js';
 import { describe as table } from './checker.js';
 
 const SHORT: Omit<ChaosOptions, 'seed' | 'say'> = { agents: 120, durationMs: 25_000, freezeMs: 3000, settleMs: 120_000 };
-const LONG: Omit<ChaosOptions, 'seed' | 'say'> = { agents: 2000, durationMs: 180_000, freezeMs: 45_000, settleMs: 300_000 };
+const LONG: Omit<ChaosOptions, 'seed' | 'say'> = { agents: 2000, durationMs: 120_000, freezeMs: 40_000, settleMs: 300_000 };
 
 const long = process.env['CHAOS'] === 'long';
 const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

@@ -1,7 +1,16 @@
+import { join } from 'node:path';
 import { createKafkaBus, InProcessBroker, type Bus } from '#bus';
 import { STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC } from '#contracts';
 import { EmbeddedPostgres, migrate } from '#database';
-import { createLogger, isLoopback, type Logger, type RunningService, type ServiceSettings, type Settings } from '#runtime';
+import {
+  createLogger,
+  isLoopback,
+  readOrMakeSecret,
+  type Logger,
+  type RunningService,
+  type ServiceSettings,
+  type Settings,
+} from '#runtime';
 import { startDispatcher } from '../../dispatcher/src/start.js';
 import { startPresence } from '../../presence/src/start.js';
 import { startSubscriptionApi } from '../../subscription-api/src/start.js';
@@ -64,6 +73,10 @@ async function startSteps(settings: Settings, show: (text: string) => void, stop
   const serviceSettings: ServiceSettings = {
     ...settings,
     DATABASE_URL: databaseUrl,
+    // A database of our own has a key of its own beside it, which survives with it.
+    ENCRYPTION_KEY:
+      settings.ENCRYPTION_KEY ??
+      (settings.DATABASE_URL ? undefined : await readOrMakeSecret(join(settings.DATA_DIR, 'encryption.key'))),
     KAFKA_BROKERS: settings.KAFKA_BROKERS ?? [],
     HOST: host,
     BOOTSTRAP_APPS: settings.BOOTSTRAP_APPS ?? (withDemo ? DEMO_APPLICATIONS : []),
@@ -111,5 +124,5 @@ function createBuses(settings: ServiceSettings): (service: string, logger: Logge
       });
   }
   const broker = new InProcessBroker({ consumed: [TELEMETRY_TOPIC, STATUS_CHANGED_TOPIC] });
-  return () => broker.bus();
+  return (_service, logger) => broker.bus(logger);
 }

@@ -1,14 +1,13 @@
 import { spawn, type ChildProcess, execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { arch, platform, userInfo } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { StartError } from '#runtime';
+import { readOrMakeSecret, StartError } from '#runtime';
 
 const run = promisify(execFile);
 
@@ -65,7 +64,7 @@ export class EmbeddedPostgres {
     const binaries = await findBinaries();
     const account = await findAccount();
     await mkdir(dirname(directory), { recursive: true });
-    const password = await readOrMakePassword(join(dirname(directory), 'postgres.password'));
+    const password = await readOrMakeSecret(join(dirname(directory), 'postgres.password'));
     const server = new EmbeddedPostgres(binaries, account, directory, password, flags, 0);
     await server.initialise();
     await server.stopOrphan();
@@ -246,18 +245,6 @@ async function findAccount(): Promise<Account | undefined> {
       );
     });
     return { uid: await id('-u'), gid: await id('-g') };
-  }
-}
-
-async function readOrMakePassword(file: string): Promise<string> {
-  try {
-    return (await readFile(file, 'utf8')).trim();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    const password = randomBytes(18).toString('base64url');
-    await writeFile(file, password, { mode: 0o600 });
-    await chmod(file, 0o600);
-    return password;
   }
 }
 

@@ -118,7 +118,7 @@ const settings = {
     .min(16, 'must have at least 16 characters')
     .optional()
     .describe(
-      'Seals signing secrets and keys in the database. Keep it secret, and the same for every service. Unset: a development key, with a warning.',
+      'Seals signing secrets and keys in the database. Keep it secret, and the same for every service. Unset: a development key, with a warning; the all-in-one makes one under DATA_DIR for its embedded PostgreSQL.',
     ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])

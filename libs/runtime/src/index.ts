@@ -11,6 +11,7 @@ export { parseDuration } from './duration.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
 export { Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
 export { backoffDelay, waitBackoff, type Backoff } from './retry.js';
+export { readOrMakeSecret } from './secret-file.js';
 export { runService, type RunningService } from './service.js';
 export { StartError } from './start-error.js';
 export { VERSION } from './version.js';
