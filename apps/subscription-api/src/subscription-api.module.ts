@@ -3,13 +3,16 @@ import { DataSource } from 'typeorm';
 import { AuthModule } from '#auth';
 import type { Sealer } from '#database';
 import type { Logger } from '#runtime';
-import { AddressGuard } from '#webhook';
+import { AddressGuard, WebhookClient } from '#webhook';
 import { AgentEventController } from './agent-events/agent-event.controller.js';
 import { AgentEventRepository } from './agent-events/agent-event.repository.js';
 import { AgentEvents } from './agent-events/agent-events.js';
 import { ClientEventController } from './agent-events/client-event.controller.js';
 import { FinishedEventsJob } from './agent-events/finished-events.job.js';
 import { LimitController } from './agent-events/limit.controller.js';
+import { AgentStatusController } from './agent-status/agent-status.controller.js';
+import { StatusFeed } from './agent-status/status-feed.js';
+import { StatusLogRepository } from './agent-status/status-log.repository.js';
 import { AgentController } from './agents/agent.controller.js';
 import { AgentRepository } from './agents/agent.repository.js';
 import { ApplicationRepository } from './applications/application.repository.js';
@@ -19,6 +22,12 @@ import { SigningKeyRepository } from './applications/signing-key.repository.js';
 import { SigningKeys } from './applications/signing-keys.js';
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
+import { Deliveries } from './deliveries/deliveries.js';
+import { DeliveryController } from './deliveries/delivery.controller.js';
+import { DeliveryRepository } from './deliveries/delivery.repository.js';
+import { ExplainController } from './deliveries/explain.controller.js';
+import { Explainer } from './deliveries/explainer.js';
+import { TestNotifier } from './deliveries/test-notifier.js';
 import { ClientAccess } from './request/client-access.js';
 import { WindowRateLimiter } from './request/rate-limiter.js';
 import { RequestPipeline } from './request/request-pipeline.js';
@@ -27,6 +36,9 @@ import { ADDRESS_GUARD, LOGGER, RATE_LIMITER, SEALER, SETTINGS } from './tokens.
 import { WebhookSecretController } from './webhook-secrets/webhook-secret.controller.js';
 import { WebhookSecretRepository } from './webhook-secrets/webhook-secret.repository.js';
 import { WebhookSecrets } from './webhook-secrets/webhook-secrets.js';
+
+/** Tests are asked for by hand. */
+const TEST_CONNECTIONS_PER_ORIGIN = 4;
 
 export interface SubscriptionApiParts {
   readonly settings: SubscriptionApiSettings;
@@ -40,6 +52,7 @@ export interface SubscriptionApiParts {
 export class SubscriptionApiModule {
   static forRoot({ settings, logger, sealer, dataSource }: SubscriptionApiParts): DynamicModule {
     const { RATE_LIMIT: limit } = settings;
+    const guard = new AddressGuard(settings.ALLOW_DESTINATIONS ?? []);
     return {
       module: SubscriptionApiModule,
       imports: [AuthModule.forRoot({ dataSource })],
@@ -51,13 +64,21 @@ export class SubscriptionApiModule {
         AgentController,
         ClientEventController,
         WebhookSecretController,
+        AgentStatusController,
+        DeliveryController,
+        ExplainController,
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
         { provide: LOGGER, useValue: logger },
         { provide: SEALER, useValue: sealer },
         { provide: DataSource, useValue: dataSource },
-        { provide: ADDRESS_GUARD, useValue: new AddressGuard(settings.ALLOW_DESTINATIONS ?? []) },
+        { provide: ADDRESS_GUARD, useValue: guard },
+        {
+          provide: WebhookClient,
+          useFactory: () =>
+            new WebhookClient({ guard, timeoutMs: settings.DELIVERY_TIMEOUT, connectionsPerOrigin: TEST_CONNECTIONS_PER_ORIGIN }),
+        },
         { provide: RATE_LIMITER, useValue: limit && new WindowRateLimiter(limit) },
         ApplicationRepository,
         SigningKeyRepository,
@@ -72,6 +93,12 @@ export class SubscriptionApiModule {
         FinishedEventsJob,
         WebhookSecretRepository,
         WebhookSecrets,
+        StatusLogRepository,
+        StatusFeed,
+        DeliveryRepository,
+        Deliveries,
+        TestNotifier,
+        Explainer,
       ],
     };
   }

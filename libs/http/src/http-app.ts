@@ -19,6 +19,9 @@ const DEFAULT_BODY_LIMIT = 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Longer than the idle timeout of common proxies (60 s), so that they never send into a connection we just closed. */
 const KEEP_ALIVE_MS = 72_000;
+/** Requests that are in flight when the service stops have this long, in milliseconds. */
+const CLOSE_GRACE_MS = 10_000;
+const IDLE_CHECK_MS = 50;
 const MAX_CONNECTIONS = 10_000;
 
 export interface HttpAppOptions {
@@ -66,6 +69,7 @@ export async function createHttpApp(module: Type | DynamicModule, options: HttpA
   try {
     const instance = adapter.getInstance<FastifyInstance>();
     instance.server.maxConnections = MAX_CONNECTIONS;
+    closeConnectionsInTime(instance);
     const addOtherMethods = trackAllowedMethods(instance);
     registerBodyParsers(instance);
     registerSecurityHeaders(instance);
@@ -81,6 +85,34 @@ export async function createHttpApp(module: Type | DynamicModule, options: HttpA
     throw error;
   }
   return app;
+}
+
+/**
+ * A server that closes ends the connections that are idle then. Those that become idle later, and those that never sent
+ * a request (browsers and pools open some in advance), would be waited for until their client leaves.
+ */
+function closeConnectionsInTime(instance: FastifyInstance): void {
+  const { server } = instance;
+  const unused = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => unused.delete(socket));
+  });
+  server.on('request', ({ socket }) => void unused.delete(socket));
+  instance.addHook('preClose', (done) => {
+    if (server.listening) {
+      const idle = setInterval(() => {
+        server.closeIdleConnections();
+        for (const socket of unused) socket.destroy();
+      }, IDLE_CHECK_MS);
+      const all = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
+      server.once('close', () => {
+        clearInterval(idle);
+        clearTimeout(all);
+      });
+    }
+    done();
+  });
 }
 
 /** A port that another program listens on. */

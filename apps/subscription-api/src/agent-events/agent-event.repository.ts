@@ -1,16 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, In, IsNull, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import { uuidv7 } from 'uuidv7';
-import type { AgentType } from '#contracts';
 import { AgentEventEntity } from '#database';
 import type { ServiceSettings } from '#runtime';
 import { AgentRepository } from '../agents/agent.repository.js';
-import type { AgentRef } from '../request/path-params.js';
+import { isAgent, type AgentRef, type Scope } from '../request/path-params.js';
 import { SETTINGS } from '../tokens.js';
 import type { AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
-
-/** Whose agent events: of one agent, or those for every agent of a client. */
-export type Scope = AgentRef | { readonly clientId: number };
 
 /** Who adds, for which client, and what else belongs to the same transaction. */
 export interface Addition {
@@ -202,8 +198,4 @@ function whereOf(scope: Scope): FindOptionsWhere<AgentEventEntity> {
   const visible = { clientId: scope.clientId, untilSequence: IsNull() };
   if (!isAgent(scope)) return { ...visible, agentId: IsNull() };
   return { ...visible, agentId: scope.agentId, agentType: scope.agentType };
-}
-
-export function isAgent(scope: Scope): scope is AgentRef {
-  return (scope as { agentType?: AgentType }).agentType !== undefined;
 }

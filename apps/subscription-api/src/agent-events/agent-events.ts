@@ -5,10 +5,10 @@ import { ApiError } from '#http';
 import { checkUrl, type AddressGuard } from '#webhook';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { rangeOf, type Paging } from '../request/paging.js';
-import { notFound } from '../request/path-params.js';
+import { isAgent, notFound, type Scope } from '../request/path-params.js';
 import { ADDRESS_GUARD } from '../tokens.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
-import { AgentEventRepository, isAgent, type Refusal, type Scope } from './agent-event.repository.js';
+import { AgentEventRepository, type Refusal } from './agent-event.repository.js';
 import type { AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
 
 /** What may be done with agent events, and how a caller is told why not: contract §3. */

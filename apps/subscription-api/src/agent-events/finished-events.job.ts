@@ -17,7 +17,7 @@ export class FinishedEventsJob implements OnApplicationBootstrap, OnModuleDestro
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => (this.running = this.run()), INTERVAL_MS).unref();
+    this.timer = setInterval(() => void (this.running = this.run()), INTERVAL_MS).unref();
   }
 
   async onModuleDestroy(): Promise<void> {

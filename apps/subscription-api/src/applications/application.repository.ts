@@ -20,7 +20,7 @@ export class ApplicationRepository {
 
   /** Adds an application unless there is one of that name; an existing one is left as it is. */
   async addIfMissing(application: NewApplication): Promise<boolean> {
-    const { raw } = await this.dataSource
+    const inserted = await this.dataSource
       .createQueryBuilder()
       .insert()
       .into(ApplicationEntity)
@@ -28,7 +28,7 @@ export class ApplicationRepository {
       .orIgnore()
       .returning('id')
       .execute();
-    return (raw as unknown[]).length > 0;
+    return (inserted.raw as unknown[]).length > 0;
   }
 
   /** Contract "Words": a client exists from when an application is registered for it or telemetry names it. */

@@ -8,7 +8,8 @@ export interface ConvertedSchema {
 
 /** A zod schema as OpenAPI 3.1 has it (JSON Schema 2020-12); those with an id become components. */
 export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): ConvertedSchema {
-  const { $defs, $schema: _, ...body } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  const { $defs, ...body } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  delete body.$schema; // the document says it for all
   const components = Object.fromEntries(Object.entries($defs ?? {}).map(([id, definition]) => [id, componentOf(definition)]));
   const id = z.globalRegistry.get(schema)?.id;
   if (id === undefined) return { schema: componentOf(body), components };

@@ -61,6 +61,8 @@ export function completeOperations(document: OpenAPIObject): void {
       if (!operation) continue;
       const given = operation.parameters?.filter((one) => !('in' in one && one.in === 'path')) ?? [];
       operation.parameters = [...names.map((name) => parameterOf(name)), ...given];
+      // The same handler serves the agent events of one agent and those of all; ids of operations are unique.
+      if (path.includes('/agent_events/') && operation.operationId?.endsWith('Delivery')) operation.operationId += 'OfAllAgents';
       if (path.startsWith('/api/')) addErrors(operation, names.length > 0);
     }
     paths[isCollection(path) ? `${path}/` : path] = item;

@@ -15,6 +15,13 @@ export interface AgentRef extends AgentKey {
   readonly agentType: AgentType;
 }
 
+/** Whose agent events: of one agent, or those for every agent of a client. */
+export type Scope = AgentRef | { readonly clientId: number };
+
+export function isAgent(scope: Scope): scope is AgentRef {
+  return 'agentId' in scope;
+}
+
 const MESSAGES = {
   agent_not_found: 'Agent not found',
   event_not_found: 'Agent event not found',
@@ -42,13 +49,20 @@ export const AgentTypeParam = createParamDecorator((_data: unknown, context: Exe
 });
 
 /** The agent of the path. */
-export const Agent = createParamDecorator((_data: unknown, context: ExecutionContext): AgentRef => {
+export const Agent = createParamDecorator((_data: unknown, context: ExecutionContext): AgentRef => agentOf(context));
+
+/** Whose agent event the path names: the agent's, or (`/agent_events/`) the client's for all its agents. */
+export const EventScope = createParamDecorator((_data: unknown, context: ExecutionContext): Scope =>
+  paramsOf(context)['agent_id'] === undefined ? { clientId: clientIdOf(context) } : agentOf(context),
+);
+
+function agentOf(context: ExecutionContext): AgentRef {
   const { type, agent_id } = paramsOf(context);
   const agentType = AGENT_TYPES.find((known) => known === type);
   const agentId = parseId(agent_id ?? '');
   if (!agentType || agentId === undefined) throw notFound('agent_not_found');
   return { clientId: clientIdOf(context), agentType, agentId };
-});
+}
 
 /** The agent event's id. */
 export const EventId = createParamDecorator((_data: unknown, context: ExecutionContext): number => {

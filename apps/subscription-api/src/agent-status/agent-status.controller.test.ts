@@ -1,0 +1,204 @@
+import pg from 'pg';
+import { uuidv7 } from 'uuidv7';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../../test/support/poll.js';
+import { ApiFixture } from '../../../../test/support/subscription-api.js';
+
+interface Change {
+  cursor: number;
+  agent_id: number;
+  sequence: number;
+}
+
+describe('agent status', () => {
+  let api: ApiFixture;
+  const closing: (() => void)[] = [];
+
+  beforeAll(async () => {
+    api = await ApiFixture.start();
+    for (const agentId of [136, 137]) await api.addAgent(agentId, agentId === 136 ? 'local' : 'remote');
+    await api.addAgent(136, 'local', 13);
+  });
+
+  afterEach(() => closing.splice(0).forEach((close) => close()));
+  afterAll(() => api.stop());
+
+  /** What presence writes for a change. */
+  async function write(
+    clientId: number,
+    agentId: number,
+    sequence: number,
+    client: pg.Pool | pg.PoolClient = api.pool,
+  ): Promise<void> {
+    await client.query(
+      `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
+       values ($1, $2, $3, 'local', '000*094@ringme.ru', $5, 'api', $4, now(), now())`,
+      [uuidv7(), clientId, agentId, sequence, sequence % 2 ? 'available' : 'logged_out'],
+    );
+  }
+
+  const cursorOf = ({ headers }: { headers: Headers }): number => Number(headers.get('x-event-cursor'));
+  const history = (query: string) => api.api('demo', 'GET', `/client/@me/agent_status/history?${query}`);
+
+  /** A stream whose events pile up. */
+  async function open(
+    headers: Record<string, string> = {},
+    query = '',
+  ): Promise<{ events: Change[]; ids: string[]; raw: () => string }> {
+    const abort = new AbortController();
+    closing.push(() => abort.abort());
+    const response = await fetch(`${api.url}/api/ver1.0/client/@me/agent_status/stream${query}`, {
+      headers: { authorization: `Bearer ${await api.token('demo')}`, ...headers },
+      signal: abort.signal,
+    });
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
+    const stream = { events: [] as Change[], ids: [] as string[], text: '' };
+    void (async () => {
+      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+        stream.text += chunk;
+        stream.events = [...stream.text.matchAll(/^data: (.*)$/gm)].map((match) => JSON.parse(match[1]!) as Change);
+        stream.ids = [...stream.text.matchAll(/^id: (.*)$/gm)].map((match) => match[1]!);
+      }
+    })().catch(() => undefined);
+    await eventually('the first line', () => stream.text !== '');
+    return {
+      get events() {
+        return stream.events;
+      },
+      get ids() {
+        return stream.ids;
+      },
+      raw: () => stream.text,
+    };
+  }
+
+  it('is shown for every agent, with a cursor', async () => {
+    const answer = await api.api('reader', 'GET', '/client/@me/agent_status/');
+    expect(answer.json).toEqual([
+      {
+        id: 136,
+        agent_type: 'local',
+        extension_name: '000*094@ringme.ru',
+        agent_status: 'logged_out',
+        status_since: expect.any(String) as string,
+        sequence: 0,
+      },
+      {
+        id: 137,
+        agent_type: 'remote',
+        agent_number: '+7495',
+        agent_status: 'logged_out',
+        status_since: expect.any(String) as string,
+        sequence: 0,
+      },
+    ]);
+    expect(cursorOf(answer)).toBeGreaterThanOrEqual(0);
+  });
+
+  it('is logged', async () => {
+    const start = cursorOf(await history('per_page=1&after=0'));
+    await write(12, 136, 1);
+    await write(13, 136, 1);
+    await write(12, 137, 1);
+    await write(12, 136, 2);
+    const all = await history(`after=${start}`);
+    expect((all.json as Change[]).map(({ agent_id, sequence }) => [agent_id, sequence])).toEqual([
+      [136, 1],
+      [137, 1],
+      [136, 2],
+    ]);
+    expect((all.json as object[])[0]).toMatchObject({
+      client_id: '12',
+      agent_type: 'local',
+      extension_name: '000*094@ringme.ru',
+      agent_status: 'available',
+      previous_status: 'logged_out',
+      event_source: 'api',
+    });
+    const first = await history(`after=${start}&per_page=2`);
+    expect(first.json).toHaveLength(2);
+    expect((await history(`after=${cursorOf(first)}`)).json).toMatchObject([{ agent_id: 136, sequence: 2 }]);
+    expect((await history(`after=${cursorOf(all)}`)).json).toEqual([]);
+    expect((await history('agent_id=137')).json).toMatchObject([{ agent_id: 137 }]);
+    expect((await history(`since=${new Date(Date.now() + 60_000).toISOString()}`)).json).toEqual([]);
+    expect((await history(`since=${new Date(Date.now() - 60_000).toISOString()}`)).json).toHaveLength(3);
+    for (const bad of ['agent_id=x', 'since=yesterday', 'after=-1', 'per_page=0']) expect((await history(bad)).status).toBe(400);
+  });
+
+  it('is streamed to its own client alone', async () => {
+    const stream = await open();
+    await write(13, 136, 2);
+    await write(12, 136, 3);
+    await eventually('the change', () => stream.events.length > 0);
+    expect(stream.events).toMatchObject([{ agent_id: 136, sequence: 3, client_id: '12' }]);
+    expect(stream.ids.at(-1)).toBe(String(stream.events[0]!.cursor));
+    expect(stream.raw()).toContain('event: agent-status');
+  });
+
+  it('is streamed from where a stream ended, with nothing missed', async () => {
+    const first = await open();
+    await write(12, 136, 4);
+    await eventually('the change', () => first.events.length > 0);
+    closing.splice(0).forEach((close) => close());
+    await write(12, 136, 5);
+    await write(12, 137, 2);
+    const second = await open({ 'last-event-id': first.ids.at(-1)! });
+    await write(12, 136, 6);
+    await eventually('three changes', () => second.events.length >= 3);
+    expect(second.events.map(({ agent_id, sequence }) => [agent_id, sequence])).toEqual([
+      [136, 5],
+      [137, 2],
+      [136, 6],
+    ]);
+    const third = await open({}, `?after=${second.events[0]!.cursor}`);
+    await eventually('two changes', () => third.events.length >= 2);
+  });
+
+  it('does not pass a change whose transaction is still open', async () => {
+    const stream = await open();
+    const writer = await api.pool.connect();
+    await writer.query('begin');
+    await write(12, 136, 7, writer);
+    await write(12, 137, 3);
+    const before = cursorOf(await history('agent_id=1'));
+    // A later change is committed, and yet neither shown nor passed by a cursor.
+    expect((await history(`after=${before}`)).json).toEqual([]);
+    await writer.query('commit');
+    writer.release();
+    await eventually('both changes', () => stream.events.length >= 2);
+    expect(stream.events.map(({ agent_id, sequence }) => [agent_id, sequence])).toEqual([
+      [136, 7],
+      [137, 3],
+    ]);
+    expect((await history(`after=${before}`)).json).toHaveLength(2);
+  });
+
+  it('passes a change that was rolled back', async () => {
+    const stream = await open();
+    const writer = await api.pool.connect();
+    await writer.query('begin');
+    await write(12, 136, 8, writer);
+    await writer.query('rollback');
+    writer.release();
+    await write(12, 137, 4);
+    await eventually('the later change', () => stream.events.length > 0);
+    expect(stream.events).toMatchObject([{ agent_id: 137, sequence: 4 }]);
+  });
+
+  it('answers HEAD without a stream', async () => {
+    const answer = await api.api('demo', 'HEAD', '/client/@me/agent_status/stream');
+    expect([answer.status, answer.text]).toEqual([200, '']);
+  });
+});
+
+describe('the service that stops', () => {
+  it('ends its streams', async () => {
+    const api = await ApiFixture.start();
+    const response = await fetch(`${api.url}/api/ver1.0/client/@me/agent_status/stream`, {
+      headers: { authorization: `Bearer ${await api.token('demo')}` },
+    });
+    const ended = response.text();
+    await api.stop();
+    expect(await ended).toMatch(/^retry:/);
+  });
+});

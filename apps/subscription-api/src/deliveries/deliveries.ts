@@ -1,0 +1,122 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { AgentEventEntity } from '#database';
+import type { ServiceSettings } from '#runtime';
+import { deliveryId } from '#webhook';
+import { StatusLogRepository, type LoggedChange } from '../agent-status/status-log.repository.js';
+import { rangeOf, type Paging } from '../request/paging.js';
+import { notFound } from '../request/path-params.js';
+import { SETTINGS } from '../tokens.js';
+import { changeIdOf } from './delivery-id.js';
+import { DeliveryRepository, type AttemptRow, type QueuedRow } from './delivery.repository.js';
+import type { AttemptView, DeliveryView, HealthView, Replay } from './delivery.schema.js';
+
+/** What became of an agent event's notifications, and sending them again: contract §3. */
+@Injectable()
+export class Deliveries {
+  constructor(
+    private readonly repository: DeliveryRepository,
+    private readonly log: StatusLogRepository,
+    @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
+  ) {}
+
+  async list(event: AgentEventEntity, paging: Paging): Promise<DeliveryView[]> {
+    const { skip, take } = rangeOf(paging);
+    return this.show(event, await this.repository.listChangeIds(event, skip, take));
+  }
+
+  async find(event: AgentEventEntity, id: string): Promise<DeliveryView> {
+    const changeId = changeIdOf(id, event.id);
+    const [delivery] = changeId === undefined ? [] : await this.show(event, [changeId]);
+    if (!delivery) throw notFound('delivery_not_found');
+    return delivery;
+  }
+
+  /** The deliveries of some changes; a change that is not on its way to the agent event, and never was, has none. */
+  async show(event: AgentEventEntity, changeIds: readonly string[]): Promise<DeliveryView[]> {
+    const [attempts, queued, changes] = await Promise.all([
+      this.repository.findAttempts(event.id, changeIds),
+      this.repository.findQueued(event, changeIds),
+      this.log.findByIds(changeIds),
+    ]);
+    const attemptsOf = new Map<string, AttemptRow[]>();
+    for (const row of attempts) attemptsOf.set(row.change_id, [...(attemptsOf.get(row.change_id) ?? []), row]);
+    const queuedOf = new Map(queued.map((row) => [row.change_id, row]));
+    const changeOf = new Map(changes.map((change) => [change.id, change]));
+    return changeIds
+      .filter((id) => attemptsOf.has(id) || queuedOf.has(id))
+      .map((id) => viewOf(deliveryId(id, event.id), changeOf.get(id), attemptsOf.get(id) ?? [], queuedOf.get(id)));
+  }
+
+  async redeliver(event: AgentEventEntity, id: string): Promise<DeliveryView> {
+    const changeId = changeIdOf(id, event.id);
+    const found = changeId !== undefined && (await this.repository.redeliver(event.id, changeId, this.settings.DELIVERY_WINDOW));
+    if (!found) throw notFound('delivery_not_found');
+    return this.find(event, id);
+  }
+
+  replay(event: AgentEventEntity, { since, until }: Replay): Promise<number> {
+    return this.repository.replay(event.id, since, until ?? null, this.settings.DELIVERY_WINDOW);
+  }
+
+  async resume(event: AgentEventEntity): Promise<HealthView> {
+    await this.repository.resume(event.id);
+    return this.health(event);
+  }
+
+  async health(event: AgentEventEntity): Promise<HealthView> {
+    const [health, last, backlog] = await Promise.all([
+      this.repository.health(event.id),
+      this.repository.lastAttempt(event.id),
+      this.repository.backlog(event),
+    ]);
+    const [oldest] = backlog.oldestChangeId === null ? [] : await this.log.findByIds([backlog.oldestChangeId]);
+    return {
+      status: health ? (health.suspended_at ? 'suspended' : 'failing') : 'active',
+      reason: health?.suspended_reason ?? null,
+      since: (health?.suspended_at ?? health?.failing_since)?.toISOString() ?? null,
+      last_outcome: last ? { delivery_id: deliveryId(last.change_id, event.id), ...attemptViewOf(last) } : null,
+      backlog: backlog.count,
+      oldest_waiting: oldest?.changedAt.toISOString() ?? null,
+    };
+  }
+}
+
+function viewOf(
+  id: string,
+  change: LoggedChange | undefined,
+  attempts: readonly AttemptRow[],
+  queued: QueuedRow | undefined,
+): DeliveryView {
+  return {
+    id,
+    status: statusOf(attempts, queued),
+    // The log of changes is kept for a time; attempts may be there longer.
+    agent_id: change?.agentId ?? null,
+    agent_type: change?.agentType ?? null,
+    agent_status: change?.agentStatus ?? null,
+    event_source: change?.eventSource ?? null,
+    sequence: change?.sequence ?? null,
+    occurred_at: change?.occurredAt.toISOString() ?? null,
+    next_attempt_at: queued && !queued.leased ? (queued.due_at?.toISOString() ?? null) : null,
+    expires_at: queued?.expires_at.toISOString() ?? null,
+    attempts: attempts.map(attemptViewOf),
+  };
+}
+
+function statusOf(attempts: readonly AttemptRow[], queued: QueuedRow | undefined): DeliveryView['status'] {
+  const last = attempts.at(-1)?.outcome;
+  if (queued || last === undefined) return last === undefined ? 'waiting' : 'retrying';
+  return last === 'retry' ? 'retrying' : last;
+}
+
+function attemptViewOf(row: AttemptRow): AttemptView {
+  return {
+    attempt: row.attempt,
+    at: row.attempted_at.toISOString(),
+    latency_ms: row.latency_ms,
+    outcome: row.outcome,
+    http_status: row.http_status,
+    error: row.error,
+    response: row.response,
+  };
+}

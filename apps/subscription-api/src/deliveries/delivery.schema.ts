@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
+import { momentSchema } from '../agent-status/agent-status.schema.js';
+
+const deliveryIdSchema = z
+  .string()
+  .meta({ description: 'The `webhook-id` header', example: '019aa0e5-6b2c-7c3e-9a4f-3f1d2c4b5a69_7' });
+const moment = z.iso.datetime();
+
+export const attemptSchema = z
+  .object({
+    attempt: z.number().int().meta({ description: 'From 1', example: 1 }),
+    at: moment,
+    latency_ms: z.number().int().meta({ example: 85 }),
+    outcome: z.enum(['delivered', 'retry', 'failed', 'dropped']),
+    http_status: z.number().int().nullable().meta({ example: 200 }),
+    error: z.string().nullable(),
+    response: z.string().nullable().meta({ description: 'At most the first 4 KiB' }),
+  })
+  .meta({ id: 'Attempt' });
+
+export const deliverySchema = z
+  .object({
+    id: deliveryIdSchema,
+    status: z.enum(['waiting', 'retrying', 'delivered', 'failed', 'dropped']),
+    agent_id: z.number().int().nullable().meta({ example: 136 }),
+    agent_type: z.enum(AGENT_TYPES).nullable(),
+    agent_status: z.enum(AGENT_STATUSES).nullable(),
+    event_source: z.enum(EVENT_SOURCES).nullable(),
+    sequence: z.number().int().nullable().meta({ description: 'The agent’s', example: 42 }),
+    occurred_at: moment.nullable(),
+    next_attempt_at: moment.nullable().meta({ description: 'null: finished, being sent, or behind an earlier one' }),
+    expires_at: moment.nullable().meta({ description: 'The retry window ends; null: finished' }),
+    attempts: z.array(attemptSchema),
+  })
+  .meta({ id: 'Delivery' });
+
+export type AttemptView = z.output<typeof attemptSchema>;
+export type DeliveryView = z.output<typeof deliverySchema>;
+
+export const healthSchema = z
+  .object({
+    status: z.enum(['active', 'failing', 'suspended']),
+    reason: z.enum(['gone', 'failing']).nullable().meta({ description: 'Why it is suspended' }),
+    since: moment.nullable(),
+    last_outcome: attemptSchema.extend({ delivery_id: deliveryIdSchema }).nullable(),
+    backlog: z.number().int().meta({ description: 'Deliveries that are not finished', example: 0 }),
+    oldest_waiting: moment.nullable().meta({ description: 'When the oldest of them changed' }),
+  })
+  .meta({ id: 'AgentEventHealth' });
+
+export type HealthView = z.output<typeof healthSchema>;
+
+export const replaySchema = z
+  .object(
+    { since: momentSchema.meta({ format: 'date-time' }), until: momentSchema.optional().meta({ format: 'date-time' }) },
+    { error: 'must be a JSON object' },
+  )
+  .refine(({ since, until }) => until === undefined || until > since, { path: ['until'], error: 'must be later than since' })
+  .meta({
+    id: 'Replay',
+    description: 'The changes from `since` until (not including) `until`, default now',
+    examples: [{ since: '2026-11-22T10:00:00Z' }],
+  });
+
+export type Replay = z.output<typeof replaySchema>;
+
+export const replayedSchema = z
+  .object({ queued: z.number().int().meta({ description: 'Deliveries that are sent again', example: 3 }) })
+  .meta({ id: 'Replayed' });
+
+export const testResultSchema = z
+  .object({
+    status: z.number().int().nullable().meta({ description: 'HTTP status; null: no answer', example: 200 }),
+    latency_ms: z.number().int().meta({ example: 85 }),
+    body: z.string().nullable().meta({ description: 'The first bytes of the answer' }),
+    error: z.string().nullable().meta({ description: 'Why there is no answer' }),
+  })
+  .meta({ id: 'TestResult' });
+
+export type TestResultView = z.output<typeof testResultSchema>;
