@@ -7,7 +7,8 @@ const SLOW_MS = 1000;
 /** Failures in a row that open the breaker. */
 const BREAKER_FAILURES = 5;
 const FIRST_OPEN_MS = 1000;
-const MAX_OPEN_MS = 30_000;
+/** Short, so that an endpoint that is back is found out soon; one probe each costs little. */
+const MAX_OPEN_MS = 5000;
 /** What is assumed of an origin that has not answered yet, in milliseconds. */
 const UNKNOWN_LATENCY_MS = 50;
 /** An origin may have as many deliveries waiting in memory as it takes in about this long, in milliseconds. */
