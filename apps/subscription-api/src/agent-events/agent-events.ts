@@ -7,6 +7,7 @@ import { AgentRepository } from '../agents/agent.repository.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { isAgent, notFound, type Scope } from '../request/path-params.js';
 import { ADDRESS_GUARD } from '../tokens.js';
+import type { Transaction } from '../webhook-secrets/webhook-secret.repository.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
 import { AgentEventRepository, type Refusal } from './agent-event.repository.js';
 import type { AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
@@ -36,7 +37,7 @@ export class AgentEvents {
     this.assertUrl(event.url);
     const addition = {
       applicationId,
-      ensureSecret: (manager: Parameters<WebhookSecrets['ensure']>[1]) => this.secrets.ensure(scope.clientId, manager),
+      ensureSecret: (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction),
     };
     if (isAgent(scope)) await this.assertAgent(scope);
     const added = isAgent(scope)

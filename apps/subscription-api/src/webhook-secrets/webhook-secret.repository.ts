@@ -5,6 +5,9 @@ import { WebhookSecretEntity } from '#database';
 /** Each signs along in a header of its own part; more than this in a day is no rotation any more. */
 const MAX_FORMER = 9;
 
+/** A transaction of the caller's, which a statement joins. */
+export type Transaction = EntityManager;
+
 @Injectable()
 export class WebhookSecretRepository {
   constructor(private readonly dataSource: DataSource) {}

@@ -1,9 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import type { Sealer, WebhookSecretEntity } from '#database';
 import { generateSecret, signingKey, type SigningKey } from '#webhook';
 import { SEALER } from '../tokens.js';
-import { WebhookSecretRepository } from './webhook-secret.repository.js';
+import { WebhookSecretRepository, type Transaction } from './webhook-secret.repository.js';
 
 /** A rotated secret signs along for this long, in milliseconds: contract §3. */
 const OVERLAP_MS = 24 * 3_600_000;
@@ -25,8 +24,8 @@ export class WebhookSecrets {
   ) {}
 
   /** A client has one from the start. */
-  ensure(clientId: number, manager?: EntityManager): Promise<void> {
-    return this.repository.addIfMissing(clientId, this.sealer.seal(generateSecret()), manager);
+  ensure(clientId: number, transaction?: Transaction): Promise<void> {
+    return this.repository.addIfMissing(clientId, this.sealer.seal(generateSecret()), transaction);
   }
 
   async list(clientId: number): Promise<WebhookSecret[]> {

@@ -1,0 +1,274 @@
+import { uuidv7 } from 'uuidv7';
+import { Webhook } from 'standardwebhooks';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { RecordingReceiver } from '../../../../test/support/receiver.js';
+import { ApiFixture } from '../../../../test/support/subscription-api.js';
+
+describe('deliveries', () => {
+  let api: ApiFixture;
+  let receiver: RecordingReceiver;
+  let eventId: number;
+  let path: string;
+  let sequence = 0;
+
+  beforeAll(async () => {
+    receiver = await RecordingReceiver.start();
+    api = await ApiFixture.start();
+    await api.addAgent(136);
+  });
+
+  afterAll(async () => {
+    await api.stop();
+    await receiver.stop();
+  });
+
+  beforeEach(async () => {
+    const body = { url: `${receiver.url}/hook?a=1`, event_type: 'agent-login', method: 'POST' };
+    const answer = await api.api('demo', 'POST', '/client/@me/agent/local/136/event/', body);
+    eventId = (answer.json as { id: number }).id;
+    path = `/client/@me/agent/local/136/event/${eventId}`;
+  });
+
+  /** A change as presence logs it. */
+  async function addChange(status = 'available'): Promise<string> {
+    const id = uuidv7();
+    await api.pool.query(
+      `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
+       values ($1, 12, 136, 'local', '000*094@ringme.ru', $3, 'api', $2, now(), now())`,
+      [id, ++sequence, status],
+    );
+    return id;
+  }
+
+  /** An attempt as the dispatcher logs it. */
+  const addAttempt = (changeId: string, attempt: number, outcome: string, status: number | null) =>
+    api.pool.query(
+      `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response)
+       values ($1, $2, $3, clock_timestamp(), 12, $4, $5, $6, 'body')`,
+      [eventId, changeId, attempt, outcome, status, status === null ? 'connection refused' : null],
+    );
+
+  const enqueue = (changeId: string, due: string | null, owner: string | null = null) =>
+    api.pool.query(
+      `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, lease_owner, expires_at)
+       select dispatch.lane_of(12, 136, url), $2, id, $3, 12, 136, $4, $5, now() + interval '1 day' from subscription.agent_event where id = $1`,
+      [eventId, sequence, changeId, due, owner],
+    );
+
+  it('are listed and shown with every attempt', async () => {
+    const delivered = await addChange();
+    await addAttempt(delivered, 1, 'retry', null);
+    await addAttempt(delivered, 2, 'delivered', 204);
+    const retrying = await addChange();
+    await addAttempt(retrying, 1, 'retry', 500);
+    await enqueue(retrying, '2099-01-01T00:00:00Z');
+    const waiting = await addChange();
+    await enqueue(waiting, null);
+    const sending = await addChange();
+    await enqueue(sending, '2099-01-01T00:00:00Z', uuidv7());
+
+    const list = (await api.api('reader', 'GET', `${path}/delivery/`)).json as object[];
+    expect(list).toMatchObject([
+      {
+        id: `${delivered}_${eventId}`,
+        status: 'delivered',
+        agent_id: 136,
+        agent_status: 'available',
+        event_source: 'api',
+        expires_at: null,
+        attempts: [
+          { attempt: 1, outcome: 'retry', http_status: null, error: 'connection refused' },
+          { attempt: 2, outcome: 'delivered', http_status: 204, error: null, latency_ms: 12, response: 'body' },
+        ],
+      },
+      {
+        id: `${retrying}_${eventId}`,
+        status: 'retrying',
+        next_attempt_at: '2099-01-01T00:00:00.000Z',
+        attempts: [{ http_status: 500 }],
+      },
+      { id: `${waiting}_${eventId}`, status: 'waiting', next_attempt_at: null, attempts: [] },
+      { id: `${sending}_${eventId}`, status: 'waiting', next_attempt_at: null },
+    ]);
+    expect((await api.api('demo', 'GET', `${path}/delivery?per_page=1&page=2`)).json).toEqual([list[1]]);
+    expect((await api.api('demo', 'GET', `${path}/delivery/${delivered}_${eventId}/`)).json).toEqual(list[0]);
+    expect((await api.api('demo', 'GET', `${path}/health`)).json).toMatchObject({
+      status: 'active',
+      reason: null,
+      backlog: 3,
+      last_outcome: { outcome: 'retry' },
+    });
+  });
+
+  it('are found under their own agent event alone', async () => {
+    const change = await addChange();
+    for (const id of [`${change}_${eventId}`, `${uuidv7()}_${eventId}`, `${change}_1`, change, 'x', `${change}_99999999999`]) {
+      for (const [method, suffix] of [
+        ['GET', ''],
+        ['POST', '/redeliver'],
+      ] as const) {
+        const answer = await api.api('demo', method, `${path}/delivery/${id}${suffix}`);
+        expect([id, answer.status, answer.json]).toEqual([id, 404, expect.objectContaining({ status: 'delivery_not_found' })]);
+      }
+    }
+  });
+
+  it('are sent again, one or a span of time', async () => {
+    const change = await addChange();
+    await addAttempt(change, 1, 'failed', 500);
+    const again = await api.api('demo', 'POST', `${path}/delivery/${change}_${eventId}/redeliver`);
+    expect([again.status, again.json]).toEqual([
+      200,
+      expect.objectContaining({ id: `${change}_${eventId}`, status: 'retrying' }),
+    ]);
+    const second = await addChange();
+    await addAttempt(second, 1, 'failed', 500);
+    const since = new Date(Date.now() - 3_600_000).toISOString();
+    const replayed = await api.api('demo', 'POST', `${path}/replay`, { since });
+    expect([replayed.status, replayed.json]).toEqual([200, { queued: 1 }]);
+    expect((await api.api('demo', 'POST', `${path}/replay`, { since, until: since })).status).toBe(400);
+    expect((await api.api('demo', 'POST', `${path}/replay`, {})).json).toMatchObject({ errors: { since: ['is required'] } });
+    expect((await api.api('demo', 'POST', `${path}/replay`, { since: 'yesterday' })).status).toBe(400);
+  });
+
+  it('show a suspension, and its end', async () => {
+    await api.pool.query(`insert into dispatch.event_health values ($1, now() - interval '1 hour', null, null)`, [eventId]);
+    expect((await api.api('demo', 'GET', `${path}/health`)).json).toMatchObject({
+      status: 'failing',
+      reason: null,
+      backlog: 0,
+      oldest_waiting: null,
+    });
+    await api.pool.query(
+      `update dispatch.event_health set suspended_at = now(), suspended_reason = 'gone' where agent_event_id = $1`,
+      [eventId],
+    );
+    await enqueue(await addChange(), '2099-01-01T00:00:00Z');
+    const suspended = (await api.api('demo', 'GET', `${path}/health`)).json;
+    expect(suspended).toMatchObject({
+      status: 'suspended',
+      reason: 'gone',
+      backlog: 1,
+      oldest_waiting: expect.any(String) as string,
+    });
+    const resumed = await api.api('demo', 'POST', `${path}/resume/`);
+    expect([resumed.status, resumed.json]).toEqual([
+      200,
+      expect.objectContaining({ status: 'active', reason: null, since: null, backlog: 1 }),
+    ]);
+  });
+
+  it('can be tried with a test that is marked and signed', async () => {
+    receiver.answer((_request, response) => response.writeHead(418).end('teapot'));
+    const tested = await api.api('demo', 'POST', `${path}/test`);
+    expect(tested.json).toEqual({ status: 418, latency_ms: expect.any(Number) as number, body: 'teapot', error: null });
+    const request = receiver.requests.at(-1)!;
+    expect(request.url).toBe('/hook?a=1');
+    expect(request.body).toBe(
+      'agent_status=available&agent_type=local&event_source=api&agent_id=136&extension_name=000*094%40ringme.ru',
+    );
+    expect(request.headers).toMatchObject({ 'webhook-test': '1', 'webhook-attempt': '1' });
+    const [secret] = (await api.api('demo', 'GET', '/client/@me/webhook_secret/')).json as { secret: string }[];
+    const verifier = new Webhook(secret!.secret);
+    verifier.verify(request.body, request.headers as Record<string, string>, { jsonParse: false }); // throws where the signature is wrong
+
+    await api.api('demo', 'PUT', path, { url: 'http://127.0.0.1:9/' });
+    expect((await api.api('demo', 'POST', `${path}/test`)).json).toMatchObject({
+      status: null,
+      body: null,
+      error: expect.any(String) as string,
+    });
+  });
+
+  it('are explained', async () => {
+    const change = await addChange();
+    await addAttempt(change, 1, 'delivered', 200);
+    await api.api('demo', 'POST', '/client/@me/agent_events', {
+      url: 'https://example.com/',
+      event_type: 'AGENT-LOGOUT',
+      method: 'get',
+      agent_type: 'Local',
+    });
+    const explained = await api.api('reader', 'GET', '/client/@me/agent/local/136/explain');
+    expect(explained.json).toMatchObject({
+      change: { id: change },
+      decision: expect.stringContaining('changed the status to available') as string,
+    });
+    const { agent_events } = explained.json as {
+      agent_events: { id: number; notified: boolean; reason: string; all_agents: boolean }[];
+    };
+    expect(agent_events.find(({ id }) => id === eventId)).toMatchObject({
+      notified: true,
+      reason: 'it was delivered',
+      all_agents: false,
+    });
+    expect(agent_events.find(({ all_agents }) => all_agents)).toMatchObject({
+      notified: false,
+      reason: expect.stringContaining('agent-logout') as string,
+    });
+    const before = await api.api('reader', 'GET', '/client/@me/agent/local/136/explain?at=2020-01-01T00:00:00Z');
+    expect(before.json).toMatchObject({ change: null });
+    expect((await api.api('reader', 'GET', '/client/@me/agent/local/136/explain?at=x')).status).toBe(400);
+    expect((await api.api('reader', 'GET', '/client/@me/agent/local/999/explain')).json).toMatchObject({
+      status: 'agent_not_found',
+    });
+  });
+});
+
+describe('agent events of all agents', () => {
+  let api: ApiFixture;
+
+  beforeAll(async () => {
+    api = await ApiFixture.start();
+  });
+
+  afterAll(() => api.stop());
+
+  it('are added, read, changed and removed, and count one', async () => {
+    const base = '/client/@me/agent_events';
+    const event = { url: 'https://example.com/', event_type: 'agent-login', method: 'GET' };
+    await api.addAgent(136);
+    await api.pool.query('update presence.agent set sequence = 7 where agent_id = 136');
+    const added = await api.api('demo', 'POST', `${base}/`, event);
+    const { id } = added.json as { id: number };
+    expect([added.status, added.text]).toEqual([
+      201,
+      `{"url":"https://example.com/","id":${id},"method":"GET","event_type":"agent-login","agent_type":null}`,
+    ]);
+    expect((await api.pool.query('select agent_id::int, after_sequence::int from subscription.client_event_start')).rows).toEqual(
+      [{ agent_id: 136, after_sequence: 7 }],
+    );
+    expect((await api.api('demo', 'PUT', `${base}/${id}`, { agent_type: 'REMOTE' })).json).toMatchObject({
+      agent_type: 'remote',
+    });
+    expect((await api.api('demo', 'PUT', `${base}/${id}`, { agent_type: null })).json).toMatchObject({ agent_type: null });
+    expect((await api.api('demo', 'PUT', `${base}/${id}`, { agent_type: 'x' })).status).toBe(400);
+    expect((await api.api('demo', 'GET', base)).json).toHaveLength(1);
+    expect((await api.api('demo', 'GET', '/client/@me/limit/')).text).toBe('{"agent_event":1000,"agent_event_used":1}');
+    expect((await api.api('demo', 'GET', `/client/@me/agent/local/136/event/${id}`)).json).toMatchObject({
+      status: 'event_not_found',
+    });
+    expect((await api.api('demo', 'GET', `${base}/${id}/health`)).json).toMatchObject({ status: 'active' });
+    expect((await api.api('other', 'GET', `${base}/${id}`)).json).toMatchObject({ status: 'event_not_found' });
+    expect((await api.api('demo', 'DELETE', `${base}/${id}`)).status).toBe(204);
+    expect((await api.api('demo', 'DELETE', `${base}/${id}`)).json).toMatchObject({ status: 'event_not_found' });
+  });
+
+  it('and secrets rotate, the former one signing along', async () => {
+    const base = '/client/@me/webhook_secret';
+    const [first] = (await api.api('demo', 'GET', `${base}/`)).json as {
+      id: number;
+      secret: string;
+      expires_at: string | null;
+    }[];
+    expect(first).toMatchObject({ secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]+=*$/) as string, expires_at: null });
+    const rotated = await api.api('demo', 'POST', base);
+    expect([rotated.status, rotated.json]).toEqual([201, expect.objectContaining({ expires_at: null })]);
+    const both = (await api.api('demo', 'GET', base)).json as { secret: string; expires_at: string | null }[];
+    expect(both).toMatchObject([{ secret: first!.secret, expires_at: expect.any(String) as string }, rotated.json]);
+    await Promise.all(Array.from({ length: 5 }, () => api.api('demo', 'POST', base)));
+    const all = (await api.api('demo', 'GET', base)).json as { expires_at: string | null }[];
+    expect(all.filter(({ expires_at }) => expires_at === null)).toHaveLength(1);
+    expect(all).toHaveLength(7);
+  });
+});
