@@ -266,6 +266,7 @@ describe('the dispatcher', () => {
        from presence.status_change c where c.id = any ($3)`,
       [`${receiver.url}/x`, id, [changes[0]!.id, changes[2]!.id]],
     );
+    await world.pool.query('insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) values (12, 136, 3)');
     await world.start();
     await drained();
     expect(sequencesAt('/x')).toEqual([1, 3]);
@@ -279,6 +280,7 @@ describe('the dispatcher', () => {
        values (dispatch.lane_of(12, 136, $1), 1, $2, $3, 12, 136, now() + interval '1 hour')`,
       [`${receiver.url}/x`, id, change.id],
     );
+    await world.pool.query('insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) values (12, 136, 1)');
     await world.start();
     await drained();
     expect(sequencesAt('/x')).toEqual([1]);

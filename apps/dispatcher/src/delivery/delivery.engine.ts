@@ -20,7 +20,7 @@ export interface Budgets {
   readonly perOrigin: number;
 }
 
-export const DEFAULT_BUDGETS: Budgets = { held: 20_000, firsts: 1536, retries: 512, perOrigin: 128 };
+export const DEFAULT_BUDGETS: Budgets = { held: 5000, firsts: 1536, retries: 512, perOrigin: 128 };
 
 export interface DeliveryEngineOptions {
   readonly client: WebhookClient;
@@ -37,8 +37,10 @@ export interface DeliveryEngineOptions {
 }
 
 const TICK_MS = 250;
-/** Longest that a delivery waits for a slot in memory; then others may have its place, in milliseconds. */
+/** A delivery waits this long for a slot at an origin that answers nobody; then others may have its place, in milliseconds. */
 const MAX_WAIT_MS = 2000;
+/** An origin that has answered this lately is working off what waits for it, in milliseconds. */
+const ANSWERED_LATELY_MS = 1000;
 /** An endpoint read longer ago than this is read again before it is sent to, in milliseconds. */
 export const ENDPOINT_TTL_MS = 500;
 /** What a lease must have left beyond the timeout, to write the result in, in milliseconds. */
@@ -131,8 +133,12 @@ export class DeliveryEngine {
     origin.health.started();
     try {
       const result = await this.attempt(queued);
-      if (result) origin.health.ended(isAlive(result), result.latencyMs, performance.now());
-      else origin.health.cancelled();
+      if (!result) origin.health.cancelled();
+      else {
+        const now = performance.now();
+        if (isAlive(result)) origin.answeredAt = now;
+        origin.health.ended(isAlive(result), result.latencyMs, now);
+      }
     } catch (error) {
       origin.health.cancelled();
       this.options.logger.warn({ err: error, agent_event_id: queued.job.agentEventId }, 'delivery.not_prepared');
@@ -250,7 +256,8 @@ export class DeliveryEngine {
       const [oldest] = origin.inFlight;
       if (oldest) origin.health.stillWaiting(now - oldest.startedAt);
       if (origin.health.isOpen) open += 1;
-      if (origin.waiting > 0) this.evict(origin, 'slow', now - MAX_WAIT_MS, origin.health.backlogLimit);
+      const stuck = now - origin.answeredAt > ANSWERED_LATELY_MS;
+      if (origin.waiting > 0) this.evict(origin, 'slow', stuck ? now - MAX_WAIT_MS : 0, origin.health.backlogLimit);
       else if (!oldest && !origin.health.isOpen && now - origin.usedAt > IDLE_ORIGIN_MS) this.origins.delete(name);
       this.pump(origin);
     }

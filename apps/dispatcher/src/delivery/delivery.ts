@@ -59,7 +59,7 @@ export class Delivery {
       logger,
       room: () => this.engine.room,
       onClaimed: ({ jobs }) => this.engine.accept(jobs),
-      onOrphans: (lanes) => this.results.addOrphans(lanes),
+      onOrphans: (lanes) => this.results.addLanes(lanes),
     });
   }
 

@@ -49,6 +49,8 @@ export class OriginQueue {
   private retryNext = false;
   /** Milliseconds of `performance.now()`. */
   usedAt = 0;
+  /** When the last request ended with an answer, in milliseconds of `performance.now()`. */
+  answeredAt = 0;
 
   constructor(maxLimit: number) {
     this.health = new OriginHealth(maxLimit);

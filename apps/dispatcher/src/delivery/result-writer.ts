@@ -58,8 +58,8 @@ export class ResultWriter {
     this.returns.add({ lane, sequence, agentEventId, delayMs });
   }
 
-  /** Lanes without a head: theirs is looked for. */
-  addOrphans(lanes: readonly string[]): void {
+  /** Lanes that may be without a head: it is looked for. */
+  addLanes(lanes: readonly string[]): void {
     for (const lane of lanes) this.promotions.add(lane);
   }
 
@@ -99,7 +99,9 @@ export class ResultWriter {
   }
 
   private async promote(lanes: readonly string[]): Promise<void> {
-    this.options.onPromoted(await promoteLanes(this.options.pool, lanes, this.options.lease));
+    const promoted = await promoteLanes(this.options.pool, lanes, this.options.lease);
+    this.options.onPromoted(promoted);
+    this.addLanes(promoted.contended);
   }
 
   private async release(rows: readonly Return[]): Promise<void> {

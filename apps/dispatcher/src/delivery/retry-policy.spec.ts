@@ -84,7 +84,8 @@ describe('the retry policy', () => {
         const times = play(schedule, windowMs, () => chance.next().value as number);
         expect(times.length).toBeLessThanOrEqual(schedule.length + 1);
         expect(times.every((ms) => ms <= windowMs)).toBe(true);
-        for (let n = 1; n < times.length - 1; n++) {
+        for (let n = 1; n < times.length; n++) {
+          if (times[n] === windowMs - 1000) continue; // cut for the last attempt
           const gap = times[n]! - times[n - 1]!;
           expect(gap).toBeGreaterThanOrEqual(schedule[n - 1]! * 0.8 - 1);
           expect(gap).toBeLessThanOrEqual(schedule[n - 1]! * 1.2 + 1);

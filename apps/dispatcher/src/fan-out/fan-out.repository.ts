@@ -18,8 +18,8 @@ export interface FanOutResult {
 /**
  * Queues the deliveries of a batch of changes, exactly once whatever is delivered twice or by two instances at once.
  *
- * prior, locked, unchanged: each agent's cursor is compared and set. prior is what this statement's snapshot saw; locked
- * waits for whoever else holds the cursor and reads what is there then. An agent for which the two differ is left alone:
+ * prior, unchanged: each agent's cursor is compared and set. prior is what this statement's snapshot saw; unchanged waits
+ * for whoever else holds the cursor and compares with what is there then. An agent for which the two differ is left alone:
  * the snapshot is too old to say what stands in its lanes, and the caller repeats it with a new one. Otherwise nobody has
  * queued for the agent since the snapshot, and nobody does until this commits, so its lanes can only have become shorter.
  *
@@ -27,27 +27,25 @@ export interface FanOutResult {
  * it. If it is still there then, `followed` is set under the lock and its finisher will promote what is inserted here; if it
  * is gone, the lane is empty and what is inserted is its head. Locks are taken in the order of the keys, as everybody does.
  *
+ * dispatch.changes is unnest with an honest estimate, and membership is asked with IN, which is hashed: the planner knows
+ * nothing of the size of these sets, and would compare each row with each.
+ *
  * Heads are inserted leased, as far as there is room in memory; without room they are due at once, for a claim.
  */
 const FAN_OUT = {
   name: 'dispatch_fan_out',
   text: `
     with change as materialized (
-      select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[])
-        as c (id, client_id, agent_id, agent_type, sequence, event_type, expires_at)),
-    agent as (
-      select client_id, agent_id, max(sequence) as newest from change group by client_id, agent_id),
+      select * from dispatch.changes($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[])),
     prior as materialized (
       select a.client_id, a.agent_id, a.newest, c.last_sequence, c.version
-      from agent a left join dispatch.agent_cursor c using (client_id, agent_id)),
-    locked as materialized (
-      select c.client_id, c.agent_id, c.last_sequence, c.version
-      from dispatch.agent_cursor c join agent using (client_id, agent_id)
-      order by c.client_id, c.agent_id for update of c),
+      from (select client_id, agent_id, max(sequence) as newest from change group by client_id, agent_id) a
+      left join dispatch.agent_cursor c on c.client_id = a.client_id and c.agent_id = a.agent_id),
     unchanged as materialized (
       select p.client_id, p.agent_id, p.newest, p.last_sequence
-      from prior p join locked l using (client_id, agent_id)
-      where l.last_sequence = p.last_sequence and l.version = p.version),
+      from prior p join dispatch.agent_cursor c on c.client_id = p.client_id and c.agent_id = p.agent_id
+      where c.last_sequence = p.last_sequence and c.version = p.version
+      order by c.client_id, c.agent_id for update of c),
     moved as (
       update dispatch.agent_cursor c set last_sequence = u.newest
       from unchanged u
@@ -88,34 +86,35 @@ const FAN_OUT = {
     behind as (
       update dispatch.queue q set followed = true
       from tail t where q.lane = t.lane and q.sequence = t.sequence and q.agent_event_id = t.agent_event_id),
-    placed as materialized (
+    headed as (
       select m.*, h.suspended_at is not null as suspended,
-             m.sequence = min(m.sequence) over lanes and not exists (select from tail t where t.lane = m.lane) as head,
+             m.sequence = min(m.sequence) over lanes and m.lane not in (select lane from tail) as head,
              m.sequence < max(m.sequence) over lanes as followed
       from matched m left join dispatch.event_health h on h.agent_event_id = m.agent_event_id
       window lanes as (partition by m.lane)),
-    leased as materialized (
-      select id, agent_event_id from placed where head and not suspended limit $10),
+    placed as materialized (
+      select *, head and not suspended
+             and count(*) filter (where head and not suspended) over (rows between unbounded preceding and current row) <= $10 as leased
+      from headed),
     queued as (
       insert into dispatch.queue
         (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, lease_owner, followed, expires_at)
-      select p.lane, p.sequence, p.agent_event_id, p.id, p.client_id, p.agent_id,
-             case when not p.head then null
-                  when l.id is not null then now() + $9 * interval '1 ms'
-                  when p.suspended then least(p.expires_at, now() + interval '5 minutes')
+      select lane, sequence, agent_event_id, id, client_id, agent_id,
+             case when not head then null
+                  when leased then now() + $9 * interval '1 ms'
+                  when suspended then least(expires_at, now() + interval '5 minutes')
                   else now() end,
-             case when l.id is not null then $8::uuid end,
-             p.followed, p.expires_at
-      from placed p left join leased l using (id, agent_event_id)
-      on conflict do nothing
-      returning lane, sequence, agent_event_id, lease_owner)
-    select 'job' as kind, p.id as change_id, p.agent_event_id, p.lane::text, p.url, p.method, null::bigint as client_id, null::bigint as agent_id
-    from queued q join placed p using (lane, sequence, agent_event_id) where q.lease_owner is not null
+             case when leased then $8::uuid end,
+             followed, expires_at
+      from placed
+      on conflict do nothing)
+    select 'job' as kind, id as change_id, agent_event_id, lane::text, url, method, null::bigint as client_id, null::bigint as agent_id
+    from placed where leased
     union all
     select 'contended', null, null, null, null, null, client_id, agent_id
-    from agent where not exists (select from advanced a where a.client_id = agent.client_id and a.agent_id = agent.agent_id)
+    from prior where (client_id, agent_id) not in (select client_id, agent_id from advanced)
     union all
-    select 'queued', null, count(*), null, null, null, null, null from queued
+    select 'queued', null, count(*), null, null, null, null, null from placed
     union all
     select 'gaps', null, count(*), null, null, null, null, null
     from (select min(sequence) - 1 > min(last_sequence) as gap from fresh group by client_id, agent_id) g where gap`,

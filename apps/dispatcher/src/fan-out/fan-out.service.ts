@@ -17,7 +17,7 @@ export interface FanOutOptions {
 
 const MAX_BATCH = 1000;
 /** A batch waits this long for room in memory, in milliseconds; after that its rows are queued for a claim. */
-const MAX_ROOM_WAIT_MS = 250;
+const MAX_ROOM_WAIT_MS = 2000;
 const ROOM_POLL = { firstMs: 10, maxMs: 20 };
 const CONTENTION = { firstMs: 5, maxMs: 200 };
 const MAX_CONTENTION = 12;
@@ -100,7 +100,7 @@ export class FanOutService {
     }
   }
 
-  /** Slow receivers slow the consumer down, but a wall of dead ones does not stop it. */
+  /** Receivers that are all slow slow the consumer down; dead ones keep so little in memory that they do not. */
   private async waitForRoom(): Promise<void> {
     const until = performance.now() + MAX_ROOM_WAIT_MS;
     while (this.options.engine.room === 0 && performance.now() < until) await waitBackoff(1, ROOM_POLL);

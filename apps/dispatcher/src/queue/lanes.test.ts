@@ -95,7 +95,11 @@ class Instance {
       delivered.map((job) => ({ ...recordOf(job), outcome: 'delivered' as const })),
       this.lease.owner,
     );
-    if (lanes.length > 0) this.deliver((await promoteLanes(this.pool, lanes, this.lease)).jobs);
+    for (let waiting = lanes; waiting.length > 0;) {
+      const { jobs: next, contended } = await promoteLanes(this.pool, waiting, this.lease);
+      this.deliver(next);
+      waiting = contended;
+    }
   }
 }
 

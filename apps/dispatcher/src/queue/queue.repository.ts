@@ -64,10 +64,10 @@ const CLAIM_DUE = {
   name: 'dispatch_claim_due',
   text: `
     with due as materialized (
-      select lane, sequence, agent_event_id from dispatch.queue
+      select lane, sequence, agent_event_id, change_id, client_id, agent_id, expires_at from dispatch.queue
       where due_at <= now() order by due_at limit $1 for update skip locked),
     j as materialized (${JOB_SOURCE}, h.suspended_at is not null and q.expires_at > now() as parked
-      from due join dispatch.queue q using (lane, sequence, agent_event_id) ${JOB_JOINS}),
+      from due q ${JOB_JOINS}),
     claimed as (
       update dispatch.queue q set
         due_at = case when j.parked then least(q.expires_at, now() + ${PARKED_LOOK}) else now() + $3 * interval '1 ms' end,
@@ -83,32 +83,59 @@ export async function claimDue(pool: Pool, limit: number, lease: Lease): Promise
   return toClaimed(rows, readAt, lease);
 }
 
+/** Promoted rows, and the lanes to ask for again, since they were rearranged meanwhile. */
+export interface Promoted extends Claimed {
+  readonly contended: string[];
+}
+
 /**
  * Leases the next of each lane that has no head any more: every row of its smallest sequence. Asked after the results that
  * freed the lanes were committed, since only a new snapshot sees what was queued behind them meanwhile. Two that promote one
- * lane at once are safe: the later one finds the rows due already.
+ * lane at once are safe: the later one finds the rows due already. Who rearranges lanes (dispatch.hold_agents) raises the
+ * version of the agent's cursor: as in the fan-out, a snapshot from before that is too old to choose a head by.
+ *
+ * The subqueries have limits so that each lane is looked up in the primary key, where an exists would be free to read the
+ * whole queue.
  */
 const PROMOTE_LANES = {
   name: 'dispatch_promote_lanes',
   text: `
-    with head as materialized (
-      select q.lane, q.sequence, q.agent_event_id
+    with prior as materialized (
+      select l.lane, f.sequence, c.client_id, c.agent_id, c.version
       from (select distinct unnest($1::bigint[]) as lane) l
-      cross join lateral (select min(f.sequence) as sequence from dispatch.queue f where f.lane = l.lane) f
-      join dispatch.queue q on q.lane = l.lane and q.sequence = f.sequence
+      cross join lateral (
+        select f.sequence, f.client_id, f.agent_id from dispatch.queue f where f.lane = l.lane order by f.lane, f.sequence limit 1) f
+      join dispatch.agent_cursor c on c.client_id = f.client_id and c.agent_id = f.agent_id),
+    held as materialized (
+      select p.lane, p.sequence
+      from prior p join dispatch.agent_cursor c on c.client_id = p.client_id and c.agent_id = p.agent_id
+      where c.version = p.version
+      order by c.client_id, c.agent_id for share of c),
+    head as materialized (
+      select q.lane, q.sequence, q.agent_event_id, q.change_id, q.client_id, q.agent_id
+      from held h join dispatch.queue q on q.lane = h.lane and q.sequence = h.sequence
       where q.due_at is null
-        and not exists (select from dispatch.queue a where a.lane = l.lane and a.due_at is not null)
+        and (select a.sequence from dispatch.queue a where a.lane = h.lane and a.due_at is not null
+             order by a.lane, a.sequence limit 1) is null
       order by q.lane, q.sequence, q.agent_event_id for update of q),
-    j as materialized (${JOB_SOURCE} from head join dispatch.queue q using (lane, sequence, agent_event_id) ${JOB_JOINS})
-    update dispatch.queue q set due_at = now() + $3 * interval '1 ms', lease_owner = $2
-    from j where q.lane = j.lane and q.sequence = j.sequence and q.agent_event_id = j.agent_event_id and q.due_at is null
-    returning ${JOB_COLUMNS}`,
+    j as materialized (${JOB_SOURCE} from head q ${JOB_JOINS}),
+    promoted as (
+      update dispatch.queue q set due_at = now() + $3 * interval '1 ms', lease_owner = $2
+      from j where q.lane = j.lane and q.sequence = j.sequence and q.agent_event_id = j.agent_event_id and q.due_at is null
+      returning ${JOB_COLUMNS})
+    select *, null::text as contended from promoted
+    union all
+    select nothing.*, p.lane::text from prior p left join promoted nothing on false where p.lane not in (select lane from held)`,
 };
 
-export async function promoteLanes(pool: Pool, lanes: readonly string[], lease: Lease): Promise<Claimed> {
+export async function promoteLanes(pool: Pool, lanes: readonly string[], lease: Lease): Promise<Promoted> {
   const readAt = performance.now();
-  const { rows } = await pool.query<JobRow>({ ...PROMOTE_LANES, values: [lanes, lease.owner, lease.ms] });
-  return toClaimed(rows, readAt, lease);
+  const { rows } = await pool.query<JobRow & { contended: string | null }>({
+    ...PROMOTE_LANES,
+    values: [lanes, lease.owner, lease.ms],
+  });
+  const promoted = rows.filter((row) => row.contended === null);
+  return { ...toClaimed(promoted, readAt, lease), contended: rows.flatMap(({ contended }) => contended ?? []) };
 }
 
 /**

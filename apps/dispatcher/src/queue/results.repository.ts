@@ -51,8 +51,8 @@ const FINISH = {
     logged as (
       insert into dispatch.attempt as a (${ATTEMPT})
       select agent_event_id, change_id, attempt, attempted_at, latency_ms, extra, http_status, error, response
-      from result left join locked using (lane, sequence, agent_event_id)
-      where extra = 'delivered' or locked.lane is not null
+      from result
+      where extra = 'delivered' or (lane, sequence, agent_event_id) in (select lane, sequence, agent_event_id from locked)
       on conflict (agent_event_id, change_id, attempt) do update
         set outcome = excluded.outcome, http_status = excluded.http_status, error = excluded.error, response = excluded.response
         where excluded.outcome = 'delivered'),
@@ -75,19 +75,20 @@ const POSTPONE = {
   text: `
     with result as materialized (select r.* from ${RESULT}),
     locked as materialized (
-      select q.lane, q.sequence, q.agent_event_id from dispatch.queue q join result r using (lane, sequence, agent_event_id)
+      select q.lane, q.sequence, q.agent_event_id, r.extra from dispatch.queue q join result r using (lane, sequence, agent_event_id)
       where q.lease_owner = $12
       order by q.lane, q.sequence, q.agent_event_id for update of q),
     moved as (
       update dispatch.queue q
       set attempts = q.attempts + 1, lease_owner = null,
-          due_at = case when r.extra is null then least(q.expires_at, now() + interval '5 minutes')
-                        else now() + r.extra::double precision * interval '1 ms' end
-      from locked l join result r using (lane, sequence, agent_event_id)
+          due_at = case when l.extra is null then least(q.expires_at, now() + interval '5 minutes')
+                        else now() + l.extra::double precision * interval '1 ms' end
+      from locked l
       where q.lane = l.lane and q.sequence = l.sequence and q.agent_event_id = l.agent_event_id)
     insert into dispatch.attempt (${ATTEMPT})
     select agent_event_id, change_id, attempt, attempted_at, latency_ms, 'retry', http_status, error, response
-    from result join locked using (lane, sequence, agent_event_id)
+    from result
+    where (lane, sequence, agent_event_id) in (select lane, sequence, agent_event_id from locked)
     on conflict do nothing`,
 };
 

@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DispatcherWorld } from '../../../test/support/dispatcher-world.js';
+import { eventually } from '../../../test/support/poll.js';
+import { RecordingReceiver } from '../../../test/support/receiver.js';
+
+const AGENTS = 60;
+
+describe('isolation', () => {
+  let world: DispatcherWorld;
+  let healthy: RecordingReceiver;
+  let sick: RecordingReceiver;
+
+  beforeEach(async () => {
+    world = await DispatcherWorld.create();
+    healthy = await RecordingReceiver.start();
+    sick = await RecordingReceiver.start();
+  });
+
+  afterEach(async () => {
+    await world.remove();
+    await healthy.stop();
+    await sick.stop();
+  });
+
+  it('delivers to the others while an endpoint hangs, and to it, in order, when it is back', async () => {
+    sick.answer(() => undefined);
+    await world.start({ DELIVERY_RETRY_SCHEDULE: Array<number>(1000).fill(100), DELIVERY_TIMEOUT: 400 });
+    for (let agent = 1; agent <= AGENTS; agent++) {
+      await world.subscribe(agent, `${agent % 5 === 0 ? sick.url : healthy.url}/x`);
+    }
+    for (let agent = 1; agent <= AGENTS; agent++) await world.logins(agent, 3);
+    await eventually('all of the healthy one', () => healthy.requests.length >= (AGENTS * 4 * 3) / 5);
+    // Never more at once than an origin that has answered nothing may have; the breaker keeps them few.
+    expect((await world.queue()).length).toBe(((AGENTS / 5) * 3) | 0);
+    sick.answer((_request, response) => response.end());
+    const before = sick.requests.length;
+    await eventually('an empty queue', async () => (await world.queue()).length === 0, 25_000);
+    const seen = new Map<string, number[]>();
+    for (const { headers } of sick.requests.slice(before)) {
+      const event = String(headers['webhook-id']).split('_')[1]!;
+      seen.set(event, [...(seen.get(event) ?? []), Number(headers['webhook-sequence'])]);
+    }
+    expect([...seen.values()]).toEqual(Array(AGENTS / 5).fill([1, 3, 5]));
+  });
+
+  it('keeps few waiting in memory for an endpoint that is dead, and takes more changes meanwhile', async () => {
+    const { url } = sick;
+    await sick.stop();
+    await world.start({ DELIVERY_RETRY_SCHEDULE: [60_000] }, { budgets: { held: 50 } });
+    for (let agent = 1; agent <= 300; agent++) await world.subscribe(agent, `${url}/x`);
+    await world.subscribe(1000, `${healthy.url}/x`);
+    for (let agent = 1; agent <= 300; agent++) await world.change(agent);
+    await world.change(1000);
+    await eventually('the healthy one', () => healthy.requests.length === 1);
+    expect((await world.queue()).length).toBe(300);
+    sick = await RecordingReceiver.start();
+  });
+
+  it('goes on when an instance vanished in the middle: what it had leased is delivered, and nothing twice', async () => {
+    const vanished = randomUUID();
+    const first = await world.start({}, { leaseMs: 2000, budgets: { firsts: 0, retries: 0 } });
+    for (let agent = 1; agent <= 20; agent++) await world.subscribe(agent, `${healthy.url}/x`);
+    for (let agent = 1; agent <= 20; agent++) await world.logins(agent, 2);
+    // As after kill -9: its rows are leased to nobody that still lives.
+    await world.pool.query('update dispatch.queue set lease_owner = $1 where lease_owner is not null', [vanished]);
+    await world.stop(first);
+    expect((await world.queue()).filter(({ owner }) => owner === vanished).length).toBeGreaterThan(0);
+    await world.start();
+    await eventually('an empty queue', async () => (await world.queue()).length === 0);
+    expect(healthy.requests.length).toBe(40);
+    expect(new Set(healthy.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(40);
+  });
+});
