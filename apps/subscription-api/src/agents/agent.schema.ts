@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, nameFieldOf, nameSchema, type AgentStatus, type AgentType } from '#contracts';
+import { AGENT_STATUSES, MAX_NAME_LENGTH, nameFieldOf, nameSchema, type AgentStatus, type AgentType } from '#contracts';
 import { ApiError } from '#http';
 
 /** An agent as the REST API shows it: contract §3. */
@@ -33,9 +33,12 @@ export const agentSchema = z
   ])
   .meta({ id: 'Agent' });
 
+/** Looked at in {@link nameOf}, when it is known which of the two is meant. */
+const nameJson = z.unknown().meta({ type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH });
+
 /** The body of a PUT; which of the two is read depends on the agent's type. */
 export const agentNameSchema = z
-  .object({ extension_name: z.unknown().optional(), agent_number: z.unknown().optional() }, { error: 'must be a JSON object' })
+  .object({ extension_name: nameJson.optional(), agent_number: nameJson.optional() }, { error: 'must be a JSON object' })
   .meta({ id: 'AgentName', examples: [{ extension_name: '000*094@ringme.ru' }] });
 
 /**

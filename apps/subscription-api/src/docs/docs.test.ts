@@ -28,6 +28,15 @@ describe('the API browser', () => {
     for (const [, name] of text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g))
       expect(document.components.schemas).toHaveProperty([name!]);
     expect(text).not.toMatch(/"\$ref":"#\/\$defs|"nullable"|"\$schema"/);
+    for (const [name, schema] of Object.entries(document.components.schemas)) {
+      expect([name, Object.keys(schema as object)]).toEqual([name, expect.not.arrayContaining(['$ref', 'id'])]);
+    }
+    expect(document.components.schemas['NewAgentEvent']).toMatchObject({
+      type: 'object',
+      required: ['url', 'event_type', 'method'],
+      properties: { method: { enum: ['GET', 'POST'] }, event_type: { enum: ['agent-login', 'agent-logout'] } },
+      example: { method: 'GET' },
+    });
     const ids = Object.values(document.paths).flatMap((item) => Object.values(item).map(({ operationId }) => operationId));
     expect(new Set(ids).size).toBe(ids.length);
     for (const [path, item] of Object.entries(document.paths)) {
@@ -61,6 +70,16 @@ describe('the API browser', () => {
         `PUT ${base}/agent/{type}/{agent_id}`,
         `POST ${base}/agent_events/`,
         `GET ${base}/webhook_secret/`,
+        `GET ${base}/agent_status/`,
+        `GET ${base}/agent_status/stream`,
+        `GET ${base}/agent_status/history`,
+        `GET ${base}/agent/{type}/{agent_id}/explain`,
+        ...['', '/health', '/delivery/', '/delivery/{delivery_id}'].map(
+          (path) => `GET ${base}/agent/{type}/{agent_id}/event/{event_id}${path}`,
+        ),
+        ...['/resume', '/test', '/replay', '/delivery/{delivery_id}/redeliver'].map(
+          (path) => `POST ${base}/agent/{type}/{agent_id}/event/{event_id}${path}`,
+        ),
       ]),
     );
   });

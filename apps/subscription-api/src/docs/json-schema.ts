@@ -8,16 +8,32 @@ export interface ConvertedSchema {
 
 /** A zod schema as OpenAPI 3.1 has it (JSON Schema 2020-12); those with an id become components. */
 export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): ConvertedSchema {
-  const { $defs, ...body } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  const { $defs, ...body } = z.toJSONSchema(schema, {
+    io,
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => simplify(jsonSchema),
+  });
   delete body.$schema; // the document says it for all
-  const components = Object.fromEntries(Object.entries($defs ?? {}).map(([id, definition]) => [id, componentOf(definition)]));
-  const id = z.globalRegistry.get(schema)?.id;
+  const components = Object.fromEntries(Object.entries($defs ?? {}).map(([name, definition]) => [name, componentOf(definition)]));
+  const { id, ...about } = z.globalRegistry.get(schema) ?? {};
   if (id === undefined) return { schema: componentOf(body), components };
-  return { schema: { $ref: `#/components/schemas/${id}` }, components: { ...components, [id]: componentOf(body) } };
+  return {
+    schema: { $ref: `#/components/schemas/${id}` },
+    components: { ...components, [id]: { ...(components[id] ?? componentOf(body)), ...about } },
+  };
 }
 
-/** References lead to the document's components, and what a reader of zod alone needs is left out. */
+/** Leaves out what readers do not need: patterns that say what the format says, and the bounds of a JSON number. */
+function simplify(schema: z.core.JSONSchema.BaseSchema): void {
+  if (schema.format !== undefined) delete schema.pattern;
+  if (schema.type === 'integer') delete schema.pattern; // out of a query string
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+  // Answers may gain keys, and unknown keys of requests are ignored.
+  if (schema.additionalProperties === false) delete schema.additionalProperties;
+}
+
+/** References lead to the document's components. */
 function componentOf(schema: object): SchemaObject {
-  const text = JSON.stringify(schema, (key, value: unknown) => (key === 'id' && typeof value === 'string' ? undefined : value));
-  return JSON.parse(text.replaceAll('"#/$defs/', '"#/components/schemas/')) as SchemaObject;
+  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/')) as SchemaObject;
 }
