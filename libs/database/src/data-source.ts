@@ -57,8 +57,17 @@ export function createDataSource(
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      onConnect: ignoreErrorEvents,
     },
   });
+}
+
+/**
+ * A connection that breaks between two owners (just made by the pool, not yet taken over by TypeORM) has no listener, and
+ * an error event without one ends the process. Whoever uses the connection gets the error from its statement anyway.
+ */
+function ignoreErrorEvents(client: pg.Client): void {
+  client.on('error', () => undefined);
 }
 
 /** The pg pool under a data source, for the hand-written statements of the hot path. */

@@ -19,7 +19,7 @@ const SQL_STATES = /^(08...|53...|57P..|57014|25006|3D000|55P03|40001|40P01)$/;
 
 /** What node-postgres and TypeORM say without a code. */
 const MESSAGES =
-  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end|Driver not Connected|Client was closed)/i;
+  /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end|Driver not Connected|Client was closed|database .* is not currently accepting connections)/i;
 
 /** Whether an error, or what it wraps, says that a dependency cannot be reached now: the caller is told 503 and may retry. */
 export function isUnavailable(error: unknown, depth = 0): boolean {
