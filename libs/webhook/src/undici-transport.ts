@@ -34,8 +34,8 @@ export interface RawAnswer {
  * An undici agent that asks the guard about every address before it connects to it, in the connector's own lookup: what
  * is checked is what is connected to, so that a name cannot point elsewhere in between (DNS rebinding).
  */
-export function createGuardedAgent(guard: AddressGuard, connections: number): Agent {
-  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: guardedLookup(guard) });
+export function createGuardedAgent(guard: AddressGuard, connections: number, lookupHost: HostLookup = systemLookup): Agent {
+  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS, lookup: guardedLookup(guard, lookupHost) });
   return new Agent({
     connections,
     pipelining: 1,
@@ -52,8 +52,8 @@ export function createGuardedAgent(guard: AddressGuard, connections: number): Ag
   });
 }
 
-function guardedLookup(guard: AddressGuard): LookupFunction {
-  const resolve = createSharedLookup();
+function guardedLookup(guard: AddressGuard, lookupHost: HostLookup): LookupFunction {
+  const resolve = createSharedLookup(lookupHost);
   return (hostname, options, callback) => {
     resolve(hostname, (error, found) => {
       if (error) return void callback(error, '', 0);
@@ -68,18 +68,24 @@ function guardedLookup(guard: AddressGuard): LookupFunction {
 
 type LookupCallback = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
 
+/** Finds every address of a name. */
+export type HostLookup = (hostname: string, callback: LookupCallback) => void;
+
+/** As the machine is set up: hosts file, search domains and all. */
+const systemLookup: HostLookup = (hostname, callback) => lookup(hostname, { all: true }, callback);
+
 /**
  * getaddrinfo runs on a handful of threads that all hosts share: one call a host at a time, whoever asks, so that a host
  * whose name server hangs takes one thread and not all.
  */
-function createSharedLookup(): (hostname: string, callback: LookupCallback) => void {
+function createSharedLookup(lookupHost: HostLookup): HostLookup {
   const running = new Map<string, LookupCallback[]>();
   return (hostname, callback) => {
     const waiting = running.get(hostname);
     if (waiting) return void waiting.push(callback);
     const callbacks = [callback];
     running.set(hostname, callbacks);
-    lookup(hostname, { all: true }, (error, addresses) => {
+    lookupHost(hostname, (error, addresses) => {
       running.delete(hostname);
       for (const one of callbacks) one(error, addresses);
     });

@@ -3,7 +3,7 @@ import type { Agent } from 'undici';
 import type { AddressGuard } from './address-guard.js';
 import { describeFailure, storableText } from './failure.js';
 import type { WebhookRequest } from './notification.js';
-import { createGuardedAgent, Exchange, ExchangeTimeoutError, type RawAnswer } from './undici-transport.js';
+import { createGuardedAgent, Exchange, ExchangeTimeoutError, type HostLookup, type RawAnswer } from './undici-transport.js';
 
 /** How an attempt went: the receiver's answer, or, in words for people, why there is none. */
 export type AttemptResult =
@@ -24,6 +24,8 @@ export interface WebhookClientOptions {
   readonly timeoutMs: number;
   /** Most connections to one origin. */
   readonly connectionsPerOrigin: number;
+  /** Who is asked for a name's addresses; the operating system by default. The guard judges its answers all the same. */
+  readonly lookupHost?: HostLookup;
 }
 
 /** The request as the adapter takes it. A class, since axios deep-copies plain objects and normalizes headers: half of its cost. */
@@ -45,9 +47,9 @@ export class WebhookClient {
   private readonly running = new Set<Exchange>();
   private readonly sweeper: NodeJS.Timeout;
 
-  constructor({ guard, timeoutMs, connectionsPerOrigin }: WebhookClientOptions) {
+  constructor({ guard, timeoutMs, connectionsPerOrigin, lookupHost }: WebhookClientOptions) {
     this.timeoutMs = timeoutMs;
-    this.agent = createGuardedAgent(guard, connectionsPerOrigin);
+    this.agent = createGuardedAgent(guard, connectionsPerOrigin, lookupHost);
     // Not axios.create(): its defaults add headers, transform bodies and turn answers into errors.
     this.axios = new Axios({ adapter: this.adapter, validateStatus: null });
     this.sweeper = setInterval(() => this.sweep(), Math.min(250, Math.max(10, timeoutMs / 20))).unref();

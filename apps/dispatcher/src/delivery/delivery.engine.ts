@@ -181,9 +181,10 @@ export class DeliveryEngine {
     const at = Date.now();
     const attempt = job.attemptsBefore + job.attempts + 1;
     const id = deliveryId(job.changeId, job.agentEventId);
-    const { pairs, sequence, occurredAt } = job;
+    const { sequence } = job;
+    const { pairs, occurredAt } = job.change!;
     const result = await client.send(
-      buildRequest({ method, url, pairs: pairs!, id, attempt, sequence, occurredAt, at, keys: signingKeys }, target),
+      buildRequest({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: signingKeys }, target),
     );
     this.conclude(job, attempt, at, result);
     return result;
@@ -221,7 +222,7 @@ export class DeliveryEngine {
   /** Ends, or gives back, what must not be sent. */
   private endsUnsent(job: DeliveryJob, endpoint: Endpoint | undefined): boolean {
     if (!endpoint) this.end(job, 'dropped', 'the agent event was deleted');
-    else if (job.pairs === undefined) this.end(job, 'dropped', 'the status change is older than the log');
+    else if (!job.change) this.end(job, 'dropped', 'the status change is older than the log');
     else if (Date.now() >= job.expiresAt) {
       this.end(job, 'failed', endpoint.suspended ? 'suspended until the retry window ended' : 'the retry window ended');
     } else if (endpoint.suspended)

@@ -36,7 +36,7 @@ describe('the health of an origin', () => {
     for (let n = 0; n < 50; n++) health.ended(true, 5, 0);
     for (let n = 0; n < 100; n++) health.ended(true, 5000, 0);
     expect(limitOf(health)).toBe(8);
-    expect(health.backlogLimit).toBeLessThan(20);
+    expect(health.backlogLimit).toBeLessThan(30);
   });
 
   it('keeps less waiting for one that does not answer', () => {
@@ -44,7 +44,7 @@ describe('the health of an origin', () => {
     const before = health.backlogLimit;
     health.stillWaiting(4000);
     expect(health.backlogLimit).toBeLessThan(before);
-    expect(health.backlogLimit).toBe(8);
+    expect(health.backlogLimit).toBe(20);
   });
 
   it('sends nothing after failures in a row, then one probe, and all again when that is answered', () => {

@@ -12,7 +12,7 @@ const MAX_OPEN_MS = 5000;
 /** What is assumed of an origin that has not answered yet, in milliseconds. */
 const UNKNOWN_LATENCY_MS = 50;
 /** An origin may have as many deliveries waiting in memory as it takes in about this long, in milliseconds. */
-const BACKLOG_MS = 2000;
+const BACKLOG_MS = 10_000;
 
 /** Whether there is somebody behind an origin at all; a gateway's error says that there is not. */
 export function isAlive(result: AttemptResult): boolean {

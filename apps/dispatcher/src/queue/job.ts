@@ -22,9 +22,8 @@ export interface DeliveryJob extends QueueKey {
   readonly endpoint: Endpoint | undefined;
   /** Moment that the endpoint was read, in milliseconds of `performance.now()`. */
   readonly readAt: number;
-  /** Undefined: the change is older than the log. */
-  readonly pairs: string | undefined;
-  readonly occurredAt: Date;
+  /** What is told; undefined when the change is older than the log. */
+  readonly change: { readonly pairs: string; readonly occurredAt: Date } | undefined;
   /** Attempts made in this run of the schedule. */
   readonly attempts: number;
   /** Attempts made in earlier runs. */

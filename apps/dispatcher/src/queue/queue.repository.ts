@@ -15,18 +15,16 @@ export interface Lease {
 /** A parked row is looked at again after this long, so that none is forgotten when a resume crosses with a claim. */
 const PARKED_LOOK = `interval '5 minutes'`;
 
-/** What an attempt needs to know of a leased row `q`. */
+/** Where the notification of a leased row `q` goes. */
 const JOB_JOINS = `
   left join subscription.agent_event e on e.id = q.agent_event_id
-  left join dispatch.event_health h on h.agent_event_id = q.agent_event_id
-  left join presence.status_change c on c.id = q.change_id`;
+  left join dispatch.event_health h on h.agent_event_id = q.agent_event_id`;
 const JOB_COLUMNS = `
   q.lane::text, q.sequence, q.agent_event_id, q.change_id, q.client_id, q.attempts, q.attempts_before, q.expires_at,
-  j.url, j.method, j.suspended, j.strayed, j.agent_status, j.agent_type, j.event_source, j.agent_id, j.name, j.occurred_at`;
+  j.url, j.method, j.suspended, j.strayed`;
 const JOB_SOURCE = `
   select q.lane, q.sequence, q.agent_event_id, e.url, e.method, h.suspended_at is not null as suspended,
-         q.lane <> dispatch.lane_of(q.client_id, q.agent_id, e.url) as strayed,
-         c.agent_status, c.agent_type, c.event_source, c.agent_id, c.name, c.occurred_at`;
+         q.lane <> dispatch.lane_of(q.client_id, q.agent_id, e.url) as strayed`;
 
 interface JobRow {
   lane: string;
@@ -41,7 +39,11 @@ interface JobRow {
   method: NotificationMethod;
   suspended: boolean;
   strayed: boolean | null;
-  agent_status: AgentStatus | null;
+}
+
+interface ChangeRow {
+  id: string;
+  agent_status: AgentStatus;
   agent_type: AgentType;
   event_source: EventSource;
   agent_id: number;
@@ -64,7 +66,7 @@ const CLAIM_DUE = {
   name: 'dispatch_claim_due',
   text: `
     with due as materialized (
-      select lane, sequence, agent_event_id, change_id, client_id, agent_id, expires_at from dispatch.queue
+      select lane, sequence, agent_event_id, client_id, agent_id, expires_at from dispatch.queue
       where due_at <= now() order by due_at limit $1 for update skip locked),
     j as materialized (${JOB_SOURCE}, h.suspended_at is not null and q.expires_at > now() as parked
       from due q ${JOB_JOINS}),
@@ -80,7 +82,7 @@ const CLAIM_DUE = {
 export async function claimDue(pool: Pool, limit: number, lease: Lease): Promise<Claimed> {
   const readAt = performance.now();
   const { rows } = await pool.query<JobRow>({ ...CLAIM_DUE, values: [limit, lease.owner, lease.ms] });
-  return toClaimed(rows, readAt, lease);
+  return toClaimed(pool, rows, readAt, lease);
 }
 
 /** Promoted rows, and the lanes to ask for again, since they were rearranged meanwhile. */
@@ -95,7 +97,7 @@ export interface Promoted extends Claimed {
  * version of the agent's cursor: as in the fan-out, a snapshot from before that is too old to choose a head by.
  *
  * The subqueries have limits so that each lane is looked up in the primary key, where an exists would be free to read the
- * whole queue.
+ * whole queue. They stand apart from the locks: the locking query is evaluated again for a row that it waited for.
  */
 const PROMOTE_LANES = {
   name: 'dispatch_promote_lanes',
@@ -111,12 +113,14 @@ const PROMOTE_LANES = {
       from prior p join dispatch.agent_cursor c on c.client_id = p.client_id and c.agent_id = p.agent_id
       where c.version = p.version
       order by c.client_id, c.agent_id for share of c),
+    free as materialized (
+      select h.lane, h.sequence from held h
+      where (select a.sequence from dispatch.queue a where a.lane = h.lane and a.due_at is not null
+             order by a.lane, a.sequence limit 1) is null),
     head as materialized (
-      select q.lane, q.sequence, q.agent_event_id, q.change_id, q.client_id, q.agent_id
-      from held h join dispatch.queue q on q.lane = h.lane and q.sequence = h.sequence
+      select q.lane, q.sequence, q.agent_event_id, q.client_id, q.agent_id
+      from free f join dispatch.queue q on q.lane = f.lane and q.sequence = f.sequence
       where q.due_at is null
-        and (select a.sequence from dispatch.queue a where a.lane = h.lane and a.due_at is not null
-             order by a.lane, a.sequence limit 1) is null
       order by q.lane, q.sequence, q.agent_event_id for update of q),
     j as materialized (${JOB_SOURCE} from head q ${JOB_JOINS}),
     promoted as (
@@ -135,7 +139,7 @@ export async function promoteLanes(pool: Pool, lanes: readonly string[], lease: 
     values: [lanes, lease.owner, lease.ms],
   });
   const promoted = rows.filter((row) => row.contended === null);
-  return { ...toClaimed(promoted, readAt, lease), contended: rows.flatMap(({ contended }) => contended ?? []) };
+  return { ...(await toClaimed(pool, promoted, readAt, lease)), contended: rows.flatMap(({ contended }) => contended ?? []) };
 }
 
 /**
@@ -233,15 +237,31 @@ export async function estimateQueue(pool: Pool): Promise<number> {
   return rows[0]?.rows ?? 0;
 }
 
-function toClaimed(rows: readonly JobRow[], readAt: number, lease: Lease): Claimed {
+/**
+ * What is notified, of leased rows. A statement of its own, since the log is partitioned: PostgreSQL 18.4 crashes where a
+ * statement that prunes partitions as it runs has to evaluate a row again that it waited for.
+ */
+async function readChanges(pool: Pool, ids: readonly string[]): Promise<Map<string, ChangeRow>> {
+  const { rows } = await pool.query<ChangeRow>({
+    name: 'dispatch_read_changes',
+    text: `
+      select id, agent_status, agent_type, event_source, agent_id, name, occurred_at
+      from presence.status_change where id = any ($1::uuid[])`,
+    values: [ids],
+  });
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
+async function toClaimed(pool: Pool, rows: readonly JobRow[], readAt: number, lease: Lease): Promise<Claimed> {
   const jobs: DeliveryJob[] = [];
   const strayed: DeliveryJob[] = [];
-  for (const row of rows) (row.strayed ? strayed : jobs).push(toJob(row, readAt, lease));
+  if (rows.length === 0) return { jobs, strayed };
+  const changes = await readChanges(pool, [...new Set(rows.map((row) => row.change_id))]);
+  for (const row of rows) (row.strayed ? strayed : jobs).push(toJob(row, changes.get(row.change_id), readAt, lease));
   return { jobs, strayed };
 }
 
-function toJob(row: JobRow, readAt: number, lease: Lease): DeliveryJob {
-  const { agent_status: agentStatus } = row;
+function toJob(row: JobRow, change: ChangeRow | undefined, readAt: number, lease: Lease): DeliveryJob {
   return {
     lane: row.lane,
     sequence: row.sequence,
@@ -250,17 +270,16 @@ function toJob(row: JobRow, readAt: number, lease: Lease): DeliveryJob {
     clientId: row.client_id,
     endpoint: row.url === null ? undefined : { url: row.url, method: row.method, suspended: row.suspended },
     readAt,
-    pairs:
-      agentStatus === null
-        ? undefined
-        : encodePairs({
-            agentStatus,
-            agentType: row.agent_type,
-            eventSource: row.event_source,
-            agentId: row.agent_id,
-            name: row.name,
-          }),
-    occurredAt: row.occurred_at,
+    change: change && {
+      pairs: encodePairs({
+        agentStatus: change.agent_status,
+        agentType: change.agent_type,
+        eventSource: change.event_source,
+        agentId: change.agent_id,
+        name: change.name,
+      }),
+      occurredAt: change.occurred_at,
+    },
     attempts: row.attempts,
     attemptsBefore: row.attempts_before,
     expiresAt: row.expires_at.getTime(),
