@@ -118,14 +118,14 @@ describe('deliveries', () => {
     await addAttempt(change, 1, 'failed', 500);
     const again = await api.api('demo', 'POST', `${path}/delivery/${change}_${eventId}/redeliver`);
     expect([again.status, again.json]).toEqual([
-      200,
+      201,
       expect.objectContaining({ id: `${change}_${eventId}`, status: 'retrying' }),
     ]);
     const second = await addChange();
     await addAttempt(second, 1, 'failed', 500);
     const since = new Date(Date.now() - 3_600_000).toISOString();
     const replayed = await api.api('demo', 'POST', `${path}/replay`, { since });
-    expect([replayed.status, replayed.json]).toEqual([200, { queued: 1 }]);
+    expect([replayed.status, replayed.json]).toEqual([201, { queued: 1 }]);
     expect((await api.api('demo', 'POST', `${path}/replay`, { since, until: since })).status).toBe(400);
     expect((await api.api('demo', 'POST', `${path}/replay`, {})).json).toMatchObject({ errors: { since: ['is required'] } });
     expect((await api.api('demo', 'POST', `${path}/replay`, { since: 'yesterday' })).status).toBe(400);
@@ -153,7 +153,7 @@ describe('deliveries', () => {
     });
     const resumed = await api.api('demo', 'POST', `${path}/resume/`);
     expect([resumed.status, resumed.json]).toEqual([
-      200,
+      201,
       expect.objectContaining({ status: 'active', reason: null, since: null, backlog: 1 }),
     ]);
   });
@@ -161,6 +161,7 @@ describe('deliveries', () => {
   it('can be tried with a test that is marked and signed', async () => {
     receiver.answer((_request, response) => response.writeHead(418).end('teapot'));
     const tested = await api.api('demo', 'POST', `${path}/test`);
+    expect(tested.status).toBe(201);
     expect(tested.json).toEqual({ status: 418, latency_ms: expect.any(Number) as number, body: 'teapot', error: null });
     const request = receiver.requests.at(-1)!;
     expect(request.url).toBe('/hook?a=1');

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { AgentEvents } from '../agent-events/agent-events.js';
 import { pagingSchema, type Paging } from '../request/paging.js';
@@ -36,28 +36,25 @@ export class DeliveryController {
   }
 
   @Post(':event_id/resume')
-  @HttpCode(200)
   @ApiOperation({ summary: 'Lift a suspension', description: 'What waited is sent, in order.' })
-  @ApiResponse({ status: 200, description: 'The health', standardSchema: healthSchema })
+  @ApiResponse({ status: 201, description: 'The health', standardSchema: healthSchema })
   async resume(@EventScope() scope: Scope, @EventId() id: number): Promise<HealthView> {
     return this.deliveries.resume(await this.agentEvents.find(scope, id));
   }
 
   @Post(':event_id/test')
-  @HttpCode(200)
   @ApiOperation({ summary: 'Send a test notification now', description: 'Marked with the header `webhook-test: 1`.' })
-  @ApiResponse({ status: 200, description: 'What came of it', standardSchema: testResultSchema })
+  @ApiResponse({ status: 201, description: 'What came of it', standardSchema: testResultSchema })
   async test(@EventScope() scope: Scope, @EventId() id: number): Promise<TestResultView> {
     return this.testNotifier.send(await this.agentEvents.find(scope, id));
   }
 
   @Post(':event_id/replay')
-  @HttpCode(200)
   @ApiOperation({
     summary: 'Send the finished notifications of a span of time again',
     description: 'With the full retry schedule.',
   })
-  @ApiResponse({ status: 200, description: 'How many', standardSchema: replayedSchema })
+  @ApiResponse({ status: 201, description: 'How many', standardSchema: replayedSchema })
   async replay(
     @EventScope() scope: Scope,
     @EventId() id: number,
@@ -90,9 +87,8 @@ export class DeliveryController {
   }
 
   @Post(':event_id/delivery/:delivery_id/redeliver')
-  @HttpCode(200)
   @ApiOperation({ summary: 'Send a delivery again', description: 'With the full retry schedule and the same `webhook-id`.' })
-  @ApiResponse({ status: 200, description: 'The delivery', standardSchema: deliverySchema })
+  @ApiResponse({ status: 201, description: 'The delivery', standardSchema: deliverySchema })
   async redeliver(
     @EventScope() scope: Scope,
     @EventId() id: number,
