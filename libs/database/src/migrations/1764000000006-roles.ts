@@ -52,7 +52,8 @@ export class Roles1764000000006 implements MigrationInterface {
       'presence.put_agent(bigint, text, bigint, text)': ['rollcall_subscription_api'],
       'presence.remove_agent(bigint, text, bigint, uuid)': ['rollcall_subscription_api'],
       'dispatch.maintain_partitions(interval)': ['rollcall_dispatcher'],
-      'dispatch.rehome(bigint)': ['rollcall_subscription_api'],
+      // The dispatcher moves what was in flight while its url changed.
+      'dispatch.rehome(bigint)': ['rollcall_subscription_api', 'rollcall_dispatcher'],
       'dispatch.resume(bigint)': ['rollcall_subscription_api'],
       'dispatch.redeliver(bigint, uuid, interval)': ['rollcall_subscription_api'],
       'dispatch.replay(bigint, timestamptz, timestamptz, interval)': ['rollcall_subscription_api'],
