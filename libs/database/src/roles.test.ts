@@ -87,7 +87,8 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
     const changeId = uuidv7();
     expect(await codeOf(`select presence.put_agent(12, 'local', 1, 'a')`)).toBe(api ? undefined : DENIED);
     expect(await codeOf(`select presence.remove_agent(12, 'local', 1, $1)`, [changeId])).toBe(api ? undefined : DENIED);
-    expect(await codeOf(`select dispatch.rehome(1)`)).toBe(api ? undefined : DENIED);
+    expect(await codeOf(`select dispatch.rehome(1)`)).toBe(role === 'rollcall_presence' ? DENIED : undefined);
+    expect(await codeOf(`select dispatch.resume(1)`)).toBe(api ? undefined : DENIED);
     expect(await codeOf(`select presence.maintain_partitions('30 days')`)).toBe(
       role === 'rollcall_presence' ? undefined : DENIED,
     );
