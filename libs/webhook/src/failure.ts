@@ -19,6 +19,8 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 
 const MAX_WORDS = 300;
+/** Node's advice on how to start it, which is of no use to whom we tell the failure. */
+const NODE_HINT = /; if the root CA is installed locally.*$/s;
 
 /**
  * What went wrong with an attempt.
@@ -34,7 +36,7 @@ export function describeFailure(error: unknown, timeoutMs: number): string {
   const words = WORDS[code];
   if (words !== undefined) return words;
   if (cause.name === 'HTTPParserError') return `answer is not HTTP: ${storable(cause.message)}`;
-  if (/CERT|TLS|SSL|SIGNATURE|SIGNED|EPROTO/.test(code)) return `TLS: ${storable(cause.message)}`;
+  if (/CERT|TLS|SSL|SIGNATURE|SIGNED|EPROTO/.test(code)) return `TLS: ${storable(cause.message.replace(NODE_HINT, ''))}`;
   return storable(cause.message || code || cause.name);
 }
 
