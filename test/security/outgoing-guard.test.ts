@@ -56,7 +56,8 @@ describe('the outgoing guard, where connections are made', () => {
     answer = (response) => response.end('outside');
   });
 
-  const refused = (address: string) => expect.objectContaining({ error: `destination ${address} is not a public address` });
+  const refused = (address: string): unknown =>
+    expect.objectContaining({ error: `destination ${address} is not a public address` });
 
   it.each([
     [INSIDE],
