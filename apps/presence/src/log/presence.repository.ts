@@ -42,6 +42,14 @@ const READ_STATES = {
     join presence.agent a on a.client_id = k.client_id and a.agent_id = k.agent_id`,
 };
 
+/**
+ * An array literal of what needs no quotes: numbers, UUIDs and our own words. The driver would quote and escape each of
+ * them; names are left to it.
+ */
+function arrayOf<T>(items: readonly T[], value: (item: T) => string | number | boolean | null | undefined): string {
+  return `{${items.map((item) => value(item) ?? 'NULL').join()}}`;
+}
+
 type StateRow = [ord: number, sequence: number, name: string, flags: number, changedAt: number | null];
 
 /**
@@ -52,10 +60,8 @@ type StateRow = [ord: number, sequence: number, name: string, flags: number, cha
  */
 export async function readStates(pool: Pool, keys: readonly AgentKey[]): Promise<(AgentState | undefined)[]> {
   const states = new Array<AgentState | undefined>(keys.length).fill(undefined);
-  // Array literals by hand: the driver would quote and escape each number.
-  const clientIds = `{${keys.map((key) => key.clientId).join()}}`;
-  const agentIds = `{${keys.map((key) => key.agentId).join()}}`;
-  const { rows } = await pool.query<StateRow>({ ...READ_STATES, rowMode: 'array', values: [clientIds, agentIds] });
+  const values = [arrayOf(keys, (key) => key.clientId), arrayOf(keys, (key) => key.agentId)];
+  const { rows } = await pool.query<StateRow>({ ...READ_STATES, rowMode: 'array', values });
   for (const [ord, sequence, name, flags, changedAt] of rows) {
     states[ord - 1] = {
       agentType: flags & LOCAL ? 'local' : 'remote',
@@ -148,25 +154,25 @@ export async function compareAndSet(pool: Pool, writes: readonly AgentWrite[], o
   const { rows } = await pool.query<{ written: string | null }>({
     ...COMPARE_AND_SET,
     values: [
-      writes.map((write) => write.clientId),
-      writes.map((write) => write.agentId),
-      writes.map(({ after }) => after.agentType),
+      arrayOf(writes, (write) => write.clientId),
+      arrayOf(writes, (write) => write.agentId),
+      arrayOf(writes, ({ after }) => after.agentType),
       writes.map(({ after }) => after.name),
-      writes.map(({ after }) => after.agentStatus),
-      writes.map(({ after }) => after.sequence),
-      writes.map(({ after }) => after.changedAt),
-      writes.map(({ before }) => before?.sequence ?? null),
-      writes.map(({ before }) => before?.agentType ?? null),
+      arrayOf(writes, ({ after }) => after.agentStatus),
+      arrayOf(writes, ({ after }) => after.sequence),
+      arrayOf(writes, ({ after }) => after.changedAt),
+      arrayOf(writes, ({ before }) => before?.sequence),
+      arrayOf(writes, ({ before }) => before?.agentType),
       writes.map(({ before }) => before?.name ?? null),
-      writes.map(({ before }) => before?.removed ?? null),
-      changes.map((change) => change.agentOrd),
-      changes.map((change) => change.id),
+      arrayOf(writes, ({ before }) => before?.removed),
+      arrayOf(changes, (change) => change.agentOrd),
+      arrayOf(changes, (change) => change.id),
       changes.map((change) => change.name),
-      changes.map((change) => change.agentStatus),
-      changes.map((change) => change.eventSource),
-      changes.map((change) => change.sequence),
-      changes.map((change) => change.occurredAt),
-      ownShards,
+      arrayOf(changes, (change) => change.agentStatus),
+      arrayOf(changes, (change) => change.eventSource),
+      arrayOf(changes, (change) => change.sequence),
+      arrayOf(changes, (change) => change.occurredAt),
+      arrayOf(ownShards, (shard) => shard),
     ],
   });
   const written = new Set(rows[0]?.written?.split(',').map(Number));
