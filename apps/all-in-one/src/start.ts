@@ -6,9 +6,11 @@ import {
   createLogger,
   isLoopback,
   readOrMakeSecret,
+  startInSteps,
   type Logger,
   type RunningService,
   type ServiceSettings,
+  type Undo,
   type Settings,
 } from '#runtime';
 import { startDispatcher } from '../../dispatcher/src/start.js';
@@ -22,9 +24,6 @@ import { assertPortsFree } from './ports.js';
 
 const LOOPBACK_DESTINATIONS = ['127.0.0.0/8', '::1'];
 
-/** Undoes one step of the start. */
-type Stop = () => Promise<void>;
-
 /**
  * Starts everything in one process: embedded PostgreSQL (unless DATABASE_URL), migrations, the in-process bus (unless
  * KAFKA_BROKERS), the three services as containers of their own, and on loopback the demo. Stops it in reverse.
@@ -32,26 +31,17 @@ type Stop = () => Promise<void>;
  * @param show takes the lines for the person at the terminal
  * @throws StartError when the data directory or a port is taken
  */
-export async function startAllInOne(settings: Settings, show: (text: string) => void): Promise<RunningService> {
-  const stops: Stop[] = [];
-  const stop: Stop = async () => {
-    for (let undo = stops.pop(); undo; undo = stops.pop()) await undo();
-  };
-  try {
-    return { url: await startSteps(settings, show, stops), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+export function startAllInOne(settings: Settings, show: (text: string) => void): Promise<RunningService> {
+  return startInSteps((undo) => startSteps(settings, show, undo));
 }
 
-async function startSteps(settings: Settings, show: (text: string) => void, stops: Stop[]): Promise<string> {
+async function startSteps(settings: Settings, show: (text: string) => void, undo: Undo[]): Promise<string> {
   const host = settings.HOST ?? '127.0.0.1';
   const local = isLoopback(host);
   const level = settings.LOG_LEVEL ?? 'warn';
 
   const lock = await lockDataDirectory(settings.DATA_DIR);
-  stops.push(() => lock.release());
+  undo.push(() => lock.release());
   await assertPortsFree(host, {
     SUBSCRIPTION_API_PORT: settings.SUBSCRIPTION_API_PORT,
     PRESENCE_PORT: settings.PRESENCE_PORT,
@@ -59,7 +49,7 @@ async function startSteps(settings: Settings, show: (text: string) => void, stop
     ...(local && { RECEIVER_PORT: settings.RECEIVER_PORT }),
   });
 
-  const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, stops));
+  const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, undo));
   await migrate(databaseUrl);
 
   const withDemo = local && settings.BOOTSTRAP_APPS === undefined;
@@ -89,13 +79,13 @@ async function startSteps(settings: Settings, show: (text: string) => void, stop
   ): Promise<string> => {
     const logger = createLogger(name, level);
     const running = await service({ settings: serviceSettings, bus: busFor(name, logger), logger });
-    stops.push(() => running.stop());
+    undo.push(() => running.stop());
     return running.url;
   };
 
   // From the end of the path to its start, so that each finds the next one there; stopped the other way round.
   const receiver = local ? await startDemoReceiver(host, settings.RECEIVER_PORT, show) : undefined;
-  if (receiver) stops.push(() => receiver.stop());
+  if (receiver) undo.push(() => receiver.stop());
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
   const subscriptionApi = await start('subscription-api', startSubscriptionApi);
@@ -104,10 +94,10 @@ async function startSteps(settings: Settings, show: (text: string) => void, stop
   return subscriptionApi;
 }
 
-async function startDatabase(dataDir: string, show: (text: string) => void, stops: Stop[]): Promise<string> {
+async function startDatabase(dataDir: string, show: (text: string) => void, undo: Undo[]): Promise<string> {
   show(`Starting PostgreSQL in ${dataDir} ...`);
   const server = await EmbeddedPostgres.start(dataDir);
-  stops.push(() => server.stop());
+  undo.push(() => server.stop());
   await server.ensureDatabase('rollcall');
   return server.url();
 }

@@ -5,7 +5,7 @@ import type { Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, createSealer, poolOf } from '#database';
 import { createHttpApp, listen } from '#http';
-import { Readiness, type Logger, type RunningService, type ServiceSettings } from '#runtime';
+import { Readiness, type Logger, type RunningService, type ServiceSettings, startInSteps, type Undo } from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './delivery/delivery.engine.js';
 import { Delivery } from './delivery/delivery.js';
@@ -47,22 +47,14 @@ export interface DispatcherOptions {
  *
  * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
  */
-export async function startDispatcher(options: DispatcherOptions): Promise<RunningService> {
-  const stops: (() => Promise<void>)[] = [];
-  let stopped: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopped ??= runInReverse(stops));
-  try {
-    return { url: await startSteps(options, stops), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+export function startDispatcher(options: DispatcherOptions): Promise<RunningService> {
+  return startInSteps((undo) => startSteps(options, undo));
 }
 
 /** The order is the stop's, read backwards: no more records, then what is being delivered, then what it is delivered with. */
-async function startSteps(options: DispatcherOptions, stops: (() => Promise<void>)[]): Promise<string> {
+async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<string> {
   const { settings, bus, logger } = options;
-  stops.push(() => bus.close());
+  undo.push(() => bus.close());
   const guard = new AddressGuard(settings.ALLOW_DESTINATIONS);
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
@@ -71,13 +63,13 @@ async function startSteps(options: DispatcherOptions, stops: (() => Promise<void
     [],
     logger,
   );
-  stops.push(() => dataSource.destroy());
+  undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
 
   const registry = new Registry();
   const metrics = new DispatcherMetrics(registry);
   const maintenance = new QueueMaintenance(pool, settings.STATUS_HISTORY_RETENTION, metrics, logger);
-  stops.push(() => maintenance.stop());
+  undo.push(() => maintenance.stop());
   await maintenance.start();
 
   const timeoutMs = settings.DELIVERY_TIMEOUT;
@@ -85,7 +77,7 @@ async function startSteps(options: DispatcherOptions, stops: (() => Promise<void
   const schedule = settings.DELIVERY_RETRY_SCHEDULE;
   const budgets = { ...DEFAULT_BUDGETS, ...options.budgets };
   const delivery = new Delivery({ pool, lease, guard, sealer, schedule, timeoutMs, budgets, metrics, logger });
-  stops.push(() => delivery.stop());
+  undo.push(() => delivery.stop());
   delivery.start();
   const { engine } = delivery;
   const fanOut = new FanOutService({ pool, lease, windowMs: settings.DELIVERY_WINDOW, engine, metrics, logger });
@@ -102,7 +94,7 @@ async function startSteps(options: DispatcherOptions, stops: (() => Promise<void
     readiness,
     metrics: registry,
   });
-  stops.push(async () => {
+  undo.push(async () => {
     readiness.stop();
     await app.close();
   });
@@ -116,8 +108,4 @@ async function startSteps(options: DispatcherOptions, stops: (() => Promise<void
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
   await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false })]);
   return url;
-}
-
-async function runInReverse(stops: (() => Promise<void>)[]): Promise<void> {
-  for (let undo = stops.pop(); undo; undo = stops.pop()) await undo();
 }

@@ -5,7 +5,7 @@ import type { Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, poolOf } from '#database';
 import { createHttpApp, listen } from '#http';
-import { Readiness, type Logger, type RunningService, type ServiceSettings } from '#runtime';
+import { Readiness, type Logger, type RunningService, type ServiceSettings, startInSteps, type Undo } from '#runtime';
 import { PartitionMaintenance } from './log/partition-maintenance.js';
 import { PresenceMetrics } from './metrics.js';
 import { PresenceModule } from './presence.module.js';
@@ -37,41 +37,33 @@ export interface PresenceOptions {
  *
  * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
  */
-export async function startPresence(options: PresenceOptions): Promise<RunningService> {
-  const stops: (() => Promise<void>)[] = [];
-  let stopped: Promise<void> | undefined;
-  const stop = (): Promise<void> => (stopped ??= runInReverse(stops));
-  try {
-    return { url: await startSteps(options, stops), stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+export function startPresence(options: PresenceOptions): Promise<RunningService> {
+  return startInSteps((undo) => startSteps(options, undo));
 }
 
 /** The order is the stop's, read backwards: no more requests and records, then what was accepted, then what it was accepted with. */
-async function startSteps(options: PresenceOptions, stops: (() => Promise<void>)[]): Promise<string> {
+async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<string> {
   const { settings, bus, logger } = options;
-  stops.push(() => bus.close());
+  undo.push(() => bus.close());
   const dataSource = await connectDatabase(
     { url: settings.DATABASE_URL, applicationName: 'rollcall-presence', poolSize: settings.DATABASE_POOL },
     [],
     logger,
   );
-  stops.push(() => dataSource.destroy());
+  undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
 
   const maintenance = new PartitionMaintenance(pool, settings.STATUS_HISTORY_RETENTION, logger);
-  stops.push(() => maintenance.stop());
+  undo.push(() => maintenance.stop());
   await maintenance.start();
 
   const registry = new Registry();
   const metrics = new PresenceMetrics(registry);
   const leaseTimes = options.leaseTimes && { leaseTimes: options.leaseTimes };
   const relay = new OutboxRelay({ pool, producer: bus.producer(), instance: randomUUID(), metrics, logger, ...leaseTimes });
-  stops.push(() => relay.stop());
+  undo.push(() => relay.stop());
   const telemetry = new TelemetryService({ pool, relay, metrics, logger });
-  stops.push(() => telemetry.drain());
+  undo.push(() => telemetry.drain());
 
   const readiness = new Readiness();
   let consuming = false;
@@ -89,7 +81,7 @@ async function startSteps(options: PresenceOptions, stops: (() => Promise<void>)
     metrics: registry,
     bodyLimit: BODY_LIMIT,
   });
-  stops.push(async () => {
+  undo.push(async () => {
     stopping = true;
     readiness.stop();
     await app.close();
@@ -106,11 +98,4 @@ async function startSteps(options: PresenceOptions, stops: (() => Promise<void>)
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
   await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false })]);
   return url;
-}
-
-/** Undoes everything, whatever goes wrong with one step. @throws the first error */
-async function runInReverse(stops: (() => Promise<void>)[]): Promise<void> {
-  const errors: unknown[] = [];
-  for (let undo = stops.pop(); undo; undo = stops.pop()) await undo().catch((error: unknown) => errors.push(error));
-  if (errors.length > 0) throw errors[0];
 }

@@ -13,5 +13,6 @@ export { Readiness, type ReadinessCheck, type ReadinessReport } from './readines
 export { backoffDelay, waitBackoff, type Backoff } from './retry.js';
 export { readOrMakeSecret } from './secret-file.js';
 export { runService, type RunningService } from './service.js';
+export { startInSteps, type Undo } from './start-in-steps.js';
 export { StartError } from './start-error.js';
 export { VERSION } from './version.js';

@@ -1,0 +1,30 @@
+import type { RunningService } from './service.js';
+
+/** Undoes one step of a start. */
+export type Undo = () => Promise<void>;
+
+/**
+ * Starts a service step by step. Each step pushes how it is undone; stopping, and a start that fails half-way, undo what was
+ * done in reverse, every step of it whatever goes wrong with one.
+ *
+ * @param steps returns the service's base URL
+ * @throws what the steps throw; nothing is then left running
+ */
+export async function startInSteps(steps: (undo: Undo[]) => Promise<string>): Promise<RunningService> {
+  const undo: Undo[] = [];
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= undoInReverse(undo));
+  try {
+    return { url: await steps(undo), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** @throws the first error, after all steps were undone */
+async function undoInReverse(undo: Undo[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (let step = undo.pop(); step; step = undo.pop()) await step().catch((error: unknown) => errors.push(error));
+  if (errors.length > 0) throw errors[0];
+}
