@@ -15,6 +15,8 @@ const APPLICATIONS = [
 
 export type ApplicationName = (typeof APPLICATIONS)[number]['app_id'];
 
+type Options = Omit<Parameters<typeof startSubscriptionApi>[0], 'settings' | 'logger'>;
+
 /** subscription-api on a database of its own, over real HTTP. */
 export class ApiFixture {
   private readonly tokens = new Map<string, string>();
@@ -25,17 +27,18 @@ export class ApiFixture {
     private readonly service: RunningService,
   ) {}
 
-  static async start(settings: Partial<Settings> = {}): Promise<ApiFixture> {
+  static async start(settings: Partial<Settings> = {}, options: Options = {}): Promise<ApiFixture> {
     const database = await createTestDatabase();
-    const service = await ApiFixture.startService(database.url, settings);
+    const service = await ApiFixture.startService(database.url, settings, options);
     return new ApiFixture(database, new pg.Pool({ connectionString: database.url, max: 4 }), service);
   }
 
   /** Another instance on the same database. */
-  static startService(databaseUrl: string, settings: Partial<Settings> = {}): Promise<RunningService> {
+  static startService(databaseUrl: string, settings: Partial<Settings> = {}, options: Options = {}): Promise<RunningService> {
     const all = { ...readSettings({}), RATE_LIMIT: null, ALLOW_DESTINATIONS: ['127.0.0.0/8'], ...settings };
     const applications = APPLICATIONS.map((application) => ({ ...application, secret: `${application.app_id}-secret` }));
     return startSubscriptionApi({
+      ...options,
       settings: {
         ...all,
         BOOTSTRAP_APPS: settings.BOOTSTRAP_APPS ?? applications,

@@ -14,8 +14,10 @@ import { SubscriptionApiModule } from './subscription-api.module.js';
 export async function startSubscriptionApi(options: {
   settings: SubscriptionApiSettings;
   logger: Logger;
+  /** Milliseconds between two exchanges of request counts with the other instances; about half a second by default. */
+  rateLimitSyncMs?: number;
 }): Promise<RunningService> {
-  const { settings, logger } = options;
+  const { settings, logger, rateLimitSyncMs } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
@@ -26,7 +28,13 @@ export async function startSubscriptionApi(options: {
   const readiness = new Readiness();
   readiness.register('postgresql', async () => void (await dataSource.query('select 1')));
   try {
-    const module = SubscriptionApiModule.forRoot({ settings, logger, sealer, dataSource });
+    const module = SubscriptionApiModule.forRoot({
+      settings,
+      logger,
+      sealer,
+      dataSource,
+      ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
+    });
     const app = await createHttpApp(module, { logger, readiness, metrics: new Registry(), configure: serveDocs });
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {

@@ -29,10 +29,12 @@ import { ExplainController } from './deliveries/explain.controller.js';
 import { Explainer } from './deliveries/explainer.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
 import { ClientAccess } from './request/client-access.js';
+import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-sync.js';
 import { WindowRateLimiter } from './request/rate-limiter.js';
+import { RequestCountRepository } from './request/request-count.repository.js';
 import { RequestPipeline } from './request/request-pipeline.js';
 import type { SubscriptionApiSettings } from './settings.js';
-import { ADDRESS_GUARD, LOGGER, RATE_LIMITER, SEALER, SETTINGS } from './tokens.js';
+import { ADDRESS_GUARD, LOGGER, RATE_LIMIT_SYNC_MS, RATE_LIMITER, SEALER, SETTINGS } from './tokens.js';
 import { WebhookSecretController } from './webhook-secrets/webhook-secret.controller.js';
 import { WebhookSecretRepository } from './webhook-secrets/webhook-secret.repository.js';
 import { WebhookSecrets } from './webhook-secrets/webhook-secrets.js';
@@ -46,11 +48,13 @@ export interface SubscriptionApiParts {
   readonly sealer: Sealer;
   /** Connected; stays the caller's to close. */
   readonly dataSource: DataSource;
+  /** Milliseconds between two exchanges of request counts with the other instances. */
+  readonly rateLimitSyncMs?: number;
 }
 
 @Module({})
 export class SubscriptionApiModule {
-  static forRoot({ settings, logger, sealer, dataSource }: SubscriptionApiParts): DynamicModule {
+  static forRoot({ settings, logger, sealer, dataSource, rateLimitSyncMs }: SubscriptionApiParts): DynamicModule {
     const { RATE_LIMIT: limit } = settings;
     const guard = new AddressGuard(settings.ALLOW_DESTINATIONS ?? []);
     return {
@@ -80,6 +84,9 @@ export class SubscriptionApiModule {
             new WebhookClient({ guard, timeoutMs: settings.DELIVERY_TIMEOUT, connectionsPerOrigin: TEST_CONNECTIONS_PER_ORIGIN }),
         },
         { provide: RATE_LIMITER, useValue: limit && new WindowRateLimiter(limit) },
+        { provide: RATE_LIMIT_SYNC_MS, useValue: rateLimitSyncMs ?? DEFAULT_RATE_LIMIT_SYNC_MS },
+        RequestCountRepository,
+        RateLimitSync,
         ApplicationRepository,
         SigningKeyRepository,
         SigningKeys,

@@ -4,3 +4,4 @@ export const LOGGER = Symbol('logger');
 export const SEALER = Symbol('sealer');
 export const ADDRESS_GUARD = Symbol('address-guard');
 export const RATE_LIMITER = Symbol('rate-limiter');
+export const RATE_LIMIT_SYNC_MS = Symbol('rate-limit-sync-ms');

@@ -6,6 +6,7 @@ import { Presence1764000000003 } from './migrations/1764000000003-presence.js';
 import { Dispatch1764000000004 } from './migrations/1764000000004-dispatch.js';
 import { DispatchCommands1764000000005 } from './migrations/1764000000005-dispatch-commands.js';
 import { Roles1764000000006 } from './migrations/1764000000006-roles.js';
+import { RequestCount1764000000009 } from './migrations/1764000000009-request-count.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
 export const MIGRATIONS = [
@@ -15,6 +16,7 @@ export const MIGRATIONS = [
   Dispatch1764000000004,
   DispatchCommands1764000000005,
   Roles1764000000006,
+  RequestCount1764000000009,
 ];
 
 /** Longest that the server works on one statement, in milliseconds. */

@@ -112,7 +112,7 @@ const settings = {
   AGENT_EVENT_LIMIT: z.coerce.number().int().min(0).default(1000).describe('Agent events a client may have. Default 1000.'),
   RATE_LIMIT: rateLimit
     .default({ requests: 6000, windowMs: 60_000 })
-    .describe('REST requests an application may make, as requests/duration, or off. Default 6000/1m.'),
+    .describe('REST requests an application may make over all instances, as requests/duration, or off. Default 6000/1m.'),
   ENCRYPTION_KEY: z
     .string()
     .min(16, 'must have at least 16 characters')

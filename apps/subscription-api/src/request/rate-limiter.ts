@@ -22,34 +22,37 @@ export interface RateLimiter {
   peek(applicationId: number | undefined, now: number): RateState;
 }
 
-/** Counts in memory; windows are aligned to the clock, so that the counts of several instances can be added up. */
+/**
+ * Counts in memory; windows are aligned to the clock, so that the counts of several instances can be added up. What the
+ * others counted is known as of the last {@link learn}: what they let through since is what a limit may be overshot by.
+ */
 export class WindowRateLimiter implements RateLimiter {
   private window = Number.NEGATIVE_INFINITY;
   private counts = new Map<number, number>();
+  private elsewhere: ReadonlyMap<number, number> = NOTHING;
 
-  /** @param elsewhere what other instances counted for an application in the current window */
-  constructor(
-    private readonly limit: RateLimit,
-    private readonly elsewhere: (applicationId: number, window: number) => number = () => 0,
-  ) {}
+  constructor(readonly limit: RateLimit) {}
 
   take(applicationId: number, now: number): RateState {
     this.roll(now);
-    const count = (this.counts.get(applicationId) ?? 0) + 1;
-    this.counts.set(applicationId, count);
-    return this.state(count + this.elsewhere(applicationId, this.window), now);
+    this.counts.set(applicationId, (this.counts.get(applicationId) ?? 0) + 1);
+    return this.state(applicationId, now);
   }
 
   peek(applicationId: number | undefined, now: number): RateState {
     this.roll(now);
-    const count =
-      applicationId === undefined ? 0 : (this.counts.get(applicationId) ?? 0) + this.elsewhere(applicationId, this.window);
-    return this.state(count, now);
+    return this.state(applicationId, now);
   }
 
-  /** What this instance counted in its current window. */
-  snapshot(): { readonly window: number; readonly counts: ReadonlyMap<number, number> } {
+  /** What this instance counted in the current window, which begins at `window` (milliseconds since 1970). */
+  snapshot(now: number): { readonly window: number; readonly counts: ReadonlyMap<number, number> } {
+    this.roll(now);
     return { window: this.window, counts: this.counts };
+  }
+
+  /** Takes over what other instances counted in a window, by application; of a window that is over, nothing. */
+  learn(window: number, elsewhere: ReadonlyMap<number, number>): void {
+    if (window === this.window) this.elsewhere = elsewhere;
   }
 
   private roll(now: number): void {
@@ -57,10 +60,13 @@ export class WindowRateLimiter implements RateLimiter {
     if (window === this.window) return;
     this.window = window;
     this.counts = new Map();
+    this.elsewhere = NOTHING;
   }
 
-  private state(count: number, now: number): RateState {
+  private state(applicationId: number | undefined, now: number): RateState {
     const { requests, windowMs } = this.limit;
+    const count =
+      applicationId === undefined ? 0 : (this.counts.get(applicationId) ?? 0) + (this.elsewhere.get(applicationId) ?? 0);
     return {
       limit: requests,
       remaining: Math.max(0, requests - count),
@@ -69,3 +75,5 @@ export class WindowRateLimiter implements RateLimiter {
     };
   }
 }
+
+const NOTHING: ReadonlyMap<number, number> = new Map();
