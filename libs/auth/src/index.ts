@@ -5,4 +5,4 @@ export { LruCache } from './lru-cache.js';
 export { ACCESS_LEVELS, type AccessLevel, type Principal } from './principal.js';
 export { TokenVerifier } from './token-verifier.js';
 export { signToken, makeSigningKey, type SigningKey } from './token-signer.js';
-export { TOKEN_LIFETIME_SECONDS } from './token.js';
+export { bearerTokenOf, TOKEN_LIFETIME_SECONDS } from './token.js';

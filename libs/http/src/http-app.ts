@@ -9,9 +9,10 @@ import { trackAllowedMethods } from './allowed-methods.js';
 import { ApiError } from './api-error.js';
 import { ApiExceptionFilter } from './api-exception.filter.js';
 import { registerBodyParsers } from './body-parsers.js';
+import { runAnswerHooks } from './before-answer.js';
 import { errorResponse } from './error-response.js';
 import { registerOperations } from './operations.js';
-import { registerSecurityHeaders, setSecurityHeaders } from './security-headers.js';
+import { registerSecurityHeaders } from './security-headers.js';
 import { validationPipe } from './validation.js';
 
 const DEFAULT_BODY_LIMIT = 1024 * 1024;
@@ -23,6 +24,8 @@ const KEEP_ALIVE_MS = 72_000;
 const CLOSE_GRACE_MS = 10_000;
 const IDLE_CHECK_MS = 50;
 const MAX_CONNECTIONS = 10_000;
+/** The longest part of a path that names something, an application, in characters. */
+const MAX_PARAM_LENGTH = 255;
 
 export interface HttpAppOptions {
   readonly logger: Logger;
@@ -43,7 +46,7 @@ export interface HttpAppOptions {
  */
 export async function createHttpApp(module: Type | DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
-    routerOptions: { ignoreTrailingSlash: true },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
     bodyLimit: options.bodyLimit ?? DEFAULT_BODY_LIMIT,
     trustProxy: options.trustProxy ?? false,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -53,10 +56,10 @@ export async function createHttpApp(module: Type | DynamicModule, options: HttpA
     multipart: false,
     logger: false,
     // A URL that the router cannot read: no hook runs for it.
-    frameworkErrors: (error: FastifyError, _request: FastifyRequest, reply: FastifyReply) => {
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       const { httpStatus, body } = errorResponse(error);
-      setSecurityHeaders(reply);
-      void reply.code(httpStatus).type('application/json; charset=utf-8').send(JSON.stringify(body));
+      void reply.code(httpStatus).type('application/json; charset=utf-8');
+      void runAnswerHooks(adapter.getInstance(), request, reply).then(() => reply.send(JSON.stringify(body)));
     },
     clientErrorHandler: answerBrokenRequest,
   });

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { beforeAnswer } from './before-answer.js';
 
 const API_POLICY = "default-src 'none'; frame-ancestors 'none'";
 /** The pages bring their own scripts and nothing from elsewhere; Swagger UI styles its elements inline. */
@@ -7,13 +8,10 @@ const PAGE_POLICY =
 
 /** Headers that keep browsers from guessing types, framing pages, and keeping what an API answered. */
 export function registerSecurityHeaders(instance: FastifyInstance): void {
-  instance.addHook('onSend', (_request, reply, payload, done) => {
-    setSecurityHeaders(reply);
-    done(null, payload);
-  });
+  beforeAnswer(instance, (_request, reply) => setSecurityHeaders(reply));
 }
 
-export function setSecurityHeaders(reply: FastifyReply): void {
+function setSecurityHeaders(reply: FastifyReply): void {
   const isPage = String(reply.getHeader('content-type') ?? '').startsWith('text/html');
   reply.header('x-content-type-options', 'nosniff');
   reply.header('referrer-policy', 'no-referrer');

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { ApplicationRepository } from '#applications';
 import { LruCache, type Principal } from '#auth';
 import { parseId } from '#contracts';
 import { ApiError } from '#http';
-import { ApplicationRepository } from '../applications/application.repository.js';
 import { notFound } from './path-params.js';
 
 const MAX_CLIENTS = 50_000;

@@ -108,29 +108,3 @@ describe('one client and another', () => {
     expect((await api.api('platform', 'GET', '/client/77/agent/local/')).json).toMatchObject([{ id: 1 }]);
   });
 });
-
-describe('the rate limit', () => {
-  it('counts each application for itself, and shows on every response', async () => {
-    const api = await ApiFixture.start({ RATE_LIMIT: { requests: 4, windowMs: 3_600_000 } });
-    const headers = ({ headers: all }: { headers: Headers }) => [all.get('x-ratelimit-limit'), all.get('x-ratelimit-remaining')];
-    const user = (app: ApplicationName) => api.api(app, 'GET', '/user');
-    expect(headers(await call(`${api.url}/api/ver1.0/user`))).toEqual(['4', '4']);
-    expect(headers(await user('demo'))).toEqual(['4', '3']);
-    expect(headers(await api.api('demo', 'GET', '/client/13/limit/'))).toEqual(['4', '2']);
-    expect(headers(await api.api('demo', 'GET', '/nothing'))).toEqual(['4', '4']);
-    await user('demo');
-    expect(headers(await user('demo'))).toEqual(['4', '0']);
-    const refused = await user('demo');
-    expect([refused.status, refused.json]).toEqual([429, expect.objectContaining({ status: 'rate_limit_exceeded' })]);
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect(refused.headers.get('x-ratelimit-reset')).toBe(refused.headers.get('retry-after'));
-    expect(headers(await user('other'))).toEqual(['4', '3']);
-    await api.stop();
-  });
-
-  it('is off', async () => {
-    const api = await ApiFixture.start({ RATE_LIMIT: null });
-    expect((await api.api('demo', 'GET', '/user')).headers.get('x-ratelimit-limit')).toBeNull();
-    await api.stop();
-  });
-});

@@ -1,7 +1,8 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { ApiError } from '#http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { bearerTokenOf, TokenVerifier } from '#auth';
+import { ApiError, beforeAnswer } from '#http';
 import { RATE_LIMITER } from '../tokens.js';
 import { ClientAccess } from './client-access.js';
 import type { RateLimiter, RateState } from './rate-limiter.js';
@@ -18,6 +19,7 @@ export class RequestPipeline implements OnModuleInit {
   constructor(
     private readonly adapterHost: HttpAdapterHost,
     private readonly clientAccess: ClientAccess,
+    private readonly verifier: TokenVerifier,
     @Inject(RATE_LIMITER) private readonly rateLimiter: RateLimiter | null,
   ) {}
 
@@ -25,14 +27,11 @@ export class RequestPipeline implements OnModuleInit {
     const instance = this.adapterHost.httpAdapter.getInstance<FastifyInstance>();
     // preParsing comes after every onRequest hook, where authentication is, whichever was added first.
     instance.addHook('preParsing', (request) => this.enter(request));
-    instance.addHook('onSend', (request, reply, payload, done) => {
-      const state = request.rateState ?? this.rateLimiter?.peek(request.principal?.applicationId, Date.now());
-      if (state) {
-        reply.header('x-ratelimit-limit', state.limit);
-        reply.header('x-ratelimit-remaining', state.remaining);
-        reply.header('x-ratelimit-reset', state.resetSeconds);
-      }
-      done(null, payload);
+    const { rateLimiter } = this;
+    if (!rateLimiter) return;
+    beforeAnswer(instance, (request, reply) => {
+      if (request.rateState) return showRate(reply, request.rateState);
+      return this.countElsewhere(request, reply, rateLimiter).then((state) => showRate(reply, state));
     });
   }
 
@@ -49,4 +48,32 @@ export class RequestPipeline implements OnModuleInit {
     const { client_id } = (request.params ?? {}) as { client_id?: string };
     if (client_id !== undefined) request.clientId = await this.clientAccess.resolve(principal, client_id);
   }
+
+  /**
+   * What was answered before the request got here (unknown routes and methods, too low an access level) or needs no
+   * token counts for the application whose good token it carries; what carries none counts for nobody, who has the whole
+   * limit.
+   */
+  private async countElsewhere(request: FastifyRequest, reply: FastifyReply, limiter: RateLimiter): Promise<RateState> {
+    const applicationId = request.principal?.applicationId ?? (await this.identify(request, reply));
+    const now = Date.now();
+    return applicationId === undefined ? limiter.peek(undefined, now) : limiter.take(applicationId, now);
+  }
+
+  private async identify(request: FastifyRequest, reply: FastifyReply): Promise<number | undefined> {
+    if (reply.statusCode === 401) return undefined; // its token was looked at
+    const token = bearerTokenOf(request.headers.authorization);
+    if (token === undefined) return undefined;
+    try {
+      return (await this.verifier.verify(token))?.applicationId;
+    } catch {
+      return undefined; // the answer is ready; that the database is away changes only whom it counts for
+    }
+  }
+}
+
+function showRate(reply: FastifyReply, { limit, remaining, resetSeconds }: RateState): void {
+  reply.header('x-ratelimit-limit', limit);
+  reply.header('x-ratelimit-remaining', remaining);
+  reply.header('x-ratelimit-reset', resetSeconds);
 }
