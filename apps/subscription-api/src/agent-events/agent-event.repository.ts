@@ -137,6 +137,15 @@ export class AgentEventRepository {
     return { limit: rows[0]?.agent_event_limit ?? this.settings.AGENT_EVENT_LIMIT, used: rows[0]?.agent_event_used ?? 0 };
   }
 
+  /** @param limit null: the setting's; what is there already stays */
+  async setLimit(clientId: number, limit: number | null): Promise<void> {
+    await this.dataSource.query(
+      `insert into subscription.client_usage (client_id, agent_event_limit) values ($1, $2)
+       on conflict (client_id) do update set agent_event_limit = excluded.agent_event_limit`,
+      [clientId, limit],
+    );
+  }
+
   /** Limit, count and insert in one transaction: parallel additions never exceed the limit. */
   private async adding(
     clientId: number,

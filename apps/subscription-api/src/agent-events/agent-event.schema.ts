@@ -91,6 +91,26 @@ export const limitSchema = z
   .object({ agent_event: z.number().int().meta({ example: 1000 }), agent_event_used: z.number().int().meta({ example: 7 }) })
   .meta({ id: 'Limit' });
 
+export type LimitView = z.output<typeof limitSchema>;
+
+/** The column is a PostgreSQL integer. */
+const MAX_LIMIT = 2 ** 31 - 1;
+const LIMIT = `must be a whole number from 0 to ${MAX_LIMIT}, or null`;
+export const limitChangeSchema = z
+  .object(
+    {
+      agent_event: z
+        .int({ error: (issue) => (issue.input === undefined ? 'is required' : LIMIT) })
+        .min(0, LIMIT)
+        .max(MAX_LIMIT, LIMIT)
+        .nullable()
+        .meta({ description: 'null: the limit of all clients, AGENT_EVENT_LIMIT' }),
+    },
+    body,
+  )
+  .meta({ id: 'LimitChange', examples: [{ agent_event: 5000 }] });
+export type LimitChange = z.output<typeof limitChangeSchema>;
+
 export function viewOf(entity: AgentEventEntity): AgentEventView {
   return { url: entity.url, id: entity.id, method: entity.method, event_type: entity.eventType };
 }

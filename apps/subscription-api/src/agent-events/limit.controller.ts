@@ -1,20 +1,44 @@
-import { Controller, Get } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Put } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
+import type { Logger } from '#runtime';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
+import { LOGGER } from '../tokens.js';
 import { AgentEventRepository } from './agent-event.repository.js';
-import { limitSchema } from './agent-event.schema.js';
+import { limitChangeSchema, limitSchema, type LimitChange, type LimitView } from './agent-event.schema.js';
 
 @ApiTags('Agent events')
 @Controller(`${CLIENT_PATH}/limit`)
 export class LimitController {
-  constructor(private readonly agentEvents: AgentEventRepository) {}
+  constructor(
+    private readonly agentEvents: AgentEventRepository,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
 
   @Get()
   @ApiOperation({ summary: 'How many agent events the client may have, and has' })
   @ApiResponse({ status: 200, description: 'The limit', standardSchema: limitSchema })
-  async limit(@ClientId() clientId: number): Promise<unknown> {
+  async limit(@ClientId() clientId: number): Promise<LimitView> {
     const { limit, used } = await this.agentEvents.usage(clientId);
     return { agent_event: limit, agent_event_used: used };
+  }
+
+  @Put()
+  @RequireAccess('platform')
+  @ApiOperation({
+    summary: 'Give the client a limit of its own',
+    description:
+      'Access `platform` only. `null` goes back to the limit of all. A limit below what the client has refuses new agent events and keeps those.',
+  })
+  @ApiResponse({ status: 200, description: 'The limit', standardSchema: limitSchema })
+  async change(
+    @ClientId() clientId: number,
+    @Body({ schema: limitChangeSchema }) { agent_event }: LimitChange,
+    @CurrentPrincipal() { appId: by }: Principal,
+  ): Promise<LimitView> {
+    await this.agentEvents.setLimit(clientId, agent_event);
+    this.logger.info({ client_id: clientId, agent_event, by }, 'limit.changed');
+    return this.limit(clientId);
   }
 }
