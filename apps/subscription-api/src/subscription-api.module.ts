@@ -1,5 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { ApplicationRepository, Applications } from '#applications';
 import { AuthModule } from '#auth';
 import type { Sealer } from '#database';
 import type { Logger } from '#runtime';
@@ -15,7 +16,7 @@ import { StatusFeed } from './agent-status/status-feed.js';
 import { StatusLogRepository } from './agent-status/status-log.repository.js';
 import { AgentController } from './agents/agent.controller.js';
 import { AgentRepository } from './agents/agent.repository.js';
-import { ApplicationRepository } from './applications/application.repository.js';
+import { ApplicationController } from './applications/application.controller.js';
 import { BootstrapApplications } from './applications/bootstrap-applications.js';
 import { CredentialVerifier } from './applications/credential-verifier.js';
 import { SigningKeyRepository } from './applications/signing-key.repository.js';
@@ -63,6 +64,7 @@ export class SubscriptionApiModule {
       controllers: [
         TokenController,
         UserController,
+        ApplicationController,
         AgentEventController,
         LimitController,
         AgentController,
@@ -88,6 +90,7 @@ export class SubscriptionApiModule {
         RequestCountRepository,
         RateLimitSync,
         ApplicationRepository,
+        Applications,
         SigningKeyRepository,
         SigningKeys,
         CredentialVerifier,

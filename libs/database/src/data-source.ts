@@ -6,6 +6,7 @@ import { Presence1764000000003 } from './migrations/1764000000003-presence.js';
 import { Dispatch1764000000004 } from './migrations/1764000000004-dispatch.js';
 import { DispatchCommands1764000000005 } from './migrations/1764000000005-dispatch-commands.js';
 import { Roles1764000000006 } from './migrations/1764000000006-roles.js';
+import { ApplicationRotation1764000000007 } from './migrations/1764000000007-application-rotation.js';
 import { RequestCount1764000000009 } from './migrations/1764000000009-request-count.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
@@ -16,6 +17,7 @@ export const MIGRATIONS = [
   Dispatch1764000000004,
   DispatchCommands1764000000005,
   Roles1764000000006,
+  ApplicationRotation1764000000007,
   RequestCount1764000000009,
 ];
 

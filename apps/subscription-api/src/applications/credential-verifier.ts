@@ -1,26 +1,27 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { ApplicationRepository, hashSecret, verifySecret } from '#applications';
 import { LruCache, type Principal } from '#auth';
+import type { ApplicationEntity } from '#database';
 import { ApiError } from '#http';
-import { ApplicationRepository } from './application.repository.js';
-import { hashSecret, verifySecret } from './secret-hash.js';
 
 const MAX_VERIFIED = 10_000;
-/** A changed or revoked secret goes on giving tokens for at most this long; tokens of revoked applications are refused anyway. */
-const VERIFIED_TTL_MS = 60_000;
+const VERIFIED_TTL_MS = 3_600_000;
 /** Each hash takes 16 MiB and a core: more at a time would only starve the rest. */
 const MAX_HASHING = 2;
 const MAX_WAITING = 500;
 
 /**
- * Checks an application's id and secret. The hash is slow on purpose, and real clients ask for a token before every
- * call, so a pair that was right is remembered for a minute: as an HMAC under a key of this process, never as it came.
+ * Checks an application's id and secret against the application as it is now: a secret that was replaced and an
+ * application that was revoked are refused at once, by every instance. The hash is slow on purpose, and real clients
+ * ask for a token before every call, so that a secret was the one of a hash is remembered: as an HMAC under a key of
+ * this process, never as it came.
  */
 @Injectable()
 export class CredentialVerifier {
   private readonly key = randomBytes(32);
-  private readonly verified = new LruCache<string, Principal>(MAX_VERIFIED);
-  private readonly pending = new Map<string, Promise<Principal | undefined>>();
+  private readonly verified = new LruCache<string, true>(MAX_VERIFIED);
+  private readonly pending = new Map<string, Promise<boolean>>();
   private readonly waiting: (() => void)[] = [];
   private hashing = 0;
   private decoyHash: Promise<string> | undefined;
@@ -29,29 +30,38 @@ export class CredentialVerifier {
 
   /** @returns undefined when the pair is not right, whichever of the two is wrong */
   async verify(appId: string, secret: string): Promise<Principal | undefined> {
-    const pair = createHmac('sha256', this.key).update(`${appId.length}:${appId}:${secret}`).digest('base64');
-    const known = this.verified.get(pair, Date.now());
-    if (known) return known;
-    let checking = this.pending.get(pair);
-    if (!checking) {
-      checking = this.check(appId, secret).finally(() => this.pending.delete(pair));
-      this.pending.set(pair, checking);
+    const application = await this.applications.findByAppId(appId);
+    if (!application || application.revokedAt) {
+      // Costs the same as a wrong secret, so that time does not tell which names exist.
+      await this.isSecretOf(await (this.decoyHash ??= hashSecret(randomBytes(16).toString('hex'))), secret);
+      return undefined;
     }
-    const principal = await checking;
-    if (principal) this.verified.set(pair, principal, Date.now() + VERIFIED_TTL_MS);
-    return principal;
+    if (!(await this.isSecretOfOne(secretHashesOf(application, Date.now()), secret))) return undefined;
+    const { id: applicationId, clientId, access } = application;
+    return { applicationId, appId, clientId, access };
   }
 
-  private async check(appId: string, secret: string): Promise<Principal | undefined> {
-    const application = appId.includes('\0') ? null : await this.applications.findByAppId(appId);
-    const active = application?.revokedAt === null ? application : undefined;
-    const matches = await this.limited(async () => {
-      // An unknown application costs the same as a wrong secret, so that time does not tell which names exist.
-      const hash = active?.secretHash ?? (await (this.decoyHash ??= hashSecret(randomBytes(16).toString('hex'))));
-      return verifySecret(secret, hash);
-    });
-    if (!matches || !active) return undefined;
-    return { applicationId: active.id, appId: active.appId, clientId: active.clientId, access: active.access };
+  private async isSecretOfOne(hashes: readonly string[], secret: string): Promise<boolean> {
+    if (hashes.some((hash) => this.verified.get(this.pairOf(hash, secret), Date.now()))) return true;
+    for (const hash of hashes) if (await this.isSecretOf(hash, secret)) return true;
+    return false;
+  }
+
+  /** Worked out once for callers that come at the same time. */
+  private async isSecretOf(hash: string, secret: string): Promise<boolean> {
+    const pair = this.pairOf(hash, secret);
+    let checking = this.pending.get(pair);
+    if (!checking) {
+      checking = this.limited(() => verifySecret(secret, hash)).finally(() => this.pending.delete(pair));
+      this.pending.set(pair, checking);
+    }
+    const matches = await checking;
+    if (matches) this.verified.set(pair, true, Date.now() + VERIFIED_TTL_MS);
+    return matches;
+  }
+
+  private pairOf(hash: string, secret: string): string {
+    return createHmac('sha256', this.key).update(`${hash} ${secret}`).digest('base64');
   }
 
   private async limited<T>(work: () => Promise<T>): Promise<T> {
@@ -70,4 +80,12 @@ export class CredentialVerifier {
       else this.hashing--;
     }
   }
+}
+
+/** The hashes of the secrets that are good now: the current one, and for a while the one that it replaced. */
+function secretHashesOf(application: ApplicationEntity, now: number): string[] {
+  const { secretHash, previousSecretHash, previousSecretExpiresAt } = application;
+  const previousIsGood =
+    previousSecretHash !== null && previousSecretExpiresAt !== null && previousSecretExpiresAt.getTime() > now;
+  return previousIsGood ? [secretHash, previousSecretHash] : [secretHash];
 }

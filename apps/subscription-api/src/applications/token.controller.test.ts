@@ -1,8 +1,8 @@
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { hashSecret } from '#applications';
 import { call, type Answer } from '../../../../test/support/client.js';
 import { ApiFixture } from '../../../../test/support/subscription-api.js';
-import { hashSecret, verifySecret } from './secret-hash.js';
 
 const FIELDS = { grant_type: 'client_credentials', client_id: 'demo', client_secret: 'demo-secret' };
 const form = (fields: Record<string, string>): FormData => {
@@ -171,15 +171,5 @@ describe('instances that start together', () => {
       expect(Number(rows[0]!.n)).toBeLessThanOrEqual(10);
     });
     await api.stop();
-  });
-});
-
-describe('secret hashes', () => {
-  it('verify their own secret only, and differ each time', async () => {
-    const hash = await hashSecret('secret');
-    expect(hash).toMatch(/^\$scrypt\$ln=14,r=8,p=1\$/);
-    expect(await verifySecret('secret', hash)).toBe(true);
-    expect(await verifySecret('Secret', hash)).toBe(false);
-    expect(await hashSecret('secret')).not.toBe(hash);
   });
 });

@@ -25,6 +25,7 @@ const PATH_PARAMETERS: Readonly<Record<string, PathParameter>> = {
   },
   agent_id: id('The agent', 136),
   event_id: id('The agent event', 7),
+  app_id: { description: 'The application', example: 'crm', schema: { type: 'string', minLength: 1, maxLength: 255 } },
   delivery_id: {
     description: 'The delivery: the `webhook-id` header of its notifications',
     example: '019aa0e5-6b2c-7c3e-9a4f-3f1d2c4b5a69_7',
@@ -63,7 +64,7 @@ export function completeOperations(document: OpenAPIObject): void {
       operation.parameters = [...names.map((name) => parameterOf(name)), ...given];
       // The same handler serves the agent events of one agent and those of all; ids of operations are unique.
       if (path.includes('/agent_events/') && operation.operationId?.endsWith('Delivery')) operation.operationId += 'OfAllAgents';
-      if (path.startsWith('/api/')) addErrors(operation, names.length > 0);
+      if (path.startsWith('/api/')) addErrors(operation, names.length > 0, isCollection(path));
     }
     paths[isCollection(path) ? `${path}/` : path] = item;
   }
@@ -78,12 +79,13 @@ function parameterOf(name: string): ParameterObject {
 
 /** Contract §1: collections are documented with a trailing slash, items and what is done with them without. */
 function isCollection(path: string): boolean {
-  return /\/(event|agent_events|limit|agent_status|delivery|webhook_secret|agent\/\{type\})$/.test(path);
+  return /\/(event|agent_events|limit|agent_status|delivery|webhook_secret|application|agent\/\{type\})$/.test(path);
 }
 
-function addErrors(operation: OperationObject, hasPathParameters: boolean): void {
+function addErrors(operation: OperationObject, hasPathParameters: boolean, isCollection: boolean): void {
   const statuses = ['401', '429', '500', '503'];
-  if (hasPathParameters) statuses.push('403', '404');
+  if (hasPathParameters || isCollection) statuses.push('403');
+  if (hasPathParameters) statuses.push('404');
   if (operation.requestBody) statuses.push('400', '413', '415');
   if (operation.parameters?.some((one) => 'in' in one && one.in === 'query')) statuses.push('400');
   for (const status of statuses) {
