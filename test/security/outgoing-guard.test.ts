@@ -6,6 +6,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AddressGuard, buildRequest, encodePairs, generateSecret, signingKey, WebhookClient } from '#webhook';
 import { DnsServer } from '../support/dns-server.js';
+import { DispatcherWorld } from '../support/dispatcher-world.js';
+import { eventually } from '../support/poll.js';
 import { RecordingReceiver } from '../support/receiver.js';
 import { SELF_SIGNED } from '../support/self-signed.js';
 
@@ -138,6 +140,36 @@ describe('the outgoing guard, where connections are made', () => {
     expect(hits.inside).toBe(0);
   });
 
+  it('connects to ports that are allowed only, by name and by address', async () => {
+    dns.set('ports.test', () => [PUBLIC]);
+    const narrow = new WebhookClient({
+      guard: new AddressGuard([PUBLIC], [{ from: port, to: port }]),
+      timeoutMs: 3000,
+      connectionsPerOrigin: 2,
+      lookupHost: dns.lookup,
+    });
+    try {
+      for (const method of ['GET', 'POST'] as const) {
+        for (const host of ['ports.test', PUBLIC]) {
+          expect(await narrow.send(request(`http://${host}:${port}/`, method))).toMatchObject({ status: 200 });
+          for (const [url, refusedPort] of [
+            [`http://${host}:${port - 1}/`, port - 1],
+            [`http://${host}/`, 80],
+            [`https://${host}/`, 443],
+          ] as const) {
+            expect(await narrow.send(request(url, method))).toMatchObject({
+              error: `destination port ${refusedPort} is not allowed`,
+            });
+          }
+        }
+      }
+    } finally {
+      await narrow.close();
+    }
+    // Nobody was asked for the address of what was refused.
+    expect([hits, dns.questions('ports.test')]).toEqual([{ outside: 4, inside: 0 }, 2]);
+  });
+
   it('takes no certificate that nobody vouches for', async () => {
     let seen = 0;
     const server = createHttpsServer(SELF_SIGNED, (_request, response) => {
@@ -150,6 +182,28 @@ describe('the outgoing guard, where connections are made', () => {
     expect(await client.send(request(url))).toMatchObject({ error: 'TLS: self-signed certificate' });
     await once(server.close(), 'close');
     expect(seen).toBe(0);
+  });
+});
+
+describe('an agent event that was registered before DESTINATION_PORTS were narrowed', () => {
+  it('fails visibly', async () => {
+    const world = await DispatcherWorld.create();
+    const receiver = await RecordingReceiver.start();
+    try {
+      const event = await world.subscribe(136, `${receiver.url}/`);
+      await world.start({ DESTINATION_PORTS: [{ from: 443, to: 443 }], DELIVERY_RETRY_SCHEDULE: [20] });
+      await world.change(136);
+      const error = `destination port ${new URL(receiver.url).port} is not allowed`;
+      await eventually('it to be given up', async () => (await world.attempts(event)).at(-1)?.outcome === 'failed');
+      expect(await world.attempts(event)).toMatchObject([
+        { outcome: 'retry', error },
+        { outcome: 'failed', error },
+      ]);
+      expect(receiver.requests).toEqual([]);
+    } finally {
+      await world.remove();
+      await receiver.stop();
+    }
   });
 });
 

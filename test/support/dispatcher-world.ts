@@ -56,6 +56,7 @@ export class DispatcherWorld {
         HOST: '127.0.0.1',
         DISPATCHER_PORT: 0,
         ALLOW_DESTINATIONS: ['127.0.0.0/8'],
+        DESTINATION_PORTS: [{ from: 1, to: 65_535 }],
         DELIVERY_RETRY_SCHEDULE: [50, 100, 100, 100, 100],
         DELIVERY_WINDOW: 60_000,
         DELIVERY_TIMEOUT: 500,

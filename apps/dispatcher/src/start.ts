@@ -28,6 +28,7 @@ export interface DispatcherOptions {
     | 'HOST'
     | 'DISPATCHER_PORT'
     | 'ALLOW_DESTINATIONS'
+    | 'DESTINATION_PORTS'
     | 'DELIVERY_RETRY_SCHEDULE'
     | 'DELIVERY_WINDOW'
     | 'DELIVERY_TIMEOUT'
@@ -55,7 +56,7 @@ export function startDispatcher(options: DispatcherOptions): Promise<RunningServ
 async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<string> {
   const { settings, bus, logger } = options;
   undo.push(() => bus.close());
-  const guard = new AddressGuard(settings.ALLOW_DESTINATIONS);
+  const guard = new AddressGuard(settings.ALLOW_DESTINATIONS, settings.DESTINATION_PORTS);
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(

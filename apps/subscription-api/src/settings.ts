@@ -9,6 +9,7 @@ export type SubscriptionApiSettings = Pick<
   | 'SUBSCRIPTION_API_PORT'
   | 'BOOTSTRAP_APPS'
   | 'ALLOW_DESTINATIONS'
+  | 'DESTINATION_PORTS'
   | 'AGENT_EVENT_LIMIT'
   | 'RATE_LIMIT'
   | 'ENCRYPTION_KEY'

@@ -57,7 +57,7 @@ export interface SubscriptionApiParts {
 export class SubscriptionApiModule {
   static forRoot({ settings, logger, sealer, dataSource, rateLimitSyncMs }: SubscriptionApiParts): DynamicModule {
     const { RATE_LIMIT: limit } = settings;
-    const guard = new AddressGuard(settings.ALLOW_DESTINATIONS ?? []);
+    const guard = new AddressGuard(settings.ALLOW_DESTINATIONS ?? [], settings.DESTINATION_PORTS);
     return {
       module: SubscriptionApiModule,
       imports: [AuthModule.forRoot({ dataSource })],

@@ -22,15 +22,25 @@ describe('settings', () => {
       readSettings({
         DELIVERY_RETRY_SCHEDULE: '50ms, 1.5s',
         ALLOW_DESTINATIONS: '10.0.0.0/8, ::1',
+        DESTINATION_PORTS: '80, 443,1024-65535',
         RATE_LIMIT: 'off',
         BOOTSTRAP_APPS: '[{"app_id":"a","secret":"s","client_id":"12","access":"all"}]',
       }),
     ).toMatchObject({
       DELIVERY_RETRY_SCHEDULE: [50, 1500],
       ALLOW_DESTINATIONS: ['10.0.0.0/8', '::1'],
+      DESTINATION_PORTS: [
+        { from: 80, to: 80 },
+        { from: 443, to: 443 },
+        { from: 1024, to: 65_535 },
+      ],
       RATE_LIMIT: null,
       BOOTSTRAP_APPS: [{ app_id: 'a', secret: 's', client_id: 12, access: 'all' }],
     });
+  });
+
+  it.each(['x', '0', '65536', '443-80', '80-', '-80', '1-2-3', '8e1', '!25'])('refuses the ports %s', (text) => {
+    expect(() => readSettings({ DESTINATION_PORTS: `443,${text}` })).toThrow(`DESTINATION_PORTS: "${text}" is neither`);
   });
 
   it('counts an empty value as unset', () => {

@@ -25,6 +25,16 @@ const commaList = z.string().transform((text) =>
 
 const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535);
 
+const ports = commaList.transform((parts, context) =>
+  parts.map((part) => {
+    const [from = '', to = from] = part.split('-').map((text) => text.trim());
+    const range = { from: Number(from), to: Number(to) };
+    const isRange = /^\d+( *- *\d+)?$/.test(part) && range.from >= 1 && range.from <= range.to && range.to <= 65_535;
+    if (!isRange) context.addIssue({ code: 'custom', message: `"${part}" is neither a port nor a range such as 1024-65535` });
+    return range;
+  }),
+);
+
 const rateLimit = z.string().transform((text, context) => {
   if (text === 'off') return null; // not undefined, which would be the default
   const match = /^(\d+)\/(\d+(?:ms|s|m|h|d))$/.exec(text);
@@ -97,6 +107,11 @@ const settings = {
     .optional()
     .describe(
       'CIDRs that notifications may go to although they are not public, comma-separated. Default: none; 127.0.0.0/8,::1 for the all-in-one on loopback.',
+    ),
+  DESTINATION_PORTS: ports
+    .default([{ from: 1, to: 65_535 }])
+    .describe(
+      'Ports that notifications may go to, on any address: ports and ranges, comma-separated, such as 80,443,1024-65535. Default 1-65535.',
     ),
   DELIVERY_RETRY_SCHEDULE: z
     .string()

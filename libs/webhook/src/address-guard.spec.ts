@@ -37,6 +37,22 @@ const ALLOWED = [
 describe('the address guard', () => {
   const guard = new AddressGuard();
 
+  it('allows every port, or those in its ranges', () => {
+    for (const port of [1, 25, 80, 443, 65_535]) expect(guard.allowsPort(port)).toBe(true);
+    const some = new AddressGuard(
+      ['127.0.0.0/8'],
+      [
+        { from: 443, to: 443 },
+        { from: 8000, to: 8999 },
+      ],
+    );
+    expect([25, 80, 442, 443, 444, 7999, 8000, 8999, 9000].filter((port) => some.allowsPort(port))).toEqual([443, 8000, 8999]);
+    expect(checkUrl('https://example.com/', some)).toBeUndefined();
+    expect(checkUrl('http://example.com:8080/', some)).toBeUndefined();
+    expect(checkUrl('http://example.com/', some)).toBe('destination port 80 is not allowed');
+    expect(checkUrl('http://127.0.0.1:25/', some)).toBe('destination port 25 is not allowed'); // exempt by its address only
+  });
+
   it.each(REFUSED)('refuses %s', (address) => {
     expect(guard.allows(address)).toBe(false);
     expect(isPublicAddress(address)).toBe(false);

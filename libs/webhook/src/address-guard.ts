@@ -1,16 +1,23 @@
 import ipaddr from 'ipaddr.js';
 import { StartError } from '#runtime';
 
+/** A range of ports, both ends included. */
+export interface PortRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** Public by its range, but it is the host that a virtual machine on Azure asks for its secrets. */
 const AZURE_HOST = '168.63.129.16';
 /** All that the registries have given out of IPv6; what lies outside is reserved, whether it has a name or not. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+const ALL_PORTS: readonly PortRange[] = [{ from: 1, to: 65_535 }];
 const NAT64 = ipaddr.IPv6.parseCIDR('64:ff9b::/96');
 
 /**
- * Decides which addresses notifications may go to: contract §7.6. Pure; it sees addresses, never names, so it must be
+ * Decides which addresses and ports notifications may go to: contract §7.6. Pure; it sees addresses, never names, so it must be
  * asked about the address that is really connected to.
  */
 export class AddressGuard {
@@ -18,9 +25,13 @@ export class AddressGuard {
 
   /**
    * @param allow CIDRs or addresses that are allowed although they are not public: ALLOW_DESTINATIONS
+   * @param ports those that are allowed, on exempt addresses too: DESTINATION_PORTS
    * @throws StartError that names the entry that is no CIDR
    */
-  constructor(allow: readonly string[] = []) {
+  constructor(
+    allow: readonly string[] = [],
+    private readonly ports: readonly PortRange[] = ALL_PORTS,
+  ) {
     this.exempt = allow.map(parseExemption);
   }
 
@@ -30,6 +41,16 @@ export class AddressGuard {
     const parsed = unwrap(ipaddr.parse(address));
     return isPublic(parsed) || this.exempt.some((range) => parsed.kind() === range[0].kind() && parsed.match(range));
   }
+
+  /** Whether a connection to this port may be made. */
+  allowsPort(port: number): boolean {
+    return this.ports.some(({ from, to }) => from <= port && port <= to);
+  }
+}
+
+/** The port that a URL leads to, where none is written too. */
+export function portOf({ protocol, port }: { readonly protocol: string; readonly port: string | number }): number {
+  return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
 
 /** Whether an IP address is public unicast, seen through IPv4-mapped and NAT64 forms. */

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { AddressGuard } from './address-guard.js';
+import { portOf, type AddressGuard } from './address-guard.js';
 
 /** Longest url of an agent event, in characters: contract §3. */
 export const MAX_URL_LENGTH = 2048;
@@ -20,9 +20,11 @@ export function checkUrl(url: string, guard: AddressGuard): string | undefined {
     return 'must not contain control characters, or spaces at its ends';
   }
   if (!/^https?:\/\/[^/\\]/i.test(url) || !URL.canParse(url)) return 'must be an absolute http:// or https:// URL';
-  const { username, password, hostname, port } = new URL(url);
+  const parsed = new URL(url);
+  const { username, password, hostname, port } = parsed;
   if (username !== '' || password !== '') return 'must not contain credentials';
   if (port === '0') return 'must not use port 0';
+  if (!guard.allowsPort(portOf(parsed))) return `destination port ${portOf(parsed)} is not allowed`;
   const address = addressOf(hostname);
   if (address !== undefined && !guard.allows(address)) return `destination ${address} is not a public address`;
   return undefined;

@@ -1,4 +1,4 @@
-export { AddressGuard, isPublicAddress } from './address-guard.js';
+export { AddressGuard, isPublicAddress, type PortRange } from './address-guard.js';
 export { checkUrl, MAX_URL_LENGTH } from './check-url.js';
 export { buildRequest, deliveryId, targetOf, type Notification, type Target, type WebhookRequest } from './notification.js';
 export { encodePairs, type NotifiedChange } from './pairs.js';

@@ -1,7 +1,7 @@
 import { lookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, buildConnector, type Dispatcher } from 'undici';
-import type { AddressGuard } from './address-guard.js';
+import { portOf, type AddressGuard } from './address-guard.js';
 import { MAX_KEPT_BYTES } from './failure.js';
 
 /** Longest that a connection may take to come up, in milliseconds: contract §6. */
@@ -10,11 +10,16 @@ export const CONNECT_TIMEOUT_MS = 5000;
 const MAX_DRAINED_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 4000;
 
-/** The destination's address is one that notifications do not go to. */
+/** The destination's address or port is one that notifications do not go to. */
 export class DestinationRefusedError extends Error {
   override readonly name = 'DestinationRefusedError';
-  constructor(readonly address: string) {
-    super(`destination ${address} is not a public address`);
+
+  static address(address: string): DestinationRefusedError {
+    return new DestinationRefusedError(`destination ${address} is not a public address`);
+  }
+
+  static port(port: number): DestinationRefusedError {
+    return new DestinationRefusedError(`destination port ${port} is not allowed`);
   }
 }
 
@@ -44,9 +49,11 @@ export function createGuardedAgent(guard: AddressGuard, connections: number, loo
     headersTimeout: 0,
     bodyTimeout: 0,
     connect: (options, callback) => {
+      const port = portOf(options);
+      if (!guard.allowsPort(port)) callback(DestinationRefusedError.port(port), null);
       // A literal address is connected to without a lookup.
-      if (isIP(options.hostname) && !guard.allows(options.hostname))
-        callback(new DestinationRefusedError(options.hostname), null);
+      else if (isIP(options.hostname) && !guard.allows(options.hostname))
+        callback(DestinationRefusedError.address(options.hostname), null);
       else connect(options, callback);
     },
   });
@@ -59,7 +66,7 @@ function guardedLookup(guard: AddressGuard, lookupHost: HostLookup): LookupFunct
       if (error) return void callback(error, '', 0);
       const allowed = found.filter(({ address }) => guard.allows(address));
       const [first] = allowed;
-      if (!first) callback(new DestinationRefusedError(found[0]?.address ?? hostname), '', 0);
+      if (!first) callback(DestinationRefusedError.address(found[0]?.address ?? hostname), '', 0);
       else if (options.all) callback(null, allowed);
       else callback(null, first.address, first.family);
     });
