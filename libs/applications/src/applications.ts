@@ -7,6 +7,8 @@ import type { NewApplication } from './new-application.js';
 import { hashSecret } from './secret-hash.js';
 
 const SECRET_BYTES = 32;
+/** Longest that a replaced secret may go on: a day. */
+export const MAX_KEEP_PREVIOUS_SECONDS = 86_400;
 
 /** A registered application as the REST API and the command show it. */
 export interface Application {

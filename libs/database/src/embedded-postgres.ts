@@ -15,6 +15,8 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 const SUPERUSER = 'rollcall';
 const SYSTEM_USER = 'postgres';
+/** Of the lock file that a server keeps while it runs, counted from 0. */
+const PORT_LINE = 3;
 
 interface Binaries {
   readonly initdb: string;
@@ -72,9 +74,27 @@ export class EmbeddedPostgres {
     return server;
   }
 
+  /**
+   * Finds the server that another process runs on a data directory.
+   *
+   * @returns the connection URL of its database `rollcall`; undefined: none was started there, or it was stopped
+   * @throws EmbeddedPostgresError when its files cannot be read
+   */
+  static async findRunning(dataDir: string): Promise<string | undefined> {
+    const directory = resolve(dataDir);
+    try {
+      const lock = await readFile(join(directory, 'postgres', 'postmaster.pid'), 'utf8');
+      const password = await readFile(join(directory, 'postgres.password'), 'utf8');
+      return urlOf(password.trim(), lock.split('\n')[PORT_LINE]!, 'rollcall');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw new EmbeddedPostgresError(`The PostgreSQL under ${directory} cannot be looked up: ${reasonOf(error)}`);
+    }
+  }
+
   /** Connection URL of a database of this server, as its superuser. */
   url(database = 'rollcall'): string {
-    return `postgresql://${SUPERUSER}:${this.password}@127.0.0.1:${this.port}/${database}`;
+    return urlOf(this.password, this.port, database);
   }
 
   /** Creates a database unless it is there. */
@@ -218,6 +238,10 @@ export class EmbeddedPostgres {
       ? ` (run as root, PostgreSQL works as the user "${SYSTEM_USER}", which must be able to enter this directory and the installation; or run as an ordinary user)`
       : '';
   }
+}
+
+function urlOf(password: string, port: number | string, database: string): string {
+  return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`;
 }
 
 async function findBinaries(): Promise<Binaries> {

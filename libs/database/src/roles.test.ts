@@ -100,6 +100,7 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
   it('never sees a private key or a secret’s hash that is not its own', async () => {
     const api = role === 'rollcall_subscription_api';
     expect(await codeOf('select private_jwk_sealed from access.signing_key')).toBe(api ? undefined : DENIED);
-    expect(await codeOf('select secret_hash from access.application')).toBe(api ? undefined : DENIED);
+    for (const column of ['secret_hash', 'previous_secret_hash'])
+      expect(await codeOf(`select ${column} from access.application`)).toBe(api ? undefined : DENIED);
   });
 });

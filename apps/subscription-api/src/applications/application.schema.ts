@@ -1,5 +1,6 @@
 import type { ApiBodyOptions } from '@nestjs/swagger';
 import { z } from 'zod';
+import { MAX_KEEP_PREVIOUS_SECONDS } from '#applications';
 import { ACCESS_LEVELS } from '#auth';
 import { ID_LIMIT } from '#contracts';
 import { integerParam, pagingSchema } from '../request/paging.js';
@@ -43,9 +44,6 @@ export const tokenRequestJsonSchema: JsonSchema = {
   },
 };
 
-/** Longest that a replaced secret may go on, in seconds: a day. */
-const MAX_KEEP_SECONDS = 86_400;
-
 const shown = {
   app_id: z.string().meta({ example: 'crm' }),
   client_id: z.number().int().meta({ example: 12 }),
@@ -68,7 +66,7 @@ export const applicationQuerySchema = pagingSchema.extend({
 });
 export type ApplicationQuery = z.output<typeof applicationQuerySchema>;
 
-const KEEP = `must be a whole number from 0 to ${MAX_KEEP_SECONDS}`;
+const KEEP = `must be a whole number from 0 to ${MAX_KEEP_PREVIOUS_SECONDS}`;
 /** The body of a rotation, which may be left out. */
 export const rotationSchema = z
   .object(
@@ -76,7 +74,7 @@ export const rotationSchema = z
       keep_previous_for: z
         .int({ error: KEEP })
         .min(0, KEEP)
-        .max(MAX_KEEP_SECONDS, KEEP)
+        .max(MAX_KEEP_PREVIOUS_SECONDS, KEEP)
         .default(0)
         .meta({ description: 'Seconds that the replaced secret goes on' }),
     },

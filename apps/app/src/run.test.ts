@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { verifySecret } from '#applications';
+import pg from 'pg';
+import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { run } from './run.js';
+
+interface Outcome {
+  readonly code: number;
+  readonly out: string;
+  readonly error: string;
+}
+
+describe('the command', () => {
+  let database: TestDatabase;
+  let pool: pg.Pool;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    pool = new pg.Pool({ connectionString: database.url, max: 1 });
+  });
+
+  afterAll(async () => {
+    await pool.end();
+    await database.drop();
+  });
+
+  async function app(line: string, url: string | undefined = database.url): Promise<Outcome> {
+    let out = '';
+    let error = '';
+    const code = await run(line.split(' '), {
+      readSettings: () => ({ DATABASE_URL: url, DATA_DIR: '/nonexistent' }),
+      write: (text) => void (out += text),
+      writeError: (text) => void (error += text),
+    });
+    return { code, out, error };
+  }
+
+  async function hashes(
+    appId: string,
+  ): Promise<{ secret_hash: string; previous_secret_hash: string | null; lasts: number | null }> {
+    const { rows } = await pool.query<{ secret_hash: string; previous_secret_hash: string | null; lasts: number | null }>(
+      `select secret_hash, previous_secret_hash, extract(epoch from previous_secret_expires_at - now())::float8 as lasts
+       from access.application where app_id = $1`,
+      [appId],
+    );
+    return rows[0]!;
+  }
+
+  it('registers an application and shows its secret, for people and as JSON', async () => {
+    const { code, out, error } = await app('create crm --client 12 --access call_api');
+    expect([code, error]).toEqual([0, '']);
+    expect(out).toMatch(
+      /^app_id {6}crm\nclient_id {3}12\naccess {6}call_api\ncreated_at {2}\S+Z\nsecret {6}[\w-]{43}\n\nKeep the secret/,
+    );
+    const secret = /secret +(\S+)/.exec(out)![1]!;
+    expect(await verifySecret(secret, (await hashes('crm')).secret_hash)).toBe(true);
+
+    const json = JSON.parse((await app('create billing --client 13 --access all --json')).out) as object;
+    expect(Object.keys(json)).toEqual(['app_id', 'client_id', 'access', 'created_at', 'revoked_at', 'secret']);
+
+    const taken = await app('create crm --client 12 --access all');
+    expect(taken).toEqual({ code: 1, out: '', error: 'crm: is taken\n' });
+  });
+
+  it('lists them, of all clients or of one', async () => {
+    const { code, out } = await app('list');
+    expect(code).toBe(0);
+    expect(out.split('\n').map((line) => line.split(/ +/).slice(0, 3).join(' '))).toEqual([
+      'app_id client_id access',
+      'crm 12 call_api',
+      'billing 13 all',
+      '',
+    ]);
+    expect(out).not.toContain('secret');
+    expect(JSON.parse((await app('list --client 13 --json')).out)).toEqual([
+      expect.objectContaining({ app_id: 'billing', revoked_at: null }),
+    ]);
+    expect((await app('list --client 99 --json')).out).toBe('[]\n');
+  });
+
+  it('rotates a secret, and keeps the old one only where told to', async () => {
+    const before = await hashes('crm');
+    const { secret } = JSON.parse((await app('rotate crm --json --keep-previous-for 3600')).out) as { secret: string };
+    const after = await hashes('crm');
+    expect(await verifySecret(secret, after.secret_hash)).toBe(true);
+    expect(after.previous_secret_hash).toBe(before.secret_hash);
+    expect(after.lasts).toBeGreaterThan(3500);
+    expect(after.lasts).toBeLessThan(3700);
+    await app('rotate crm');
+    expect(await hashes('crm')).toMatchObject({ previous_secret_hash: null, lasts: null });
+  });
+
+  it('revokes one, and then finds it no more', async () => {
+    const { code, out } = await app('revoke crm');
+    expect([code, out]).toEqual([0, expect.stringMatching(/revoked_at {2}\S+Z/)]);
+    const gone = { code: 1, out: '', error: 'crm: there is no such application, or it is revoked\n' };
+    expect([await app('revoke crm'), await app('rotate crm')]).toEqual([gone, gone]);
+    expect((await app('revoke nobody')).code).toBe(1);
+  });
+
+  it('explains itself, and what is wrong', async () => {
+    expect(await app('--help')).toEqual({ code: 0, out: expect.stringContaining('npm run app -- create') as string, error: '' });
+    const wrong = await app('create');
+    expect([wrong.code, wrong.out]).toEqual([2, '']);
+    expect(wrong.error).toMatch(/^app_id: is required\n[^]*npm run app -- create/);
+    const away = await app('list', 'postgresql://nobody@127.0.0.1:1/none');
+    expect([away.code, away.error]).toEqual([1, expect.stringMatching(/^The database cannot be used: .+\n$/)]);
+  });
+
+  it('needs a database, and says so in one line', async () => {
+    let error = '';
+    const nothing = { readSettings: () => ({ DATABASE_URL: undefined, DATA_DIR: '/nonexistent' }), write: () => undefined };
+    expect(await run(['list'], { ...nothing, writeError: (text) => void (error += text) })).toBe(1);
+    expect(error).toMatch(/^DATABASE_URL: is required: .+\n$/);
+  });
+});
