@@ -114,6 +114,24 @@ describe('agent events', () => {
     }
   });
 
+  it.each(['ftp://example.com/x', 'http://user:pass@example.com/', 'https://10.0.0.1/', 'http://example.com:0/'])(
+    'tell that %s is wrong together with what else is',
+    async (url) => {
+      const body = { url, method: 'PUT', event_type: null, agent_type: 'none' };
+      for (const [method, path] of [
+        ['POST', '/client/@me/agent/local/136/event/'],
+        ['PUT', await existing()],
+        ['POST', '/client/@me/agent_events/'],
+      ] as const) {
+        const { status, json } = await api.api('demo', method, path, body);
+        const fields = ['url', 'event_type', 'method', ...(path.includes('agent_events') ? ['agent_type'] : [])];
+        expect([status, Object.keys((json as { errors: object }).errors)]).toEqual([400, fields]);
+      }
+      const twice = await api.api('demo', 'POST', '/client/@me/agent_events/', { ...body, url: `https://10.0.0.1/ ` });
+      expect((twice.json as { errors: { url: string[] } }).errors.url).toHaveLength(1);
+    },
+  );
+
   let existingPath: string | undefined;
   async function existing(): Promise<string> {
     existingPath ??= `/client/@me/agent/local/136/event/${await add('/client/@me/agent/local/136/event')}`;
