@@ -124,6 +124,13 @@ describe('secrets, over a whole run', () => {
     ] as const) {
       secrets.add(await fetchToken(system.urls, id, secret));
     }
+    // Made here, shown once: at registration and at rotation.
+    for (const path of ['/application/', '/application/crm/secret']) {
+      const answer = await platform.api('POST', path, { app_id: 'crm', client_id: 12, access: 'all', keep_previous_for: 3600 });
+      const { secret } = answer.json as { secret: string };
+      expect(secret).toMatch(/^[\w-]{43}$/);
+      secrets.add(secret).add(await fetchToken(system.urls, 'crm', secret));
+    }
     const token = `${system.urls.subscriptionApi}/oauth/token`;
     const query = new URLSearchParams({ grant_type: 'client_credentials', client_id: 'tenant', client_secret: WRONG_SECRET });
     const basic = Buffer.from(`tenant:${WRONG_SECRET}`).toString('base64');

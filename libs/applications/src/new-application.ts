@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ACCESS_LEVELS } from '#auth';
-import { isId, parseId } from '#contracts';
+import { ID_LIMIT, isId, parseId } from '#contracts';
 
 const MAX_APP_ID_LENGTH = 255;
 const CLIENT_ID = 'must be a whole number from 0 to 4294967295';
@@ -20,7 +20,13 @@ const clientIdSchema = z
     }
     return id;
   })
-  .meta({ description: 'The client that it belongs to; a decimal string is read too', example: 12 });
+  .meta({
+    description: 'The client that it belongs to; a decimal string is read too',
+    type: 'integer',
+    minimum: 0,
+    maximum: ID_LIMIT - 1,
+    example: 12,
+  });
 
 /** An application that is to be registered: contract §2. */
 export const newApplicationSchema = z

@@ -10,6 +10,7 @@ import {
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { ApiError } from '#http';
 import type { Logger } from '#runtime';
+import { errorSchema } from '../docs/error.schema.js';
 import { rangeOf } from '../request/paging.js';
 import { notFound } from '../request/path-params.js';
 import { API_PREFIX } from '../request/paths.js';
@@ -94,7 +95,7 @@ export class ApplicationController {
       'For good: it gets no more tokens, and those that it has are refused within 3 seconds. Its name stays taken, its agent events stay. An application cannot revoke itself, so that the last one of the platform is not locked out by accident.',
   })
   @ApiResponse({ status: 204, description: 'Revoked' })
-  @ApiResponse({ status: 400, description: 'It is the calling application: `validation_error`' })
+  @ApiResponse({ status: 400, description: 'It is the calling application: `validation_error`', standardSchema: errorSchema })
   async revoke(@Param('app_id') appId: string, @CurrentPrincipal() { appId: by }: Principal): Promise<void> {
     if (appId === by) throw ApiError.invalid('app_id', 'is the calling application, which cannot revoke itself');
     if (!(await this.applications.revoke(appId))) throw notFound('not_found');

@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AllInOne, makeDataDirectory } from '../support/all-in-one.js';
+import { RestClient } from '../support/client.js';
+import { eventually } from '../support/poll.js';
+
+const run = promisify(execFile);
+
+describe('the command for applications', () => {
+  let system: AllInOne;
+
+  beforeAll(async () => {
+    system = await AllInOne.start();
+  });
+
+  afterAll(async () => {
+    await system.remove();
+  });
+
+  /** Runs the command as `npm run app` and the image do. */
+  async function app(args: readonly string[], dataDir = system.dataDir): Promise<{ code: number; out: string; error: string }> {
+    const main = join(process.cwd(), 'dist', 'apps', 'app', 'main.js');
+    const env = { PATH: process.env['PATH'] ?? '', DATA_DIR: dataDir };
+    try {
+      const { stdout, stderr } = await run(process.execPath, [main, ...args], { env });
+      return { code: 0, out: stdout, error: stderr };
+    } catch (error) {
+      const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
+      return { code, out: stdout, error: stderr };
+    }
+  }
+
+  it('works on the database of the all-in-one that is running', async () => {
+    const created = await app(['create', 'crm', '--client', '77', '--access', 'all', '--json']);
+    expect([created.code, created.error]).toEqual([0, '']);
+    const { secret } = JSON.parse(created.out) as { secret: string };
+    const crm = await RestClient.create(system.urls, 'crm', secret);
+    expect((await crm.api('GET', '/user')).json).toMatchObject({ login: 'crm', client_id: 77, admin: false });
+
+    expect((await app(['list'])).out).toMatch(/^app_id +client_id[^]*\nplatform +12 +platform[^]*\ncrm +77 +all /);
+    const renewed = JSON.parse((await app(['rotate', 'crm', '--json'])).out) as { secret: string };
+    await expect(RestClient.create(system.urls, 'crm', secret)).rejects.toThrow('401');
+    await RestClient.create(system.urls, 'crm', renewed.secret);
+
+    expect((await app(['revoke', 'crm'])).code).toBe(0);
+    await expect(RestClient.create(system.urls, 'crm', renewed.secret)).rejects.toThrow('401');
+    await eventually('401', async () => (await crm.api('GET', '/user')).status === 401, 5000);
+    expect((await app(['revoke', 'crm'])).code).toBe(1);
+  });
+
+  it('ends with 2 and its help where it is called wrongly, and says what database it needs', async () => {
+    const wrong = await app(['create', 'crm']);
+    expect([wrong.code, wrong.out]).toEqual([2, '']);
+    expect(wrong.error).toMatch(/^--client: is required\n--access: is required\n\n[^]*npm run app -- create/);
+    expect((await app(['--help'])).code).toBe(0);
+    const empty = await makeDataDirectory();
+    const nowhere = await app(['list'], empty);
+    await rm(empty, { recursive: true });
+    expect([nowhere.code, nowhere.out]).toEqual([1, '']);
+    expect(nowhere.error).toMatch(/^DATABASE_URL: is required: .+\n$/);
+  });
+});
