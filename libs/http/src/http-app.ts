@@ -18,6 +18,7 @@ import { validationPipe } from './validation.js';
 const DEFAULT_BODY_LIMIT = 1024 * 1024;
 /** Longest that a client may take to send a request, in milliseconds; who trickles bytes is cut off. */
 const REQUEST_TIMEOUT_MS = 30_000;
+const CONNECTION_CHECK_MS = 30_000;
 /** Longer than the idle timeout of common proxies (60 s), so that they never send into a connection we just closed. */
 const KEEP_ALIVE_MS = 72_000;
 /** Requests that are in flight when the service stops have this long, in milliseconds. */
@@ -36,6 +37,10 @@ export interface HttpAppOptions {
   readonly bodyLimit?: number;
   /** Whether `X-Forwarded-*` of whoever connects is believed. */
   readonly trustProxy?: boolean;
+  /** Longest that a client may take to send a request, in milliseconds; 30 s by default. */
+  readonly requestTimeoutMs?: number;
+  /** How often connections are looked at for that, in milliseconds; 30 s by default, as Node has it. */
+  readonly connectionCheckMs?: number;
   /** Adds hooks and routes before the module's own are registered. */
   readonly configure?: (app: NestFastifyApplication) => void | Promise<void>;
 }
@@ -45,13 +50,14 @@ export interface HttpAppOptions {
  * health, metrics. Initialised, so that `inject` works; not listening yet.
  */
 export async function createHttpApp(module: Type | DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
+  const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
   const adapter = new FastifyAdapter({
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
     bodyLimit: options.bodyLimit ?? DEFAULT_BODY_LIMIT,
     trustProxy: options.trustProxy ?? false,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    http: { headersTimeout: REQUEST_TIMEOUT_MS },
+    http: { headersTimeout: requestTimeout, connectionsCheckingInterval: options.connectionCheckMs ?? CONNECTION_CHECK_MS },
     skipMiddie: true,
     multipart: false,
     logger: false,
