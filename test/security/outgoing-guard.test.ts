@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import tls from 'node:tls';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AddressGuard, buildRequest, encodePairs, generateSecret, signingKey, WebhookClient } from '#webhook';
+import { AUTHORITY, EXPIRED, GOOD, KEY, NOT_YET_VALID, OF_ANOTHER_HOST } from '../support/certificates.js';
 import { DnsServer } from '../support/dns-server.js';
 import { DispatcherWorld } from '../support/dispatcher-world.js';
 import { eventually } from '../support/poll.js';
@@ -170,18 +172,63 @@ describe('the outgoing guard, where connections are made', () => {
     expect([hits, dns.questions('ports.test')]).toEqual([{ outside: 4, inside: 0 }, 2]);
   });
 
-  it('takes no certificate that nobody vouches for', async () => {
+  /** Sends to a server that shows this certificate; whether it got a request. */
+  async function sendSecurely(cert: string, key: string, url: (port: number) => string) {
     let seen = 0;
-    const server = createHttpsServer(SELF_SIGNED, (_request, response) => {
+    const server = createHttpsServer({ cert, key }, (_request, response) => {
       seen++;
-      response.end();
+      response.setHeader('connection', 'close').end();
     }).listen(0, PUBLIC);
     await once(server, 'listening');
+    const { port: securePort } = server.address() as AddressInfo;
     dns.set('secure.test', () => [PUBLIC]);
-    const url = `https://secure.test:${(server.address() as AddressInfo).port}/`;
-    expect(await client.send(request(url))).toMatchObject({ error: 'TLS: self-signed certificate' });
+    const result = await client.send(request(url(securePort)));
     await once(server.close(), 'close');
+    return { result, seen };
+  }
+  const byName = (at: number) => `https://secure.test:${at}/`;
+
+  it.each([
+    ['its own', SELF_SIGNED.cert, SELF_SIGNED.key, 'TLS: self-signed certificate'],
+    ['an authority that is not trusted', GOOD, KEY, 'TLS: unable to verify the first certificate'],
+    ['that authority, with its certificate', `${GOOD}\n${AUTHORITY}`, KEY, 'TLS: self-signed certificate in certificate chain'],
+  ])('takes no certificate that nobody vouches for: %s', async (_whose, cert, key, error) => {
+    const { result, seen } = await sendSecurely(cert, key, byName);
+    expect(result).toMatchObject({ error });
     expect(seen).toBe(0);
+  });
+
+  // As NODE_EXTRA_CA_CERTS does when a process starts; Node can do it later from version 22.19 on.
+  describe.skipIf(!('setDefaultCACertificates' in tls))('with an authority that is trusted', () => {
+    let before: string[];
+
+    beforeAll(() => {
+      before = tls.getCACertificates('default');
+      tls.setDefaultCACertificates([...before, AUTHORITY]);
+    });
+
+    afterAll(() => tls.setDefaultCACertificates(before));
+
+    it('takes a certificate of it', async () => {
+      const { result, seen } = await sendSecurely(GOOD, KEY, byName);
+      expect([result, seen]).toEqual([expect.objectContaining({ status: 200 }), 1]);
+    });
+
+    it.each([
+      ['expired', EXPIRED, byName, 'TLS: certificate has expired'],
+      ['not valid yet', NOT_YET_VALID, byName, 'TLS: certificate is not yet valid'],
+      ['of another host', OF_ANOTHER_HOST, byName, "TLS: Hostname/IP does not match certificate's altnames"],
+      [
+        'of a name, where an address is called',
+        GOOD,
+        (at: number) => `https://${PUBLIC}:${at}/`,
+        'TLS: Hostname/IP does not match',
+      ],
+    ])('takes none that is %s', async (_what, cert, url, error) => {
+      const { result, seen } = await sendSecurely(cert, KEY, url);
+      expect(result).toMatchObject({ error: expect.stringContaining(error) as string });
+      expect(seen).toBe(0);
+    });
   });
 });
 
