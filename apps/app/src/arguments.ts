@@ -12,7 +12,7 @@ export const USAGE = `Registers the applications that may ask for tokens.
 create and rotate show the secret, once: only its hash is kept. A rotated secret is refused from then on, or after
 --keep-previous-for (at most ${MAX_KEEP_PREVIOUS_SECONDS}). revoke is for good; the app_id stays taken.
 
-  --json    the answer as JSON, as the REST API has it
+  --json    the answer as JSON, as the REST API has it (npm run --silent app: nothing else)
   --help    this text
 
 In the image: node dist/apps/app/main.js <command> ...

@@ -1,7 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull } from 'typeorm';
-import { ApplicationEntity } from '#database';
+import type { AccessLevel } from '#auth';
+import { ApplicationEntity, poolOf } from '#database';
 import type { NewApplication } from './new-application.js';
+
+/** What a token request is checked against. */
+export interface Credentials {
+  readonly applicationId: number;
+  readonly clientId: number;
+  readonly access: AccessLevel;
+  /** Of every secret that is good now, the current one first. */
+  readonly secretHashes: readonly string[];
+}
+
+interface CredentialsRow {
+  readonly id: number;
+  readonly client_id: number;
+  readonly access: AccessLevel;
+  readonly secret_hashes: string[];
+}
 
 @Injectable()
 export class ApplicationRepository {
@@ -10,6 +27,21 @@ export class ApplicationRepository {
   async findByAppId(appId: string): Promise<ApplicationEntity | null> {
     if (appId.includes('\0')) return null; // PostgreSQL has no such text
     return this.dataSource.getRepository(ApplicationEntity).findOneBy({ appId });
+  }
+
+  /** Asked by every token request, so not through the entity; undefined: no such application, or it is revoked. */
+  async findCredentials(appId: string): Promise<Credentials | undefined> {
+    if (appId.includes('\0')) return undefined;
+    const { rows } = await poolOf(this.dataSource).query<CredentialsRow>({
+      name: 'find_credentials',
+      text: `select id, client_id, access,
+               case when previous_secret_expires_at > now() then array[secret_hash, previous_secret_hash]
+                    else array[secret_hash] end as secret_hashes
+             from access.application where app_id = $1 and revoked_at is null`,
+      values: [appId],
+    });
+    const row = rows[0];
+    return row && { applicationId: row.id, clientId: row.client_id, access: row.access, secretHashes: row.secret_hashes };
   }
 
   /** @param clientId undefined: of every client */
@@ -38,27 +70,28 @@ export class ApplicationRepository {
   /**
    * Replaces an application's secret.
    *
-   * @param keepUntil the replaced secret is good until then; null: no longer
+   * @param keepPreviousSeconds the replaced secret is good for that long; 0: no longer
    * @returns false when the application was revoked meanwhile
    */
-  async replaceSecret(id: number, secretHash: string, keepUntil: Date | null): Promise<boolean> {
-    const { affected } = await this.dataSource.getRepository(ApplicationEntity).update(
-      { id, revokedAt: IsNull() },
-      {
-        secretHash,
-        // The value before this statement.
-        previousSecretHash: keepUntil ? () => 'secret_hash' : null,
-        previousSecretExpiresAt: keepUntil,
-      },
+  async replaceSecret(id: number, secretHash: string, keepPreviousSeconds: number): Promise<boolean> {
+    const [replaced]: [unknown[], number] = await this.dataSource.query(
+      // Right of the equals sign stands the hash before this statement. The clock is the one that expiry is held against.
+      `update access.application set
+         secret_hash = $2,
+         previous_secret_hash = case when $3::integer > 0 then secret_hash end,
+         previous_secret_expires_at = case when $3::integer > 0 then now() + make_interval(secs => $3::integer) end
+       where id = $1 and revoked_at is null
+       returning 1`,
+      [id, secretHash, keepPreviousSeconds],
     );
-    return affected === 1;
+    return replaced.length === 1;
   }
 
   /** @returns false when it was revoked meanwhile */
   async revoke(id: number): Promise<boolean> {
     const { affected } = await this.dataSource
       .getRepository(ApplicationEntity)
-      .update({ id, revokedAt: IsNull() }, { revokedAt: () => 'now()', previousSecretHash: null, previousSecretExpiresAt: null });
+      .update({ id, revokedAt: IsNull() }, { revokedAt: () => 'now()' });
     return affected === 1;
   }
 

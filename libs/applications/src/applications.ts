@@ -74,9 +74,8 @@ export class Applications {
     const found = await this.repository.findByAppId(appId);
     if (!found || found.revokedAt) return undefined;
     const secret = makeSecret();
-    const hash = await hashSecret(secret);
-    const keepUntil = keepPreviousSeconds > 0 ? new Date(Date.now() + keepPreviousSeconds * 1000) : null;
-    return (await this.repository.replaceSecret(found.id, hash, keepUntil)) ? this.show(appId, secret) : undefined;
+    const replaced = await this.repository.replaceSecret(found.id, await hashSecret(secret), keepPreviousSeconds);
+    return replaced ? this.show(appId, secret) : undefined;
   }
 
   /**

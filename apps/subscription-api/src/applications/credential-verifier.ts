@@ -2,10 +2,10 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ApplicationRepository, hashSecret, verifySecret } from '#applications';
 import { LruCache, type Principal } from '#auth';
-import type { ApplicationEntity } from '#database';
 import { ApiError } from '#http';
 
 const MAX_VERIFIED = 10_000;
+/** For memory's sake alone: what a hash is of does not change. */
 const VERIFIED_TTL_MS = 3_600_000;
 /** Each hash takes 16 MiB and a core: more at a time would only starve the rest. */
 const MAX_HASHING = 2;
@@ -30,15 +30,14 @@ export class CredentialVerifier {
 
   /** @returns undefined when the pair is not right, whichever of the two is wrong */
   async verify(appId: string, secret: string): Promise<Principal | undefined> {
-    const application = await this.applications.findByAppId(appId);
-    if (!application || application.revokedAt) {
-      // Costs the same as a wrong secret, so that time does not tell which names exist.
+    const credentials = await this.applications.findCredentials(appId);
+    if (!credentials) {
+      // Costs the same as a wrong secret, so that time does not tell which names exist (beyond those being rotated).
       await this.isSecretOf(await (this.decoyHash ??= hashSecret(randomBytes(16).toString('hex'))), secret);
       return undefined;
     }
-    if (!(await this.isSecretOfOne(secretHashesOf(application, Date.now()), secret))) return undefined;
-    const { id: applicationId, clientId, access } = application;
-    return { applicationId, appId, clientId, access };
+    const { secretHashes, ...application } = credentials;
+    return (await this.isSecretOfOne(secretHashes, secret)) ? { ...application, appId } : undefined;
   }
 
   private async isSecretOfOne(hashes: readonly string[], secret: string): Promise<boolean> {
@@ -80,12 +79,4 @@ export class CredentialVerifier {
       else this.hashing--;
     }
   }
-}
-
-/** The hashes of the secrets that are good now: the current one, and for a while the one that it replaced. */
-function secretHashesOf(application: ApplicationEntity, now: number): string[] {
-  const { secretHash, previousSecretHash, previousSecretExpiresAt } = application;
-  const previousIsGood =
-    previousSecretHash !== null && previousSecretExpiresAt !== null && previousSecretExpiresAt.getTime() > now;
-  return previousIsGood ? [secretHash, previousSecretHash] : [secretHash];
 }

@@ -20,13 +20,6 @@ export class ApplicationEntity {
   @Column({ name: 'secret_hash', type: 'text' })
   secretHash!: string;
 
-  /** The secret before the last rotation, where that one goes on for a while: good until {@link previousSecretExpiresAt}. */
-  @Column({ name: 'previous_secret_hash', type: 'text', nullable: true })
-  previousSecretHash!: string | null;
-
-  @Column({ name: 'previous_secret_expires_at', type: 'timestamptz', nullable: true })
-  previousSecretExpiresAt!: Date | null;
-
   @CreateDateColumn({ name: 'created_at', type: 'timestamptz' })
   createdAt!: Date;
 
