@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
 import pg from 'pg';
@@ -13,6 +13,8 @@ const ENCRYPTION_KEY = 'kT4nq-encryption-key-of-this-run';
 const APP_SECRET = 'Zr8wd-secret-of-the-tenant';
 const PLATFORM_SECRET = 'Qm2vx-secret-of-the-platform';
 const WRONG_SECRET = 'Hb7yc-secret-that-is-wrong';
+/** What the all-in-one makes beside its embedded PostgreSQL, where the settings give nothing. */
+const FILES = ['encryption.key', 'postgres.password'];
 const EVENTS = '/client/@me/agent/local/136/event/';
 
 interface Secret {
@@ -160,8 +162,6 @@ describe('secrets, over a whole run', () => {
     await signingSecrets();
 
     expect(system.process.output.length).toBeGreaterThan(1000);
-    const key = await readFile(join(system.dataDir, 'encryption.key'), 'utf8').catch(() => undefined);
-    if (key !== undefined) secrets.add(key);
     const leaked = [...secrets].filter((secret) => secret !== '' && system.process.output.includes(secret));
     expect(leaked).toEqual([]);
     expect(system.process.output).not.toContain('whsec_');
@@ -187,6 +187,38 @@ describe('secrets, over a whole run', () => {
       }
     } finally {
       await client.end();
+    }
+  });
+});
+
+describe('what the all-in-one makes up for itself', () => {
+  it('is kept in files that only their owner can read, and in no log', async () => {
+    const system = await AllInOne.start({ LOG_LEVEL: 'trace' });
+    try {
+      const tenant = await RestClient.create(system.urls, 'demo', 'demo-secret');
+      const signing = async () => (await tenant.api('GET', '/client/@me/webhook_secret/')).json as Secret[];
+      const [before] = await signing();
+      const made: string[] = [];
+      for (const name of FILES) {
+        const file = join(system.dataDir, name);
+        const { mode } = await stat(file);
+        expect([name, (mode & 0o777).toString(8)]).toEqual([name, '600']);
+        made.push((await readFile(file, 'utf8')).trim());
+        expect(made.at(-1)).toMatch(/^[\w-]{32,}$/);
+      }
+      expect(new Set(made).size).toBe(FILES.length);
+      const first = system.process;
+      await first.stop();
+      await system.restart();
+      // The same key again: what was sealed with it can be opened.
+      expect(await signing()).toEqual([before]);
+      for (const { output } of [first, system.process]) {
+        expect(output.length).toBeGreaterThan(1000);
+        expect([...made, before!.secret].filter((secret) => output.includes(secret))).toEqual([]);
+        expect(output).not.toContain('secrets.development_key');
+      }
+    } finally {
+      await system.remove();
     }
   });
 });
