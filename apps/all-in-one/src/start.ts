@@ -52,9 +52,10 @@ async function startSteps(settings: Settings, show: (text: string) => void, undo
   const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, undo));
   await migrate(databaseUrl);
 
-  const withDemo = local && settings.BOOTSTRAP_APPS === undefined;
+  // The demo's applications would get no token from us where somebody else issues them.
+  const withDemo = local && settings.BOOTSTRAP_APPS === undefined && settings.OIDC_ISSUER === undefined;
   if (withDemo) await addDemoAgent(databaseUrl, DEMO_AGENT);
-  if (!local && settings.BOOTSTRAP_APPS === undefined) {
+  if (!local && settings.BOOTSTRAP_APPS === undefined && settings.OIDC_ISSUER === undefined) {
     show(
       `The demo applications are not made, since ${host} can be reached from other machines: name applications in BOOTSTRAP_APPS.`,
     );

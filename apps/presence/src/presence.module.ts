@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
-import { AuthModule } from '#auth';
+import { AuthModule, type ExternalIssuer } from '#auth';
 import { DeadLetters } from './telemetry/dead-letters.js';
 import { TelemetryConsumer } from './telemetry/telemetry.consumer.js';
 import { TelemetryController } from './telemetry/telemetry.controller.js';
@@ -8,6 +8,8 @@ import { TelemetryService } from './telemetry/telemetry.service.js';
 
 export interface PresenceParts {
   readonly dataSource: DataSource;
+  /** Whose tokens are accepted instead of our own. */
+  readonly external?: ExternalIssuer | undefined;
   readonly telemetry: TelemetryService;
   readonly deadLetters: DeadLetters;
 }
@@ -15,10 +17,10 @@ export interface PresenceParts {
 /** What telemetry comes in by. Its parts are made and stopped by `startPresence`, in the order that their work needs. */
 @Module({})
 export class PresenceModule {
-  static with({ dataSource, telemetry, deadLetters }: PresenceParts): DynamicModule {
+  static with({ dataSource, external, telemetry, deadLetters }: PresenceParts): DynamicModule {
     return {
       module: PresenceModule,
-      imports: [AuthModule.forRoot({ dataSource })],
+      imports: [AuthModule.forRoot({ dataSource, external })],
       controllers: [TelemetryController, TelemetryConsumer],
       providers: [
         { provide: TelemetryService, useValue: telemetry },

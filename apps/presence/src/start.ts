@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
+import { externalIssuerOf, type IssuerTimes } from '#auth';
 import type { Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, poolOf } from '#database';
@@ -23,13 +24,23 @@ const BUS_START_MS = 10_000;
 export interface PresenceOptions {
   readonly settings: Pick<
     ServiceSettings,
-    'DATABASE_URL' | 'DATABASE_POOL' | 'HOST' | 'PRESENCE_PORT' | 'STATUS_HISTORY_RETENTION'
+    | 'DATABASE_URL'
+    | 'DATABASE_POOL'
+    | 'HOST'
+    | 'PRESENCE_PORT'
+    | 'STATUS_HISTORY_RETENTION'
+    | 'OIDC_ISSUER'
+    | 'OIDC_AUDIENCE'
+    | 'OIDC_CLIENT_CLAIM'
+    | 'OIDC_ACCESS_CLAIM'
   >;
   /** The service's own; closed when the service stops, or cannot start. */
   readonly bus: Bus;
   readonly logger: Logger;
   /** For tests that wait for a takeover. */
   readonly leaseTimes?: LeaseTimes;
+  /** For tests that wait for an external issuer's keys to change. */
+  readonly issuerTimes?: IssuerTimes;
 }
 
 /**
@@ -74,8 +85,11 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
     if (!consuming) throw new Error('waiting for the topics');
   });
 
+  const external = externalIssuerOf(settings, logger, options.issuerTimes);
+  if (external) readiness.register('oidc', () => external.keys.check());
+
   const deadLetters = new DeadLetters(bus.producer(), metrics, logger);
-  const app = await createHttpApp(PresenceModule.with({ dataSource, telemetry, deadLetters }), {
+  const app = await createHttpApp(PresenceModule.with({ dataSource, external, telemetry, deadLetters }), {
     logger,
     readiness,
     metrics: registry,

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeSigningKey, signToken, type AccessLevel, type SigningKey } from '#auth';
 import { InProcessBroker, type BusBatch, type BusProducer, type BusRecord } from '#bus';
 import { STATUS_CHANGED_TOPIC, TELEMETRY_DEAD_LETTER_TOPIC, TELEMETRY_TOPIC } from '#contracts';
-import { NestLogger, type RunningService } from '#runtime';
+import { NestLogger, readSettings, type RunningService } from '#runtime';
 import { eventually } from '../../../test/support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import { startPresence } from '../src/start.js';
@@ -63,13 +63,7 @@ describe('presence', () => {
     stops.push(() => reader.close());
     producer = broker.bus().producer();
     presence = await startPresence({
-      settings: {
-        DATABASE_URL: gate.url,
-        DATABASE_POOL: 5,
-        HOST: '127.0.0.1',
-        PRESENCE_PORT: 0,
-        STATUS_HISTORY_RETENTION: 30 * 86_400_000,
-      },
+      settings: { ...readSettings({}), DATABASE_URL: gate.url, DATABASE_POOL: 5, HOST: '127.0.0.1', PRESENCE_PORT: 0 },
       bus: broker.bus(),
       logger: SILENT,
     });

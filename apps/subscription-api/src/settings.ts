@@ -13,6 +13,11 @@ export type SubscriptionApiSettings = Pick<
   | 'AGENT_EVENT_LIMIT'
   | 'RATE_LIMIT'
   | 'ENCRYPTION_KEY'
+  | 'SIGNING_KEY_LIFETIME'
+  | 'OIDC_ISSUER'
+  | 'OIDC_AUDIENCE'
+  | 'OIDC_CLIENT_CLAIM'
+  | 'OIDC_ACCESS_CLAIM'
   | 'DELIVERY_WINDOW'
   | 'DELIVERY_TIMEOUT'
 >;

@@ -1,4 +1,5 @@
 import { Registry } from 'prom-client';
+import { externalIssuerOf, type IssuerTimes } from '#auth';
 import { AgentEventEntity, ApplicationEntity, connectDatabase, createSealer, WebhookSecretEntity } from '#database';
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
@@ -16,8 +17,12 @@ export async function startSubscriptionApi(options: {
   logger: Logger;
   /** Milliseconds between two exchanges of request counts with the other instances; about half a second by default. */
   rateLimitSyncMs?: number;
+  /** Milliseconds between two looks at the signing keys; 5 seconds by default. */
+  signingKeyRefreshMs?: number;
+  /** For tests that wait for an external issuer's keys to change. */
+  issuerTimes?: IssuerTimes;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, issuerTimes } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
@@ -27,13 +32,17 @@ export async function startSubscriptionApi(options: {
   );
   const readiness = new Readiness();
   readiness.register('postgresql', async () => void (await dataSource.query('select 1')));
+  const external = externalIssuerOf(settings, logger, issuerTimes);
+  if (external) readiness.register('oidc', () => external.keys.check());
   try {
     const module = SubscriptionApiModule.forRoot({
       settings,
       logger,
       sealer,
       dataSource,
+      external,
       ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
+      ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
     });
     const app = await createHttpApp(module, { logger, readiness, metrics: new Registry(), configure: serveDocs });
     let stopping: Promise<void> | undefined;

@@ -1,7 +1,7 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { ApplicationRepository, Applications } from '#applications';
-import { AuthModule } from '#auth';
+import { AuthModule, SigningKeyRepository, type ExternalIssuer } from '#auth';
 import type { Sealer } from '#database';
 import type { Logger } from '#runtime';
 import { AddressGuard, WebhookClient } from '#webhook';
@@ -19,8 +19,8 @@ import { AgentRepository } from './agents/agent.repository.js';
 import { ApplicationController } from './applications/application.controller.js';
 import { BootstrapApplications } from './applications/bootstrap-applications.js';
 import { CredentialVerifier } from './applications/credential-verifier.js';
-import { SigningKeyRepository } from './applications/signing-key.repository.js';
-import { SigningKeys } from './applications/signing-keys.js';
+import { externalRegistrar } from './applications/external-applications.js';
+import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/signing-keys.js';
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
 import { Deliveries } from './deliveries/deliveries.js';
@@ -35,7 +35,7 @@ import { WindowRateLimiter } from './request/rate-limiter.js';
 import { RequestCountRepository } from './request/request-count.repository.js';
 import { RequestPipeline } from './request/request-pipeline.js';
 import type { SubscriptionApiSettings } from './settings.js';
-import { ADDRESS_GUARD, LOGGER, RATE_LIMIT_SYNC_MS, RATE_LIMITER, SEALER, SETTINGS } from './tokens.js';
+import { ADDRESS_GUARD, LOGGER, RATE_LIMIT_SYNC_MS, RATE_LIMITER, SEALER, SETTINGS, SIGNING_KEY_REFRESH_MS } from './tokens.js';
 import { WebhookSecretController } from './webhook-secrets/webhook-secret.controller.js';
 import { WebhookSecretRepository } from './webhook-secrets/webhook-secret.repository.js';
 import { WebhookSecrets } from './webhook-secrets/webhook-secrets.js';
@@ -49,18 +49,29 @@ export interface SubscriptionApiParts {
   readonly sealer: Sealer;
   /** Connected; stays the caller's to close. */
   readonly dataSource: DataSource;
+  /** Whose tokens are accepted instead of our own. */
+  readonly external?: ExternalIssuer | undefined;
   /** Milliseconds between two exchanges of request counts with the other instances. */
   readonly rateLimitSyncMs?: number;
+  /** Milliseconds between two looks at the signing keys. */
+  readonly signingKeyRefreshMs?: number;
 }
 
 @Module({})
 export class SubscriptionApiModule {
-  static forRoot({ settings, logger, sealer, dataSource, rateLimitSyncMs }: SubscriptionApiParts): DynamicModule {
+  static forRoot(parts: SubscriptionApiParts): DynamicModule {
+    const { settings, logger, sealer, dataSource, external, rateLimitSyncMs, signingKeyRefreshMs } = parts;
     const { RATE_LIMIT: limit } = settings;
     const guard = new AddressGuard(settings.ALLOW_DESTINATIONS ?? [], settings.DESTINATION_PORTS);
     return {
       module: SubscriptionApiModule,
-      imports: [AuthModule.forRoot({ dataSource })],
+      imports: [
+        AuthModule.forRoot({
+          dataSource,
+          external,
+          registerExternal: externalRegistrar(new ApplicationRepository(dataSource), logger),
+        }),
+      ],
       controllers: [
         TokenController,
         UserController,
@@ -91,7 +102,8 @@ export class SubscriptionApiModule {
         RateLimitSync,
         ApplicationRepository,
         Applications,
-        SigningKeyRepository,
+        { provide: SigningKeyRepository, useValue: new SigningKeyRepository(dataSource) },
+        { provide: SIGNING_KEY_REFRESH_MS, useValue: signingKeyRefreshMs ?? DEFAULT_SIGNING_KEY_REFRESH_MS },
         SigningKeys,
         CredentialVerifier,
         BootstrapApplications,

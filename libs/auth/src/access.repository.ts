@@ -30,4 +30,14 @@ export class AccessRepository {
     const row = rows[0];
     return row && { applicationId: row.id, appId: row.app_id, clientId: row.client_id, access: row.access };
   }
+
+  /** What is kept of an application of an external issuer; undefined where it was not seen before. */
+  async findByName(appId: string): Promise<{ readonly id: number; readonly isRevoked: boolean } | undefined> {
+    const { rows } = await this.pool.query<{ id: number; is_revoked: boolean }>({
+      name: 'find_application_by_name',
+      text: 'select id, revoked_at is not null as is_revoked from access.application where app_id = $1',
+      values: [appId],
+    });
+    return rows[0] && { id: rows[0].id, isRevoked: rows[0].is_revoked };
+  }
 }

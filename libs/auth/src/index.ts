@@ -1,8 +1,12 @@
-export { AccessRepository, type PublicKey } from './access.repository.js';
 export { AuthModule, type AuthOptions } from './auth.module.js';
+export type { ExternalApplication } from './external-claims.js';
+export { externalIssuerOf, type ExternalIssuer, type RegisterExternalApplication } from './external-token-verifier.js';
+export type { IssuerTimes } from './issuer-keys.js';
 export { CurrentPrincipal, Public, RequireAccess } from './decorators.js';
+export { isSettled, planRotation, signingKeyAt, type RotatingKey, type RotationPlan } from './key-rotation.js';
 export { LruCache } from './lru-cache.js';
 export { ACCESS_LEVELS, type AccessLevel, type Principal } from './principal.js';
+export { SigningKeyRepository, type NewSigningKey, type Rotation, type StoredSigningKey } from './signing-key.repository.js';
 export { TokenVerifier } from './token-verifier.js';
 export { signToken, makeSigningKey, type SigningKey } from './token-signer.js';
-export { bearerTokenOf, TOKEN_LIFETIME_SECONDS } from './token.js';
+export { bearerTokenOf, JWKS_MAX_AGE_SECONDS, TOKEN_ALGORITHM, TOKEN_LIFETIME_SECONDS } from './token.js';

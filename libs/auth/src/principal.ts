@@ -4,7 +4,7 @@ export type AccessLevel = (typeof ACCESS_LEVELS)[number];
 
 /** The application that a request's token was given to. */
 export interface Principal {
-  /** The application's numeric id. */
+  /** The application's numeric id; 0 for one of an external issuer, in a service that gives out no ids and where none was given. */
   readonly applicationId: number;
   readonly appId: string;
   /** The client that the application is registered for. */

@@ -5,8 +5,12 @@ export const TOKEN_ISSUER = 'rollcall';
 export const TOKEN_AUDIENCE = 'rollcall';
 /** Life of a token, in seconds. */
 export const TOKEN_LIFETIME_SECONDS = 3600;
+/** Clocks of instances may differ by this much, in seconds. */
+export const CLOCK_TOLERANCE_SECONDS = 5;
 /** The claim with the application's numeric id. */
 export const APPLICATION_CLAIM = 'app';
+/** Others may keep the key set of `/.well-known/jwks.json` for this long, in seconds. */
+export const JWKS_MAX_AGE_SECONDS = 300;
 
 /** Reads a token out of an Authorization header; the scheme in any letter case. */
 export function bearerTokenOf(authorization: string | undefined): string | undefined {

@@ -7,6 +7,7 @@ import { Dispatch1764000000004 } from './migrations/1764000000004-dispatch.js';
 import { DispatchCommands1764000000005 } from './migrations/1764000000005-dispatch-commands.js';
 import { Roles1764000000006 } from './migrations/1764000000006-roles.js';
 import { ApplicationRotation1764000000007 } from './migrations/1764000000007-application-rotation.js';
+import { SigningKeyRotation1764000000008 } from './migrations/1764000000008-signing-key-rotation.js';
 import { RequestCount1764000000009 } from './migrations/1764000000009-request-count.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
@@ -18,6 +19,7 @@ export const MIGRATIONS = [
   DispatchCommands1764000000005,
   Roles1764000000006,
   ApplicationRotation1764000000007,
+  SigningKeyRotation1764000000008,
   RequestCount1764000000009,
 ];
 

@@ -16,6 +16,15 @@ const duration = z.string().transform((text, context) => {
   return ms;
 });
 
+const signingKeyLifetime = duration.refine((ms) => ms >= 3_600_000, 'must be at least 1h, the life of a token');
+
+/** A claim is found by its whole name, also where that is a URL. */
+const claimName = z.string().min(1);
+
+const issuerUrl = z.string().refine((text) => isSecureUrl(text) && !/[?#@]/.test(text), {
+  error: 'must be an https URL without query and fragment (http on loopback only), exactly as the issuer names itself',
+});
+
 const commaList = z.string().transform((text) =>
   text
     .split(',')
@@ -135,13 +144,37 @@ const settings = {
     .describe(
       'Seals signing secrets and keys in the database. Keep it secret, and the same for every service. Unset: a development key, with a warning; the all-in-one makes one under DATA_DIR for its embedded PostgreSQL.',
     ),
+  SIGNING_KEY_LIFETIME: signingKeyLifetime
+    .default(30 * 86_400_000)
+    .describe('A key signs tokens for this long before the next one does, at least 1h. Default 30d.'),
+  OIDC_ISSUER: issuerUrl
+    .optional()
+    .describe(
+      'OpenID issuer whose tokens are accepted instead of our own: its URL, exactly as its tokens name it. Same for subscription-api and presence. Unset: our own tokens.',
+    ),
+  OIDC_AUDIENCE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The audience (`aud`) that tokens of OIDC_ISSUER must be for; needed with it.'),
+  OIDC_CLIENT_CLAIM: claimName
+    .default('rollcall_client_id')
+    .describe('Claim of tokens of OIDC_ISSUER with the decimal id of the client they act for. Default rollcall_client_id'),
+  OIDC_ACCESS_CLAIM: claimName
+    .default('rollcall_access')
+    .describe('Claim of tokens of OIDC_ISSUER with the access level: call_api, all or platform. Default rollcall_access'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .optional()
     .describe('Least severe log line that is written. Default info; warn for the all-in-one.'),
 };
 
-const schema = z.object(settings);
+const schema = z
+  .object(settings)
+  .refine(({ OIDC_ISSUER, OIDC_AUDIENCE }) => OIDC_ISSUER === undefined || OIDC_AUDIENCE !== undefined, {
+    path: ['OIDC_AUDIENCE'],
+    error: 'is required with OIDC_ISSUER',
+  });
 
 /** The settings as read: durations in milliseconds, lists split, defaults filled in. */
 export type Settings = z.output<typeof schema>;
@@ -186,6 +219,13 @@ export function readServiceSettings(env?: Readonly<Record<string, string | undef
 /** Every setting with what it means, for `.env.example`. */
 export function describeSettings(): { readonly name: string; readonly description: string }[] {
   return Object.entries(settings).map(([name, { description }]) => ({ name, description: description ?? '' }));
+}
+
+/** Whether what a URL answers can be trusted to come from there: https, or http that does not leave this machine. */
+export function isSecureUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[(.*)\]$/, '$1')));
 }
 
 /** Whether an address to listen on can only be reached from this machine. */

@@ -2,6 +2,7 @@ export {
   ConfigError,
   describeSettings,
   isLoopback,
+  isSecureUrl,
   readServiceSettings,
   readSettings,
   type ServiceSettings,

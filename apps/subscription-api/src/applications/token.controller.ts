@@ -1,7 +1,9 @@
-import { Body, Controller, Get, Header, Headers, HttpCode, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Header, Headers, HttpCode, Inject, Post, Query } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { Public, signToken, TOKEN_LIFETIME_SECONDS } from '#auth';
+import { JWKS_MAX_AGE_SECONDS, Public, signToken, TOKEN_LIFETIME_SECONDS } from '#auth';
 import { AddRouteConfig, ApiError, type ErrorResponse } from '#http';
+import type { SubscriptionApiSettings } from '../settings.js';
+import { SETTINGS } from '../tokens.js';
 import { CredentialVerifier } from './credential-verifier.js';
 import { jwksSchema, oauthErrorSchema, tokenRequestJsonSchema, tokenSchema } from './application.schema.js';
 import { SigningKeys } from './signing-keys.js';
@@ -38,6 +40,7 @@ export class TokenController {
   constructor(
     private readonly credentials: CredentialVerifier,
     private readonly signingKeys: SigningKeys,
+    @Inject(SETTINGS) private readonly settings: Pick<SubscriptionApiSettings, 'OIDC_ISSUER'>,
   ) {}
 
   @Post('oauth/token')
@@ -49,7 +52,7 @@ export class TokenController {
   @ApiOperation({
     summary: 'Get a token',
     description:
-      'OAuth 2.0 client credentials. The fields are taken from an urlencoded, multipart or JSON body, from the query string, or (id and secret) from HTTP Basic. A new token never revokes an older one.',
+      'OAuth 2.0 client credentials. The fields are taken from an urlencoded, multipart or JSON body, from the query string, or (id and secret) from HTTP Basic. A new token never revokes an older one. Where an external issuer gives out the tokens: `unsupported_grant_type`.',
   })
   @ApiSecurity({})
   @ApiBody({ schema: tokenRequestJsonSchema })
@@ -61,6 +64,8 @@ export class TokenController {
     @Query() query: unknown,
     @Headers('authorization') authorization: string | undefined,
   ): Promise<unknown> {
+    const { OIDC_ISSUER: issuer } = this.settings;
+    if (issuer !== undefined) throw new OAuthError('unsupported_grant_type', `Tokens are issued by ${issuer}`);
     const request = readTokenRequest(body, query, authorization);
     if (!request) throw new OAuthError('invalid_request', 'grant_type, client_id and client_secret must be strings');
     if (request.grantType === undefined) throw new OAuthError('invalid_request', 'grant_type is required');
@@ -85,11 +90,11 @@ export class TokenController {
 
   @Get('.well-known/jwks.json')
   @Public()
-  @Header('cache-control', 'public, max-age=300')
-  @ApiOperation({ summary: 'The public keys of tokens' })
+  @Header('cache-control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`)
+  @ApiOperation({ summary: 'The public keys of tokens', description: 'None where an external issuer gives out the tokens.' })
   @ApiSecurity({})
   @ApiResponse({ status: 200, description: 'RFC 7517', standardSchema: jwksSchema })
-  keys(): Promise<unknown> {
-    return this.signingKeys.publicKeySet();
+  keys(): unknown {
+    return this.signingKeys.publicKeySet;
   }
 }
