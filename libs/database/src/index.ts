@@ -1,3 +1,4 @@
+export { arrayOfPlain, arrayOfTexts } from './array-literal.js';
 export { createDataSource, MIGRATIONS, poolOf, type DatabaseOptions } from './data-source.js';
 export { EmbeddedPostgres, EmbeddedPostgresError } from './embedded-postgres.js';
 export { assertSchemaCurrent, migrate } from './migrate.js';

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import { eventTypeOf, type NotificationMethod, type StatusChange } from '#contracts';
+import { arrayOfPlain } from '#database';
 import { encodePairs } from '#webhook';
 import type { DeliveryJob } from '../queue/job.js';
 import type { Lease } from '../queue/queue.repository.js';
@@ -141,13 +142,13 @@ export async function fanOut(
   const { rows } = await pool.query<Row>({
     ...FAN_OUT,
     values: [
-      changes.map(({ id }) => id),
-      changes.map(({ clientId }) => clientId),
-      changes.map(({ agentId }) => agentId),
-      changes.map(({ agentType }) => agentType),
-      changes.map(({ sequence }) => sequence),
-      changes.map(({ agentStatus }) => eventTypeOf(agentStatus)),
-      changes.map(({ changedAt }) => new Date(changedAt.getTime() + windowMs)),
+      arrayOfPlain(changes, ({ id }) => id),
+      arrayOfPlain(changes, ({ clientId }) => clientId),
+      arrayOfPlain(changes, ({ agentId }) => agentId),
+      arrayOfPlain(changes, ({ agentType }) => agentType),
+      arrayOfPlain(changes, ({ sequence }) => sequence),
+      arrayOfPlain(changes, ({ agentStatus }) => eventTypeOf(agentStatus)),
+      arrayOfPlain(changes, ({ changedAt }) => new Date(changedAt.getTime() + windowMs).toISOString()),
       lease.owner,
       lease.ms,
       room,

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { AgentStatus, AgentType, EventSource, NotificationMethod } from '#contracts';
+import { arrayOfPlain } from '#database';
 import { encodePairs } from '#webhook';
 import type { DeliveryJob, QueueKey } from './job.js';
 
@@ -168,10 +169,10 @@ export async function release(
   await pool.query({
     ...RELEASE,
     values: [
-      rows.map(({ lane }) => lane),
-      rows.map(({ sequence }) => sequence),
-      rows.map(({ agentEventId }) => agentEventId),
-      rows.map(({ delayMs }) => delayMs),
+      arrayOfPlain(rows, ({ lane }) => lane),
+      arrayOfPlain(rows, ({ sequence }) => sequence),
+      arrayOfPlain(rows, ({ agentEventId }) => agentEventId),
+      arrayOfPlain(rows, ({ delayMs }) => delayMs),
       owner,
     ],
   });

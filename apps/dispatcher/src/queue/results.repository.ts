@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { arrayOfPlain, arrayOfTexts } from '#database';
 import type { QueueKey } from './job.js';
 
 /** What became of one attempt, or of a delivery that ended without one. */
@@ -64,7 +65,7 @@ const FINISH = {
 
 /** @returns the lanes to promote */
 export async function finish(pool: Pool, results: readonly Finish[], owner: string): Promise<string[]> {
-  const values = [...columns(results), results.map(({ outcome }) => outcome), owner];
+  const values = [...columns(results), arrayOfPlain(results, ({ outcome }) => outcome), owner];
   const { rows } = await pool.query<{ lane: string }>({ ...FINISH, values });
   return rows.map(({ lane }) => lane);
 }
@@ -93,7 +94,7 @@ const POSTPONE = {
 };
 
 export async function postpone(pool: Pool, results: readonly Postponement[], owner: string): Promise<void> {
-  const values = [...columns(results), results.map(({ delayMs }) => delayMs?.toFixed(3) ?? null), owner];
+  const values = [...columns(results), arrayOfPlain(results, ({ delayMs }) => delayMs?.toFixed(3)), owner];
   await pool.query({ ...POSTPONE, values });
 }
 
@@ -130,17 +131,17 @@ export async function suspendGone(pool: Pool, agentEventIds: readonly number[]):
   });
 }
 
-function columns(results: readonly AttemptRecord[]): unknown[][] {
+function columns(results: readonly AttemptRecord[]): string[] {
   return [
-    results.map(({ lane }) => lane),
-    results.map(({ sequence }) => sequence),
-    results.map(({ agentEventId }) => agentEventId),
-    results.map(({ changeId }) => changeId),
-    results.map(({ attempt }) => attempt),
-    results.map(({ attemptedAt }) => attemptedAt),
-    results.map(({ latencyMs }) => latencyMs),
-    results.map(({ httpStatus }) => httpStatus),
-    results.map(({ error }) => error),
-    results.map(({ response }) => response),
+    arrayOfPlain(results, ({ lane }) => lane),
+    arrayOfPlain(results, ({ sequence }) => sequence),
+    arrayOfPlain(results, ({ agentEventId }) => agentEventId),
+    arrayOfPlain(results, ({ changeId }) => changeId),
+    arrayOfPlain(results, ({ attempt }) => attempt),
+    arrayOfPlain(results, ({ attemptedAt }) => attemptedAt.toISOString()),
+    arrayOfPlain(results, ({ latencyMs }) => latencyMs),
+    arrayOfPlain(results, ({ httpStatus }) => httpStatus),
+    arrayOfTexts(results, ({ error }) => error),
+    arrayOfTexts(results, ({ response }) => response),
   ];
 }

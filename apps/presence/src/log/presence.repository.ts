@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { AgentKey, AgentStatus, EventSource } from '#contracts';
+import { arrayOfPlain } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 
 /** A change that was decided and is not yet written. */
@@ -42,14 +43,6 @@ const READ_STATES = {
     join presence.agent a on a.client_id = k.client_id and a.agent_id = k.agent_id`,
 };
 
-/**
- * An array literal of what needs no quotes: numbers, UUIDs and our own words. The driver would quote and escape each of
- * them; names are left to it.
- */
-function arrayOf<T>(items: readonly T[], value: (item: T) => string | number | boolean | null | undefined): string {
-  return `{${items.map((item) => value(item) ?? 'NULL').join()}}`;
-}
-
 type StateRow = [ord: number, sequence: number, name: string, flags: number, changedAt: number | null];
 
 /**
@@ -60,7 +53,7 @@ type StateRow = [ord: number, sequence: number, name: string, flags: number, cha
  */
 export async function readStates(pool: Pool, keys: readonly AgentKey[]): Promise<(AgentState | undefined)[]> {
   const states = new Array<AgentState | undefined>(keys.length).fill(undefined);
-  const values = [arrayOf(keys, (key) => key.clientId), arrayOf(keys, (key) => key.agentId)];
+  const values = [arrayOfPlain(keys, (key) => key.clientId), arrayOfPlain(keys, (key) => key.agentId)];
   const { rows } = await pool.query<StateRow>({ ...READ_STATES, rowMode: 'array', values });
   for (const [ord, sequence, name, flags, changedAt] of rows) {
     states[ord - 1] = {
@@ -154,25 +147,25 @@ export async function compareAndSet(pool: Pool, writes: readonly AgentWrite[], o
   const { rows } = await pool.query<{ written: string | null }>({
     ...COMPARE_AND_SET,
     values: [
-      arrayOf(writes, (write) => write.clientId),
-      arrayOf(writes, (write) => write.agentId),
-      arrayOf(writes, ({ after }) => after.agentType),
+      arrayOfPlain(writes, (write) => write.clientId),
+      arrayOfPlain(writes, (write) => write.agentId),
+      arrayOfPlain(writes, ({ after }) => after.agentType),
       writes.map(({ after }) => after.name),
-      arrayOf(writes, ({ after }) => after.agentStatus),
-      arrayOf(writes, ({ after }) => after.sequence),
-      arrayOf(writes, ({ after }) => after.changedAt),
-      arrayOf(writes, ({ before }) => before?.sequence),
-      arrayOf(writes, ({ before }) => before?.agentType),
+      arrayOfPlain(writes, ({ after }) => after.agentStatus),
+      arrayOfPlain(writes, ({ after }) => after.sequence),
+      arrayOfPlain(writes, ({ after }) => after.changedAt),
+      arrayOfPlain(writes, ({ before }) => before?.sequence),
+      arrayOfPlain(writes, ({ before }) => before?.agentType),
       writes.map(({ before }) => before?.name ?? null),
-      arrayOf(writes, ({ before }) => before?.removed),
-      arrayOf(changes, (change) => change.agentOrd),
-      arrayOf(changes, (change) => change.id),
+      arrayOfPlain(writes, ({ before }) => before?.removed),
+      arrayOfPlain(changes, (change) => change.agentOrd),
+      arrayOfPlain(changes, (change) => change.id),
       changes.map((change) => change.name),
-      arrayOf(changes, (change) => change.agentStatus),
-      arrayOf(changes, (change) => change.eventSource),
-      arrayOf(changes, (change) => change.sequence),
-      arrayOf(changes, (change) => change.occurredAt),
-      arrayOf(ownShards, (shard) => shard),
+      arrayOfPlain(changes, (change) => change.agentStatus),
+      arrayOfPlain(changes, (change) => change.eventSource),
+      arrayOfPlain(changes, (change) => change.sequence),
+      arrayOfPlain(changes, (change) => change.occurredAt),
+      arrayOfPlain(ownShards, (shard) => shard),
     ],
   });
   const written = new Set(rows[0]?.written?.split(',').map(Number));
