@@ -52,6 +52,44 @@ describe('the status topic', () => {
     );
   });
 
+  it('reads no record that its schema refuses, whatever stands in a field', () => {
+    const { value, headers } = encodeStatusChange(CHANGE, TRACEPARENT);
+    const wire = JSON.parse(value) as Record<string, unknown>;
+    const odd = fc.oneof(
+      fc.jsonValue(),
+      fc.constantFrom(
+        '12',
+        'local',
+        'available',
+        'api',
+        '2026-02-31T00:00:00Z',
+        '2026-11-22T24:00:00Z',
+        '2026-11-22T10:00:00Z',
+        0,
+        1,
+        1.5,
+      ),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom(...Object.keys(wire)), odd, (field, instead) => {
+        let read: StatusChange;
+        try {
+          read = decodeStatusChange(JSON.stringify({ ...wire, [field]: instead }), headers);
+        } catch {
+          return;
+        }
+        expect(Number.isSafeInteger(read.clientId) && Number.isSafeInteger(read.agentId) && read.sequence > 0).toBe(true);
+        expect([read.occurredAt.getTime(), read.changedAt.getTime()].some(Number.isNaN)).toBe(false);
+        expect(AGENT_TYPES).toContain(read.agentType);
+        expect(AGENT_STATUSES).toContain(read.agentStatus);
+        expect(EVENT_SOURCES).toContain(read.eventSource);
+        // Dates that do not exist would come back as others.
+        if (field === 'occurred_at') expect(read.occurredAt.toISOString().slice(0, 19)).toBe((instead as string).slice(0, 19));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
   it('refuses what presence did not write', () => {
     const { value, headers } = encodeStatusChange(CHANGE, TRACEPARENT);
     expect(() => decodeStatusChange('{', headers)).toThrow();
