@@ -1,11 +1,43 @@
-import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 /** What every Standard Webhooks secret begins with. */
 const PREFIX = 'whsec_';
 const SECRET_BYTES = 24;
 
+/** SHA-256's block, in bytes: RFC 2104 pads keys to it. */
+const BLOCK = 64;
+const DIGEST = 32;
+
 /** A secret that is ready to sign with; it does not print itself. */
-export type SigningKey = KeyObject;
+export class SigningKey {
+  readonly #inner: Buffer;
+  readonly #outer: Buffer;
+
+  constructor(secret: Buffer) {
+    const key = secret.length > BLOCK ? hash('sha256', secret, 'buffer') : secret;
+    this.#inner = padded(key, 0x36, 0);
+    this.#outer = padded(key, 0x5c, DIGEST);
+  }
+
+  /**
+   * HMAC-SHA256 (RFC 2104) in base64. By two one-shot hashes: a Hmac object of Node's costs several times as much, most of it
+   * in collecting the object again, and there is one for every notification.
+   */
+  hmac(content: string): string {
+    const bytes = Buffer.byteLength(content);
+    const message = Buffer.allocUnsafe(BLOCK + bytes);
+    message.set(this.#inner);
+    message.write(content, BLOCK);
+    this.#outer.set(hash('sha256', message, 'buffer'), BLOCK);
+    return hash('sha256', this.#outer, 'base64');
+  }
+}
+
+function padded(key: Buffer, pad: number, room: number): Buffer {
+  const block = Buffer.alloc(BLOCK + room);
+  for (let index = 0; index < BLOCK; index++) block[index] = (key[index] ?? 0) ^ pad;
+  return block;
+}
 
 /** A new secret, `whsec_` and base64. */
 export function generateSecret(): string {
@@ -20,7 +52,7 @@ export function generateSecret(): string {
 export function signingKey(secret: string): SigningKey {
   const bytes = Buffer.from(secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret, 'base64');
   if (bytes.length === 0) throw new Error('a signing secret must be base64 behind whsec_');
-  return createSecretKey(bytes);
+  return new SigningKey(bytes);
 }
 
 /**
@@ -32,5 +64,5 @@ export function signingKey(secret: string): SigningKey {
  */
 export function signV1(keys: readonly SigningKey[], id: string, timestamp: number, pairs: string): string {
   const content = `${id}.${timestamp}.${pairs}`;
-  return keys.map((key) => `v1,${createHmac('sha256', key).update(content).digest('base64')}`).join(' ');
+  return keys.map((key) => `v1,${key.hmac(content)}`).join(' ');
 }
