@@ -16,7 +16,7 @@ function request(url: string, method: 'GET' | 'POST' = 'POST') {
   return buildRequest({ method, url, pairs: PAIRS, id: 'x_1', attempt: 1, sequence: 1, occurredAt, at: Date.now(), keys });
 }
 
-describe('the webhook client', () => {
+describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) => {
   let receiver: RecordingReceiver;
   let client: WebhookClient;
   const sockets = new Set<Socket>();
@@ -47,12 +47,12 @@ describe('the webhook client', () => {
 
   it('sends what it is given and nothing else', async () => {
     receiver.answer((_request, response) => response.writeHead(201, { 'retry-after': '7', 'set-cookie': 'a=b' }).end('done'));
-    expect(await client.send(request(`${receiver.url}/post?a=%20'`))).toMatchObject({
+    expect(await client[way](request(`${receiver.url}/post?a=%20'`))).toMatchObject({
       status: 201,
       body: 'done',
       retryAfter: '7',
     });
-    await client.send(request(`${receiver.url}/get`, 'GET'));
+    await client[way](request(`${receiver.url}/get`, 'GET'));
     const [post, get] = receiver.requests;
     expect(post).toMatchObject({ method: 'POST', url: "/post?a=%20'", body: PAIRS });
     expect(
@@ -67,19 +67,19 @@ describe('the webhook client', () => {
 
   it('takes a redirect and an error status as they come', async () => {
     receiver.answer((_request, response) => response.writeHead(302, { location: `${receiver.url}/elsewhere` }).end());
-    expect(await client.send(request(receiver.url))).toMatchObject({ status: 302, body: '' });
+    expect(await client[way](request(receiver.url))).toMatchObject({ status: 302, body: '' });
     expect(receiver.at('/elsewhere')).toEqual([]);
     receiver.answer((_request, response) => response.writeHead(503).end('later'));
-    expect(await client.send(request(receiver.url))).toMatchObject({ status: 503, body: 'later' });
+    expect(await client[way](request(receiver.url))).toMatchObject({ status: 503, body: 'later' });
   });
 
   it('keeps 4 KiB of an answer, as text that PostgreSQL can store', async () => {
     receiver.answer((_request, response) => response.end('я'.repeat(40_000)));
-    expect(await client.send(request(receiver.url))).toMatchObject({ status: 200, body: 'я'.repeat(2048) });
+    expect(await client[way](request(receiver.url))).toMatchObject({ status: 200, body: 'я'.repeat(2048) });
     receiver.answer((_request, response) => response.end(`x${'я'.repeat(40_000)}`));
-    expect(await client.send(request(receiver.url))).toMatchObject({ status: 200, body: `x${'я'.repeat(2047)}` });
+    expect(await client[way](request(receiver.url))).toMatchObject({ status: 200, body: `x${'я'.repeat(2047)}` });
     receiver.answer((_request, response) => response.end(Buffer.from([0x61, 0x00, 0xff, 0x62])));
-    expect(await client.send(request(receiver.url))).toMatchObject({ status: 200, body: 'a\ufffd\ufffdb' });
+    expect(await client[way](request(receiver.url))).toMatchObject({ status: 200, body: 'a\ufffd\ufffdb' });
   });
 
   it('does not read an endless answer', async () => {
@@ -90,7 +90,7 @@ describe('the webhook client', () => {
       };
       socket.on('drain', pour).once('data', pour);
     });
-    expect(await client.send(request(url))).toMatchObject({ status: 200, body: 'y'.repeat(4096) });
+    expect(await client[way](request(url))).toMatchObject({ status: 200, body: 'y'.repeat(4096) });
     await eventually('the connection is closed', () => [...sockets].every((socket) => socket.closed));
   });
 
@@ -100,23 +100,23 @@ describe('the webhook client', () => {
     ['half a header', 'HTTP/1.1 200 OK\r\nContent-'],
   ])('gives up in time on %s', async (_name, bytes) => {
     const url = await tcp((socket) => void socket.once('data', () => bytes !== undefined && socket.write(bytes)));
-    expect(await client.send(request(url))).toMatchObject({ error: 'timed out after 0.5 s' });
+    expect(await client[way](request(url))).toMatchObject({ error: 'timed out after 0.5 s' });
   });
 
   it('says in words what went wrong', async () => {
     const reset = await tcp((socket) => void socket.once('data', () => socket.resetAndDestroy()));
-    expect(await client.send(request(reset))).toMatchObject({ error: 'connection closed before the answer was complete' });
+    expect(await client[way](request(reset))).toMatchObject({ error: 'connection closed before the answer was complete' });
     const cut = await tcp(
       (socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc')),
     );
-    expect(await client.send(request(cut))).toMatchObject({ error: 'connection closed before the answer was complete' });
+    expect(await client[way](request(cut))).toMatchObject({ error: 'connection closed before the answer was complete' });
     const nonsense = await tcp((socket) => void socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')));
-    expect(await client.send(request(nonsense))).toMatchObject({ error: expect.stringMatching(/^answer is not HTTP/) as string });
-    expect(await client.send(request('http://127.0.0.1:1/'))).toMatchObject({ error: 'connection refused' });
-    expect(await client.send(request('http://nowhere.invalid/'))).toMatchObject({
+    expect(await client[way](request(nonsense))).toMatchObject({ error: expect.stringMatching(/^answer is not HTTP/) as string });
+    expect(await client[way](request('http://127.0.0.1:1/'))).toMatchObject({ error: 'connection refused' });
+    expect(await client[way](request('http://nowhere.invalid/'))).toMatchObject({
       error: expect.stringMatching(/^host name/) as string,
     });
-    expect(await client.send(request(receiver.url.replace('http:', 'https:')))).toMatchObject({
+    expect(await client[way](request(receiver.url.replace('http:', 'https:')))).toMatchObject({
       error: expect.stringMatching(/^TLS: /) as string,
     });
   });
@@ -124,10 +124,10 @@ describe('the webhook client', () => {
   it('sends nothing more once the time is up, also what waited for a connection', async () => {
     let seen = 0;
     const url = await tcp((socket) => void socket.on('data', () => seen++));
-    const results = await Promise.all(Array.from({ length: 10 }, () => client.send(request(url))));
+    const results = await Promise.all(Array.from({ length: 10 }, () => client[way](request(url))));
     expect(results).toEqual(Array(10).fill(expect.objectContaining({ error: 'timed out after 0.5 s' })));
     const seenInTime = seen;
-    await client.send(request(receiver.url)); // whatever was still to be sent would be by now
+    await client[way](request(receiver.url)); // whatever was still to be sent would be by now
     expect(seen).toBe(seenInTime);
   });
 
