@@ -32,7 +32,7 @@ describe('isolation', () => {
     for (let agent = 1; agent <= AGENTS; agent++) await world.logins(agent, 3);
     await eventually('all of the healthy one', () => healthy.requests.length >= (AGENTS * 4 * 3) / 5);
     // Never more at once than an origin that has answered nothing may have; the breaker keeps them few.
-    expect((await world.queue()).length).toBe(((AGENTS / 5) * 3) | 0);
+    await eventually('only those of the sick one are left', async () => (await world.queue()).length === (AGENTS / 5) * 3);
     sick.answer((_request, response) => response.end());
     const before = sick.requests.length;
     await eventually('an empty queue', async () => (await world.queue()).length === 0, 25_000);
@@ -53,7 +53,7 @@ describe('isolation', () => {
     for (let agent = 1; agent <= 300; agent++) await world.change(agent);
     await world.change(1000);
     await eventually('the healthy one', () => healthy.requests.length === 1);
-    expect((await world.queue()).length).toBe(300);
+    await eventually('only those of the dead one are left', async () => (await world.queue()).length === 300);
     sick = await RecordingReceiver.start();
   });
 

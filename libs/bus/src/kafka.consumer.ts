@@ -14,8 +14,9 @@ const HEARTBEAT_INTERVAL_MS = 1000;
 const REBALANCE_TIMEOUT_MS = 30_000;
 /** Longest that a fetch stays open when there is nothing; records end it at once. Stopping and heartbeats wait for it. */
 const MAX_FETCH_WAIT_MS = 100;
-const MAX_PARTITION_BYTES = 1024 * 1024;
-const MAX_FETCH_BYTES = 8 * 1024 * 1024;
+/** A fetch is decoded whole before the handlers see it, to many times its size: a backlog must not fill the memory. */
+const MAX_PARTITION_BYTES = 256 * 1024;
+const MAX_FETCH_BYTES = 2 * 1024 * 1024;
 const PARTITIONS_AT_ONCE = 64;
 
 /**

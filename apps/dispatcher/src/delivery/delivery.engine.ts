@@ -57,7 +57,7 @@ export class DeliveryEngine {
   private readonly starved = new Set<OriginQueue>();
   private firsts = 0;
   private retries = 0;
-  private waiting = 0;
+  private waitingForSlots = 0;
   private stopping = false;
   private readonly timer: NodeJS.Timeout;
   private whenIdle: (() => void) | undefined;
@@ -66,10 +66,20 @@ export class DeliveryEngine {
     this.timer = setInterval(() => this.tick(), TICK_MS);
   }
 
+  /** How many deliveries may be leased in all. */
+  get capacity(): number {
+    return this.options.budgets.held;
+  }
+
   /** How many more deliveries may be leased. */
   get room(): number {
     if (this.stopping) return 0;
     return Math.max(0, this.options.budgets.held - this.waiting - this.firsts - this.retries - this.options.results.backlog);
+  }
+
+  /** Deliveries that wait for a slot. */
+  get waiting(): number {
+    return this.waitingForSlots;
   }
 
   /** Takes leased deliveries over: to be sent, or ended or given back at once. */
@@ -106,7 +116,7 @@ export class DeliveryEngine {
       return undefined;
     }
     origin.push({ job, target, since: now });
-    this.waiting += 1;
+    this.waitingForSlots += 1;
     return origin;
   }
 
@@ -119,7 +129,7 @@ export class DeliveryEngine {
         if (origin.waiting > 0) this.starved.add(origin);
         return;
       }
-      this.waiting -= 1;
+      this.waitingForSlots -= 1;
       void this.run(origin, next);
     }
   }
@@ -245,7 +255,7 @@ export class DeliveryEngine {
 
   private evict(origin: OriginQueue, reason: string, before: number, limit: number): void {
     const stale = origin.takeStale(before, limit);
-    this.waiting -= stale.length;
+    this.waitingForSlots -= stale.length;
     const pause = origin.health.pauseMs(performance.now());
     for (const { job } of stale) this.giveBack(job, reason, pause + 200 + Math.random() * 1000);
   }

@@ -18,7 +18,8 @@ export interface ResultWriterOptions {
 }
 
 const MAX_BATCH = 500;
-const LINGER_MS = 3;
+/** Statements cost by the call as well as by the row, and nobody but a follower in the lane waits for a result. */
+const LINGER_MS = 10;
 
 type Failure = { readonly finish: Finish } | { readonly postpone: Postponement };
 type Return = QueueKey & { readonly delayMs: number };

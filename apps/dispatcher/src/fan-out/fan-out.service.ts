@@ -10,7 +10,7 @@ export interface FanOutOptions {
   readonly pool: Pool;
   readonly lease: Lease;
   readonly windowMs: number;
-  readonly engine: Pick<DeliveryEngine, 'room' | 'accept'>;
+  readonly engine: Pick<DeliveryEngine, 'capacity' | 'room' | 'waiting' | 'accept'>;
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
 }
@@ -18,7 +18,11 @@ export interface FanOutOptions {
 const MAX_BATCH = 1000;
 /** A batch waits this long for room in memory, in milliseconds; after that its rows are queued for a claim. */
 const MAX_ROOM_WAIT_MS = 2000;
-const ROOM_POLL = { firstMs: 10, maxMs: 20 };
+/** With more deliveries than this waiting to be sent, there is no hurry to add to them ... */
+const READY = 1000;
+/** ... for so long, in milliseconds: those that wait may all be of origins that are slow, which must not hold up the others. */
+const MAX_READY_WAIT_MS = 250;
+const ROOM_POLL = { firstMs: 5, maxMs: 5 };
 const CONTENTION = { firstMs: 5, maxMs: 200 };
 const MAX_CONTENTION = 12;
 
@@ -77,7 +81,7 @@ export class FanOutService {
     const { pool, windowMs, lease, engine, metrics, logger } = this.options;
     let remaining = changes;
     for (let attempt = 1; remaining.length > 0; attempt++) {
-      await this.waitForRoom();
+      await this.waitForRoom(remaining.length);
       try {
         const { jobs, queued, contended, gaps } = await fanOut(pool, remaining, windowMs, lease, engine.room);
         engine.accept(jobs);
@@ -100,10 +104,18 @@ export class FanOutService {
     }
   }
 
-  /** Receivers that are all slow slow the consumer down; dead ones keep so little in memory that they do not. */
-  private async waitForRoom(): Promise<void> {
-    const until = performance.now() + MAX_ROOM_WAIT_MS;
-    while (this.options.engine.room === 0 && performance.now() < until) await waitBackoff(1, ROOM_POLL);
+  /**
+   * A backlog is best left in Kafka: what finds no room is queued unleased and has to be claimed, and what waits for long has
+   * to be looked up again before it is sent, each of which costs as much as the fan-out itself. Receivers that are all slow
+   * slow the consumer down; dead ones keep so little in memory that they do not.
+   */
+  private async waitForRoom(size: number): Promise<void> {
+    const { engine } = this.options;
+    const startedAt = performance.now();
+    const waited = (): number => performance.now() - startedAt;
+    while (engine.waiting > READY && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    const enough = Math.min(size, engine.capacity / 2);
+    while (engine.room < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
   }
 }
 
