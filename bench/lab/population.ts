@@ -1,0 +1,170 @@
+import { uuidv7 } from 'uuidv7';
+import type pg from 'pg';
+import type { BusMessage, BusProducer } from '#bus';
+import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC, type StatusChange } from '#contracts';
+import { createSealer } from '#database';
+import { generateSecret } from '#webhook';
+
+const CHUNK = 4000;
+
+/** Agents of one client with what they do next. They begin logged out, and each change turns them. */
+export class Population {
+  private readonly sequences: number[];
+  private turn = 0;
+
+  private constructor(
+    readonly clientId: number,
+    readonly size: number,
+  ) {
+    this.sequences = Array.from({ length: size }, () => 0);
+  }
+
+  /**
+   * Writes agents and, where `urlOf` is given, agent events of both types for each into the database.
+   *
+   * @param urlOf the agent's number, from 0
+   */
+  static async create(pool: pg.Pool, clientId: number, size: number, urlOf?: (agent: number) => string): Promise<Population> {
+    const agents = Array.from({ length: size }, (_, index) => index);
+    await pool.query('insert into presence.client (client_id) values ($1)', [clientId]);
+    await pool.query(`insert into subscription.webhook_secret (client_id, secret_sealed) values ($1, $2)`, [
+      clientId,
+      createSealer(undefined).seal(generateSecret()),
+    ]);
+    await pool.query(
+      `insert into presence.agent (client_id, agent_id, agent_type, name)
+       select $1, id + 1, 'local', 'a' || id || '@example.org' from unnest($2::bigint[]) id`,
+      [clientId, agents],
+    );
+    if (urlOf) {
+      await pool.query(
+        `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
+         select $1, 1, id + 1, 'local', url, 'POST', type
+         from unnest($2::bigint[], $3::text[]) as a (id, url), unnest(array['agent-login', 'agent-logout']) as type`,
+        [clientId, agents, agents.map(urlOf)],
+      );
+    }
+    await pool.query('analyze presence.agent, subscription.agent_event');
+    return new Population(clientId, size);
+  }
+
+  /** The next change of the next agent, round and round. */
+  next(): { readonly agent: number; readonly sequence: number; readonly available: boolean } {
+    const agent = this.turn;
+    this.turn = (this.turn + 1) % this.size;
+    const sequence = ++this.sequences[agent]!;
+    return { agent, sequence, available: sequence % 2 === 1 };
+  }
+
+  /** What the agent is now, said once more. */
+  repeat(agent: number): TelemetryJson {
+    return this.telemetry(agent, this.sequences[agent]! % 2 === 1);
+  }
+
+  /** An item of telemetry that is a real change. */
+  nextTelemetry(): TelemetryJson {
+    const { agent, available } = this.next();
+    return this.telemetry(agent, available);
+  }
+
+  /** The same, with the agent's number and the sequence that the change will have. */
+  nextNamed(): { readonly agent: number; readonly sequence: number; readonly item: TelemetryJson } {
+    const { agent, sequence, available } = this.next();
+    return { agent, sequence, item: this.telemetry(agent, available) };
+  }
+
+  /** Items of which one in twenty changes something. */
+  mostlyRepeats(count: number): TelemetryJson[] {
+    return Array.from({ length: count }, (_, nth) =>
+      nth % 20 === 0 ? this.nextTelemetry() : this.repeat((nth * 7919) % this.size),
+    );
+  }
+
+  /** Writes changes to the log and to the status topic, as presence does. */
+  async publishChanges({ pool, producer }: Targets, count: number): Promise<void> {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const changes = Array.from({ length: count }, () => this.nextChange());
+    await log(pool, changes);
+    await inChunks(
+      producer,
+      STATUS_CHANGED_TOPIC,
+      changes.map((change) => ({ key: partitionKey(change), ...encodeStatusChange(change, traceparent) })),
+    );
+  }
+
+  private nextChange(): StatusChange {
+    const { agent, sequence, available } = this.next();
+    const now = new Date();
+    return {
+      id: uuidv7(),
+      clientId: this.clientId,
+      agentId: agent + 1,
+      agentType: 'local',
+      name: `a${agent}@example.org`,
+      agentStatus: available ? 'available' : 'logged_out',
+      eventSource: 'api',
+      sequence,
+      occurredAt: now,
+      changedAt: now,
+    };
+  }
+
+  /** Writes telemetry to its topic. */
+  async publishTelemetry(producer: BusProducer, items: readonly TelemetryJson[]): Promise<void> {
+    await inChunks(
+      producer,
+      TELEMETRY_TOPIC,
+      items.map((item) => ({ key: `${item.client_id}:${item.agent_id}`, value: JSON.stringify(item) })),
+    );
+  }
+
+  private telemetry(agent: number, available: boolean): TelemetryJson {
+    return {
+      client_id: String(this.clientId),
+      agent_type: 'local',
+      agent_id: agent + 1,
+      agent_status: available ? 'available' : 'logged_out',
+      event_source: 'api',
+      extension_name: `a${agent}@example.org`,
+    };
+  }
+}
+
+/** An item as an internal service writes it: contract §4. */
+export interface TelemetryJson {
+  readonly client_id: string;
+  readonly agent_type: 'local';
+  readonly agent_id: number;
+  readonly agent_status: 'available' | 'logged_out';
+  readonly event_source: 'api';
+  readonly extension_name: string;
+}
+
+/** Where changes are written to. */
+export interface Targets {
+  readonly pool: pg.Pool;
+  readonly producer: BusProducer;
+}
+
+async function log(pool: pg.Pool, changes: readonly StatusChange[]): Promise<void> {
+  await pool.query(
+    `insert into presence.status_change
+       (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
+     select id, client_id, agent_id, 'local', name, status, 'api', sequence, at, at
+     from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::timestamptz[])
+       as c (id, client_id, agent_id, name, status, sequence, at)`,
+    [
+      changes.map(({ id }) => id),
+      changes.map(({ clientId }) => clientId),
+      changes.map(({ agentId }) => agentId),
+      changes.map(({ name }) => name),
+      changes.map(({ agentStatus }) => agentStatus),
+      changes.map(({ sequence }) => sequence),
+      changes.map(({ changedAt }) => changedAt),
+    ],
+  );
+}
+
+async function inChunks(producer: BusProducer, topic: string, messages: readonly BusMessage[]): Promise<void> {
+  for (let sent = 0; sent < messages.length; sent += CHUNK) await producer.send(topic, messages.slice(sent, sent + CHUNK));
+}

@@ -1,0 +1,80 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import pg from 'pg';
+import { AllInOne } from '../test/support/all-in-one.js';
+import { Lab, SETTINGS, System } from './lab/lab.js';
+import { describeCircumstances, HEADER, line, type Circumstances } from './report.js';
+import { measure, type Measured, type Row } from './row.js';
+import { agentEventsRow } from './rows/agent-events.js';
+import { MemoryWatch } from './rows/memory.js';
+import { deadOriginRow, dispatcherRow, fanOutRow, wholePathRow } from './rows/notifying.js';
+import { itemARequestRow, latencyRow, type Target } from './rows/over-http.js';
+import { arraysOverHttpRow, repeatsOverKafkaRow } from './rows/telemetry.js';
+
+/**
+ * `npm run bench [-- <part of a row's name> …]`: what Rollcall does, each row beside its bare limit in the same run, on real
+ * PostgreSQL and Kafka over loopback. Prints one table and writes it to bench/results.json with what it was measured on.
+ */
+const TIMES = Number(process.env['BENCH_TIMES'] ?? 3);
+const wanted = process.argv.slice(2);
+const measured: Measured[] = [];
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+async function take(row: Row): Promise<void> {
+  if (wanted.length > 0 && !wanted.some((part) => row.name.includes(part))) return;
+  const result = await measure(row, row.unit === 'MiB' ? 1 : TIMES);
+  measured.push(result);
+  say(line(result));
+}
+
+async function measureCluster(lab: Lab): Promise<Circumstances> {
+  const system = await System.start(lab);
+  try {
+    const memory = new MemoryWatch(system);
+    await memory.atRest();
+    await memory.during(take(dispatcherRow(lab, system)));
+    for (const row of memory.rows()) await take(row);
+    await take(wholePathRow(lab, system));
+    await take(fanOutRow(lab, system));
+    const target: Target = { name: 'three services', urls: system.cluster.urls, pool: system.pool };
+    await take(itemARequestRow(lab, target, 0.25));
+    await take(latencyRow(lab, target, 0.5, 2));
+    await take(latencyRow(lab, target, 0.99, 3));
+    await take(repeatsOverKafkaRow(lab, system));
+    await take(arraysOverHttpRow(lab, system));
+    await take(agentEventsRow(lab, system, 'GET'));
+    await take(agentEventsRow(lab, system, 'POST'));
+    await take(deadOriginRow(lab, system));
+    return await describeCircumstances(system.pool, { ...SETTINGS, times: TIMES });
+  } finally {
+    await system.stop();
+  }
+}
+
+async function measureAllInOne(lab: Lab): Promise<void> {
+  const databaseUrl = await lab.createDatabase();
+  const system = await AllInOne.start({ ...SETTINGS, DATABASE_URL: databaseUrl });
+  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  try {
+    const target: Target = { name: 'all-in-one', urls: system.urls, pool };
+    await take(itemARequestRow(lab, target, 0.3));
+    await take(latencyRow(lab, target, 0.5, 1, { fixedLimitMs: 3 }));
+  } finally {
+    await pool.end();
+    await system.remove();
+  }
+}
+
+const lab = await Lab.start();
+try {
+  say(HEADER);
+  const circumstances = await measureCluster(lab);
+  await measureAllInOne(lab);
+  await mkdir('bench', { recursive: true });
+  await writeFile('bench/results.json', `${JSON.stringify({ ...circumstances, rows: measured }, null, 2)}\n`);
+  say('Written to bench/results.json.');
+} finally {
+  await lab.stop();
+}
