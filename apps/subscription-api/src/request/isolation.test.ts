@@ -1,102 +1,243 @@
+import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { call } from '../../../../test/support/client.js';
 import { ApiFixture, type ApplicationName } from '../../../../test/support/subscription-api.js';
 
-const EVENT = { url: 'https://example.com/', event_type: 'agent-login', method: 'GET' };
+/** Where nobody listens: a test notification fails at once. */
+const URL_OF = (clientId: number): string => `http://127.0.0.1:1/of-${clientId}`;
+const EVENT = { url: URL_OF(12), event_type: 'agent-login', method: 'GET' };
+const NAMES = { extension_name: '000*094@ringme.ru' };
+const SINCE = { since: '2026-01-01T00:00:00Z' };
 
-/** Every route below a client, and the access levels that may call it. */
-const ROUTES: readonly (readonly [method: string, path: string, body: unknown, access: 'any' | 'all'])[] = [
-  ['GET', '/limit/', undefined, 'any'],
-  ['GET', '/agent/local/', undefined, 'any'],
-  ['GET', '/agent/local/136', undefined, 'any'],
-  ['PUT', '/agent/local/136', { extension_name: '000*094@ringme.ru' }, 'all'],
-  ['DELETE', '/agent/local/200', undefined, 'all'],
-  ['GET', '/agent/local/136/explain', undefined, 'any'],
-  ['GET', '/agent/local/136/event/', undefined, 'any'],
-  ['POST', '/agent/local/136/event/', EVENT, 'any'],
-  ['DELETE', '/agent/local/136/event/', undefined, 'any'],
-  ['GET', '/agent/local/136/event/{event}', undefined, 'any'],
-  ['PUT', '/agent/local/136/event/{event}', {}, 'any'],
-  ['GET', '/agent/local/136/event/{event}/health', undefined, 'any'],
-  ['POST', '/agent/local/136/event/{event}/resume', undefined, 'any'],
-  ['POST', '/agent/local/136/event/{event}/replay', { since: '2026-01-01T00:00:00Z' }, 'any'],
-  ['GET', '/agent/local/136/event/{event}/delivery/', undefined, 'any'],
-  ['GET', '/agent_events/', undefined, 'any'],
-  ['POST', '/agent_events/', EVENT, 'any'],
-  ['GET', '/agent_status/', undefined, 'any'],
-  ['GET', '/agent_status/history', undefined, 'any'],
-  ['GET', '/webhook_secret/', undefined, 'all'],
-  ['POST', '/webhook_secret/', undefined, 'all'],
-];
+/** The least access level that may call: nobody's token is asked for, every level, `all`, `platform`. */
+type Access = 'public' | 'any' | 'all' | 'platform';
 
-describe('one client and another', () => {
+interface Route {
+  readonly access: Access;
+  readonly body?: unknown;
+  /** An answer without an end: its headers are all that is looked at. */
+  readonly stream?: boolean;
+}
+
+const any: Route = { access: 'any' };
+const BASE = '/api/ver1.0';
+const CLIENT = `${BASE}/client/{client_id}`;
+const AGENT = `${CLIENT}/agent/{type}/{agent_id}`;
+
+/** What both kinds of agent events can do, below where they are. */
+const ofEvents = (base: string): Readonly<Record<string, Route>> => ({
+  [`POST ${base}/`]: { access: 'any', body: EVENT },
+  [`GET ${base}/`]: any,
+  [`GET ${base}/{event_id}`]: any,
+  [`PUT ${base}/{event_id}`]: { access: 'any', body: {} },
+  [`DELETE ${base}/{event_id}`]: any,
+  [`GET ${base}/{event_id}/health`]: any,
+  [`POST ${base}/{event_id}/resume`]: any,
+  [`POST ${base}/{event_id}/test`]: any,
+  [`POST ${base}/{event_id}/replay`]: { access: 'any', body: SINCE },
+  [`GET ${base}/{event_id}/delivery/`]: any,
+  [`GET ${base}/{event_id}/delivery/{delivery_id}`]: any,
+  [`POST ${base}/{event_id}/delivery/{delivery_id}/redeliver`]: any,
+});
+
+/** Every operation of the API's description, and who may call it: contract §1 to §3. */
+const ROUTES: Readonly<Record<string, Route>> = {
+  'POST /oauth/token': { access: 'public' },
+  'GET /.well-known/jwks.json': { access: 'public' },
+  [`GET ${BASE}/user`]: any,
+  [`POST ${BASE}/application/`]: { access: 'platform', body: { app_id: '{new_app_id}', client_id: 12, access: 'call_api' } },
+  [`GET ${BASE}/application/`]: { access: 'platform' },
+  [`GET ${BASE}/application/{app_id}`]: { access: 'platform' },
+  [`POST ${BASE}/application/{app_id}/secret`]: { access: 'platform', body: {} },
+  [`DELETE ${BASE}/application/{app_id}`]: { access: 'platform' },
+  [`GET ${CLIENT}/limit/`]: any,
+  [`PUT ${CLIENT}/limit/`]: { access: 'platform', body: { agent_event: 1_000_000 } },
+  [`GET ${CLIENT}/agent/{type}/`]: any,
+  [`GET ${AGENT}`]: any,
+  [`PUT ${AGENT}`]: { access: 'all', body: NAMES },
+  [`DELETE ${AGENT}`]: { access: 'all' },
+  [`GET ${AGENT}/explain`]: any,
+  ...ofEvents(`${AGENT}/event`),
+  [`DELETE ${AGENT}/event/`]: any,
+  ...ofEvents(`${CLIENT}/agent_events`),
+  [`GET ${CLIENT}/agent_status/`]: any,
+  [`GET ${CLIENT}/agent_status/history`]: any,
+  [`GET ${CLIENT}/agent_status/stream`]: { access: 'any', stream: true },
+  [`GET ${CLIENT}/webhook_secret/`]: { access: 'all' },
+  [`POST ${CLIENT}/webhook_secret/`]: { access: 'all' },
+};
+
+const LEVELS = { reader: 'call_api', demo: 'all', platform: 'platform' } as const;
+const MAY: Readonly<Record<Access, readonly string[]>> = {
+  public: ['call_api', 'all', 'platform'],
+  any: ['call_api', 'all', 'platform'],
+  all: ['all', 'platform'],
+  platform: ['platform'],
+};
+
+/** What the names in a path stand for. */
+type Names = Readonly<Record<string, string>>;
+
+describe('who may do what', () => {
   let api: ApiFixture;
-  const events = new Map<number, number>();
+  const secretsOf13: string[] = [];
+  let nth = 0;
 
   beforeAll(async () => {
     api = await ApiFixture.start();
-    for (const clientId of [12, 13]) {
-      await api.addAgent(136, 'local', clientId);
-      const answer = await api.api('platform', 'POST', `/client/${clientId}/agent/local/136/event/`, EVENT);
-      events.set(clientId, (answer.json as { id: number }).id);
+    await api.pool.query(`insert into presence.client (client_id) values (12), (13) on conflict do nothing`);
+    for (let i = 0; i < 2; i++) {
+      const { json } = await api.api('other', 'POST', '/client/@me/webhook_secret/');
+      secretsOf13.push((json as { secret: string }).secret);
     }
   });
 
-  afterAll(() => api.stop());
-
-  const send = async (app: ApplicationName, method: string, client: string | number, path: string, body: unknown) => {
-    const event = events.get(client === '@me' ? 12 : Number(client)) ?? 1;
-    const answer = await api.api(app, method, `/client/${client}${path.replace('{event}', String(event))}`, body);
-    return { status: answer.status, code: (answer.json as { status?: string } | undefined)?.status, text: answer.text };
-  };
-
-  it.each(ROUTES)('%s %s', async (method, path, body, access) => {
-    const success = (status: number) => [200, 201, 204].includes(status);
-    for (const [app, allowed] of [
-      ['reader', access === 'any'],
-      ['demo', true],
-      ['platform', true],
-    ] as const) {
-      // Removed by the application before.
-      await api.pool.query(`select presence.put_agent(c, 'local', 200, 'x') from unnest(array[12, 13]) c`);
-      for (const client of ['@me', 12]) {
-        const answer = await send(app, method, client, path, body);
-        if (method === 'DELETE' && path.endsWith('/200'))
-          await api.pool.query(`select presence.put_agent(12, 'local', 200, 'x')`);
-        if (allowed) expect([app, client, success(answer.status), answer.text]).toEqual([app, client, true, answer.text]);
-        else expect([answer.status, answer.code]).toEqual([403, 'app_access_type_deny']);
-      }
-      const foreign = [await send(app, method, 13, path, body), await send(app, method, 999, path, body)];
-      if (app === 'platform') {
-        expect(success(foreign[0]!.status)).toBe(true);
-        expect([foreign[1]!.status, foreign[1]!.code]).toEqual([404, 'client_not_found']);
-      } else {
-        // The same to the byte, whether that client exists or not.
-        expect([foreign[0]!.status, foreign[0]!.code]).toEqual([403, allowed ? 'access_denied' : 'app_access_type_deny']);
-        expect(foreign[1]).toEqual(foreign[0]);
-      }
-      await ensureEvents();
-    }
-    const anonymous = await call(`${api.url}/api/ver1.0/client/@me${path}`, { method });
-    expect([anonymous.status, anonymous.text]).toEqual([401, '{"message":"Unauthorized","status":"unauthorized"}']);
+  afterAll(async () => {
+    await api.stop();
+    if (process.env['ROUTE_TABLE'] !== undefined) process.stderr.write(routeTable());
   });
 
-  /** The removal of all events takes the fixture's with it. */
-  async function ensureEvents(): Promise<void> {
-    for (const clientId of [12, 13]) {
-      const found = await api.api('platform', 'GET', `/client/${clientId}/agent/local/136/event/${events.get(clientId)}`);
-      if (found.status === 200) continue;
-      const answer = await api.api('platform', 'POST', `/client/${clientId}/agent/local/136/event/`, EVENT);
-      events.set(clientId, (answer.json as { id: number }).id);
-    }
+  it('is known of every operation of the description, and of no other', async () => {
+    const { paths } = (await call(`${api.url}/api/openapi.json`)).json as { paths: Record<string, Record<string, unknown>> };
+    const operations = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(Object.keys(ROUTES).sort()).toEqual(operations.sort());
+  });
+
+  /** An agent of a client, with an agent event, one for all agents, and a delivery of both; new each time. */
+  async function makeNames(clientId: number, ofAllAgents: boolean): Promise<Names> {
+    const agentId = 1000 + nth++;
+    await api.pool.query(`select presence.put_agent($1, 'local', $2, $3)`, [clientId, agentId, `${agentId}@of-${clientId}`]);
+    const path = ofAllAgents ? 'agent_events/' : `agent/local/${agentId}/event/`;
+    const event = await api.api('platform', 'POST', `/client/${clientId}/${path}`, { ...EVENT, url: URL_OF(clientId) });
+    const { id } = event.json as { id: number };
+    const changeId = uuidv7();
+    await api.pool.query(
+      `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
+       values ($1, $2, $3, 'local', $4, 'available', 'api', 1, now(), now())`,
+      [changeId, clientId, agentId, `${agentId}@of-${clientId}`],
+    );
+    await api.pool.query(
+      `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, response)
+       values ($1, $2, 1, clock_timestamp(), 12, 'delivered', 200, $3)`,
+      [id, changeId, `of-${clientId}`],
+    );
+    const appId = `crm-${nth}`;
+    const application = { app_id: appId, client_id: clientId, access: 'call_api' };
+    expect((await api.api('platform', 'POST', '/application/', application)).status).toBe(201);
+    return {
+      type: 'local',
+      agent_id: String(agentId),
+      event_id: String(id),
+      delivery_id: `${changeId}_${id}`,
+      app_id: appId,
+    };
   }
 
-  it('keeps events of another client out of sight under one’s own', async () => {
-    for (const suffix of ['', '/health', '/delivery/']) {
-      const answer = await api.api('other', 'GET', `/client/@me/agent/local/136/event/${events.get(12)}${suffix}`);
-      expect([answer.status, answer.json]).toEqual([404, expect.objectContaining({ status: 'event_not_found' })]);
+  /** Of which nothing exists. */
+  const NOTHING: Names = {
+    type: 'remote',
+    agent_id: '4000000000',
+    event_id: '4000000001',
+    delivery_id: `${uuidv7()}_4000000001`,
+    app_id: 'nobody',
+  };
+
+  async function send(app: ApplicationName | undefined, route: string, client: string | number, names: Names) {
+    const [method, template] = route.split(' ') as [string, string];
+    const path = template.replace(/\{(\w+)\}/g, (_all, name: string) => (name === 'client_id' ? String(client) : names[name]!));
+    const { body, stream } = ROUTES[route]!;
+    const text = body === undefined ? undefined : JSON.stringify(body).replace('{new_app_id}', `new-${nth++}`);
+    const init: RequestInit = {
+      method,
+      headers: {
+        ...(app && { authorization: `Bearer ${await api.token(app)}` }),
+        ...(text !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(text !== undefined && { body: text }),
+    };
+    if (!stream) return call(api.url + path, init);
+    const response = await fetch(api.url + path, init);
+    if (!response.ok) return { status: response.status, text: await response.text() };
+    await response.body?.cancel();
+    return { status: response.status, text: '' };
+  }
+
+  const refusal = (code: string) => expect.stringMatching(new RegExp(`"status":"${code}"`)) as unknown;
+  const succeeds = (status: number) => [200, 201, 204].includes(status);
+
+  it.each(Object.entries(ROUTES).filter(([, { access }]) => access !== 'public'))('%s', async (route, { access }) => {
+    const ofAllAgents = route.includes('/agent_events/');
+    const ofClient = route.includes('{client_id}');
+    expect(await send(undefined, route, 12, NOTHING)).toMatchObject({
+      status: 401,
+      text: '{"message":"Unauthorized","status":"unauthorized"}',
+    });
+    for (const [app, level] of Object.entries(LEVELS) as [keyof typeof LEVELS, string][]) {
+      const allowed = MAY[access].includes(level);
+      const where = `${app}: ${route}`;
+      for (const client of ofClient ? ['@me', 12] : ['']) {
+        const answer = await send(app, route, client, await makeNames(12, ofAllAgents));
+        if (allowed) expect(succeeds(answer.status), `${where} of its own: ${answer.status} ${answer.text}`).toBe(true);
+        else expect([answer.status, answer.text], where).toEqual([403, refusal('app_access_type_deny')]);
+        if (ofClient) for (const secret of ['of-13', ...secretsOf13]) expect(answer.text, where).not.toContain(secret);
+      }
+      const of13 = await makeNames(13, ofAllAgents);
+      if (!ofClient) {
+        const unknown = await send(app, route, '', NOTHING);
+        // Nothing is learnt of what exists by who may not ask.
+        if (!allowed) expect(unknown).toMatchObject({ status: 403, text: (await send(app, route, '', of13)).text });
+        else if (route.includes('{app_id}')) expect([unknown.status, unknown.text], where).toEqual([404, refusal('not_found')]);
+        continue;
+      }
+      if (app === 'platform') {
+        const answer = await send(app, route, 13, of13);
+        expect(succeeds(answer.status), `${where} of 13: ${answer.status} ${answer.text}`).toBe(true);
+        const unknown = await send(app, route, 999, of13);
+        expect([unknown.status, unknown.text], where).toEqual([404, refusal('client_not_found')]);
+        continue;
+      }
+      const foreign = await send(app, route, 13, of13);
+      expect([foreign.status, foreign.text], where).toEqual([403, refusal(allowed ? 'access_denied' : 'app_access_type_deny')]);
+      // The same to the byte, whether that client, agent, event or delivery exists or not.
+      for (const [client, names] of [
+        [13, NOTHING],
+        [999, of13],
+        [999, NOTHING],
+      ] as const) {
+        const other = await send(app, route, client, names);
+        expect([other.status, other.text], where).toEqual([foreign.status, foreign.text]);
+      }
     }
   });
+
+  it.each(Object.keys(ROUTES).filter((route) => /\{(event_id|delivery_id)\}/.test(route)))(
+    '%s: not what is another client’s, under one’s own',
+    async (route) => {
+      const ofAllAgents = route.includes('/agent_events/');
+      const [own, foreign] = [await makeNames(12, ofAllAgents), await makeNames(13, ofAllAgents)];
+      const mixed: Names = { ...own, event_id: foreign['event_id']!, delivery_id: foreign['delivery_id']! };
+      const answer = await send('demo', route, '@me', mixed);
+      expect([answer.status, answer.text]).toEqual([404, refusal('event_not_found')]);
+      if (!route.includes('{delivery_id}')) return;
+      const delivery = await send('demo', route, '@me', { ...own, delivery_id: foreign['delivery_id']! });
+      expect([delivery.status, delivery.text]).toEqual([404, refusal('delivery_not_found')]);
+    },
+  );
+
+  it.each(['GET', 'POST', 'PUT', 'DELETE'])(
+    '%s of an agent that only another client has is no agent of one’s own',
+    async (method) => {
+      const { agent_id } = await makeNames(13, false);
+      const suffixes = { GET: ['', '/explain', '/event/'], POST: ['/event/'], PUT: [], DELETE: ['', '/event/'] }[method]!;
+      for (const suffix of suffixes) {
+        const body = method === 'POST' ? EVENT : undefined;
+        const answer = await api.api('demo', method, `/client/@me/agent/local/${agent_id}${suffix}`, body);
+        expect([answer.status, answer.json]).toEqual([404, expect.objectContaining({ status: 'agent_not_found' })]);
+      }
+    },
+  );
 
   it('is decided before the body is read', async () => {
     const answer = await api.api('demo', 'POST', '/client/13/agent/local/136/event/', '{');
@@ -108,3 +249,18 @@ describe('one client and another', () => {
     expect((await api.api('platform', 'GET', '/client/77/agent/local/')).json).toMatchObject([{ id: 1 }]);
   });
 });
+
+/** The table for people, with ROUTE_TABLE=1: what stands in it is what the tests above hold the API to. */
+function routeTable(): string {
+  const rows = Object.entries(ROUTES).map(([route, { access }]) => {
+    const ofClient = route.includes('{client_id}');
+    const cells = Object.values(LEVELS).map((level) => {
+      if (access === 'public') return 'no token needed';
+      if (!MAY[access].includes(level)) return '403 `app_access_type_deny`';
+      if (!ofClient) return 'yes';
+      return level === 'platform' ? 'every client; 404 `client_not_found`' : 'own client; else 403 `access_denied`';
+    });
+    return `| \`${route}\` | ${[...cells, access === 'public' ? 'yes' : '401'].join(' | ')} |`;
+  });
+  return ['| operation | call_api | all | platform | no token |', '|---|---|---|---|---|', ...rows, ''].join('\n');
+}
