@@ -7,7 +7,7 @@ import { APPLICATION_TTL_MS, MAX_APPLICATIONS, MAX_TOKENS, TokenVerifier } from 
 import { APPLICATION_CLAIM, CLOCK_TOLERANCE_SECONDS, TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_ISSUER } from './token.js';
 
 /** Unknown key ids may come from anyone; the keys are read again at most this often, in milliseconds. */
-const KEY_REREAD_MS = 1000;
+const KEY_REREAD_MS = 100;
 /** A key that was removed, and every token that it signed, is refused at most this much later, in milliseconds. */
 const KEYS_TTL_MS = 10_000;
 

@@ -95,7 +95,8 @@ export class IssuerKeys {
 
 async function fetchText(url: string): Promise<string> {
   const response = await fetch(url, {
-    headers: { accept: 'application/json' },
+    // Asked so rarely that a connection kept open would often turn out to be dead.
+    headers: { accept: 'application/json', connection: 'close' },
     redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });

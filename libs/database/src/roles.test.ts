@@ -97,6 +97,15 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
     );
   });
 
+  it('sees what tokens are checked with, where it checks tokens', async () => {
+    const checks = role === 'rollcall_dispatcher' ? DENIED : undefined;
+    expect(await codeOf('select kid, public_jwk, created_at from access.signing_key')).toBe(checks);
+    expect(await codeOf('select id, app_id, client_id, access, revoked_at from access.application')).toBe(checks);
+    const owns = role === 'rollcall_subscription_api' ? undefined : DENIED;
+    for (const column of ['activates_at', 'replacement_asked_at'])
+      expect(await codeOf(`select ${column} from access.signing_key`)).toBe(owns);
+  });
+
   it('never sees a private key or a secret’s hash that is not its own', async () => {
     const api = role === 'rollcall_subscription_api';
     expect(await codeOf('select private_jwk_sealed from access.signing_key')).toBe(api ? undefined : DENIED);

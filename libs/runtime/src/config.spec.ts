@@ -17,6 +17,21 @@ describe('settings', () => {
     });
   });
 
+  it('reads an external issuer, over https or from this machine, and only with the audience', () => {
+    expect(readSettings({})).toMatchObject({
+      OIDC_CLIENT_CLAIM: 'rollcall_client_id',
+      OIDC_ACCESS_CLAIM: 'rollcall_access',
+      SIGNING_KEY_LIFETIME: 30 * 86_400_000,
+    });
+    const issuer = (url: string) => () => readSettings({ OIDC_ISSUER: url, OIDC_AUDIENCE: 'rollcall' });
+    for (const url of ['https://id.example.org', 'https://id.example.org/realms/a/', 'http://127.0.0.1:8080', 'http://[::1]:1/a'])
+      expect(issuer(url)()).toMatchObject({ OIDC_ISSUER: url });
+    for (const url of ['http://id.example.org', 'id.example.org', 'https://a@b/', 'https://b/?a', 'https://b/#', 'ftp://b/'])
+      expect(issuer(url)).toThrow(/^OIDC_ISSUER: must be an https URL/);
+    expect(() => readSettings({ OIDC_ISSUER: 'https://id.example.org' })).toThrow('OIDC_AUDIENCE: is required with OIDC_ISSUER');
+    expect(() => readSettings({ SIGNING_KEY_LIFETIME: '59m' })).toThrow('SIGNING_KEY_LIFETIME: must be at least 1h');
+  });
+
   it('reads durations, lists and applications', () => {
     expect(
       readSettings({
