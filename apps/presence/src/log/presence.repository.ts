@@ -28,22 +28,23 @@ const AVAILABLE = 2;
 const REMOVED = 4;
 
 /**
- * Join on the arrays' ordinality, which tells the caller which agent a row is of. The flags and the plain integer spare
- * the driver three strings and a date an agent: this statement is all that a repeat costs. The half microsecond undoes
- * the binary fraction, so that the floor never ends a millisecond early.
+ * Join on the arrays' ordinality, which tells the caller which agent a place is of. One row of JSON columns instead of a row an
+ * agent: this statement is nearly all that a repeat costs, and the driver takes rows apart at several times JSON.parse's cost.
+ * The half microsecond undoes the binary fraction, so that the floor never ends a millisecond early.
  */
 const READ_STATES = {
   name: 'presence_read_states',
   text: `
-    select k.ord::integer, a.sequence, a.name,
-           (a.agent_type = 'local')::integer * ${LOCAL} + (a.agent_status = 'available')::integer * ${AVAILABLE}
-             + (a.deleted_at is not null)::integer * ${REMOVED},
-           floor(date_part('epoch', a.changed_at) * 1000 + 0.0005)
+    select json_agg(k.ord), json_agg(a.sequence), json_agg(a.name),
+           json_agg((a.agent_type = 'local')::integer * ${LOCAL} + (a.agent_status = 'available')::integer * ${AVAILABLE}
+             + (a.deleted_at is not null)::integer * ${REMOVED}),
+           json_agg(floor(date_part('epoch', a.changed_at) * 1000 + 0.0005))
     from unnest($1::bigint[], $2::bigint[]) with ordinality as k(client_id, agent_id, ord)
     join presence.agent a on a.client_id = k.client_id and a.agent_id = k.agent_id`,
 };
 
-type StateRow = [ord: number, sequence: number, name: string, flags: number, changedAt: number | null];
+/** Columns in the same order of agents; null where none is known. */
+type StateColumns = [ords: number[] | null, sequences: number[], names: string[], flags: number[], changedAts: (number | null)[]];
 
 /**
  * Reads what is known of some agents, in one statement.
@@ -54,17 +55,18 @@ type StateRow = [ord: number, sequence: number, name: string, flags: number, cha
 export async function readStates(pool: Pool, keys: readonly AgentKey[]): Promise<(AgentState | undefined)[]> {
   const states = new Array<AgentState | undefined>(keys.length).fill(undefined);
   const values = [arrayOfPlain(keys, (key) => key.clientId), arrayOfPlain(keys, (key) => key.agentId)];
-  const { rows } = await pool.query<StateRow>({ ...READ_STATES, rowMode: 'array', values });
-  for (const [ord, sequence, name, flags, changedAt] of rows) {
+  const { rows } = await pool.query<StateColumns>({ ...READ_STATES, rowMode: 'array', values });
+  const [ords, sequences, names, flags, changedAts] = rows[0]!;
+  ords?.forEach((ord, place) => {
     states[ord - 1] = {
-      agentType: flags & LOCAL ? 'local' : 'remote',
-      name,
-      agentStatus: flags & AVAILABLE ? 'available' : 'logged_out',
-      sequence,
-      changedAt,
-      removed: (flags & REMOVED) !== 0,
+      agentType: flags[place]! & LOCAL ? 'local' : 'remote',
+      name: names[place]!,
+      agentStatus: flags[place]! & AVAILABLE ? 'available' : 'logged_out',
+      sequence: sequences[place]!,
+      changedAt: changedAts[place]!,
+      removed: (flags[place]! & REMOVED) !== 0,
     };
-  }
+  });
   return states;
 }
 
