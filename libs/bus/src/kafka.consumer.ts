@@ -5,8 +5,15 @@ import { ABORT_GRACE_MS, BusServer, chunksOf, deferred, settledWithin, STOP_GRAC
 
 /** Between attempts to be a member of the group. */
 const REJOIN_BACKOFF: Backoff = { firstMs: 200, maxMs: 5000 };
-const COMMIT_BACKOFF: Backoff = { firstMs: 100, maxMs: 2000 };
+/**
+ * Offsets are committed this long after the handler resolved, in milliseconds, all partitions' in one request: a commit costs
+ * the broker as much as a record does, and kafkajs would not fetch while it waits for one. A crash repeats that much more.
+ */
+const COMMIT_DELAY_MS = 100;
 const DISCONNECT_TIMEOUT_MS = 4000;
+
+/** Until a commit that failed is tried again, in milliseconds. */
+const RECOMMIT_MS = 500;
 
 /** A killed member's partitions go to the others after this, in milliseconds. */
 const SESSION_TIMEOUT_MS = 10_000;
@@ -27,7 +34,7 @@ const PARTITIONS_AT_ONCE = 64;
 const PATIENCE_MS = 500;
 
 /**
- * A member of a consumer group, under `@EventPattern` handlers of batches. Offsets are committed after the handler resolved, and
+ * A member of a consumer group, under `@EventPattern` handlers of batches. Offsets are committed soon after the handler resolved, and
  * only while the assignment stands under which the records were fetched. Whatever ends the membership, another begins.
  */
 export class KafkaConsumer extends BusServer {
@@ -37,6 +44,10 @@ export class KafkaConsumer extends BusServer {
   private readonly leaving = deferred();
   /** Aborted with the partitions' assignment: at a rebalance all of them are taken away and given out again. */
   private assignment = new AbortController();
+  /** The next offset of each partition that is not committed yet. */
+  private readonly uncommitted = new Map<string, Uncommitted>();
+  private committing: Promise<void> | undefined;
+  private commitTimer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private closed: Promise<void> | undefined;
 
@@ -72,6 +83,7 @@ export class KafkaConsumer extends BusServer {
     if (!(await settledWithin([...this.busy.values()], STOP_GRACE_MS))) {
       this.log.warn({ group_id: this.groupId, partitions: [...this.busy.keys()] }, 'bus.stop_aborts_handlers');
     }
+    await this.commit();
     this.assignment.abort();
     await settledWithin([...this.busy.values()], ABORT_GRACE_MS);
     this.leaving.resolve();
@@ -107,7 +119,10 @@ export class KafkaConsumer extends BusServer {
     });
     let over = false;
     const crashed = new Promise<never>((_, reject) => consumer.on('consumer.crash', ({ payload }) => reject(payload.error)));
-    consumer.on('consumer.rebalancing', () => this.revoke());
+    consumer.on('consumer.rebalancing', () => {
+      void this.commitPending(); // while the broker still takes it from us
+      this.revoke();
+    });
     consumer.on('consumer.group_join', ({ payload }) => {
       // A start that was under way while we left: kafkajs knows no way to call it off, and would stay a member.
       if (over) return void disconnect(consumer);
@@ -169,29 +184,49 @@ export class KafkaConsumer extends BusServer {
       if (!(await this.deliver(topic, { records, signal }, this.stopping.signal, onTrouble))) return;
       const last = part.at(-1)!.offset;
       payload.resolveOffset(last);
-      if (!(await this.commit(payload, last, signal, onTrouble)) || this.stopping.signal.aborted) return;
+      // With the last record of a batch kafkajs resolves what is behind it and not shown, such as transactions' markers.
+      const end = last === messages.at(-1)!.offset ? payload.batch.lastOffset() : last;
+      this.uncommitted.set(`${topic}[${partition}]`, { topic, partition, offset: String(BigInt(end) + 1n), payload, signal });
+      this.commitTimer ??= setTimeout(() => void this.commit(), COMMIT_DELAY_MS);
+      if (this.stopping.signal.aborted) return;
     }
   }
 
-  /** @returns false when the assignment ended first: the records will be seen again, by us or another */
-  private async commit(payload: EachBatchPayload, last: string, signal: AbortSignal, onTrouble: () => void): Promise<boolean> {
-    const { topic, partition } = payload.batch;
-    // With the last record of a batch kafkajs resolves what is behind it and not shown, such as transactions' markers.
-    const end = last === payload.batch.messages.at(-1)!.offset ? payload.batch.lastOffset() : last;
-    const offset = String(BigInt(end) + 1n);
-    for (let attempt = 1; !signal.aborted; attempt++) {
-      try {
-        await payload.commitOffsetsIfNecessary({ topics: [{ topic, partitions: [{ partition, offset }] }] });
-        return true;
-      } catch (error) {
-        // A rebalance that has begun, or has passed us by, is found by the next heartbeat, which revokes the assignment.
-        this.log.info({ err: error, group_id: this.groupId, topic, partition, offset, attempt }, 'bus.commit_failed');
-        onTrouble();
-        await waitBackoff(attempt, COMMIT_BACKOFF, signal);
-      }
-    }
-    return false;
+  /** Commits what is not committed yet, and what comes meanwhile; what fails is tried again with the next. Never throws. */
+  private async commit(): Promise<void> {
+    await this.committing;
+    clearTimeout(this.commitTimer);
+    this.commitTimer = undefined;
+    this.committing = this.commitPending();
+    await this.committing;
+    this.committing = undefined;
   }
+
+  private async commitPending(): Promise<void> {
+    // What was fetched under an assignment that has ended is another's to commit.
+    const pending = [...this.uncommitted].filter(([, { signal }]) => !signal.aborted);
+    this.uncommitted.clear();
+    const [first] = pending;
+    if (!first) return;
+    const topics = pending.map(([, { topic, partition, offset }]) => ({ topic, partitions: [{ partition, offset }] }));
+    try {
+      await first[1].payload.commitOffsetsIfNecessary({ topics });
+    } catch (error) {
+      // A rebalance that has begun, or has passed us by, is found by the next heartbeat, which revokes the assignment.
+      this.log.info({ err: error, group_id: this.groupId, topics }, 'bus.commit_failed');
+      for (const [id, offset] of pending) if (!this.uncommitted.has(id)) this.uncommitted.set(id, offset);
+      if (!this.stopping.signal.aborted) this.commitTimer ??= setTimeout(() => void this.commit(), RECOMMIT_MS);
+    }
+  }
+}
+
+/** An offset, with what to commit it by while its assignment stands. */
+interface Uncommitted {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly payload: EachBatchPayload;
+  readonly signal: AbortSignal;
 }
 
 async function disconnect(consumer: Consumer): Promise<void> {
