@@ -28,6 +28,9 @@ export interface FanOutResult {
  * it. If it is still there then, `followed` is set under the lock and its finisher will promote what is inserted here; if it
  * is gone, the lane is empty and what is inserted is its head. Locks are taken in the order of the keys, as everybody does.
  *
+ * The cursors are looked up one by one, and found again by their place (a row that was changed since has another, and is
+ * compared as it is now): a batch is small beside the table, which the planner, who knows no batch, would rather read whole.
+ *
  * dispatch.changes is unnest with an honest estimate, and membership is asked with IN, which is hashed: the planner knows
  * nothing of the size of these sets, and would compare each row with each.
  *
@@ -39,12 +42,14 @@ const FAN_OUT = {
     with change as materialized (
       select * from dispatch.changes($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[])),
     prior as materialized (
-      select a.client_id, a.agent_id, a.newest, c.last_sequence, c.version
+      select a.client_id, a.agent_id, a.newest, c.last_sequence, c.version, c.ctid as place
       from (select client_id, agent_id, max(sequence) as newest from change group by client_id, agent_id) a
-      left join dispatch.agent_cursor c on c.client_id = a.client_id and c.agent_id = a.agent_id),
+      left join lateral (
+        select c.last_sequence, c.version, c.ctid from dispatch.agent_cursor c
+        where c.client_id = a.client_id and c.agent_id = a.agent_id limit 1) c on true),
     unchanged as materialized (
       select p.client_id, p.agent_id, p.newest, p.last_sequence
-      from prior p join dispatch.agent_cursor c on c.client_id = p.client_id and c.agent_id = p.agent_id
+      from prior p join dispatch.agent_cursor c on c.ctid = p.place
       where c.last_sequence = p.last_sequence and c.version = p.version
       order by c.client_id, c.agent_id for update of c),
     moved as (
