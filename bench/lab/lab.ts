@@ -172,6 +172,12 @@ export class System {
     return untilRecorded(this.pool);
   }
 
+  /** Has the statistics be as they are in a database that has run for a minute: autovacuum's first visit. */
+  async settle(): Promise<void> {
+    await this.untilPublished();
+    await this.pool.query('analyze');
+  }
+
   /** Waits until the relay has published every change, so that no row pays for the one before. */
   async untilPublished(): Promise<void> {
     await until(async () => isEmpty(this.pool, 'presence.outbox'), 'changes are left in the outbox');

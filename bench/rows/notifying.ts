@@ -26,6 +26,7 @@ export function dispatcherRow(lab: Lab, system: System, { agents = 20_000, chang
         return count / took;
       };
       await round(agents);
+      await system.settle();
       return async () => ({ limit: await lab.bareLoop(), value: await round(changes) });
     },
   };
@@ -51,6 +52,7 @@ export function wholePathRow(lab: Lab, system: System, { agents = 20_000, change
         return count / took;
       };
       await round(agents);
+      await system.settle();
       return async () => ({ limit: await lab.bareLoop(), value: await round(changes) });
     },
   };
@@ -79,6 +81,7 @@ export function fanOutRow(lab: Lab, system: System, { events = 10_000, changes =
         await system.untilRecorded();
       };
       await one();
+      await system.settle();
       return async () => {
         const limit = await lab.bareLoop();
         const took = await seconds(async () => {
@@ -111,7 +114,7 @@ export function deadOriginRow(lab: Lab, system: System, { agents = 20_000, chang
         await system.forget(population.clientId);
       };
       await round(undefined);
-      await system.untilRecorded();
+      await system.settle();
       return async () => {
         const limit = await round(undefined);
         await system.untilRecorded();

@@ -43,6 +43,7 @@ export function itemARequestRow(lab: Lab, target: Target, goal: number, { agents
         return count / took;
       };
       await round(agents);
+      await target.pool.query('analyze');
       return async () => ({ limit: await lab.bareLoop(), value: await round(changes) });
     },
   };
@@ -110,6 +111,7 @@ export function latencyRow(
           }),
         );
       await ours(RATE * 2);
+      await target.pool.query('analyze');
       if (chain) await bare(chain, RATE * 2);
       return async () => {
         await delay(200);

@@ -43,6 +43,7 @@ export function repeatsOverKafkaRow(lab: Lab, system: System, { agents = 20_000,
       };
       // The first pass over the agents makes them known as what they are.
       await round(2 * agents);
+      await system.settle();
       return async () => {
         const { rate, from } = await round(items);
         const limit = await counter.ask<number>({
