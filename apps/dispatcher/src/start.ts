@@ -60,7 +60,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
-    { url: settings.DATABASE_URL, applicationName: 'rollcall-dispatcher', poolSize: settings.DATABASE_POOL },
+    { url: settings.DATABASE_URL, applicationName: 'rollcall-dispatcher', poolSize: settings.DATABASE_POOL, alwaysByIndex: true },
     [],
     logger,
   );

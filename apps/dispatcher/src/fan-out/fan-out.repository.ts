@@ -85,13 +85,11 @@ const FAN_OUT = {
       left join subscription.client_event_start s on s.agent_event_id = e.id and s.agent_id = f.agent_id
       where f.sequence > coalesce(s.after_sequence, 0)),
     tail as materialized (
-      select q.lane, q.sequence, q.agent_event_id
-      from (select distinct lane from matched) m join dispatch.queue q on q.lane = m.lane
-      where not q.followed
-      order by q.lane, q.sequence, q.agent_event_id for update of q),
-    behind as (
-      update dispatch.queue q set followed = true
-      from tail t where q.lane = t.lane and q.sequence = t.sequence and q.agent_event_id = t.agent_event_id),
+      select q.lane, dispatch.follow(q.lane, q.sequence, q.agent_event_id)
+      from (select distinct lane from matched order by lane) m
+      cross join lateral (
+        select q.lane, q.sequence, q.agent_event_id from dispatch.queue q where q.lane = m.lane and not q.followed
+        order by q.sequence, q.agent_event_id for update) q),
     headed as (
       select m.*, h.suspended_at is not null as suspended,
              m.sequence = min(m.sequence) over lanes and m.lane not in (select lane from tail) as head,

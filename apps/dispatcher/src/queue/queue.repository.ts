@@ -14,18 +14,19 @@ export interface Lease {
 }
 
 /** A parked row is looked at again after this long, so that none is forgotten when a resume crosses with a claim. */
-const PARKED_LOOK = `interval '5 minutes'`;
+export const PARKED_LOOK = `interval '5 minutes'`;
 
-/** Where the notification of a leased row `q` goes. */
-const JOB_JOINS = `
+/** Rows of the queue with where their notifications go; `source` has a key, and the columns that a job needs. */
+const jobsOf = (source: string): string => `
+  select q.lane, q.sequence, q.agent_event_id, q.change_id, q.client_id, q.attempts, q.attempts_before, q.expires_at,
+         e.url, e.method, h.suspended_at is not null as suspended,
+         q.lane <> dispatch.lane_of(q.client_id, q.agent_id, e.url) as strayed
+  from ${source} q
   left join subscription.agent_event e on e.id = q.agent_event_id
   left join dispatch.event_health h on h.agent_event_id = q.agent_event_id`;
-const JOB_COLUMNS = `
-  q.lane::text, q.sequence, q.agent_event_id, q.change_id, q.client_id, q.attempts, q.attempts_before, q.expires_at,
-  j.url, j.method, j.suspended, j.strayed`;
-const JOB_SOURCE = `
-  select q.lane, q.sequence, q.agent_event_id, e.url, e.method, h.suspended_at is not null as suspended,
-         q.lane <> dispatch.lane_of(q.client_id, q.agent_id, e.url) as strayed`;
+const ROW = 'lane, sequence, agent_event_id, change_id, client_id, agent_id, attempts, attempts_before, expires_at';
+const JOB =
+  'lane::text, sequence, agent_event_id, change_id, client_id, attempts, attempts_before, expires_at, url, method, suspended, strayed';
 
 interface JobRow {
   lane: string;
@@ -67,17 +68,13 @@ const CLAIM_DUE = {
   name: 'dispatch_claim_due',
   text: `
     with due as materialized (
-      select lane, sequence, agent_event_id, client_id, agent_id, expires_at from dispatch.queue
-      where due_at <= now() order by due_at limit $1 for update skip locked),
-    j as materialized (${JOB_SOURCE}, h.suspended_at is not null and q.expires_at > now() as parked
-      from due q ${JOB_JOINS}),
-    claimed as (
-      update dispatch.queue q set
-        due_at = case when j.parked then least(q.expires_at, now() + ${PARKED_LOOK}) else now() + $3 * interval '1 ms' end,
-        lease_owner = case when j.parked then null else $2::uuid end
-      from j where q.lane = j.lane and q.sequence = j.sequence and q.agent_event_id = j.agent_event_id
-      returning j.parked, ${JOB_COLUMNS})
-    select * from claimed where not parked`,
+      select ${ROW} from dispatch.queue where due_at <= now() order by due_at limit $1 for update skip locked),
+    job as materialized (select *, suspended and expires_at > now() as parked from (${jobsOf('due')}) j),
+    leased as materialized (
+      select *, dispatch.lease(lane, sequence, agent_event_id, case when parked then null else $2::uuid end,
+                               case when parked then least(expires_at, now() + ${PARKED_LOOK}) else now() + $3 * interval '1 ms' end) as done
+      from job)
+    select ${JOB} from leased where done and not parked`,
 };
 
 export async function claimDue(pool: Pool, limit: number, lease: Lease): Promise<Claimed> {
@@ -119,18 +116,17 @@ const PROMOTE_LANES = {
       where (select a.sequence from dispatch.queue a where a.lane = h.lane and a.due_at is not null
              order by a.lane, a.sequence limit 1) is null),
     head as materialized (
-      select q.lane, q.sequence, q.agent_event_id, q.client_id, q.agent_id
-      from free f join dispatch.queue q on q.lane = f.lane and q.sequence = f.sequence
-      where q.due_at is null
-      order by q.lane, q.sequence, q.agent_event_id for update of q),
-    j as materialized (${JOB_SOURCE} from head q ${JOB_JOINS}),
-    promoted as (
-      update dispatch.queue q set due_at = now() + $3 * interval '1 ms', lease_owner = $2
-      from j where q.lane = j.lane and q.sequence = j.sequence and q.agent_event_id = j.agent_event_id and q.due_at is null
-      returning ${JOB_COLUMNS})
-    select *, null::text as contended from promoted
+      select q.* from (select * from free order by lane) f
+      cross join lateral (
+        select ${ROW} from dispatch.queue q where q.lane = f.lane and q.sequence = f.sequence and q.due_at is null
+        order by q.agent_event_id for update) q),
+    promoted as materialized (
+      select *, dispatch.lease(lane, sequence, agent_event_id, $2::uuid, now() + $3 * interval '1 ms') as done
+      from (${jobsOf('head')}) j)
+    select ${JOB}, null::text as contended from promoted where done
     union all
-    select nothing.*, p.lane::text from prior p left join promoted nothing on false where p.lane not in (select lane from held)`,
+    select null, null, null, null, null, null, null, null, null, null, null, null, p.lane::text
+    from prior p where p.lane not in (select lane from held)`,
 };
 
 export async function promoteLanes(pool: Pool, lanes: readonly string[], lease: Lease): Promise<Promoted> {
@@ -149,16 +145,9 @@ export async function promoteLanes(pool: Pool, lanes: readonly string[], lease: 
 const RELEASE = {
   name: 'dispatch_release',
   text: `
-    with given as (
-      select q.lane, q.sequence, q.agent_event_id, g.delay_ms
-      from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::double precision[]) as g (lane, sequence, agent_event_id, delay_ms)
-      join dispatch.queue q using (lane, sequence, agent_event_id)
-      where q.lease_owner = $5
-      order by q.lane, q.sequence, q.agent_event_id for update of q)
-    update dispatch.queue q
-    set due_at = least(now() + given.delay_ms * interval '1 ms', greatest(q.expires_at, now())), lease_owner = null
-    from given
-    where q.lane = given.lane and q.sequence = given.sequence and q.agent_event_id = given.agent_event_id`,
+    select dispatch.put_back(lane, sequence, agent_event_id, $5, now() + delay_ms * interval '1 ms', 0::smallint)
+    from (select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::double precision[]) as g (lane, sequence, agent_event_id, delay_ms)
+          order by lane, sequence, agent_event_id) g`,
 };
 
 export async function release(

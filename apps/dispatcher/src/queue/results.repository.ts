@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { arrayOfPlain, arrayOfTexts } from '#database';
 import type { QueueKey } from './job.js';
+import { PARKED_LOOK } from './queue.repository.js';
 
 /** What became of one attempt, or of a delivery that ended without one. */
 export interface AttemptRecord extends QueueKey {
@@ -25,42 +26,37 @@ export interface Postponement extends AttemptRecord {
   readonly delayMs: number | undefined;
 }
 
+/** In the order of the key, in which everybody locks rows. A subquery, so that the functions beside it see that order. */
 const RESULT = `
-  unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::smallint[], $6::timestamptz[], $7::integer[],
-         $8::smallint[], $9::text[], $10::text[], $11::text[])
-    as r (lane, sequence, agent_event_id, change_id, attempt, attempted_at, latency_ms, http_status, error, response, extra)`;
+  (select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::smallint[], $6::timestamptz[], $7::integer[],
+                        $8::smallint[], $9::text[], $10::text[], $11::text[])
+     as r (lane, sequence, agent_event_id, change_id, attempt, attempted_at, latency_ms, http_status, error, response, extra)
+   order by lane, sequence, agent_event_id) r`;
 const ATTEMPT = 'agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response';
 
 /**
  * Ends deliveries: takes them off the queue and logs their last attempt. A success counts whoever holds the lease, since it
- * cannot be undone; a failure only while the lease is ours. Rows are locked in the order of the key, as everybody does.
- * Returns the lanes that somebody waits in: `followed` is read from the row as it is when the lock is had, and who follows
- * sets it under the same lock, so either it is seen here or the follower sees that the lane is free.
+ * cannot be undone; a failure only while the lease is ours. Returns the lanes that somebody waits in: `followed` is read from
+ * the row as it is when the lock is had, and who follows sets it under the same lock, so either it is seen here or the
+ * follower sees that the lane is free.
  */
 const FINISH = {
   name: 'dispatch_finish',
   text: `
-    with result as materialized (select r.* from ${RESULT}),
-    locked as materialized (
-      select q.lane, q.sequence, q.agent_event_id from dispatch.queue q join result r using (lane, sequence, agent_event_id)
-      where r.extra = 'delivered' or q.lease_owner = $12
-      order by q.lane, q.sequence, q.agent_event_id for update of q),
-    gone as (
-      delete from dispatch.queue q using locked l
-      where q.lane = l.lane and q.sequence = l.sequence and q.agent_event_id = l.agent_event_id
-      returning q.lane, q.followed),
+    with result as materialized (
+      select r.*, dispatch.take_off(lane, sequence, agent_event_id, case when extra = 'delivered' then null else $12::uuid end) as followed
+      from ${RESULT}),
     logged as (
       insert into dispatch.attempt as a (${ATTEMPT})
       select agent_event_id, change_id, attempt, attempted_at, latency_ms, extra, http_status, error, response
-      from result
-      where extra = 'delivered' or (lane, sequence, agent_event_id) in (select lane, sequence, agent_event_id from locked)
+      from result where extra = 'delivered' or followed is not null
       on conflict (agent_event_id, change_id, attempt) do update
         set outcome = excluded.outcome, http_status = excluded.http_status, error = excluded.error, response = excluded.response
         where excluded.outcome = 'delivered'),
     well as (
-      delete from dispatch.event_health h using (select distinct agent_event_id from result where extra = 'delivered') r
-      where h.agent_event_id = r.agent_event_id and h.suspended_at is null)
-    select distinct lane::text as lane from gone where followed`,
+      delete from dispatch.event_health
+      where agent_event_id = any (array(select agent_event_id from result where extra = 'delivered')) and suspended_at is null)
+    select distinct lane::text as lane from result where followed`,
 };
 
 /** @returns the lanes to promote */
@@ -74,22 +70,14 @@ export async function finish(pool: Pool, results: readonly Finish[], owner: stri
 const POSTPONE = {
   name: 'dispatch_postpone',
   text: `
-    with result as materialized (select r.* from ${RESULT}),
-    locked as materialized (
-      select q.lane, q.sequence, q.agent_event_id, r.extra from dispatch.queue q join result r using (lane, sequence, agent_event_id)
-      where q.lease_owner = $12
-      order by q.lane, q.sequence, q.agent_event_id for update of q),
-    moved as (
-      update dispatch.queue q
-      set attempts = q.attempts + 1, lease_owner = null,
-          due_at = case when l.extra is null then least(q.expires_at, now() + interval '5 minutes')
-                        else now() + l.extra::double precision * interval '1 ms' end
-      from locked l
-      where q.lane = l.lane and q.sequence = l.sequence and q.agent_event_id = l.agent_event_id)
+    with result as materialized (
+      select r.*, dispatch.put_back(lane, sequence, agent_event_id, $12::uuid,
+                                    now() + case when extra is null then ${PARKED_LOOK} else extra::double precision * interval '1 ms' end,
+                                    1::smallint) as ours
+      from ${RESULT})
     insert into dispatch.attempt (${ATTEMPT})
     select agent_event_id, change_id, attempt, attempted_at, latency_ms, 'retry', http_status, error, response
-    from result
-    where (lane, sequence, agent_event_id) in (select lane, sequence, agent_event_id from locked)
+    from result where ours
     on conflict do nothing`,
 };
 
