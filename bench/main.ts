@@ -1,10 +1,12 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { AllInOne } from '../test/support/all-in-one.js';
 import { Lab, SETTINGS, System } from './lab/lab.js';
 import { describeCircumstances, HEADER, line, type Circumstances } from './report.js';
 import { measure, type Measured, type Row } from './row.js';
 import { agentEventsRow } from './rows/agent-events.js';
+import { growthRows } from './rows/growth.js';
 import { MemoryWatch } from './rows/memory.js';
 import { deadOriginRow, dispatcherRow, fanOutRow, wholePathRow } from './rows/notifying.js';
 import { itemARequestRow, latencyRow, type Target } from './rows/over-http.js';
@@ -13,9 +15,13 @@ import { arraysOverHttpRow, repeatsOverKafkaRow } from './rows/telemetry.js';
 /**
  * `npm run bench [-- <part of a row's name> …]`: what Rollcall does, each row beside its bare limit in the same run, on real
  * PostgreSQL and Kafka over loopback. Prints one table and writes it to bench/results.json with what it was measured on.
+ * `npm run bench -- growth` is a run of its own, for the dispatcher on tables that have grown: bench/growth.json.
  */
 const TIMES = Number(process.env['BENCH_TIMES'] ?? 3);
-const wanted = process.argv.slice(2);
+const growth = process.argv[2] === 'growth';
+const wanted = process.argv.slice(growth ? 3 : 2);
+/** After which a service that has started is at rest, in milliseconds. */
+const REST_MS = 5000;
 const measured: Measured[] = [];
 
 function say(text: string): void {
@@ -33,6 +39,7 @@ async function measureCluster(lab: Lab): Promise<Circumstances> {
   const system = await System.start(lab);
   try {
     const memory = new MemoryWatch(system);
+    await delay(REST_MS);
     await memory.atRest();
     await memory.during(take(dispatcherRow(lab, system)));
     for (const row of memory.rows()) await take(row);
@@ -67,14 +74,24 @@ async function measureAllInOne(lab: Lab): Promise<void> {
   }
 }
 
+async function measureGrowth(lab: Lab): Promise<Circumstances> {
+  const system = await System.start(lab);
+  try {
+    for (const row of growthRows(lab, system, say)) await take(row);
+    return await describeCircumstances(system.pool, { ...SETTINGS, times: TIMES });
+  } finally {
+    await system.stop();
+  }
+}
+
 const lab = await Lab.start();
 try {
   say(HEADER);
-  const circumstances = await measureCluster(lab);
-  await measureAllInOne(lab);
-  await mkdir('bench', { recursive: true });
-  await writeFile('bench/results.json', `${JSON.stringify({ ...circumstances, rows: measured }, null, 2)}\n`);
-  say('Written to bench/results.json.');
+  const circumstances = growth ? await measureGrowth(lab) : await measureCluster(lab);
+  if (!growth) await measureAllInOne(lab);
+  const file = growth ? 'bench/growth.json' : 'bench/results.json';
+  await writeFile(file, `${JSON.stringify({ ...circumstances, rows: measured }, null, 2)}\n`);
+  say(`Written to ${file}.`);
 } finally {
   await lab.stop();
 }

@@ -16,20 +16,22 @@ export function dispatcherRow(lab: Lab, system: System, { agents = 20_000, chang
     goal: 0.45,
     prepare: async () => {
       const population = await Population.create(system.pool, 101, agents, () => `${lab.receivers.origins[0]}/login`);
-      const round = async (count: number): Promise<number> => {
-        await lab.receivers.reset();
-        await system.whileStopped(['dispatcher'], () => population.publishChanges(system, count));
-        const took = await seconds(async () => {
-          await lab.receivers.until(count);
-          await system.untilRecorded();
-        });
-        return count / took;
-      };
-      await round(agents);
+      await dispatchRound(lab, system, population, agents);
       await system.settle();
-      return async () => ({ limit: await lab.bareLoop(), value: await round(changes) });
+      return async () => ({ limit: await lab.bareLoop(), value: await dispatchRound(lab, system, population, changes) });
     },
   };
+}
+
+/** Has changes wait for the dispatcher, and lets it go. @returns notifications a second */
+export async function dispatchRound(lab: Lab, system: System, population: Population, changes: number): Promise<number> {
+  await lab.receivers.reset();
+  await system.whileStopped(['dispatcher'], () => population.publishChanges(system, changes));
+  const took = await seconds(async () => {
+    await lab.receivers.until(changes);
+    await system.untilRecorded();
+  });
+  return changes / took;
 }
 
 /** Telemetry waits in Kafka, each item a real change with one subscriber. */

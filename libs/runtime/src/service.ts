@@ -1,4 +1,5 @@
 import { createLogger, type Logger } from './logger.js';
+import { releaseMemory } from './release-memory.js';
 import { StartError } from './start-error.js';
 
 /** A service that has been started and can be stopped; what every `start` function returns. */
@@ -11,6 +12,8 @@ export interface RunningService {
 
 /** Longest that a stop may take before the process ends anyway, in milliseconds; what is unfinished is redelivered. */
 const STOP_TIMEOUT_MS = 25_000;
+/** What began with the start is over by then, in milliseconds. */
+const SETTLED_MS = 2000;
 
 /**
  * The whole of a service's `main`: reads its settings, starts it, stops it on SIGTERM or SIGINT with exit code 0, and
@@ -33,6 +36,7 @@ export async function runService<S extends { LOG_LEVEL?: string | undefined }>(
     starting = start(settings, logger);
     stopOnSignal(starting, logger);
     logger.info({ url: (await starting).url }, 'service.started');
+    setTimeout(releaseMemory, SETTLED_MS).unref();
   } catch (error) {
     if (error instanceof StartError) process.stderr.write(`${error.message}\n`);
     else logger.fatal({ err: error }, 'service.start_failed');

@@ -1,0 +1,72 @@
+import type pg from 'pg';
+import type { Lab, System } from '../lab/lab.js';
+import { Population } from '../lab/population.js';
+import { medianOf, type Row } from '../row.js';
+import { dispatchRound } from './notifying.js';
+
+const CLIENT = 101;
+const AGENTS = 5000;
+const CHANGES = 30_000;
+const GOAL = 0.85;
+/** Statements have ten seconds; so many rows go into one. */
+const CHUNK = 250_000;
+
+/** The dispatcher row again, on tables that grow from stage to stage; its own first figure is the limit. */
+export function growthRows(lab: Lab, system: System, say: (text: string) => void): Row[] {
+  const firsts: number[] = [];
+  let population: Population | undefined;
+  return STAGES.map(([events, deliveries], nth): Row => ({
+    name: `dispatcher with ${events.toLocaleString('en')} agent events, ${deliveries.toLocaleString('en')} old deliveries`,
+    limit: 'its first figure',
+    unit: 'notifications/s',
+    goal: GOAL,
+    prepare: async () => {
+      population ??= await Population.create(system.pool, CLIENT, AGENTS, () => `${lab.receivers.origins[0]}/login`);
+      await fill(system.pool, events, deliveries, say);
+      await dispatchRound(lab, system, population, CHANGES);
+      await system.settle();
+      const own = population;
+      return async () => {
+        const value = await dispatchRound(lab, system, own, CHANGES);
+        if (nth === 0) firsts.push(value);
+        return { value, limit: nth === 0 ? value : medianOf(firsts) };
+      };
+    },
+  }));
+}
+
+const STAGES = [
+  [10_000, 0],
+  [100_000, 0],
+  [1_000_000, 0],
+  [1_000_000, 10_000_000],
+] as const;
+
+async function fill(pool: pg.Pool, events: number, deliveries: number, say: (text: string) => void): Promise<void> {
+  const { rows } = await pool.query<{ events: number; deliveries: number }>(
+    `select (select count(*)::integer from subscription.agent_event) as events,
+            (select count(*)::integer from dispatch.attempt where agent_event_id > 4000000000) as deliveries`,
+  );
+  for (let made = rows[0]!.events; made < events; made += CHUNK) {
+    await pool.query(
+      `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
+       select 50000 + n % 1000, 1, n / 2000, 'local', 'https://example.com/login/' || n, 'POST',
+              case n % 2 when 0 then 'agent-login' else 'agent-logout' end
+       from generate_series($1::integer, $2::integer) n`,
+      [made, Math.min(made + CHUNK, events) - 1],
+    );
+  }
+  for (let made = rows[0]!.deliveries; made < deliveries; made += CHUNK) {
+    if (made % 2_500_000 === 0) say(`(${made.toLocaleString('en')} of ${deliveries.toLocaleString('en')} old deliveries)`);
+    // Spread over the last four weeks, as their ids are in time.
+    await pool.query(
+      `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, response)
+       select 4000000001 + n % 100000,
+              (lpad(to_hex((extract(epoch from at) * 1000)::bigint), 12, '0') || '7000' || '8' || lpad(to_hex(n), 15, '0'))::uuid,
+              1, at, 12, 'delivered', 200, 'ok'
+       from (select n, now() - interval '28 days' * (n::double precision / $3) as at from generate_series($1::integer, $2::integer) n) s`,
+      [made, made + CHUNK - 1, deliveries],
+    );
+  }
+  await pool.query('vacuum analyze');
+}
