@@ -63,6 +63,7 @@ async function measureCluster(lab: Lab): Promise<Circumstances> {
 async function measureAllInOne(lab: Lab): Promise<void> {
   const databaseUrl = await lab.createDatabase();
   const system = await AllInOne.start({ ...SETTINGS, DATABASE_URL: databaseUrl });
+  lab.onStop(() => system.remove());
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
   try {
     const target: Target = { name: 'all-in-one', urls: system.urls, pool };
@@ -85,6 +86,9 @@ async function measureGrowth(lab: Lab): Promise<Circumstances> {
 }
 
 const lab = await Lab.start();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void lab.stop().finally(() => process.exit(1)));
+}
 try {
   say(HEADER);
   const circumstances = growth ? await measureGrowth(lab) : await measureCluster(lab);

@@ -145,10 +145,16 @@ export class System {
     const producer = bus.producer();
     await producer.connect();
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-    return new System(cluster, databaseUrl, pool, bus, producer);
+    const system = new System(cluster, databaseUrl, pool, bus, producer);
+    lab.onStop(() => system.stop());
+    return system;
   }
 
+  private stopped = false;
+
   async stop(): Promise<void> {
+    if (this.stopped) return;
+    this.stopped = true;
     await this.cluster.stop();
     await this.bus.close();
     await this.pool.end();
