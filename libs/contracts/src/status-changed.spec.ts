@@ -90,6 +90,15 @@ describe('the status topic', () => {
     );
   });
 
+  it.each(['0000-01-01T00:00:00.000Z', '1969-12-31T23:59:59.999Z', '9999-12-31T23:59:59.999Z'])(
+    'refuses a change at %s, to which no window can be added',
+    (changed_at) => {
+      const { value, headers } = encodeStatusChange(CHANGE, TRACEPARENT);
+      const wrong = JSON.stringify({ ...(JSON.parse(value) as object), changed_at });
+      expect(() => decodeStatusChange(wrong, headers)).toThrow('must be a time');
+    },
+  );
+
   it('refuses what presence did not write', () => {
     const { value, headers } = encodeStatusChange(CHANGE, TRACEPARENT);
     expect(() => decodeStatusChange('{', headers)).toThrow();

@@ -70,6 +70,12 @@ export function encodeStatusChange(change: StatusChange, traceparent: string): E
   };
 }
 
+/** What a delivery's window can be added to, in PostgreSQL too: presence's clock is never far from now. */
+const EARLIEST_CHANGE = Date.parse('1970-01-01T00:00:00Z');
+const LATEST_CHANGE = Date.parse('9000-01-01T00:00:00Z');
+
+const isChangeTime = (text: string): boolean => Date.parse(text) >= EARLIEST_CHANGE && Date.parse(text) < LATEST_CHANGE;
+
 const wireSchema = z.object({
   client_id: z.string().regex(/^\d{1,10}$/),
   agent_id: z.number().int().nonnegative(),
@@ -81,7 +87,7 @@ const wireSchema = z.object({
   event_source: z.enum(EVENT_SOURCES),
   sequence: z.number().int().positive(),
   occurred_at: z.iso.datetime(),
-  changed_at: z.iso.datetime(),
+  changed_at: z.iso.datetime().refine(isChangeTime, 'must be a time from 1970 to 8999'),
 });
 
 /** The JSON Schema of a record's value, for the published descriptions of the interfaces. */
@@ -139,7 +145,8 @@ function isWire(json: unknown): json is Wire {
     isOneOf(EVENT_SOURCES, wire.event_source) &&
     isCount(wire.sequence, 1) &&
     isInstant(wire.occurred_at) &&
-    isInstant(wire.changed_at)
+    isInstant(wire.changed_at) &&
+    isChangeTime(wire.changed_at)
   );
 }
 
@@ -160,7 +167,7 @@ function isOneOf(values: readonly string[], value: unknown): boolean {
 }
 
 /** A date that does not exist, such as 31 February, rolls over in a Date and is left to the schema. */
-function isInstant(value: unknown): boolean {
+function isInstant(value: unknown): value is string {
   if (typeof value !== 'string' || !INSTANT.test(value)) return false;
   const date = new Date(value);
   return !Number.isNaN(date.getTime()) && date.getUTCDate() === Number(value.slice(8, 10));
