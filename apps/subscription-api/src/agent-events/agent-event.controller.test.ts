@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../../../../test/support/poll.js';
 import { ApiFixture } from '../../../../test/support/subscription-api.js';
 
 const EVENT = { url: 'https://example.com/hook?a=1', event_type: 'agent-login', method: 'GET' };
@@ -170,6 +171,37 @@ describe('agent events', () => {
     expect(await status('/client/@me/agent/local/136/event/0136')).toEqual([404, 'event_not_found']);
     expect(await status('/client/4294967296/limit/', 'platform')).toEqual([404, 'client_not_found']);
     expect(await status('/client/x/limit/')).toEqual([404, 'not_found']);
+  });
+
+  it('are not added to an agent that is removed while the addition waits', async () => {
+    const path = await freshAgent();
+    const agentId = nextAgent - 1;
+    await add(path);
+    const used = async () => (await api.api('demo', 'GET', '/client/@me/limit/')).text;
+    const before = await used();
+    const remover = await api.pool.connect();
+    try {
+      await remover.query('begin');
+      await remover.query('select from subscription.client_usage where client_id = 12 for update');
+      const adding = api.api('demo', 'POST', path, EVENT);
+      await eventually('the addition waits', async () => {
+        const { rowCount } = await remover.query(
+          `select from pg_locks where not granted and locktype in ('transactionid', 'tuple')
+           and pid in (select pid from pg_stat_activity where datname = current_database())`,
+        );
+        return rowCount !== 0;
+      });
+      await remover.query(`select presence.remove_agent(12, 'local', $1, gen_random_uuid())`, [agentId]);
+      // As a removal does in the same transaction, whatever it takes off.
+      await remover.query('update subscription.client_usage set agent_event_used = agent_event_used - 0 where client_id = 12');
+      await remover.query('commit');
+      const answer = await adding;
+      expect([answer.status, answer.json]).toEqual([404, expect.objectContaining({ status: 'agent_not_found' })]);
+      expect(await used()).toBe(before);
+    } finally {
+      await remover.query('rollback');
+      remover.release();
+    }
   });
 
   it('of the calling application are removed together', async () => {

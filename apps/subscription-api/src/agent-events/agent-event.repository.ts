@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, In, IsNull, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import { uuidv7 } from 'uuidv7';
-import { AgentEventEntity } from '#database';
+import { AgentEventEntity, poolOf } from '#database';
 import type { ServiceSettings } from '#runtime';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { isAgent, type AgentRef, type Scope } from '../request/path-params.js';
@@ -17,6 +17,19 @@ export interface Addition {
 /** What stood in the way of a new agent event. */
 export type Refusal = 'event_limit_exceeded' | 'agent_not_found';
 
+/** An {@link AgentEventEntity}, for statements that are too frequent for the entity manager. */
+const COLUMNS = `id, client_id as "clientId", application_id as "applicationId", agent_id as "agentId", agent_type as "agentType", url,
+  method, event_type as "eventType", after_sequence as "afterSequence", until_sequence as "untilSequence",
+  created_at as "createdAt", updated_at as "updatedAt"`;
+
+/**
+ * The usage row as the statement's snapshot has it. A statement that waits for the row goes on with its old snapshot of
+ * everything else, in which an agent may stand that was removed meanwhile; so it raises the count only of this version.
+ */
+const SEEN = 'seen as materialized (select xmin as version from subscription.client_usage where client_id = $1)';
+const RAISABLE = `u.client_id = $1 and u.xmin = seen.version and u.agent_event_used < coalesce(u.agent_event_limit, $2)
+  and exists (select from subscription.webhook_secret where client_id = $1 and expires_at is null)`;
+
 /**
  * Agent events and the count of them. Every transaction that changes the count takes the client's usage row first, so
  * that writers of one client come one after the other and never wait for each other in a circle.
@@ -29,12 +42,87 @@ export class AgentEventRepository {
     @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'AGENT_EVENT_LIMIT'>,
   ) {}
 
-  find(scope: Scope, id: number): Promise<AgentEventEntity | null> {
-    return this.dataSource.getRepository(AgentEventEntity).findOneBy({ ...whereOf(scope), id });
+  async find(scope: Scope, id: number): Promise<AgentEventEntity | undefined> {
+    const select = `select ${COLUMNS} from subscription.agent_event where id = $1 and client_id = $2 and until_sequence is null`;
+    const { rows } = await poolOf(this.dataSource).query<AgentEventEntity>(
+      isAgent(scope)
+        ? {
+            name: 'find_agent_event',
+            text: `${select} and agent_id = $3 and agent_type = $4`,
+            values: [id, scope.clientId, scope.agentId, scope.agentType],
+          }
+        : { name: 'find_client_event', text: `${select} and agent_id is null`, values: [id, scope.clientId] },
+    );
+    return rows[0];
   }
 
   list(scope: Scope, skip: number, take: number): Promise<AgentEventEntity[]> {
     return this.dataSource.getRepository(AgentEventEntity).find({ where: whereOf(scope), order: { id: 'ASC' }, skip, take });
+  }
+
+  /**
+   * Adds one of one agent in a single statement, which is all that the usual case needs.
+   *
+   * @returns undefined: nothing was done, and {@link add} is to be asked; there is no such agent, no usage row or no secret
+   *   yet, the limit is used up, or another writer of the client came first
+   */
+  async addAtOnce(agent: AgentRef, event: NewAgentEvent, applicationId: number): Promise<AgentEventEntity | undefined> {
+    const { rows } = await poolOf(this.dataSource).query<AgentEventEntity>({
+      name: 'add_agent_event',
+      text: `with ${SEEN}, used as (
+               update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
+               from seen, presence.agent a
+               where ${RAISABLE} and a.client_id = $1 and a.agent_id = $3 and a.agent_type = $4 and a.deleted_at is null
+               returning a.client_id, a.agent_id, a.agent_type, a.sequence
+             )
+             insert into subscription.agent_event
+               (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
+             select client_id, $5, agent_id, agent_type, $6, $7, $8, sequence from used
+             returning ${COLUMNS}`,
+      values: [
+        agent.clientId,
+        this.settings.AGENT_EVENT_LIMIT,
+        agent.agentId,
+        agent.agentType,
+        applicationId,
+        event.url,
+        event.method,
+        event.event_type,
+      ],
+    });
+    return rows[0];
+  }
+
+  /** Adds one for every agent of a client in a single statement, like {@link addAtOnce}. */
+  async addForClientAtOnce(
+    clientId: number,
+    event: NewClientEvent,
+    applicationId: number,
+  ): Promise<AgentEventEntity | undefined> {
+    const { rows } = await poolOf(this.dataSource).query<AgentEventEntity>({
+      name: 'add_client_event',
+      text: `with ${SEEN}, used as (
+               update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
+               from seen where ${RAISABLE} returning u.client_id
+             ), added as (
+               insert into subscription.agent_event (client_id, application_id, agent_type, url, method, event_type)
+               select client_id, $3, $4, $5, $6, $7 from used returning *
+             ), started as (
+               insert into subscription.client_event_start (agent_event_id, agent_id, after_sequence)
+               select added.id, a.agent_id, a.sequence from added, presence.agent a where a.client_id = $1 and a.sequence > 0
+             )
+             select ${COLUMNS} from added`,
+      values: [
+        clientId,
+        this.settings.AGENT_EVENT_LIMIT,
+        applicationId,
+        event.agent_type,
+        event.url,
+        event.method,
+        event.event_type,
+      ],
+    });
+    return rows[0];
   }
 
   /** Adds one of one agent; from its current sequence on, so that nothing before is notified. */

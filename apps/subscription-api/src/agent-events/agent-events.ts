@@ -35,16 +35,10 @@ export class AgentEvents {
 
   async add(scope: Scope, event: NewAgentEvent | NewClientEvent, { applicationId }: Principal): Promise<AgentEventEntity> {
     this.assertUrl(event.url);
-    const addition = {
-      applicationId,
-      ensureSecret: (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction),
-    };
-    if (isAgent(scope)) await this.assertAgent(scope);
     const added = isAgent(scope)
-      ? await this.repository.add(scope, event, addition)
-      : await this.repository.addForClient(scope.clientId, { agent_type: null, ...event }, addition);
-    if (typeof added === 'string') throw refusal(added);
-    return added;
+      ? await this.repository.addAtOnce(scope, event, applicationId)
+      : await this.repository.addForClientAtOnce(scope.clientId, { agent_type: null, ...event }, applicationId);
+    return added ?? (await this.addStepByStep(scope, event, applicationId));
   }
 
   async change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEventEntity> {
@@ -60,6 +54,24 @@ export class AgentEvents {
   async removeOwn(scope: Scope, { applicationId }: Principal): Promise<void> {
     await this.assertAgent(scope);
     await this.repository.removeOf(scope, applicationId);
+  }
+
+  /** Makes what is missing, waits for other writers of the client, and tells why where it cannot be. */
+  private async addStepByStep(
+    scope: Scope,
+    event: NewAgentEvent | NewClientEvent,
+    applicationId: number,
+  ): Promise<AgentEventEntity> {
+    const addition = {
+      applicationId,
+      ensureSecret: (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction),
+    };
+    await this.assertAgent(scope);
+    const added = isAgent(scope)
+      ? await this.repository.add(scope, event, addition)
+      : await this.repository.addForClient(scope.clientId, { agent_type: null, ...event }, addition);
+    if (typeof added === 'string') throw refusal(added);
+    return added;
   }
 
   private assertUrl(url: string): void {
