@@ -1,6 +1,5 @@
 import { Body, Controller, Module, Post } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -44,10 +43,8 @@ class Client {
 
   constructor(readonly socket: Socket) {
     socket.setEncoding('utf8').on('data', (chunk: string) => (this.answer += chunk));
-    this.ended = once(
-      socket.on('error', () => undefined),
-      'close',
-    ); // being cut off is what is looked for
+    // Being cut off is what is looked for; once() would reject with the EPIPE or ECONNRESET that comes before the close.
+    this.ended = new Promise((resolve) => socket.on('error', () => undefined).once('close', resolve));
   }
 
   /** Writes the pieces one by one, for as long as the connection is open. */
