@@ -83,7 +83,7 @@ export class KafkaConsumer extends BusServer {
     if (!(await settledWithin([...this.busy.values()], STOP_GRACE_MS))) {
       this.log.warn({ group_id: this.groupId, partitions: [...this.busy.keys()] }, 'bus.stop_aborts_handlers');
     }
-    await this.commit();
+    await settledWithin([this.commit()], ABORT_GRACE_MS); // a broker that is away must not hold up the stop
     this.assignment.abort();
     await settledWithin([...this.busy.values()], ABORT_GRACE_MS);
     this.leaving.resolve();
@@ -176,7 +176,7 @@ export class KafkaConsumer extends BusServer {
     if (!finished) void done.then(payload.pause());
   }
 
-  /** Delivers a batch part by part, and commits each; ends early, never throws, when the assignment does. */
+  /** Delivers a batch part by part, and has each committed soon; ends early, never throws, when the assignment does. */
   private async work(payload: EachBatchPayload, signal: AbortSignal, onTrouble: () => void): Promise<void> {
     const { topic, partition, messages } = payload.batch;
     for (const part of chunksOf(messages, this.maxBatchRecords)) {
