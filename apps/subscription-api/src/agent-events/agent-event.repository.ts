@@ -8,12 +8,6 @@ import { isAgent, type AgentRef, type Scope } from '../request/path-params.js';
 import { SETTINGS } from '../tokens.js';
 import type { AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
 
-/** Who adds, for which client, and what else belongs to the same transaction. */
-export interface Addition {
-  readonly applicationId: number;
-  readonly ensureSecret: (manager: EntityManager) => Promise<void>;
-}
-
 /** What stood in the way of a new agent event. */
 export type Refusal = 'event_limit_exceeded' | 'agent_not_found';
 
@@ -29,6 +23,35 @@ const COLUMNS = `id, client_id as "clientId", application_id as "applicationId",
 const SEEN = 'seen as materialized (select xmin as version from subscription.client_usage where client_id = $1)';
 const RAISABLE = `u.client_id = $1 and u.xmin = seen.version and u.agent_event_used < coalesce(u.agent_event_limit, $2)
   and exists (select from subscription.webhook_secret where client_id = $1 and expires_at is null)`;
+
+const ADD_FOR_AGENT = {
+  name: 'add_agent_event',
+  text: `
+    with ${SEEN}, used as (
+      update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
+      from seen, presence.agent a
+      where ${RAISABLE} and a.client_id = $1 and a.agent_id = $7 and a.agent_type = $8 and a.deleted_at is null
+      returning a.client_id, a.agent_id, a.agent_type, a.sequence)
+    insert into subscription.agent_event
+      (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
+    select client_id, $3, agent_id, agent_type, $4, $5, $6, sequence from used
+    returning ${COLUMNS}`,
+};
+
+const ADD_FOR_CLIENT = {
+  name: 'add_client_event',
+  text: `
+    with ${SEEN}, used as (
+      update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
+      from seen where ${RAISABLE} returning u.client_id),
+    added as (
+      insert into subscription.agent_event (client_id, application_id, agent_type, url, method, event_type)
+      select client_id, $3, $7, $4, $5, $6 from used returning *),
+    started as (
+      insert into subscription.client_event_start (agent_event_id, agent_id, after_sequence)
+      select added.id, a.agent_id, a.sequence from added, presence.agent a where a.client_id = $1 and a.sequence > 0)
+    select ${COLUMNS} from added`,
+};
 
 /**
  * Agent events and the count of them. Every transaction that changes the count takes the client's usage row first, so
@@ -61,100 +84,35 @@ export class AgentEventRepository {
   }
 
   /**
-   * Adds one of one agent in a single statement, which is all that the usual case needs.
+   * Adds one in a single statement: limit, count and insert. Parallel additions never exceed the limit.
    *
-   * @returns undefined: nothing was done, and {@link add} is to be asked; there is no such agent, no usage row or no secret
-   *   yet, the limit is used up, or another writer of the client came first
+   * @returns undefined: nothing was done, and {@link addInTurn} is to be asked; there is no such agent, no usage row or no
+   *   secret yet, the limit is used up, or another writer of the client came first
    */
-  async addAtOnce(agent: AgentRef, event: NewAgentEvent, applicationId: number): Promise<AgentEventEntity | undefined> {
-    const { rows } = await poolOf(this.dataSource).query<AgentEventEntity>({
-      name: 'add_agent_event',
-      text: `with ${SEEN}, used as (
-               update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
-               from seen, presence.agent a
-               where ${RAISABLE} and a.client_id = $1 and a.agent_id = $3 and a.agent_type = $4 and a.deleted_at is null
-               returning a.client_id, a.agent_id, a.agent_type, a.sequence
-             )
-             insert into subscription.agent_event
-               (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
-             select client_id, $5, agent_id, agent_type, $6, $7, $8, sequence from used
-             returning ${COLUMNS}`,
-      values: [
-        agent.clientId,
-        this.settings.AGENT_EVENT_LIMIT,
-        agent.agentId,
-        agent.agentType,
-        applicationId,
-        event.url,
-        event.method,
-        event.event_type,
-      ],
-    });
+  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, applicationId: number): Promise<AgentEventEntity | undefined> {
+    const { rows } = await poolOf(this.dataSource).query<AgentEventEntity>(this.addition(scope, event, applicationId));
     return rows[0];
   }
 
-  /** Adds one for every agent of a client in a single statement, like {@link addAtOnce}. */
-  async addForClientAtOnce(
-    clientId: number,
-    event: NewClientEvent,
+  /**
+   * Adds one after the client's other writers, whose usage row is locked first, so that nobody can come in between.
+   *
+   * @param ensureSecret makes the client's signing secret where it has none
+   */
+  addInTurn(
+    scope: Scope,
+    event: NewAgentEvent | NewClientEvent,
     applicationId: number,
-  ): Promise<AgentEventEntity | undefined> {
-    const { rows } = await poolOf(this.dataSource).query<AgentEventEntity>({
-      name: 'add_client_event',
-      text: `with ${SEEN}, used as (
-               update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
-               from seen where ${RAISABLE} returning u.client_id
-             ), added as (
-               insert into subscription.agent_event (client_id, application_id, agent_type, url, method, event_type)
-               select client_id, $3, $4, $5, $6, $7 from used returning *
-             ), started as (
-               insert into subscription.client_event_start (agent_event_id, agent_id, after_sequence)
-               select added.id, a.agent_id, a.sequence from added, presence.agent a where a.client_id = $1 and a.sequence > 0
-             )
-             select ${COLUMNS} from added`,
-      values: [
-        clientId,
-        this.settings.AGENT_EVENT_LIMIT,
-        applicationId,
-        event.agent_type,
-        event.url,
-        event.method,
-        event.event_type,
-      ],
-    });
-    return rows[0];
-  }
-
-  /** Adds one of one agent; from its current sequence on, so that nothing before is notified. */
-  add(agent: AgentRef, event: NewAgentEvent, addition: Addition): Promise<AgentEventEntity | Refusal> {
-    return this.adding(agent.clientId, addition, async (manager) => {
-      const rows: { id: number }[] = await manager.query(
-        `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
-         select client_id, $4, agent_id, agent_type, $5, $6, $7, sequence from presence.agent
-         where client_id = $1 and agent_id = $2 and agent_type = $3 and deleted_at is null
-         returning id`,
-        [agent.clientId, agent.agentId, agent.agentType, addition.applicationId, event.url, event.method, event.event_type],
-      );
-      return rows[0]?.id;
-    });
-  }
-
-  /** Adds one for every agent of a client; each agent counts from where it stands now. */
-  addForClient(clientId: number, event: NewClientEvent, addition: Addition): Promise<AgentEventEntity | Refusal> {
-    return this.adding(clientId, addition, async (manager) => {
-      const rows: { id: number }[] = await manager.query(
-        // One snapshot for both, so that no change falls between.
-        `with added as (
-           insert into subscription.agent_event (client_id, application_id, agent_type, url, method, event_type)
-           values ($1, $2, $3, $4, $5, $6) returning id
-         ), started as (
-           insert into subscription.client_event_start (agent_event_id, agent_id, after_sequence)
-           select added.id, a.agent_id, a.sequence from added, presence.agent a where a.client_id = $1 and a.sequence > 0
-         )
-         select id from added`,
-        [clientId, addition.applicationId, event.agent_type, event.url, event.method, event.event_type],
-      );
-      return rows[0]?.id;
+    ensureSecret: (manager: EntityManager) => Promise<void>,
+  ): Promise<AgentEventEntity | Refusal> {
+    return this.dataSource.transaction(async (manager) => {
+      await lockUsage(manager, scope.clientId);
+      await ensureSecret(manager);
+      const { text, values } = this.addition(scope, event, applicationId);
+      const [added]: AgentEventEntity[] = await manager.query(text, values);
+      if (added) return added;
+      const { limit, used } = await this.usage(scope.clientId, manager);
+      return used >= limit ? 'event_limit_exceeded' : 'agent_not_found';
     });
   }
 
@@ -217,8 +175,11 @@ export class AgentEventRepository {
     );
   }
 
-  async usage(clientId: number): Promise<{ readonly limit: number; readonly used: number }> {
-    const rows: { agent_event_used: number; agent_event_limit: number | null }[] = await this.dataSource.query(
+  async usage(
+    clientId: number,
+    manager: EntityManager = this.dataSource.manager,
+  ): Promise<{ readonly limit: number; readonly used: number }> {
+    const rows: { agent_event_used: number; agent_event_limit: number | null }[] = await manager.query(
       'select agent_event_used, agent_event_limit from subscription.client_usage where client_id = $1',
       [clientId],
     );
@@ -234,30 +195,12 @@ export class AgentEventRepository {
     );
   }
 
-  /** Limit, count and insert in one transaction: parallel additions never exceed the limit. */
-  private async adding(
-    clientId: number,
-    { ensureSecret }: Addition,
-    insert: (manager: EntityManager) => Promise<number | undefined>,
-  ): Promise<AgentEventEntity | Refusal> {
-    try {
-      return await this.dataSource.transaction(async (manager) => {
-        await lockUsage(manager, clientId);
-        const [raised]: [unknown[], number] = await manager.query(
-          `update subscription.client_usage set agent_event_used = agent_event_used + 1
-           where client_id = $1 and agent_event_used < coalesce(agent_event_limit, $2) returning 1`,
-          [clientId, this.settings.AGENT_EVENT_LIMIT],
-        );
-        if (raised.length === 0) throw new RefusedError('event_limit_exceeded');
-        await ensureSecret(manager);
-        const id = await insert(manager);
-        if (id === undefined) throw new RefusedError('agent_not_found');
-        return manager.findOneByOrFail(AgentEventEntity, { id });
-      });
-    } catch (error) {
-      if (error instanceof RefusedError) return error.refusal;
-      throw error;
-    }
+  /** One of one agent counts from the agent's current sequence on, one for every agent from where each stands: ADR 7. */
+  private addition(scope: Scope, { url, method, event_type, ...event }: NewAgentEvent | NewClientEvent, applicationId: number) {
+    const { clientId } = scope;
+    const common = [clientId, this.settings.AGENT_EVENT_LIMIT, applicationId, url, method, event_type];
+    if (isAgent(scope)) return { ...ADD_FOR_AGENT, values: [...common, scope.agentId, scope.agentType] };
+    return { ...ADD_FOR_CLIENT, values: [...common, 'agent_type' in event ? event.agent_type : null] };
   }
 
   private removing(clientId: number, where: FindOptionsWhere<AgentEventEntity>): Promise<number> {
@@ -269,13 +212,6 @@ export class AgentEventRepository {
       await lowerUsage(manager, clientId, affected ?? 0);
       return affected ?? 0;
     });
-  }
-}
-
-/** Thrown inside a transaction, so that it is rolled back; never seen outside. */
-class RefusedError extends Error {
-  constructor(readonly refusal: Refusal) {
-    super(refusal);
   }
 }
 

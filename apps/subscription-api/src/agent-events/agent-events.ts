@@ -35,10 +35,7 @@ export class AgentEvents {
 
   async add(scope: Scope, event: NewAgentEvent | NewClientEvent, { applicationId }: Principal): Promise<AgentEventEntity> {
     this.assertUrl(event.url);
-    const added = isAgent(scope)
-      ? await this.repository.addAtOnce(scope, event, applicationId)
-      : await this.repository.addForClientAtOnce(scope.clientId, { agent_type: null, ...event }, applicationId);
-    return added ?? (await this.addStepByStep(scope, event, applicationId));
+    return (await this.repository.add(scope, event, applicationId)) ?? this.addInTurn(scope, event, applicationId);
   }
 
   async change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEventEntity> {
@@ -57,19 +54,10 @@ export class AgentEvents {
   }
 
   /** Makes what is missing, waits for other writers of the client, and tells why where it cannot be. */
-  private async addStepByStep(
-    scope: Scope,
-    event: NewAgentEvent | NewClientEvent,
-    applicationId: number,
-  ): Promise<AgentEventEntity> {
-    const addition = {
-      applicationId,
-      ensureSecret: (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction),
-    };
+  private async addInTurn(scope: Scope, event: NewAgentEvent | NewClientEvent, applicationId: number): Promise<AgentEventEntity> {
     await this.assertAgent(scope);
-    const added = isAgent(scope)
-      ? await this.repository.add(scope, event, addition)
-      : await this.repository.addForClient(scope.clientId, { agent_type: null, ...event }, addition);
+    const ensureSecret = (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction);
+    const added = await this.repository.addInTurn(scope, event, applicationId, ensureSecret);
     if (typeof added === 'string') throw refusal(added);
     return added;
   }
