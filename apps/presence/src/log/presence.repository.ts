@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { AgentKey, AgentStatus, EventSource } from '#contracts';
-import { arrayOfPlain } from '#database';
+import { arrayOfPlain, arrayOfTexts } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 
 /** A change that was decided and is not yet written. */
@@ -152,17 +152,17 @@ export async function compareAndSet(pool: Pool, writes: readonly AgentWrite[], o
       arrayOfPlain(writes, (write) => write.clientId),
       arrayOfPlain(writes, (write) => write.agentId),
       arrayOfPlain(writes, ({ after }) => after.agentType),
-      writes.map(({ after }) => after.name),
+      arrayOfTexts(writes, ({ after }) => after.name),
       arrayOfPlain(writes, ({ after }) => after.agentStatus),
       arrayOfPlain(writes, ({ after }) => after.sequence),
       arrayOfPlain(writes, ({ after }) => after.changedAt),
       arrayOfPlain(writes, ({ before }) => before?.sequence),
       arrayOfPlain(writes, ({ before }) => before?.agentType),
-      writes.map(({ before }) => before?.name ?? null),
+      arrayOfTexts(writes, ({ before }) => before?.name ?? null),
       arrayOfPlain(writes, ({ before }) => before?.removed),
       arrayOfPlain(changes, (change) => change.agentOrd),
       arrayOfPlain(changes, (change) => change.id),
-      changes.map((change) => change.name),
+      arrayOfTexts(changes, (change) => change.name),
       arrayOfPlain(changes, (change) => change.agentStatus),
       arrayOfPlain(changes, (change) => change.eventSource),
       arrayOfPlain(changes, (change) => change.sequence),
