@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readCommand, UsageError } from './arguments.js';
+import { UsageError } from '#runtime';
+import { readCommand } from './arguments.js';
 
 const read = (line: string) => readCommand(line.split(' ').filter((word) => word !== ''));
 

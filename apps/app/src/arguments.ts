@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from '#runtime';
 import { MAX_KEEP_PREVIOUS_SECONDS, newApplicationSchema, type NewApplication } from '#applications';
 import { parseId } from '#contracts';
 
@@ -21,16 +22,10 @@ The database is that of DATABASE_URL; without it, that of the all-in-one which i
 
 /** What the command is to do. */
 export type Command =
-  | { readonly name: 'help' }
   | { readonly name: 'create'; readonly application: NewApplication; readonly json: boolean }
   | { readonly name: 'list'; readonly clientId: number | undefined; readonly json: boolean }
   | { readonly name: 'rotate'; readonly appId: string; readonly keepPreviousSeconds: number; readonly json: boolean }
   | { readonly name: 'revoke'; readonly appId: string; readonly json: boolean };
-
-/** What is wrong with the arguments, in words for the person who typed them. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 const text = { type: 'string' } as const;
 const OPTIONS = {
@@ -49,7 +44,7 @@ const SHOWN: Readonly<Record<string, string>> = { client_id: '--client', access:
  * @param args without the program's name
  * @throws UsageError
  */
-export function readCommand(args: readonly string[]): Command {
+export function readCommand(args: readonly string[]): Command | { readonly name: 'help' } {
   const [name, ...rest] = args;
   if (name === undefined) throw new UsageError('a command is required');
   if (['help', '--help', '-h'].includes(name)) return { name: 'help' };

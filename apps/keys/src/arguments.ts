@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { UsageError } from '#runtime';
 
 export const USAGE = `Shows and replaces the keys that sign tokens.
 
@@ -19,15 +20,7 @@ The database is that of DATABASE_URL; without it, that of the all-in-one which i
 `;
 
 /** What the command is to do. */
-export type Command =
-  | { readonly name: 'help' }
-  | { readonly name: 'list'; readonly json: boolean }
-  | { readonly name: 'rotate'; readonly now: boolean };
-
-/** What is wrong with the arguments, in words for the person who typed them. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+export type Command = { readonly name: 'list'; readonly json: boolean } | { readonly name: 'rotate'; readonly now: boolean };
 
 const flag = { type: 'boolean' } as const;
 const help = { ...flag, short: 'h' } as const;
@@ -38,7 +31,7 @@ const help = { ...flag, short: 'h' } as const;
  * @param args without the program's name
  * @throws UsageError
  */
-export function readCommand([name, ...args]: readonly string[]): Command {
+export function readCommand([name, ...args]: readonly string[]): Command | { readonly name: 'help' } {
   if (name === undefined) throw new UsageError('a command is required');
   try {
     switch (name) {

@@ -1,3 +1,4 @@
+export { runCommand, UsageError, type CommandLine, type Surroundings } from './command.js';
 export {
   ConfigError,
   describeSettings,
