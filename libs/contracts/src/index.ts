@@ -19,6 +19,7 @@ export {
   decodeStatusChange,
   encodeStatusChange,
   statusChangedJsonSchema,
+  statusChangedSchema,
   STATUS_CHANGED_SOURCE,
   STATUS_CHANGED_TYPE,
   type EncodedStatusChange,

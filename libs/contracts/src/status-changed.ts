@@ -76,7 +76,8 @@ const LATEST_CHANGE = Date.parse('9000-01-01T00:00:00Z');
 
 const isChangeTime = (text: string): boolean => Date.parse(text) >= EARLIEST_CHANGE && Date.parse(text) < LATEST_CHANGE;
 
-const wireSchema = z.object({
+/** A record's value, as it stands on the topic: contract §5. */
+export const statusChangedSchema = z.object({
   client_id: z.string().regex(/^\d{1,10}$/),
   agent_id: z.number().int().nonnegative(),
   agent_type: z.enum(AGENT_TYPES),
@@ -92,7 +93,7 @@ const wireSchema = z.object({
 
 /** The JSON Schema of a record's value, for the published descriptions of the interfaces. */
 export function statusChangedJsonSchema(): object {
-  return z.toJSONSchema(wireSchema);
+  return z.toJSONSchema(statusChangedSchema);
 }
 
 const CLIENT_ID = /^\d{1,10}$/;
@@ -106,7 +107,7 @@ const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
  */
 export function decodeStatusChange(value: string, headers: Readonly<Record<string, string>>): StatusChange {
   const json: unknown = JSON.parse(value);
-  const wire = isWire(json) ? json : wireSchema.parse(json);
+  const wire = isWire(json) ? json : statusChangedSchema.parse(json);
   const id = headers['ce_id'];
   if (id === undefined || !UUID.test(id)) throw new Error('the ce_id header must be a UUID');
   const name = wire[nameFieldOf(wire.agent_type)];
@@ -125,7 +126,7 @@ export function decodeStatusChange(value: string, headers: Readonly<Record<strin
   };
 }
 
-type Wire = z.output<typeof wireSchema>;
+type Wire = z.output<typeof statusChangedSchema>;
 
 /**
  * Whether a record is as presence writes it: the schema by hand, at a tenth of its cost. What this refuses is for the schema

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, nameFieldOf, previousStatusOf } from '#contracts';
+import { nameFieldOf, previousStatusOf, statusChangedSchema } from '#contracts';
 import { integerParam, pagingSchema } from '../request/paging.js';
 import type { LoggedChange } from './status-log.repository.js';
 
@@ -28,22 +28,18 @@ export const streamQuerySchema = z.object({
   after: cursor.optional().meta({ description: 'The cursor to continue from; default: now. `Last-Event-ID` counts before it' }),
 });
 
+const { client_id, agent_id, extension_name, sequence } = statusChangedSchema.shape;
+
 /** A status change as history and stream show it: what stands on the topic (contract §5), its id and its cursor. */
 export const loggedChangeSchema = z
   .object({
     id: z.uuid(),
     cursor: z.number().int().meta({ description: 'Continue after it', example: 1042 }),
-    client_id: z.string().meta({ example: '12' }),
-    agent_id: z.number().int().meta({ example: 136 }),
-    agent_type: z.enum(AGENT_TYPES),
-    extension_name: z.string().optional().meta({ example: '000*094@ringme.ru' }),
-    agent_number: z.string().optional(),
-    agent_status: z.enum(AGENT_STATUSES),
-    previous_status: z.enum(AGENT_STATUSES),
-    event_source: z.enum(EVENT_SOURCES),
-    sequence: z.number().int().meta({ example: 42 }),
-    occurred_at: z.iso.datetime(),
-    changed_at: z.iso.datetime(),
+    ...statusChangedSchema.shape,
+    client_id: client_id.meta({ example: '12' }),
+    agent_id: agent_id.meta({ example: 136 }),
+    extension_name: extension_name.meta({ example: '000*094@ringme.ru' }),
+    sequence: sequence.meta({ example: 42 }),
   })
   .meta({ id: 'StatusChange' });
 
