@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AllInOne } from '../test/support/all-in-one.js';
 import { RestClient } from '../test/support/client.js';
 import { RecordingReceiver } from '../test/support/receiver.js';
+import { quantile } from './row.js';
 
 /**
  * What dead endpoints cost the others: contract §7.5. One run of the all-in-one, the same load twice: all endpoints well,
@@ -18,9 +19,6 @@ interface Phase {
   readonly notified: number;
   readonly expected: number;
 }
-
-const quantile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
 
 async function measure(system: AllInOne, receivers: readonly RecordingReceiver[], hanging: number): Promise<Phase> {
   const platform = await RestClient.create(system.urls, 'platform', 'platform-secret');
@@ -54,8 +52,7 @@ async function measure(system: AllInOne, receivers: readonly RecordingReceiver[]
     .flatMap(({ url, headers, at }) => {
       const sent = sentAt.get(`${new URLSearchParams(url.split('?')[1]).get('agent_id')}:${String(headers['webhook-sequence'])}`);
       return sent === undefined ? [] : [at - sent];
-    })
-    .sort((left, right) => left - right);
+    });
   return { p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99), notified: latencies.length, expected };
 }
 

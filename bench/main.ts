@@ -9,7 +9,7 @@ import { agentEventsRow } from './rows/agent-events.js';
 import { growthRows } from './rows/growth.js';
 import { MemoryWatch } from './rows/memory.js';
 import { deadOriginRow, dispatcherRow, fanOutRow, wholePathRow } from './rows/notifying.js';
-import { itemARequestRow, latencyRow, type Target } from './rows/over-http.js';
+import { itemARequestRow, latencyRows, type Target } from './rows/over-http.js';
 import { arraysOverHttpRow, repeatsOverKafkaRow } from './rows/telemetry.js';
 
 /**
@@ -47,8 +47,11 @@ async function measureCluster(lab: Lab): Promise<Circumstances> {
     await take(fanOutRow(lab, system));
     const target: Target = { name: 'three services', urls: system.cluster.urls, pool: system.pool };
     await take(itemARequestRow(lab, target, 0.25));
-    await take(latencyRow(lab, target, 0.5, 2));
-    await take(latencyRow(lab, target, 0.99, 3));
+    const chainGoals = [
+      { share: 0.5, timesTheChain: 2 },
+      { share: 0.99, timesTheChain: 3 },
+    ];
+    for (const row of latencyRows(lab, target, chainGoals)) await take(row);
     await take(repeatsOverKafkaRow(lab, system));
     await take(arraysOverHttpRow(lab, system));
     await take(agentEventsRow(lab, system, 'GET'));
@@ -68,7 +71,7 @@ async function measureAllInOne(lab: Lab): Promise<void> {
   try {
     const target: Target = { name: 'all-in-one', urls: system.urls, pool };
     await take(itemARequestRow(lab, target, 0.3));
-    await take(latencyRow(lab, target, 0.5, 1, { fixedLimitMs: 3 }));
+    for (const row of latencyRows(lab, target, [{ share: 0.5, milliseconds: 3 }])) await take(row);
   } finally {
     await pool.end();
     await system.remove();

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type pg from 'pg';
+import { VERSION as KAFKA_VERSION } from '../tools/kafka/local-kafka.js';
 import type { Measured } from './row.js';
 
 const run = promisify(execFile);
@@ -39,7 +40,7 @@ export async function describeCircumstances(pool: pg.Pool, settings: Readonly<Re
     versions: {
       node: process.version,
       postgresql: postgresql!,
-      kafka: '4.3.0',
+      kafka: KAFKA_VERSION,
       ...Object.fromEntries(['kafkajs', 'pg', 'undici', 'fastify', '@nestjs/core'].map((name) => [name, dependencies[name]!])),
     },
     settings: { ...database, 'kafka acks': 'all', ...settings },
@@ -60,7 +61,3 @@ export function line({ name, unit, goal, lessIsBetter, median, ratios, met, samp
 export const HEADER = ['| row | Rollcall | limit | ratio, median (spread) | goal | met |', '|---|---|---|---|---|---|'].join(
   '\n',
 );
-
-export function table(measured: readonly Measured[]): string {
-  return [HEADER, ...measured.map(line)].join('\n');
-}

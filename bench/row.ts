@@ -4,9 +4,6 @@ export interface Sample {
   readonly limit: number;
 }
 
-/** A figure that a row says beside its ratio, such as a percentile. */
-export type Details = Readonly<Record<string, number>>;
-
 /** What is measured, and what it should come to. */
 export interface Row {
   readonly name: string;
@@ -17,7 +14,7 @@ export interface Row {
   readonly goal: number;
   readonly lessIsBetter?: boolean;
   /** Prepares, and gives back how one sample is taken. */
-  readonly prepare: () => Promise<() => Promise<Sample & { readonly details?: Details }>>;
+  readonly prepare: () => Promise<() => Promise<Sample>>;
 }
 
 export interface Measured {
@@ -26,7 +23,7 @@ export interface Measured {
   readonly unit: string;
   readonly goal: number;
   readonly lessIsBetter: boolean;
-  readonly samples: readonly (Sample & { readonly details?: Details })[];
+  readonly samples: readonly Sample[];
   /** Medians; the ratio is the median of the samples' ratios, since both sides of a sample share the machine's mood. */
   readonly median: Sample & { readonly ratio: number };
   readonly ratios: { readonly least: number; readonly most: number };
@@ -47,7 +44,7 @@ export function quantile(values: readonly number[], share: number): number {
 
 export async function measure(row: Row, times: number): Promise<Measured> {
   const take = await row.prepare();
-  const samples: (Sample & { readonly details?: Details })[] = [];
+  const samples: Sample[] = [];
   for (let nth = 0; nth < times; nth++) samples.push(await take());
   const ratios = samples.map(({ value, limit }) => value / limit);
   const ratio = medianOf(ratios);

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,6 +11,7 @@ import { createLogger } from '#runtime';
 import { Cluster, type ServiceName } from '../../test/support/cluster.js';
 import { LocalKafka } from '../../tools/kafka/local-kafka.js';
 import type { PostLoop } from '../limits/post-loop.process.js';
+import type { Routes } from '../limits/routes.process.js';
 import { Child } from './child.js';
 import type { Note, ReceiverQuestion } from './receiver.process.js';
 
@@ -62,6 +63,7 @@ export class Receivers {
 export class Lab {
   private readonly stops: (() => Promise<void>)[] = [];
   private databases = 0;
+
   private constructor(
     readonly postgres: EmbeddedPostgres,
     readonly kafka: LocalKafka,
@@ -96,6 +98,13 @@ export class Lab {
     for (const stop of this.stops.reverse()) await stop();
   }
 
+  /** A part of the bench that stops with the lab. */
+  async child(script: string): Promise<Child> {
+    const child = await Child.start(script);
+    this.onStop(() => child.stop());
+    return child;
+  }
+
   /** Done when the lab stops, the last first. */
   onStop(stop: () => Promise<void>): void {
     this.stops.push(stop);
@@ -124,6 +133,8 @@ export class Lab {
 
 /** The three services on the lab's parts, as production starts them. Kafka's names are fixed: one at a time. */
 export class System {
+  private stopping: Promise<void> | undefined;
+
   private constructor(
     readonly cluster: Cluster,
     readonly databaseUrl: string,
@@ -150,11 +161,12 @@ export class System {
     return system;
   }
 
-  private stopped = false;
+  /** Safe to call twice. */
+  stop(): Promise<void> {
+    return (this.stopping ??= this.stopAll());
+  }
 
-  async stop(): Promise<void> {
-    if (this.stopped) return;
-    this.stopped = true;
+  private async stopAll(): Promise<void> {
     await this.cluster.stop();
     await this.bus.close();
     await this.pool.end();
@@ -196,20 +208,21 @@ export class System {
   }
 
   /** Resident memory of a service, in MiB. */
-  memory(service: ServiceName): Promise<number> {
-    return residentMiB(this.pid(service));
+  async memory(service: ServiceName): Promise<number> {
+    const status = await readFile(`/proc/${this.pid(service)}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024;
   }
-}
-
-export async function residentMiB(pid: number): Promise<number> {
-  const { readFile } = await import('node:fs/promises');
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1024;
 }
 
 async function isEmpty(pool: pg.Pool, table: 'dispatch.queue' | 'presence.outbox'): Promise<boolean> {
   const { rows } = await pool.query<{ left: boolean }>(`select exists (select from ${table}) as left`);
   return !rows[0]!.left;
+}
+
+/** The bare Fastify routes beside a system, on its database. @returns their URL */
+export async function bareRoutes(lab: Lab, { databaseUrl }: System): Promise<string> {
+  const routes = await lab.child('limits/routes.process');
+  return routes.ask({ databaseUrl, poolSize: 10 } satisfies Routes);
 }
 
 /** Waits until every delivery is recorded: nothing is left in the queue. */

@@ -1,8 +1,6 @@
 import { fetchToken } from '../../test/support/client.js';
-import { Child } from '../lab/child.js';
-import { PLATFORM, type Lab, type System } from '../lab/lab.js';
+import { bareRoutes, PLATFORM, type Lab, type System } from '../lab/lab.js';
 import { Population } from '../lab/population.js';
-import type { Routes } from '../limits/routes.process.js';
 import type { Load, LoadResult } from '../load/http.process.js';
 import type { Row } from '../row.js';
 
@@ -27,13 +25,8 @@ export function agentEventsRow(lab: Lab, system: System, method: 'GET' | 'POST',
         `select min(id) as id from subscription.agent_event where client_id >= $1 and client_id < $2 group by client_id order by client_id`,
         [base, base + CLIENTS],
       );
-      const routes = await Child.start('limits/routes.process');
-      const load = await Child.start('load/http.process');
-      lab.onStop(async () => {
-        await routes.stop();
-        await load.stop();
-      });
-      const limitUrl = await routes.ask<string>({ databaseUrl: system.databaseUrl, poolSize: 10 } satisfies Routes);
+      const load = await lab.child('load/http.process');
+      const limitUrl = await bareRoutes(lab, system);
       const token = await fetchToken(system.cluster.urls, PLATFORM.appId, PLATFORM.secret);
       const body = JSON.stringify({ url: 'https://example.com/login', event_type: 'agent-login', method: 'POST' });
       const send = async (origin: string, prefix: string, count: number): Promise<number> => {

@@ -1,3 +1,4 @@
+import type { ServiceName } from '../../test/support/cluster.js';
 import { seconds, type Lab, type System } from '../lab/lab.js';
 import { Population } from '../lab/population.js';
 import type { Row } from '../row.js';
@@ -24,9 +25,19 @@ export function dispatcherRow(lab: Lab, system: System, { agents = 20_000, chang
 }
 
 /** Has changes wait for the dispatcher, and lets it go. @returns notifications a second */
-export async function dispatchRound(lab: Lab, system: System, population: Population, changes: number): Promise<number> {
+export function dispatchRound(lab: Lab, system: System, population: Population, changes: number): Promise<number> {
+  return round(lab, system, ['dispatcher'], changes, () => population.publishChanges(system, changes));
+}
+
+async function round(
+  lab: Lab,
+  system: System,
+  stopped: readonly ServiceName[],
+  changes: number,
+  publish: () => Promise<void>,
+): Promise<number> {
   await lab.receivers.reset();
-  await system.whileStopped(['dispatcher'], () => population.publishChanges(system, changes));
+  await system.whileStopped(stopped, publish);
   const took = await seconds(async () => {
     await lab.receivers.until(changes);
     await system.untilRecorded();
@@ -43,19 +54,14 @@ export function wholePathRow(lab: Lab, system: System, { agents = 20_000, change
     goal: 0.3,
     prepare: async () => {
       const population = await Population.create(system.pool, 102, agents, () => `${lab.receivers.origins[0]}/login`);
-      const round = async (count: number): Promise<number> => {
-        await lab.receivers.reset();
-        const items = Array.from({ length: count }, () => population.nextTelemetry());
-        await system.whileStopped(['presence', 'dispatcher'], () => population.publishTelemetry(system.producer, items));
-        const took = await seconds(async () => {
-          await lab.receivers.until(count);
-          await system.untilRecorded();
+      const path = (count: number): Promise<number> =>
+        round(lab, system, ['presence', 'dispatcher'], count, () => {
+          const items = Array.from({ length: count }, () => population.nextTelemetry());
+          return population.publishTelemetry(system.producer, items);
         });
-        return count / took;
-      };
-      await round(agents);
+      await path(agents);
       await system.settle();
-      return async () => ({ limit: await lab.bareLoop(), value: await round(changes) });
+      return async () => ({ limit: await lab.bareLoop(), value: await path(changes) });
     },
   };
 }
@@ -105,23 +111,20 @@ export function deadOriginRow(lab: Lab, system: System, { agents = 20_000, chang
     prepare: async () => {
       const { origins } = lab.receivers;
       const population = await Population.create(system.pool, 109, agents, (agent) => `${origins[agent % origins.length]}/login`);
-      const round = async (hang: number | undefined): Promise<number> => {
+      const others = async (hang: number | undefined): Promise<number> => {
         await lab.receivers.reset(hang === undefined ? {} : { hang });
         await system.whileStopped(['dispatcher'], () => population.publishChanges(system, changes));
         const expected = hang === undefined ? changes : (changes * (origins.length - 1)) / origins.length;
         const took = await seconds(() => lab.receivers.until(expected));
         return ((changes / origins.length) * (origins.length - 1)) / took;
       };
-      const heal = async (): Promise<void> => {
-        await system.forget(population.clientId);
-      };
-      await round(undefined);
+      await others(undefined);
       await system.settle();
       return async () => {
-        const limit = await round(undefined);
+        const limit = await others(undefined);
         await system.untilRecorded();
-        const value = await round(0);
-        await heal();
+        const value = await others(0);
+        await system.forget(population.clientId);
         return { limit, value };
       };
     },

@@ -2,11 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Kafka, logLevel, type Admin } from 'kafkajs';
 import { PRESENCE_GROUP, TELEMETRY_TOPIC } from '#contracts';
 import { fetchToken } from '../../test/support/client.js';
-import { Child } from '../lab/child.js';
-import { PLATFORM, seconds, type Lab, type System } from '../lab/lab.js';
+import { bareRoutes, PLATFORM, seconds, type Lab, type System } from '../lab/lab.js';
 import { Population } from '../lab/population.js';
 import type { BatchCount } from '../limits/batch-count.process.js';
-import type { Routes } from '../limits/routes.process.js';
 import type { Load, LoadResult } from '../load/http.process.js';
 import type { Row } from '../row.js';
 
@@ -22,13 +20,10 @@ export function repeatsOverKafkaRow(lab: Lab, system: System, { agents = 20_000,
     goal: 0.5,
     prepare: async () => {
       const population = await Population.create(system.pool, 104, agents);
-      const counter = await Child.start('limits/batch-count.process');
+      const counter = await lab.child('limits/batch-count.process');
       const admin = new Kafka({ brokers: lab.kafka.brokers, logLevel: logLevel.NOTHING }).admin();
       await admin.connect();
-      lab.onStop(async () => {
-        await admin.disconnect();
-        await counter.stop();
-      });
+      lab.onStop(() => admin.disconnect());
       const round = async (count: number): Promise<{ rate: number; from: Offsets }> => {
         const from = await ends(admin);
         await system.whileStopped(['presence', 'dispatcher'], () =>
@@ -76,13 +71,8 @@ export function arraysOverHttpRow(lab: Lab, system: System, { agents = 20_000, r
     goal: 0.4,
     prepare: async () => {
       const population = await Population.create(system.pool, 105, agents);
-      const routes = await Child.start('limits/routes.process');
-      const load = await Child.start('load/http.process');
-      lab.onStop(async () => {
-        await routes.stop();
-        await load.stop();
-      });
-      const limitUrl = await routes.ask<string>({ databaseUrl: system.databaseUrl, poolSize: 10 } satisfies Routes);
+      const load = await lab.child('load/http.process');
+      const limitUrl = await bareRoutes(lab, system);
       const token = await fetchToken(system.cluster.urls, PLATFORM.appId, PLATFORM.secret);
       const send = async (origin: string, count: number): Promise<number> => {
         const bodies = Array.from({ length: count }, () => JSON.stringify(population.mostlyRepeats(1000)));

@@ -13,7 +13,8 @@ import { createLogger } from '#runtime';
 
 const run = promisify(execFile);
 
-const VERSION = '4.3.0';
+/** Of the broker that is fetched. */
+export const VERSION = '4.3.0';
 const START_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 15_000;
 const MAX_BUFFER = 16 * 1024 * 1024;
