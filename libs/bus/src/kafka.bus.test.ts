@@ -56,6 +56,16 @@ describe.skipIf(brokers.length === 0)('kafka bus alone', () => {
     expect(seen).toEqual([value.length]);
   });
 
+  it.each([
+    ['no key', null],
+    ['a key as long', 'k'.repeat(1_000_000)],
+  ])('does not stand still over a large record with %s', async (_, key) => {
+    const topic = await newTopic('.dlq');
+    const value = Buffer.alloc(1_000_000, 'x');
+    // Each is answered long before the partitioner of kafkajs would have had a look at either.
+    await open().producer().send(topic, [{ key, value }]);
+  });
+
   it('splits a send that is larger than a request', async () => {
     const topic = await newTopic();
     const values = Array.from({ length: 60 }, (_, index) => `${index}:${'x'.repeat(50_000)}`);

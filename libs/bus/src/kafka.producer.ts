@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { Partitioners, type ICustomPartitioner, type Kafka, type Message, type Producer } from 'kafkajs';
 import type { Logger } from '#runtime';
 import { BusUnavailableError, type BusMessage, type BusProducer } from './bus.js';
@@ -133,13 +134,21 @@ export class KafkaProducer implements BusProducer {
   }
 }
 
+/** Keys up to here go to the partition that every client's murmur2 gives them, in bytes or characters; ours are far shorter. */
+const MAX_HASHED = 256;
+
 /**
  * The Java client's partitioner (murmur2 of the key). A record without a key goes by its value instead of round robin, so that
- * a repetition within one request goes to the partition that its sequence number was taken for.
+ * a repetition within one request goes to the partition that its sequence number was taken for. What is long, as a dead
+ * letter's key or value may be, goes by its digest: kafkajs's murmur2 takes a time that grows with the square of the length, and
+ * would hold up the whole process for minutes over a megabyte.
  */
 const keyedPartitioner: ICustomPartitioner = () => {
   const partition = Partitioners.DefaultPartitioner();
-  return (args) => partition({ ...args, message: { ...args.message, key: args.message.key ?? args.message.value ?? '' } });
+  return (args) => {
+    const key = args.message.key ?? args.message.value ?? '';
+    return partition({ ...args, message: { ...args.message, key: key.length > MAX_HASHED ? hash('sha1', key, 'buffer') : key } });
+  };
 };
 
 /** Splits and groups sends into requests of bounded size, in order. */
