@@ -6,6 +6,8 @@ export interface TappedRecord {
   readonly partition: number;
   readonly key: string | undefined;
   readonly value: string | undefined;
+  /** Key and value to the byte. */
+  readonly bytes: { readonly key: Buffer | null; readonly value: Buffer | null };
   readonly headers: Readonly<Record<string, string>>;
 }
 
@@ -13,7 +15,7 @@ export interface TappedRecord {
 export class KafkaTap {
   private readonly kafka: Kafka;
   private readonly consumers: Consumer[] = [];
-  private producer: Producer | undefined;
+  private producer: Promise<Producer> | undefined;
 
   constructor(brokers: readonly string[]) {
     this.kafka = new Kafka({ clientId: 'test-tap', brokers: [...brokers], logLevel: logLevel.NOTHING, retry: { retries: 20 } });
@@ -21,13 +23,16 @@ export class KafkaTap {
 
   async send(
     topic: string,
-    messages: readonly { key: string; value: string | Buffer | null; headers?: IHeaders }[],
+    messages: readonly { key: Buffer | string | null; value: string | Buffer | null; headers?: IHeaders }[],
   ): Promise<void> {
-    if (!this.producer) {
-      this.producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
-      await this.producer.connect();
-    }
-    await this.producer.send({ topic, acks: -1, messages: [...messages] });
+    const producer = await (this.producer ??= this.connect());
+    await producer.send({ topic, acks: -1, messages: [...messages] });
+  }
+
+  private async connect(): Promise<Producer> {
+    const producer = this.kafka.producer({ createPartitioner: Partitioners.DefaultPartitioner });
+    await producer.connect();
+    return producer;
   }
 
   /** All records of a topic, from its beginning; the array goes on growing. */
@@ -43,6 +48,7 @@ export class KafkaTap {
           partition,
           key: message.key?.toString(),
           value: message.value?.toString(),
+          bytes: { key: message.key, value: message.value },
           headers: Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)])),
         });
         return Promise.resolve();
@@ -56,6 +62,16 @@ export class KafkaTap {
     return this.withAdmin(async (admin) =>
       (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0),
     );
+  }
+
+  /** Records of a topic that a group has not committed yet. */
+  async lag(groupId: string, topic: string): Promise<number> {
+    return this.withAdmin(async (admin) => {
+      const [group] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      const committed = new Map(group!.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]));
+      const ends = await admin.fetchTopicOffsets(topic);
+      return ends.reduce((sum, { partition, high }) => sum + Number(high) - (committed.get(partition) ?? 0), 0);
+    });
   }
 
   /** Has a group that has no members pass over what it has not read. */
@@ -77,6 +93,6 @@ export class KafkaTap {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.producer?.disconnect(), ...this.consumers.map((consumer) => consumer.disconnect())]);
+    await Promise.all([(await this.producer)?.disconnect(), ...this.consumers.map((consumer) => consumer.disconnect())]);
   }
 }
