@@ -202,11 +202,6 @@ export class System {
     await this.untilRecorded();
   }
 
-  /** Takes away what waits for a client's agent events; the dispatcher drops what it holds in memory by itself. */
-  async forget(clientId: number): Promise<void> {
-    await this.pool.query('delete from dispatch.queue where client_id = $1', [clientId]);
-  }
-
   /** Resident memory of a service, in MiB. */
   async memory(service: ServiceName): Promise<number> {
     const status = await readFile(`/proc/${this.pid(service)}/status`, 'utf8');

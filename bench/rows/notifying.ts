@@ -124,7 +124,8 @@ export function deadOriginRow(lab: Lab, system: System, { agents = 20_000, chang
         const limit = await others(undefined);
         await system.untilRecorded();
         const value = await others(0);
-        await system.forget(population.clientId);
+        await lab.receivers.reset(); // well again, and what waits for it goes out: none of it may be left in the next sample
+        await system.untilRecorded();
         return { limit, value };
       };
     },
