@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { UsageError } from '#runtime';
 import { MAX_KEEP_PREVIOUS_SECONDS, newApplicationSchema, type NewApplication } from '#applications';
 import { parseId } from '#contracts';
+import { UsageError } from '#runtime';
 
 export const USAGE = `Registers the applications that may ask for tokens.
 

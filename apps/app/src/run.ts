@@ -1,25 +1,23 @@
 import { ApplicationRepository, Applications, type Application } from '#applications';
-import { ApplicationEntity, withOperatorDatabase } from '#database';
-import { runCommand, type Surroundings } from '#runtime';
+import { ApplicationEntity, runOperatorCommand } from '#database';
+import type { Surroundings } from '#runtime';
 import { readCommand, USAGE, type Command } from './arguments.js';
 import { describe, table } from './output.js';
-
-const CONNECTION = { name: 'app', holds: 'applications', entities: [ApplicationEntity] };
 
 /** What went wrong, in words for the person who typed the command. */
 class CommandError extends Error {}
 
-/** Runs one command on the applications of a database: see {@link runCommand}. */
+/** Runs one command on the applications of a database: see {@link runOperatorCommand}. */
 export function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
-  return runCommand<Command>(
+  return runOperatorCommand<Command>(
     args,
     {
+      name: 'app',
+      holds: 'applications',
+      entities: [ApplicationEntity],
       usage: USAGE,
       read: readCommand,
-      carryOut: (command, settings) =>
-        withOperatorDatabase(settings, CONNECTION, (dataSource) =>
-          carryOut(command, new Applications(new ApplicationRepository(dataSource))),
-        ),
+      carryOut: (command, dataSource) => carryOut(command, new Applications(new ApplicationRepository(dataSource))),
     },
     surroundings,
   );

@@ -1,23 +1,22 @@
 import { SigningKeyRepository } from '#auth';
-import { withOperatorDatabase } from '#database';
-import { runCommand, type Surroundings } from '#runtime';
+import { runOperatorCommand } from '#database';
+import type { Surroundings } from '#runtime';
 import { readCommand, USAGE, type Command } from './arguments.js';
 import { showKeys, table } from './output.js';
 
-const CONNECTION = { name: 'keys', holds: 'keys' };
-
 /**
- * Runs one command on the signing keys of a database: see {@link runCommand}. It makes no key itself, so that it needs no
+ * Runs one command on the signing keys of a database: see {@link runOperatorCommand}. It makes no key itself, so that it needs no
  * ENCRYPTION_KEY and no private key leaves the services: it leaves word in the database, which subscription-api acts on.
  */
 export function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
-  return runCommand<Command>(
+  return runOperatorCommand<Command>(
     args,
     {
+      name: 'keys',
+      holds: 'keys',
       usage: USAGE,
       read: readCommand,
-      carryOut: (command, settings) =>
-        withOperatorDatabase(settings, CONNECTION, (dataSource) => carryOut(command, new SigningKeyRepository(dataSource))),
+      carryOut: (command, dataSource) => carryOut(command, new SigningKeyRepository(dataSource)),
     },
     surroundings,
   );

@@ -4,7 +4,7 @@ export { EmbeddedPostgres, EmbeddedPostgresError } from './embedded-postgres.js'
 export { assertSchemaCurrent, migrate } from './migrate.js';
 export { createSealer, type Sealer } from './sealing.js';
 export { connectDatabase } from './connect.js';
-export { withOperatorDatabase, type OperatorConnection } from './operator-database.js';
+export { runOperatorCommand, type OperatorCommand } from './operator-command.js';
 export { AgentEventEntity } from './entities/agent-event.entity.js';
 export { ApplicationEntity } from './entities/application.entity.js';
 export { WebhookSecretEntity } from './entities/webhook-secret.entity.js';
