@@ -17,6 +17,7 @@ import { OpenIdIssuer, type IssuerClient } from '../support/openid-issuer.js';
 import { eventually } from '../support/poll.js';
 import { startTestPresence } from '../support/presence-service.js';
 import { ApiFixture } from '../support/subscription-api.js';
+import { LOGIN_ITEM } from '../support/telemetry-item.js';
 
 const AUDIENCE = 'https://rollcall.test/api';
 const UNAUTHORIZED = [401, '{"message":"Unauthorized","status":"unauthorized"}'];
@@ -29,14 +30,6 @@ const CLIENTS: readonly IssuerClient[] = [
   { id: 'odd-client', claims: { rollcall_client_id: '0x0c', rollcall_access: 'all' } },
   { id: 'root', claims: { rollcall_client_id: 12, rollcall_access: 'root' } },
 ];
-const ITEM = {
-  client_id: '12',
-  agent_type: 'local',
-  agent_id: 7,
-  agent_status: 'available',
-  event_source: 'api',
-  extension_name: 'a',
-};
 
 describe('an external OpenID issuer', () => {
   let issuer: OpenIdIssuer;
@@ -70,7 +63,7 @@ describe('an external OpenID issuer', () => {
   const refused = async (token: string): Promise<void> => {
     const answer = await get(token);
     expect([answer.status, answer.text]).toEqual(UNAUTHORIZED);
-    expect((await send(token, `${presence.url}/telemetry`, [ITEM])).status).toBe(401);
+    expect((await send(token, `${presence.url}/telemetry`, [LOGIN_ITEM])).status).toBe(401);
   };
   /** What a good token says, to be changed. */
   const claims = (changes: JWTPayload = {}): JWTPayload => {
@@ -119,8 +112,8 @@ describe('an external OpenID issuer', () => {
     const agent = `${api.url}/api/ver1.0/client/@me/agent/local/7`;
     expect((await send(reader!, agent, { extension_name: 'a' }, 'PUT')).json).toMatchObject({ status: 'app_access_type_deny' });
     expect((await send(crm!, agent, { extension_name: 'a' }, 'PUT')).status).toBe(200);
-    for (const token of [crm!, reader!]) expect((await send(token, `${presence.url}/telemetry`, [ITEM])).status).toBe(403);
-    expect((await send(pbx!, `${presence.url}/telemetry`, [ITEM])).json).toMatchObject([{ result: 'changed' }]);
+    for (const token of [crm!, reader!]) expect((await send(token, `${presence.url}/telemetry`, [LOGIN_ITEM])).status).toBe(403);
+    expect((await send(pbx!, `${presence.url}/telemetry`, [LOGIN_ITEM])).json).toMatchObject([{ result: 'changed' }]);
 
     const event = { url: 'http://127.0.0.1:1/', method: 'GET', event_type: 'agent-login' };
     for (const token of [crm!, reader!]) expect((await send(token, `${agent}/event/`, event)).status).toBe(201);
@@ -234,14 +227,20 @@ describe('an external OpenID issuer', () => {
       const token = await issuer.token('pbx', AUDIENCE);
       expect(decodeProtectedHeader(token).alg).toBe(alg);
       await eventually('the new key', async () => (await get(token)).status === 200);
-      await eventually('it on presence', async () => (await send(token, `${presence.url}/telemetry`, [ITEM])).status === 200);
+      await eventually(
+        'it on presence',
+        async () => (await send(token, `${presence.url}/telemetry`, [LOGIN_ITEM])).status === 200,
+      );
       expect((await get(old)).status).toBe(200);
     }
     await issuer.down();
     issuer.removeKey(former);
     await issuer.up();
     await eventually('the old key is dropped', async () => (await get(old)).status === 401);
-    await eventually('it is on presence', async () => (await send(old, `${presence.url}/telemetry`, [ITEM])).status === 401);
+    await eventually(
+      'it is on presence',
+      async () => (await send(old, `${presence.url}/telemetry`, [LOGIN_ITEM])).status === 401,
+    );
     expect((await get(await issuer.token('pbx', AUDIENCE))).status).toBe(200);
   });
 

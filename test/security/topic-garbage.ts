@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { encodeStatusChange, ID_LIMIT, type StatusChange } from '#contracts';
 import type { Random } from '../chaos/random.js';
+import { LOGIN_ITEM } from '../support/telemetry-item.js';
 
 /** A record that its topic's consumer can do nothing with. */
 export interface Garbage {
@@ -17,15 +18,7 @@ export const ODD = 'odd, and taken';
 /** Just under what a broker takes unless told otherwise. */
 const NEARLY_A_MEGABYTE = 1_040_000;
 
-const ITEM = {
-  client_id: '12',
-  agent_type: 'local',
-  agent_id: 7,
-  agent_status: 'available',
-  event_source: 'api',
-  extension_name: '000*094@ringme.ru',
-  occurred_at: '2026-11-22T10:00:00.123Z',
-};
+const ITEM = { ...LOGIN_ITEM, occurred_at: '2026-11-22T10:00:00.123Z' };
 
 const WRONG_IDS: readonly unknown[] = [-1, 1.5, ID_LIMIT, 2 ** 53, 1e300, '-1', '1e3', '0x1', '', ' 7', '4294967296', true];
 const WRONG_WORDS: readonly unknown[] = ['', 'AVAILABLE', 'constructor', '__proto__', 'toString', 0, '\0', '\ud800'];

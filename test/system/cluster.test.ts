@@ -6,17 +6,10 @@ import { KafkaTap, type TappedRecord } from '../support/kafka-tap.js';
 import { eventually } from '../support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { RecordingReceiver } from '../support/receiver.js';
+import { LOGIN_ITEM } from '../support/telemetry-item.js';
 import { LocalKafka } from '../../tools/kafka/local-kafka.js';
 
 const PAIRS = 'agent_status=available&agent_type=local&event_source=api&agent_id=136&extension_name=000*094%40ringme.ru';
-const SEED = {
-  client_id: '12',
-  agent_type: 'local',
-  agent_id: 136,
-  agent_status: 'available',
-  event_source: 'api',
-  extension_name: '000*094@ringme.ru',
-};
 
 // The services' topics and groups have fixed names, so this suite has a broker of its own.
 describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on real Kafka and PostgreSQL', () => {
@@ -68,8 +61,8 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on r
     await subscribe(136, '/seed');
     const changes = await tap.read(STATUS_CHANGED_TOPIC);
     await tap.send(TELEMETRY_TOPIC, [
-      { key: '12:136', value: JSON.stringify({ ...SEED, occurred_at: '2026-11-22T10:00:00.123Z' }) },
-      { key: '12:136', value: JSON.stringify(SEED) },
+      { key: '12:136', value: JSON.stringify({ ...LOGIN_ITEM, occurred_at: '2026-11-22T10:00:00.123Z' }) },
+      { key: '12:136', value: JSON.stringify(LOGIN_ITEM) },
     ]);
     await eventually('the notification', () => receiver.at('/seed').length > 0, 40_000);
     expect(receiver.at('/seed')).toMatchObject([{ method: 'GET', url: `/seed?${PAIRS}` }]);
@@ -80,7 +73,7 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on r
     expect(change!.headers['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/);
     const value = JSON.parse(change!.value ?? '') as { changed_at: string };
     expect(value).toEqual({
-      ...SEED,
+      ...LOGIN_ITEM,
       previous_status: 'logged_out',
       sequence: 1,
       occurred_at: '2026-11-22T10:00:00.123Z',
@@ -98,15 +91,15 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on r
       '{"client_id":',
       Buffer.from([0xcf, 0xf0, 0xe8]),
       'null',
-      JSON.stringify({ ...SEED, agent_status: 'busy' }),
-      JSON.stringify({ ...SEED, agent_id: -1 }),
-      JSON.stringify({ ...SEED, agent_id: 2 ** 53 }),
-      JSON.stringify({ ...SEED, agent_type: 'remote', agent_number: '+7' }),
+      JSON.stringify({ ...LOGIN_ITEM, agent_status: 'busy' }),
+      JSON.stringify({ ...LOGIN_ITEM, agent_id: -1 }),
+      JSON.stringify({ ...LOGIN_ITEM, agent_id: 2 ** 53 }),
+      JSON.stringify({ ...LOGIN_ITEM, agent_type: 'remote', agent_number: '+7' }),
     ];
     await tap.send(TELEMETRY_TOPIC, [
       ...poison.map((value) => ({ key: '12:136', value })),
       { key: '12:136', value: null },
-      { key: '12:136', value: JSON.stringify({ ...SEED, agent_status: 'logged_out', event_source: 'phone' }) },
+      { key: '12:136', value: JSON.stringify({ ...LOGIN_ITEM, agent_status: 'logged_out', event_source: 'phone' }) },
     ]);
     await eventually('the record after the poison', async () => {
       const agent = await demo.api('GET', '/client/12/agent/local/136');
@@ -133,7 +126,7 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on r
         agents.map((agent_id) => ({
           key: `12:${agent_id}`,
           value: JSON.stringify({
-            ...SEED,
+            ...LOGIN_ITEM,
             agent_id,
             extension_name: undefined,
             agent_status: round % 2 === 0 ? 'available' : 'logged_out',
@@ -157,7 +150,9 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on r
     await database.drop();
     const unavailable = { status: 503, json: { status: 'unavailable' } };
     expect(await demo.api('GET', '/client/@me/limit/')).toMatchObject(unavailable);
-    expect(await platform.telemetry({ ...SEED, agent_status: 'available', occurred_at: undefined })).toMatchObject(unavailable);
+    expect(await platform.telemetry({ ...LOGIN_ITEM, agent_status: 'available', occurred_at: undefined })).toMatchObject(
+      unavailable,
+    );
     for (const instance of cluster.instances) {
       expect((await call(`${instance.url}/health/ready`)).status).toBe(503);
       expect((await call(`${instance.url}/health/live`)).status).toBe(200);
