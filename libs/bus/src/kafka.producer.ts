@@ -135,7 +135,7 @@ export class KafkaProducer implements BusProducer {
 }
 
 /** Keys up to here go to the partition that every client's murmur2 gives them, in bytes or characters; ours are far shorter. */
-const MAX_HASHED = 256;
+const MAX_MURMUR2_LENGTH = 256;
 
 /**
  * The Java client's partitioner (murmur2 of the key). A record without a key goes by its value instead of round robin, so that
@@ -147,7 +147,10 @@ const keyedPartitioner: ICustomPartitioner = () => {
   const partition = Partitioners.DefaultPartitioner();
   return (args) => {
     const key = args.message.key ?? args.message.value ?? '';
-    return partition({ ...args, message: { ...args.message, key: key.length > MAX_HASHED ? hash('sha1', key, 'buffer') : key } });
+    return partition({
+      ...args,
+      message: { ...args.message, key: key.length > MAX_MURMUR2_LENGTH ? hash('sha1', key, 'buffer') : key },
+    });
   };
 };
 

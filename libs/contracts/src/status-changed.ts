@@ -74,7 +74,10 @@ export function encodeStatusChange(change: StatusChange, traceparent: string): E
 const EARLIEST_CHANGE = Date.parse('1970-01-01T00:00:00Z');
 const LATEST_CHANGE = Date.parse('9000-01-01T00:00:00Z');
 
-const isChangeTime = (text: string): boolean => Date.parse(text) >= EARLIEST_CHANGE && Date.parse(text) < LATEST_CHANGE;
+function isChangeTime(text: string): boolean {
+  const at = Date.parse(text);
+  return at >= EARLIEST_CHANGE && at < LATEST_CHANGE;
+}
 
 /** A record's value, as it stands on the topic: contract §5. */
 export const statusChangedSchema = z.object({
