@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import type pg from 'pg';
-import { VERSION as KAFKA_VERSION } from '../tools/kafka/local-kafka.js';
+import { KAFKA_VERSION } from '../tools/kafka/local-kafka.js';
 import type { Measured } from './row.js';
 
 const run = promisify(execFile);

@@ -14,7 +14,7 @@ import { createLogger } from '#runtime';
 const run = promisify(execFile);
 
 /** Of the broker that is fetched. */
-export const VERSION = '4.3.0';
+export const KAFKA_VERSION = '4.3.0';
 const START_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 15_000;
 const MAX_BUFFER = 16 * 1024 * 1024;
@@ -270,7 +270,7 @@ function propertiesOf(port: number, controllerPort: number, logs: string): strin
 async function ensureJars(say: (line: string) => void): Promise<string> {
   const jars = jarsDirectory();
   if (existsSync(jars)) return jars;
-  say(`Downloading Apache Kafka ${VERSION} with Maven (about 45 MB, once) ...`);
+  say(`Downloading Apache Kafka ${KAFKA_VERSION} with Maven (about 45 MB, once) ...`);
   await mkdir(dirname(jars), { recursive: true });
   const draft = await mkdtemp(`${jars}.`);
   try {
@@ -281,7 +281,7 @@ async function ensureJars(say: (line: string) => void): Promise<string> {
       if (!existsSync(jars)) throw error; // another process was faster
     });
   } catch (error) {
-    throw new LocalKafkaError(`Maven could not get Apache Kafka ${VERSION}: ${reasonOf(error)}`);
+    throw new LocalKafkaError(`Maven could not get Apache Kafka ${KAFKA_VERSION}: ${reasonOf(error)}`);
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
@@ -289,7 +289,7 @@ async function ensureJars(say: (line: string) => void): Promise<string> {
 }
 
 function jarsDirectory(): string {
-  return join(repository(), '.cache', 'kafka', VERSION);
+  return join(repository(), '.cache', 'kafka', KAFKA_VERSION);
 }
 
 /** The same from the sources and from `dist`. */
