@@ -1,4 +1,4 @@
-import { LruCache } from './lru-cache.js';
+import { LruCache } from '#runtime';
 
 /** Remembers answers for a moment, and asks once for callers that come at the same time. What failed is not remembered. */
 export class BriefCache<K, V> {

@@ -1,7 +1,7 @@
 import { decodeProtectedHeader, errors, importJWK, jwtVerify, type CryptoKey } from 'jose';
+import { LruCache } from '#runtime';
 import type { AccessRepository } from './access.repository.js';
 import { BriefCache } from './brief-cache.js';
-import { LruCache } from './lru-cache.js';
 import type { Principal } from './principal.js';
 import { APPLICATION_TTL_MS, MAX_APPLICATIONS, MAX_TOKENS, TokenVerifier } from './token-verifier.js';
 import { APPLICATION_CLAIM, CLOCK_TOLERANCE_SECONDS, TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_ISSUER } from './token.js';

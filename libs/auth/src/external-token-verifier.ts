@@ -1,10 +1,9 @@
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type LocalJWKSet } from 'jose';
-import type { Logger, ServiceSettings } from '#runtime';
+import { LruCache, type Logger, type ServiceSettings } from '#runtime';
 import type { AccessRepository } from './access.repository.js';
 import { BriefCache } from './brief-cache.js';
 import { isAccessTokenType, readExternalClaims, type ClaimNames, type ExternalApplication } from './external-claims.js';
 import { IssuerKeys, type IssuerTimes } from './issuer-keys.js';
-import { LruCache } from './lru-cache.js';
 import type { Principal } from './principal.js';
 import { APPLICATION_TTL_MS, MAX_APPLICATIONS, MAX_TOKENS, TokenVerifier } from './token-verifier.js';
 import { CLOCK_TOLERANCE_SECONDS } from './token.js';

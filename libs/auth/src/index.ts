@@ -4,7 +4,6 @@ export { externalIssuerOf, type ExternalIssuer, type RegisterExternalApplication
 export type { IssuerTimes } from './issuer-keys.js';
 export { CurrentPrincipal, Public, RequireAccess } from './decorators.js';
 export { isSettled, planRotation, signingKeyAt, type RotatingKey, type RotationPlan } from './key-rotation.js';
-export { LruCache } from './lru-cache.js';
 export { ACCESS_LEVELS, type AccessLevel, type Principal } from './principal.js';
 export { SigningKeyRepository, type NewSigningKey, type Rotation, type StoredSigningKey } from './signing-key.repository.js';
 export { TokenVerifier } from './token-verifier.js';

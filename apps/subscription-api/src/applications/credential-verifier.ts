@@ -1,8 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ApplicationRepository, hashSecret, verifySecret } from '#applications';
-import { LruCache, type Principal } from '#auth';
+import type { Principal } from '#auth';
 import { ApiError } from '#http';
+import { LruCache } from '#runtime';
 
 const MAX_VERIFIED = 10_000;
 /** For memory's sake alone: what a hash is of does not change. */

@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { ApplicationRepository } from '#applications';
-import { LruCache, type Principal } from '#auth';
+import type { Principal } from '#auth';
 import { parseId } from '#contracts';
 import { ApiError } from '#http';
+import { LruCache } from '#runtime';
 import { notFound } from './path-params.js';
 
 const MAX_CLIENTS = 50_000;

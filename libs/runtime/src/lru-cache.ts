@@ -1,10 +1,13 @@
-/** A map that forgets what was not used for longest when it is full, and what has expired. The clock is a parameter. */
+/**
+ * A map that forgets what was not used for longest when it is full, and what has expired. The clock is a parameter; what has no
+ * time to expire at needs none.
+ */
 export class LruCache<K, V> {
   private readonly entries = new Map<K, { readonly value: V; readonly expiresAt: number }>();
 
   constructor(private readonly capacity: number) {}
 
-  get(key: K, now: number): V | undefined {
+  get(key: K, now = -Infinity): V | undefined {
     const entry = this.entries.get(key);
     if (entry === undefined) return undefined;
     this.entries.delete(key);
@@ -13,7 +16,7 @@ export class LruCache<K, V> {
     return entry.value;
   }
 
-  set(key: K, value: V, expiresAt: number): void {
+  set(key: K, value: V, expiresAt = Infinity): void {
     this.entries.delete(key);
     if (this.entries.size >= this.capacity) this.entries.delete(this.entries.keys().next().value!);
     this.entries.set(key, { value, expiresAt });
