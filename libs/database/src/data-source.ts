@@ -10,6 +10,7 @@ import { ApplicationRotation1764000000007 } from './migrations/1764000000007-app
 import { SigningKeyRotation1764000000008 } from './migrations/1764000000008-signing-key-rotation.js';
 import { RequestCount1764000000009 } from './migrations/1764000000009-request-count.js';
 import { DispatchRows1764000000010 } from './migrations/1764000000010-dispatch-rows.js';
+import { DispatchCursor1764000000011 } from './migrations/1764000000011-dispatch-cursor.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
 export const MIGRATIONS = [
@@ -23,6 +24,7 @@ export const MIGRATIONS = [
   SigningKeyRotation1764000000008,
   RequestCount1764000000009,
   DispatchRows1764000000010,
+  DispatchCursor1764000000011,
 ];
 
 /** Longest that the server works on one statement, in milliseconds. */

@@ -19,17 +19,17 @@ export interface FanOutResult {
 /**
  * Queues the deliveries of a batch of changes, exactly once whatever is delivered twice or by two instances at once.
  *
- * prior, unchanged: each agent's cursor is compared and set. prior is what this statement's snapshot saw; unchanged waits
- * for whoever else holds the cursor and compares with what is there then. An agent for which the two differ is left alone:
- * the snapshot is too old to say what stands in its lanes, and the caller repeats it with a new one. Otherwise nobody has
- * queued for the agent since the snapshot, and nobody does until this commits, so its lanes can only have become shorter.
+ * prior, moved: each agent's cursor is compared and set. prior is what this statement's snapshot saw; moved waits for whoever
+ * else holds the cursor and compares with what is there then. An agent for which the two differ is left alone: the snapshot is
+ * too old to say what stands in its lanes, and the caller repeats it with a new one. Otherwise nobody has queued for the agent
+ * since the snapshot, and nobody does until this commits, so its lanes can only have become shorter.
  *
  * tails: the last row of a lane is the one that nobody follows, and locking it waits for a result that is about to delete
  * it. If it is still there then, `followed` is set under the lock and its finisher will promote what is inserted here; if it
  * is gone, the lane is empty and what is inserted is its head. Locks are taken in the order of the keys, as everybody does.
  *
- * The cursors are looked up one by one, and found again by their place (a row that was changed since has another, and is
- * compared as it is now): a batch is small beside the table, which the planner, who knows no batch, would rather read whole.
+ * What belongs to an agent is looked up agent by agent, as the queue's rows are: ADR 12. A batch is small beside the tables,
+ * which the planner would rather read whole; a lateral subquery with an offset or a limit leaves it no choice.
  *
  * dispatch.changes is unnest with an honest estimate, and membership is asked with IN, which is hashed: the planner knows
  * nothing of the size of these sets, and would compare each row with each.
@@ -42,27 +42,21 @@ const FAN_OUT = {
     with change as materialized (
       select * from dispatch.changes($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[])),
     prior as materialized (
-      select a.client_id, a.agent_id, a.newest, c.last_sequence, c.version, c.ctid as place
+      select a.client_id, a.agent_id, a.newest, c.last_sequence, c.version
       from (select client_id, agent_id, max(sequence) as newest from change group by client_id, agent_id) a
       left join lateral (
-        select c.last_sequence, c.version, c.ctid from dispatch.agent_cursor c
+        select c.last_sequence, c.version from dispatch.agent_cursor c
         where c.client_id = a.client_id and c.agent_id = a.agent_id limit 1) c on true),
-    unchanged as materialized (
-      select p.client_id, p.agent_id, p.newest, p.last_sequence
-      from prior p join dispatch.agent_cursor c on c.ctid = p.place
-      where c.last_sequence = p.last_sequence and c.version = p.version
-      order by c.client_id, c.agent_id for update of c),
-    moved as (
-      update dispatch.agent_cursor c set last_sequence = u.newest
-      from unchanged u
-      where c.client_id = u.client_id and c.agent_id = u.agent_id and u.newest > u.last_sequence),
+    moved as materialized (
+      select client_id, agent_id, last_sequence, dispatch.move_cursor(client_id, agent_id, last_sequence, version, newest) as done
+      from (select * from prior where last_sequence is not null order by client_id, agent_id) p),
     added as (
       insert into dispatch.agent_cursor (client_id, agent_id, last_sequence)
       select client_id, agent_id, newest from prior where last_sequence is null order by client_id, agent_id
       on conflict do nothing
       returning client_id, agent_id),
     advanced as materialized (
-      select client_id, agent_id, last_sequence from unchanged
+      select client_id, agent_id, last_sequence from moved where done
       union all
       select client_id, agent_id, 0 from added),
     fresh as materialized (
@@ -71,18 +65,24 @@ const FAN_OUT = {
       select f.id, f.client_id, f.agent_id, f.sequence, f.expires_at, e.id as agent_event_id, e.url, e.method,
              dispatch.lane_of(f.client_id, f.agent_id, e.url) as lane
       from fresh f
-      join subscription.agent_event e
-        on e.client_id = f.client_id and e.agent_id = f.agent_id and e.agent_id is not null
-        and e.event_type = f.event_type and e.agent_type = f.agent_type
-        and f.sequence > e.after_sequence and (e.until_sequence is null or f.sequence <= e.until_sequence)
+      cross join lateral (
+        select e.id, e.url, e.method from subscription.agent_event e
+        where e.client_id = f.client_id and e.agent_id = f.agent_id and e.agent_id is not null
+          and e.event_type = f.event_type and e.agent_type = f.agent_type
+          and f.sequence > e.after_sequence and (e.until_sequence is null or f.sequence <= e.until_sequence)
+        offset 0) e
       union all
       select f.id, f.client_id, f.agent_id, f.sequence, f.expires_at, e.id, e.url, e.method,
              dispatch.lane_of(f.client_id, f.agent_id, e.url)
       from fresh f
-      join subscription.agent_event e
-        on e.client_id = f.client_id and e.agent_id is null
-        and e.event_type = f.event_type and (e.agent_type is null or e.agent_type = f.agent_type)
-      left join subscription.client_event_start s on s.agent_event_id = e.id and s.agent_id = f.agent_id
+      cross join lateral (
+        select e.id, e.url, e.method from subscription.agent_event e
+        where e.client_id = f.client_id and e.agent_id is null
+          and e.event_type = f.event_type and (e.agent_type is null or e.agent_type = f.agent_type)
+        offset 0) e
+      left join lateral (
+        select s.after_sequence from subscription.client_event_start s
+        where s.agent_event_id = e.id and s.agent_id = f.agent_id limit 1) s on true
       where f.sequence > coalesce(s.after_sequence, 0)),
     tail as materialized (
       select q.lane, dispatch.follow(q.lane, q.sequence, q.agent_event_id)
