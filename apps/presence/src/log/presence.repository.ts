@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { AgentKey, AgentStatus, EventSource } from '#contracts';
+import type { AgentKey, AgentStatus, EventSource, StatusChange } from '#contracts';
 import { arrayOfPlain, arrayOfTexts } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 
@@ -23,28 +23,57 @@ export interface AgentWrite extends AgentKey {
   readonly changes: readonly DecidedChange[];
 }
 
+/** A change that was committed, and waits in the outbox to be published. */
+export interface CommittedChange {
+  /** Of its row in the log and in the outbox. */
+  readonly position: number;
+  /** Of the outbox. */
+  readonly shard: number;
+  readonly change: StatusChange;
+}
+
 const LOCAL = 1;
 const AVAILABLE = 2;
 const REMOVED = 4;
 
+/** Milliseconds since the epoch. The half microsecond undoes the binary fraction, so that the floor never ends one early. */
+const millisecondsOf = (column: string): string => `floor(date_part('epoch', ${column}) * 1000 + 0.0005)`;
+
 /**
- * Join on the arrays' ordinality, which tells the caller which agent a place is of. One row of JSON columns instead of a row an
- * agent: this statement is nearly all that a repeat costs, and the driver takes rows apart at several times JSON.parse's cost.
- * The half microsecond undoes the binary fraction, so that the floor never ends a millisecond early.
+ * The states of agents `a`, each with its place `ord` in the caller's arrays. One row of JSON columns instead of a row an
+ * agent: to read them is nearly all that a repeat costs, and the driver takes rows apart at several times JSON.parse's cost.
  */
+const statesOf = (ord: string): string => `
+    json_agg(${ord}), json_agg(a.sequence), json_agg(a.name),
+    json_agg((a.agent_type = 'local')::integer * ${LOCAL} + (a.agent_status = 'available')::integer * ${AVAILABLE}
+      + (a.deleted_at is not null)::integer * ${REMOVED}),
+    json_agg(${millisecondsOf('a.changed_at')})`;
+
 const READ_STATES = {
   name: 'presence_read_states',
   text: `
-    select json_agg(k.ord), json_agg(a.sequence), json_agg(a.name),
-           json_agg((a.agent_type = 'local')::integer * ${LOCAL} + (a.agent_status = 'available')::integer * ${AVAILABLE}
-             + (a.deleted_at is not null)::integer * ${REMOVED}),
-           json_agg(floor(date_part('epoch', a.changed_at) * 1000 + 0.0005))
+    select ${statesOf('k.ord')}
     from unnest($1::bigint[], $2::bigint[]) with ordinality as k(client_id, agent_id, ord)
-    join presence.agent a on a.client_id = k.client_id and a.agent_id = k.agent_id`,
+    cross join lateral (select * from presence.agent a where a.client_id = k.client_id and a.agent_id = k.agent_id limit 1) a`,
 };
 
-/** Columns in the same order of agents; null where none is known. */
+/** Columns in the same order of agents; null where there is none. */
 type StateColumns = [ords: number[] | null, sequences: number[], names: string[], flags: number[], changedAts: (number | null)[]];
+
+/** The states by the agents' places in the caller's arrays, from 0. */
+function statesIn([ords, sequences, names, flags, changedAts]: StateColumns): [place: number, state: AgentState][] {
+  return (ords ?? []).map((ord, nth) => [
+    ord - 1,
+    {
+      agentType: flags[nth]! & LOCAL ? 'local' : 'remote',
+      name: names[nth]!,
+      agentStatus: flags[nth]! & AVAILABLE ? 'available' : 'logged_out',
+      sequence: sequences[nth]!,
+      changedAt: changedAts[nth]!,
+      removed: (flags[nth]! & REMOVED) !== 0,
+    },
+  ]);
+}
 
 /**
  * Reads what is known of some agents, in one statement.
@@ -56,17 +85,7 @@ export async function readStates(pool: Pool, keys: readonly AgentKey[]): Promise
   const states = new Array<AgentState | undefined>(keys.length).fill(undefined);
   const values = [arrayOfPlain(keys, (key) => key.clientId), arrayOfPlain(keys, (key) => key.agentId)];
   const { rows } = await pool.query<StateColumns>({ ...READ_STATES, rowMode: 'array', values });
-  const [ords, sequences, names, flags, changedAts] = rows[0]!;
-  ords?.forEach((ord, place) => {
-    states[ord - 1] = {
-      agentType: flags[place]! & LOCAL ? 'local' : 'remote',
-      name: names[place]!,
-      agentStatus: flags[place]! & AVAILABLE ? 'available' : 'logged_out',
-      sequence: sequences[place]!,
-      changedAt: changedAts[place]!,
-      removed: (flags[place]! & REMOVED) !== 0,
-    };
-  });
+  for (const [place, state] of statesIn(rows[0]!)) states[place] = state;
   return states;
 }
 
@@ -75,10 +94,13 @@ export async function readStates(pool: Pool, keys: readonly AgentKey[]): Promise
  * statement, so one transaction without a round trip inside it.
  *
  * Every writer takes its locks in the same order, or two of them could wait for each other: new clients, then new agents,
- * then known agents, each by key. The `count(*) >= 0` terms are what makes a step wait for the one before it. `held` locks
- * and compares, on the newest version of a row that somebody else has just written. A change's clock is read after that,
- * so an agent's changes never go back in time. Nobody is notified of shards that the caller publishes itself: NOTIFY
- * makes commits queue up behind each other.
+ * then known agents, each by key. The `count(*) >= 0` terms are what makes a step wait for the one before it. Agents are
+ * looked up one by one (a batch is small beside the table, which the planner, who knows no batch, would rather read whole)
+ * and found again by their place. `held` locks and compares; a row that somebody else has just written has another place by
+ * then, and is lost. A change's clock is read after that, so an agent's changes never go back in time.
+ *
+ * Nobody is notified of shards that the caller publishes itself: NOTIFY makes commits queue up behind each other. Their
+ * changes are answered instead, and so are the states of the agents that were lost, as they were when the statement began.
  */
 const COMPARE_AND_SET = {
   name: 'presence_compare_and_set',
@@ -98,11 +120,17 @@ const COMPARE_AND_SET = {
       from want where seen_sequence is null and (select count(*) from new_client) >= 0
       order by client_id, agent_id
       on conflict do nothing returning client_id, agent_id
+    ), seen as materialized (
+      select w.ord, w.seen_sequence, w.seen_type, w.seen_name, w.seen_removed, a.place
+      from want w
+      cross join lateral (
+        select ctid as place from presence.agent a where a.client_id = w.client_id and a.agent_id = w.agent_id limit 1) a
+      where w.seen_sequence is not null
     ), held as materialized (
-      select w.ord
-      from want w join presence.agent a on a.client_id = w.client_id and a.agent_id = w.agent_id
-      where a.sequence = w.seen_sequence and a.agent_type = w.seen_type and a.name = w.seen_name
-        and (a.deleted_at is not null) = w.seen_removed and (select count(*) from new_agent) >= 0
+      select s.ord, s.place
+      from seen s join presence.agent a on a.ctid = s.place
+      where a.sequence = s.seen_sequence and a.agent_type = s.seen_type and a.name = s.seen_name
+        and (a.deleted_at is not null) = s.seen_removed and (select count(*) from new_agent) >= 0
       order by a.client_id, a.agent_id
       for update of a
     ), set_agent as (
@@ -110,7 +138,7 @@ const COMPARE_AND_SET = {
       set agent_type = w.agent_type, name = w.name, agent_status = w.agent_status, sequence = w.sequence,
           changed_at = to_timestamp(w.changed_ms::float8 / 1000), deleted_at = null
       from held join want w on w.ord = held.ord
-      where a.client_id = w.client_id and a.agent_id = w.agent_id
+      where a.ctid = held.place
       returning w.ord
     ), written as materialized (
       select ord from set_agent
@@ -126,27 +154,47 @@ const COMPARE_AND_SET = {
       join written on written.ord = c.agent_ord
       join want w on w.ord = c.agent_ord
       order by c.ord
-      returning position, id, client_id, agent_id
+      returning position, id, client_id, agent_id, changed_at
+    ), located as materialized (
+      select id, position, presence.shard_of(client_id, agent_id) as shard, changed_at from logged
     ), queued as (
-      insert into presence.outbox (position, shard, change_id)
-      select position, presence.shard_of(client_id, agent_id), id from logged
-      returning shard
+      insert into presence.outbox (position, shard, change_id) select position, shard, id from located
+    ), of_caller as (
+      select id, position, shard, changed_at from located where shard = any ($19::smallint[]) order by position
+    ), lost as (
+      select w.ord, a.*
+      from want w
+      cross join lateral (select * from presence.agent a where a.client_id = w.client_id and a.agent_id = w.agent_id limit 1) a
+      where w.ord not in (select ord from written)
     )
     select (select string_agg(ord::text, ',') from written) as written,
+           (select json_build_array(json_agg(id), json_agg(position), json_agg(shard), json_agg(${millisecondsOf('changed_at')}))
+            from of_caller) as of_caller,
+           (select json_build_array(${statesOf('a.ord')}) from lost a) as lost,
            (select count(pg_notify('rollcall_outbox', ''))
-            from (select 1 from queued where shard <> all ($19::smallint[]) limit 1) of_others) as notified`,
+            from (select 1 from located where shard <> all ($19::smallint[]) limit 1) of_others) as notified`,
 };
+
+/** Columns in the same order of changes; null where there is none. */
+type CommittedColumns = [ids: string[] | null, positions: number[], shards: number[], changedAts: number[]];
+
+/** What became of a batch of writes. */
+export interface Outcome {
+  /** The writes that lost to somebody else, by index, with what is known of their agents now: decide again. */
+  readonly lost: ReadonlyMap<number, AgentState | undefined>;
+  /** The changes in shards that this instance publishes itself, in order. */
+  readonly committed: CommittedChange[];
+}
 
 /**
  * Writes what was decided where the agents are still as they were read.
  *
  * @param writes of distinct agents
  * @param ownShards shards that this instance publishes itself
- * @returns indexes of the writes that lost to somebody else: read and decide again
  */
-export async function compareAndSet(pool: Pool, writes: readonly AgentWrite[], ownShards: readonly number[]): Promise<number[]> {
+export async function compareAndSet(pool: Pool, writes: readonly AgentWrite[], ownShards: readonly number[]): Promise<Outcome> {
   const changes = writes.flatMap((write, index) => write.changes.map((change) => ({ agentOrd: index + 1, ...change })));
-  const { rows } = await pool.query<{ written: string | null }>({
+  const { rows } = await pool.query<{ written: string | null; of_caller: CommittedColumns; lost: StateColumns }>({
     ...COMPARE_AND_SET,
     values: [
       arrayOfPlain(writes, (write) => write.clientId),
@@ -170,8 +218,45 @@ export async function compareAndSet(pool: Pool, writes: readonly AgentWrite[], o
       arrayOfPlain(ownShards, (shard) => shard),
     ],
   });
-  const written = new Set(rows[0]?.written?.split(',').map(Number));
-  return writes.flatMap((_, index) => (written.has(index + 1) ? [] : [index]));
+  const { written, of_caller, lost } = rows[0]!;
+  return { lost: lostOf(writes, written, lost), committed: committedOf(writes, of_caller) };
+}
+
+function lostOf(
+  writes: readonly AgentWrite[],
+  written: string | null,
+  states: StateColumns,
+): Map<number, AgentState | undefined> {
+  const won = new Set(written?.split(',').map(Number));
+  if (won.size === writes.length) return new Map();
+  const known = new Map(statesIn(states));
+  return new Map(writes.flatMap((_, index) => (won.has(index + 1) ? [] : [[index, known.get(index)]])));
+}
+
+function committedOf(writes: readonly AgentWrite[], [ids, positions, shards, changedAts]: CommittedColumns): CommittedChange[] {
+  if (ids === null) return [];
+  const byId = new Map(writes.flatMap((write) => write.changes.map((change) => [change.id, { write, change }])));
+  return ids.map((id, nth) => {
+    const { write, change } = byId.get(id)!;
+    const { clientId, agentId, after } = write;
+    const { name, agentStatus, eventSource, sequence, occurredAt } = change;
+    return {
+      position: positions[nth]!,
+      shard: shards[nth]!,
+      change: {
+        id,
+        clientId,
+        agentId,
+        agentType: after.agentType,
+        name,
+        agentStatus,
+        eventSource,
+        sequence,
+        occurredAt: new Date(occurredAt),
+        changedAt: new Date(changedAts[nth]!),
+      },
+    };
+  });
 }
 
 /** Makes the partitions of the days ahead and drops those beyond the retention (milliseconds). */

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { uuidv7 } from 'uuidv7';
 import { eventually } from '../../../../test/support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
@@ -118,6 +118,47 @@ describe('the outbox relay', () => {
     expectEveryChangeInOrder(agents, 20);
   });
 
+  it('publishes what its own process writes without reading it back', async () => {
+    const { instance, relay } = await startRelay();
+    await eventually('all shards', () => relay.ownShards().length === SHARDS);
+    const query = vi.spyOn(instance.pool, 'query');
+    const telemetry = instance.telemetry(relay);
+    const rounds = 100;
+    for (let n = 0; n < rounds; n++) {
+      await telemetry.apply([report(136, n % 2 ? 'logged_out' : 'available')], Date.now());
+      await eventually('its record', () => topic.records.length === n + 1);
+    }
+    const reads = query.mock.calls.filter(([config]) => (config as { name?: string }).name === 'presence_advance_outbox').length;
+    expect(reads).toBeLessThan(rounds / 2); // those of every half second, however slow the machine
+    await eventually('an empty outbox', outboxIsEmpty);
+    expectEveryChangeInOrder([136], rounds);
+    expect(topic.records).toHaveLength(rounds);
+    const { rows } = await writer.pool.query<{ changed_at: Date; occurred_at: Date }>(
+      'select changed_at, occurred_at from presence.status_change order by position',
+    );
+    expect(topic.records.map(({ value }) => JSON.parse(String(value)) as object)).toMatchObject(
+      rows.map(({ changed_at, occurred_at }) => ({
+        changed_at: changed_at.toISOString(),
+        occurred_at: occurred_at.toISOString(),
+      })),
+    );
+  });
+
+  it('keeps order where two processes write the same agents in turn, each with a relay, and the broker fails half-way', async () => {
+    const agents = Array.from({ length: 20 }, (_, n) => n);
+    const sides = [await startRelay(), await startRelay()];
+    await eventually('shares', () => sides.every(({ relay }) => relay.ownShards().length === 8));
+    const services = sides.map(({ instance, relay }) => instance.telemetry(relay));
+    for (let n = 0; n < 30; n++) {
+      if (n % 10 === 5) topic.refusals = 2;
+      const items = agents.map((agent) => report(agent, n % 2 ? 'logged_out' : 'available'));
+      // Each change through the process that did not write the one before, or did, in turn.
+      await services[(n >> 1) % 2]!.apply(items, Date.now());
+    }
+    await eventually('an empty outbox', outboxIsEmpty);
+    expectEveryChangeInOrder(agents, 30);
+  });
+
   it('goes on with the rest where the log no longer holds a change', async () => {
     await writer.pool.query('insert into presence.outbox (position, shard, change_id) values (0, 0, $1)', [uuidv7()]);
     await alternate([136], 1);
@@ -135,7 +176,7 @@ describe('the outbox relay', () => {
       await listener.stop();
       await listening.close();
     });
-    const telemetry = writer.telemetry({ ownShards: () => [], wake: () => undefined });
+    const telemetry = writer.telemetry({ ownShards: () => [], hand: () => undefined });
     let changes = 0;
     const hear = async (): Promise<void> => {
       const before = heard;

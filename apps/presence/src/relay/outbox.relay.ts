@@ -3,16 +3,20 @@ import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import { waitBackoff, type Logger } from '#runtime';
 import type { PresenceMetrics } from '../metrics.js';
+import type { CommittedChange } from '../log/presence.repository.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
+import { Handover } from './handover.js';
 import { OutboxListener } from './outbox-listener.repository.js';
-import { advanceOutbox, countBacklog, deletePublished } from './outbox.repository.js';
+import { advanceOutbox, countBacklog, deletePublished, type OutboxRow } from './outbox.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
 import { traceparentOf } from './trace-context.js';
 import { WakeSignal } from './wake-signal.js';
 
 const BATCH_ROWS = 1000;
-/** Finds what no notification told of. */
+/** The table is read at least this often, in milliseconds: it finds what nobody told of. */
 const POLL_MS = 500;
+/** What was published is deleted this long after, in milliseconds, many rows at a time. A crash publishes that much again. */
+const DELETE_DELAY_MS = 100;
 const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** Longest that a stop waits for the batch that is on its way, in milliseconds. */
 const STOP_MS = 5000;
@@ -30,8 +34,9 @@ export interface OutboxRelayOptions {
 }
 
 /**
- * Publishes the changes of the outbox: contract §5. A row is read, sent, acknowledged by the broker, and only then deleted,
- * in this order; a crash in between repeats it. One loop, one batch at a time: that is what keeps an agent's changes in order.
+ * Publishes the changes of the outbox: contract §5. A row is read, or handed over by who has just committed it; sent;
+ * acknowledged by the broker; and only then deleted, in this order; a crash in between repeats it. One loop, one batch at a
+ * time: that is what keeps an agent's changes in order.
  */
 export class OutboxRelay implements ChangeListener {
   private readonly signal = new WakeSignal();
@@ -39,15 +44,19 @@ export class OutboxRelay implements ChangeListener {
   private readonly leases: RelayLeases;
   private readonly listener: OutboxListener;
   /** Acknowledged by the broker, and not yet deleted. */
-  private published: readonly number[] = [];
+  private published: number[] = [];
+  /** When the first of them was acknowledged, on the clock of `performance.now()`. */
+  private publishedSince = 0;
+  private handover = new Handover();
+  private readAt = 0;
   private loop: Promise<void> | undefined;
   private sampler: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: OutboxRelayOptions) {
     const { pool, instance, metrics, logger } = options;
     const times = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
-    this.leases = new RelayLeases({ pool, instance, times, metrics, logger, onChange: () => this.wake() });
-    this.listener = new OutboxListener(pool, () => this.wake(), logger);
+    this.leases = new RelayLeases({ pool, instance, times, metrics, logger, onChange: () => this.startAfresh() });
+    this.listener = new OutboxListener(pool, () => this.lookAgain(), logger);
   }
 
   /** Starts in the background; works as soon as the database and the broker can be reached. */
@@ -62,7 +71,9 @@ export class OutboxRelay implements ChangeListener {
     return this.leases.shards();
   }
 
-  wake(): void {
+  hand(changes: readonly CommittedChange[]): void {
+    const held = this.leases.shards();
+    this.handover.hand(changes.filter(({ shard }) => held.includes(shard))); // others' are found by their next read
     this.signal.wake();
   }
 
@@ -70,9 +81,20 @@ export class OutboxRelay implements ChangeListener {
   async stop(): Promise<void> {
     clearInterval(this.sampler);
     this.stopping.abort();
-    this.wake();
+    this.signal.wake();
     const [settled] = await Promise.all([isSettledWithin(STOP_MS, this.loop), this.listener.stop()]);
     await this.leases.stop(settled);
+  }
+
+  /** Others may have published meanwhile: what we know of the shards is no longer to be relied on. */
+  private startAfresh(): void {
+    this.handover = new Handover();
+    this.signal.wake();
+  }
+
+  private lookAgain(): void {
+    this.handover.askForRead();
+    this.signal.wake();
   }
 
   private async publishForever(): Promise<void> {
@@ -80,19 +102,20 @@ export class OutboxRelay implements ChangeListener {
     const { signal } = this.stopping;
     for (let failures = 0; !signal.aborted;) {
       try {
-        await this.leases.settle();
+        await this.leases.settle(() => this.deletePublished());
+        if (this.published.length > 0 && performance.now() - this.publishedSince >= DELETE_DELAY_MS) await this.deletePublished();
         const count = await this.publishBatch();
         failures = 0;
-        if (count === 0 && !signal.aborted) await this.signal.wait(POLL_MS);
+        if (count === 0 && !signal.aborted) await this.signal.wait(this.published.length > 0 ? DELETE_DELAY_MS : POLL_MS);
       } catch (error) {
         failures += 1;
+        this.handover.askForRead();
         logger.warn({ err: error, failures }, 'relay.publish_failed');
         await waitBackoff(failures, BACKOFF, signal);
       }
     }
-    if (this.published.length === 0) return;
     try {
-      await deletePublished(this.options.pool, this.published);
+      await this.deletePublished();
     } catch (error) {
       logger.warn({ err: error, rows: this.published.length }, 'relay.delete_failed'); // published once more, with the same id
     }
@@ -100,23 +123,46 @@ export class OutboxRelay implements ChangeListener {
 
   /** @returns how many rows were taken care of; 0: there is nothing to do now */
   private async publishBatch(): Promise<number> {
-    const { pool, producer, metrics, logger } = this.options;
-    const shards = this.leases.shards();
-    if (shards.length === 0 && this.published.length === 0) return 0;
-    const rows = await metrics.time('advance_outbox', () => advanceOutbox(pool, this.published, shards, BATCH_ROWS));
-    this.published = [];
+    const { producer, metrics, logger } = this.options;
+    const { handover } = this;
+    if (performance.now() - this.readAt >= POLL_MS) handover.askForRead();
+    let rows: readonly OutboxRow[] = handover.take(BATCH_ROWS);
+    if (rows.length === 0 && handover.needsRead) rows = await this.read(handover);
     if (rows.length === 0) return 0;
-    // The read took time; whoever holds a shard by now may already be publishing these rows.
-    const stillHeld = new Set(this.leases.shards());
-    if (!shards.every((shard) => stillHeld.has(shard))) return rows.length;
+    // A read takes time, and leases end; whoever holds a shard by now may already be publishing these rows.
+    if (handover !== this.handover || this.leases.shards().length === 0) {
+      handover.askForRead();
+      return rows.length;
+    }
     const changes = rows.flatMap(({ change }) => change ?? []);
     if (changes.length < rows.length) logger.error({ rows: rows.length - changes.length }, 'relay.change_expired');
     const startedAt = performance.now();
     if (changes.length > 0) await producer.send(STATUS_CHANGED_TOPIC, changes.map(toMessage));
-    this.published = rows.map(({ position }) => position);
+    handover.acknowledge(changes);
+    if (this.published.length === 0) this.publishedSince = performance.now();
+    for (const { position } of rows) this.published.push(position);
     metrics.countPublished(changes.length);
     logger.debug({ changes: changes.length, latency_ms: Math.round(performance.now() - startedAt) }, 'relay.published');
     return rows.length;
+  }
+
+  /** Reads the table, and deletes what was published with it. */
+  private async read(handover: Handover): Promise<OutboxRow[]> {
+    const { pool, metrics } = this.options;
+    const shards = this.leases.shards();
+    if (shards.length === 0) return [];
+    handover.beginRead();
+    this.readAt = performance.now();
+    const rows = await metrics.time('advance_outbox', () => advanceOutbox(pool, this.published, shards, BATCH_ROWS));
+    this.published = [];
+    if (rows.length === BATCH_ROWS) handover.askForRead();
+    return rows;
+  }
+
+  private async deletePublished(): Promise<void> {
+    if (this.published.length === 0) return;
+    await this.options.metrics.time('delete_published', () => deletePublished(this.options.pool, this.published));
+    this.published = [];
   }
 
   private async sampleBacklog(): Promise<void> {

@@ -26,7 +26,7 @@ export interface RelayLeasesOptions {
   readonly times: LeaseTimes;
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
-  /** The shards that this instance may publish have changed. */
+  /** The shards that this instance may publish have changed, or may have been another's for a while. */
   readonly onChange: () => void;
 }
 
@@ -53,9 +53,14 @@ export class RelayLeases {
     return performance.now() < this.heldUntil ? this.held : [];
   }
 
-  /** Gives back what is beyond the fair share. To be called while nothing is on its way. */
-  async settle(): Promise<void> {
+  /**
+   * Gives back what is beyond the fair share. To be called while nothing is on its way.
+   *
+   * @param finish what has to be done before, while the shards are still ours
+   */
+  async settle(finish: () => Promise<void>): Promise<void> {
     if (this.surplus.length === 0) return;
+    await finish();
     await this.inTurn(async () => {
       const released = this.surplus;
       await releaseShards(this.options.pool, this.options.instance, released);
@@ -108,12 +113,13 @@ export class RelayLeases {
     const share = Math.ceil(SHARDS / live);
     const leased = await leaseShards(pool, instance, times.leaseMs, share);
     const held = leased.slice(0, share);
+    const lapsed = performance.now() >= this.heldUntil;
     const changed = held.join() !== this.held.join();
     this.held = held;
     this.surplus = leased.slice(share);
     this.heldUntil = askedAt + times.leaseMs * (1 - SAFETY);
     metrics.setShards(held.length);
-    if (!changed && this.surplus.length === 0) return;
+    if (!changed && !lapsed && this.surplus.length === 0) return;
     if (changed) logger.info({ held, instances: live }, 'relay.shards_held');
     onChange();
   }

@@ -243,6 +243,48 @@ describe('the telemetry service', () => {
   const rename = (agentId: number, name: string): Promise<unknown> =>
     instance.pool.query('select presence.put_agent(12, $1, $2, $3)', ['local', agentId, name]);
 
+  it('decides from what it remembers, and never drops a change that another process has made a change again', async () => {
+    const other = await Instance.connect(database.url);
+    const agentId = nextAgent++;
+    const names: (string | undefined)[] = [];
+    const query = (config: { name?: string }): Promise<unknown> => {
+      names.push(config.name);
+      return instance.pool.query(config as never);
+    };
+    const metrics = new PresenceMetrics(new Registry());
+    const one = new TelemetryService({ pool: { query } as unknown as Pool, relay: NO_RELAY, metrics, logger: SILENT });
+    const two = other.telemetry();
+    const tell = async (whom: TelemetryService, status: 'available' | 'logged_out', ms: number) =>
+      (await whom.apply([report(agentId, status, at(ms))], NOW))[0];
+    try {
+      expect(await tell(one, 'available', 1)).toEqual({ result: 'changed', sequence: 1 });
+      expect(await tell(one, 'logged_out', 2)).toEqual({ result: 'changed', sequence: 2 });
+      expect(await tell(one, 'logged_out', 3)).toEqual({ result: 'unchanged', sequence: 2 });
+      expect(names).toEqual([
+        ...['presence_read_states', 'presence_compare_and_set'], // never heard of
+        'presence_compare_and_set',
+        'presence_read_states', // a repeat is believed only of what was just read
+      ]);
+      names.length = 0;
+      // It remembers "logged out": what looks like a repeat to it is a change by now, ...
+      expect(await tell(two, 'available', 4)).toEqual({ result: 'changed', sequence: 3 });
+      expect(await tell(one, 'logged_out', 5)).toEqual({ result: 'changed', sequence: 4 });
+      // ... what looks like a change is a repeat, ...
+      expect(await tell(two, 'available', 6)).toEqual({ result: 'changed', sequence: 5 });
+      expect(await tell(one, 'available', 7)).toEqual({ result: 'unchanged', sequence: 5 });
+      // ... what looks like the next change is stale, ...
+      expect(await tell(one, 'logged_out', 8)).toEqual({ result: 'changed', sequence: 6 });
+      expect(await tell(two, 'available', 20)).toEqual({ result: 'changed', sequence: 7 });
+      expect(await tell(two, 'logged_out', 21)).toEqual({ result: 'changed', sequence: 8 });
+      expect(await tell(one, 'available', 10)).toEqual({ result: 'stale', sequence: 8 });
+      // ... or a change after all, only a later one.
+      expect(await tell(one, 'available', 22)).toEqual({ result: 'changed', sequence: 9 });
+      expect(await logOf(agentId)).toHaveLength(9);
+    } finally {
+      await other.close();
+    }
+  });
+
   it("takes notice of the directory's writes between its own read and write", async () => {
     const agentId = nextAgent++;
     await service.apply([report(agentId, 'logged_out', at(0))], NOW);

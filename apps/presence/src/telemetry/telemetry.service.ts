@@ -2,15 +2,19 @@ import type { Pool } from '#database';
 import { uuidv7 } from 'uuidv7';
 import { parseTelemetry } from '#contracts';
 import type { Logger } from '#runtime';
-import { compareAndSet, readStates, type AgentWrite } from '../log/presence.repository.js';
+import { compareAndSet, readStates, type AgentWrite, type CommittedChange, type Outcome } from '../log/presence.repository.js';
+import type { AgentState } from '../decision/presence-decision.js';
 import type { PresenceMetrics } from '../metrics.js';
 import { decideWork, groupByAgent, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
+import { StateMemory } from './state-memory.js';
 import { MicroBatcher } from './micro-batcher.js';
 
 /** Most items of a statement, unless one request or partition brings more. */
 const MAX_BATCH_ITEMS = 2000;
 /** While the database works on one batch, Node prepares the other; more would only make agents meet themselves. */
 const MAX_BATCHES_IN_FLIGHT = 2;
+/** Agents of a batch that are decided from memory first: with so few, another statement costs more than it finds out. */
+const MAX_GUESSED = 128;
 /** Beyond this many waiting items, requests are told to come back. */
 const MAX_WAITING_ITEMS = 50_000;
 /** Rounds in which an agent may lose to another writer. Somebody wins every round, so this is never met in practice. */
@@ -20,8 +24,8 @@ const MAX_ROUNDS = 50;
 export interface ChangeListener {
   /** Shards that this process publishes itself, so that it need not be notified through the database. */
   ownShards(): readonly number[];
-  /** There are new changes. */
-  wake(): void;
+  /** These were committed, in shards that this process publishes itself; those of an agent in sequence. */
+  hand(changes: readonly CommittedChange[]): void;
 }
 
 export interface TelemetryServiceOptions {
@@ -42,8 +46,16 @@ interface Job {
   readonly size: number;
 }
 
+/** What is not settled yet. */
+interface Open {
+  readonly agent: AgentWork;
+  /** What the agent was when this process last heard of it. */
+  readonly guess?: AgentState | undefined;
+}
+
 /** The one path of telemetry, over HTTP and Kafka alike: contract §4. */
 export class TelemetryService {
+  private readonly memory = new StateMemory();
   private readonly batcher = new MicroBatcher<Job>((jobs) => this.runBatch(jobs), MAX_BATCH_ITEMS, MAX_BATCHES_IN_FLIGHT);
 
   constructor(private readonly options: TelemetryServiceOptions) {}
@@ -84,7 +96,7 @@ export class TelemetryService {
     const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.slots : jobs.flatMap((job) => job.slots));
     let changes = 0;
     let rounds = 0;
-    for (let open = agents; open.length > 0; rounds++) {
+    for (let open: readonly Open[] = this.withWhatIsRemembered(agents); open.length > 0; rounds++) {
       if (rounds === MAX_ROUNDS) throw new ContentionError('too many others report the same agents at this moment');
       const round = await this.decideAndWrite(open);
       open = round.lost;
@@ -101,31 +113,51 @@ export class TelemetryService {
     this.options.logger[changes > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
   }
 
-  /** One round: read, decide, and write where there is something to write; who lost to another writer goes again. */
-  private async decideAndWrite(agents: readonly AgentWork[]): Promise<{ lost: AgentWork[]; changes: number }> {
-    const { pool, relay, metrics } = this.options;
-    const states = await metrics.time('read_states', () => readStates(pool, agents));
-    const writes: AgentWrite[] = [];
-    const writers: AgentWork[] = [];
-    agents.forEach((agent, index) => {
-      const write = decideWork(agent, states[index], uuidv7);
-      if (write === undefined) return;
-      writes.push(write);
-      writers.push(agent);
-    });
-    if (writes.length === 0) return { lost: [], changes: 0 };
-    const lost = new Set(await metrics.time('compare_and_set', () => this.write(writes, relay.ownShards())));
-    const changes = writes.reduce((sum, write, index) => sum + (lost.has(index) ? 0 : write.changes.length), 0);
-    if (changes > 0) relay.wake();
-    return { lost: writers.filter((_, index) => lost.has(index)), changes };
+  /** A large batch shares its read among many, and is mostly of repeats, which have to be read all the same. */
+  private withWhatIsRemembered(agents: readonly AgentWork[]): Open[] {
+    if (agents.length > MAX_GUESSED) return agents.map((agent) => ({ agent }));
+    return agents.map((agent) => ({ agent, guess: this.memory.recall(agent) }));
   }
 
-  private async write(writes: readonly AgentWrite[], ownShards: readonly number[]): Promise<number[]> {
+  /**
+   * One round: decide, and write where there is something to write. What would be written from an outdated guess is lost to
+   * whoever made it so, as in any race; what would not be written is believed only of a state that was just read.
+   */
+  private async decideAndWrite(open: readonly Open[]): Promise<{ lost: Open[]; changes: number }> {
+    const { pool, relay, metrics } = this.options;
+    const writes: AgentWrite[] = [];
+    const writers: AgentWork[] = [];
+    const decideFrom = (agent: AgentWork, state: AgentState | undefined): boolean => {
+      const write = decideWork(agent, state, uuidv7);
+      if (write === undefined) return false;
+      writes.push(write);
+      writers.push(agent);
+      return true;
+    };
+    const unread = open.filter(({ agent, guess }) => guess === undefined || !decideFrom(agent, guess)).map(({ agent }) => agent);
+    if (unread.length > 0) {
+      const states = await metrics.time('read_states', () => readStates(pool, unread));
+      unread.forEach((agent, index) => decideFrom(agent, states[index]));
+    }
+    if (writes.length === 0) return { lost: [], changes: 0 };
+    const { lost, committed } = await metrics.time('compare_and_set', () => this.write(writes, relay.ownShards()));
+    if (committed.length > 0) relay.hand(committed);
+    let changes = 0;
+    writes.forEach((write, index) => {
+      if (lost.has(index)) return;
+      this.memory.keep(write, write.after);
+      changes += write.changes.length;
+    });
+    return { lost: [...lost].map(([index, guess]) => ({ agent: writers[index]!, guess })), changes };
+  }
+
+  private async write(writes: readonly AgentWrite[], ownShards: readonly number[]): Promise<Outcome> {
     try {
       return await compareAndSet(this.options.pool, writes, ownShards);
     } catch (error) {
       // Deadlock, which the order of locks rules out among us but not with an operator's own statement: all of it lost.
-      if ((error as { code?: string }).code === '40P01') return writes.map((_, index) => index);
+      if ((error as { code?: string }).code === '40P01')
+        return { lost: new Map(writes.map((_, index) => [index, undefined])), committed: [] };
       throw error;
     }
   }

@@ -1,0 +1,86 @@
+import { partitionKey, type StatusChange } from '#contracts';
+import { LruCache } from '#runtime';
+import type { CommittedChange } from '../log/presence.repository.js';
+
+/** More than this waits in the table rather than in memory. */
+const MAX_ROWS = 10_000;
+/** Agents whose last published sequence is known. */
+const MAX_AGENTS = 50_000;
+
+/**
+ * The changes that this process has just committed, on their way to its relay without a detour through the table of the outbox.
+ * The table is still where they are kept until the broker has them: what is here may be dropped at any time, and is then read
+ * from there. No I/O.
+ *
+ * A change may be published from here only if the agent's change before it has been; another process may have written that
+ * one, so the relay's own record of what it has published decides. That record counts only as long as nobody else could
+ * publish, so it is made anew with every change of the shards that are held.
+ */
+export class Handover {
+  private rows: readonly CommittedChange[] = [];
+  /** Whether the table has nothing that is neither here nor published. */
+  private complete = false;
+  /** Sequence of the last published change, by agent. */
+  private readonly published = new LruCache<string, number>(MAX_AGENTS);
+
+  /** The table has to be read before anything else can be published. */
+  get needsRead(): boolean {
+    return !this.complete;
+  }
+
+  /**
+   * Takes changes over that were committed just now.
+   *
+   * @param rows those of one agent in sequence
+   */
+  hand(rows: readonly CommittedChange[]): void {
+    if (!this.complete) return; // the read that is due finds them
+    if (this.rows.length + rows.length > MAX_ROWS) this.askForRead();
+    else this.rows = this.rows.length === 0 ? rows : [...this.rows, ...rows];
+  }
+
+  /** There may be changes in the table that were not handed over. */
+  askForRead(): void {
+    this.complete = false;
+    this.rows = [];
+  }
+
+  /** A read of the table begins now: what was handed over before is found by it, what comes from now on may not be. */
+  beginRead(): void {
+    this.complete = true;
+    this.rows = [];
+  }
+
+  /**
+   * Takes what is to be published next. Ends before a change whose predecessor was not published from here: it asks for a read.
+   *
+   * @param limit most rows to take
+   * @returns in order, each agent's without a gap
+   */
+  take(limit: number): CommittedChange[] {
+    const batch: CommittedChange[] = [];
+    const ahead = new Map<string, number>();
+    const waiting = this.rows;
+    let taken = 0;
+    for (; taken < waiting.length && batch.length < limit; taken++) {
+      const row = waiting[taken]!;
+      const key = partitionKey(row.change);
+      const last = ahead.get(key) ?? this.published.get(key) ?? 0;
+      const { sequence } = row.change;
+      if (sequence <= last) continue; // a read has found it meanwhile
+      if (sequence > last + 1) {
+        this.askForRead();
+        return batch;
+      }
+      ahead.set(key, sequence);
+      batch.push(row);
+    }
+    this.rows = waiting.slice(taken);
+    return batch;
+  }
+
+  /** The broker has these, wherever they were taken from. */
+  acknowledge(changes: readonly StatusChange[]): void {
+    for (const change of changes) this.published.set(partitionKey(change), change.sequence);
+  }
+}
