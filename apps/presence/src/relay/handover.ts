@@ -17,7 +17,7 @@ const MAX_AGENTS = 50_000;
  * publish, so it is made anew with every change of the shards that are held.
  */
 export class Handover {
-  private rows: readonly CommittedChange[] = [];
+  private rows: CommittedChange[] = [];
   /** Whether the table has nothing that is neither here nor published. */
   private complete = false;
   /** Sequence of the last published change, by agent. */
@@ -36,7 +36,7 @@ export class Handover {
   hand(rows: readonly CommittedChange[]): void {
     if (!this.complete) return; // the read that is due finds them
     if (this.rows.length + rows.length > MAX_ROWS) this.askForRead();
-    else this.rows = this.rows.length === 0 ? rows : [...this.rows, ...rows];
+    else this.rows.push(...rows);
   }
 
   /** There may be changes in the table that were not handed over. */
