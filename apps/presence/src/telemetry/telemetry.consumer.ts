@@ -30,7 +30,11 @@ export class TelemetryConsumer {
         places.push(place);
       }
     });
-    const results = await this.service.apply(values, Date.now());
+    const now = Date.now();
+    const results = await this.service.apply(
+      values,
+      places.map((place) => receivedAt(records[place]!, now)),
+    );
     results.forEach((result, index) => {
       if (result.result === 'rejected') reasons.set(places[index]!, reasonOf(result.errors));
     });
@@ -41,6 +45,16 @@ export class TelemetryConsumer {
     });
     if (letters.length > 0) await this.deadLetters.send(letters);
   }
+}
+
+/**
+ * When an item was received: when the topic got it, not when it is consumed. What is consumed again after a crash is then as old
+ * as it was, and stale behind what followed it, where it would be a change again if it were taken for new.
+ *
+ * @param now for a record that carries no time, or one to come
+ */
+function receivedAt({ timestamp }: BusRecord, now: number): number {
+  return timestamp > 0 ? Math.min(timestamp, now) : now;
 }
 
 function toDeadLetter(record: BusRecord, reason: string): BusMessage {

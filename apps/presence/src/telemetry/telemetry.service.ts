@@ -69,15 +69,15 @@ export class TelemetryService {
    * Applies items in order. Resolves when every change among them is durable.
    *
    * @param values parsed JSON; what is no telemetry item is rejected and spoils nothing else
-   * @param receivedAt milliseconds since the epoch
+   * @param receivedAt milliseconds since the epoch, of all or of each
    * @returns one result an item, in order
    * @throws the database's error, or ContentionError; items may then have been applied, and it does no harm to repeat them
    */
-  async apply(values: readonly unknown[], receivedAt: number): Promise<TelemetryResult[]> {
+  async apply(values: readonly unknown[], receivedAt: number | readonly number[]): Promise<TelemetryResult[]> {
     const results = new Array<TelemetryResult>(values.length);
     const slots: Slot[] = [];
     for (let index = 0; index < values.length; index++) {
-      const parsed = parseTelemetry(values[index], receivedAt);
+      const parsed = parseTelemetry(values[index], typeof receivedAt === 'number' ? receivedAt : receivedAt[index]!);
       if (parsed.ok) slots.push({ item: parsed.item, results, index });
       else results[index] = { result: 'rejected', errors: parsed.errors };
     }
