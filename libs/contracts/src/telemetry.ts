@@ -84,19 +84,20 @@ export function telemetryJsonSchema(): object {
  * Reads one telemetry item: contract §4. Pure; the clock is a parameter.
  *
  * @param value parsed JSON
- * @param now milliseconds since the epoch, the time of receipt
+ * @param now milliseconds since the epoch
+ * @param receivedAt when it was received, which may be before now; an item that does not say when it occurred did so then
  */
-export function parseTelemetry(value: unknown, now: number): TelemetryParse {
-  const wellFormed = readWellFormed(value, now);
-  return wellFormed === undefined ? parseBySchema(value, now) : { ok: true, item: wellFormed };
+export function parseTelemetry(value: unknown, now: number, receivedAt = now): TelemetryParse {
+  const wellFormed = readWellFormed(value, now, receivedAt);
+  return wellFormed === undefined ? parseBySchema(value, now, receivedAt) : { ok: true, item: wellFormed };
 }
 
 /** The long way of {@link parseTelemetry}: the same answer for every value. Exported for the test that proves it. */
-export function parseBySchema(value: unknown, now: number): TelemetryParse {
+export function parseBySchema(value: unknown, now: number, receivedAt = now): TelemetryParse {
   const parsed = telemetrySchema.safeParse(value);
   if (!parsed.success) return { ok: false, errors: fieldErrors(parsed.error, value) };
   const { data } = parsed;
-  const occurredAt = data.occurred_at === undefined ? now : Date.parse(data.occurred_at);
+  const occurredAt = data.occurred_at === undefined ? receivedAt : Date.parse(data.occurred_at);
   if (Number.isNaN(occurredAt)) return { ok: false, errors: { occurred_at: ['must be a date and time that exists'] } };
   if (occurredAt > now + MAX_CLOCK_LEAD_MS) {
     return { ok: false, errors: { occurred_at: ['must not be more than 5 minutes ahead'] } };
@@ -123,7 +124,7 @@ const PLAIN_TIME = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0
  *
  * @returns undefined where anything is unusual; the schema then decides, and has the words for what is wrong
  */
-function readWellFormed(value: unknown, now: number): TelemetryItem | undefined {
+function readWellFormed(value: unknown, now: number, receivedAt: number): TelemetryItem | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const wire = value as Readonly<Record<string, unknown>>;
   const clientId = readId(wire['client_id']);
@@ -139,7 +140,7 @@ function readWellFormed(value: unknown, now: number): TelemetryItem | undefined 
   const otherName = wire[agentType === 'local' ? 'agent_number' : 'extension_name'];
   if (otherName !== undefined || !(name === undefined || isName(name))) return undefined;
   const time = wire['occurred_at'];
-  if (time === undefined) return { clientId, agentId, agentType, agentStatus, eventSource, name, occurredAt: now };
+  if (time === undefined) return { clientId, agentId, agentType, agentStatus, eventSource, name, occurredAt: receivedAt };
   if (typeof time !== 'string' || !PLAIN_TIME.test(time)) return undefined;
   const occurredAt = Date.parse(time);
   if (!(occurredAt <= now + MAX_CLOCK_LEAD_MS)) return undefined;

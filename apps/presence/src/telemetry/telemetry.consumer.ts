@@ -31,10 +31,8 @@ export class TelemetryConsumer {
       }
     });
     const now = Date.now();
-    const results = await this.service.apply(
-      values,
-      places.map((place) => receivedAt(records[place]!, now)),
-    );
+    const times = places.map((place) => receivedAt(records[place]!, now));
+    const results = await this.service.apply(values, now, times);
     results.forEach((result, index) => {
       if (result.result === 'rejected') reasons.set(places[index]!, reasonOf(result.errors));
     });

@@ -2,12 +2,12 @@ import type { Pool } from '#database';
 import { uuidv7 } from 'uuidv7';
 import { parseTelemetry } from '#contracts';
 import type { Logger } from '#runtime';
-import { compareAndSet, readStates, type AgentWrite, type CommittedChange, type Outcome } from '../log/presence.repository.js';
 import type { AgentState } from '../decision/presence-decision.js';
+import { compareAndSet, readStates, type AgentWrite, type CommittedChange, type Outcome } from '../log/presence.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import { decideWork, groupByAgent, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
-import { StateMemory } from './state-memory.js';
 import { MicroBatcher } from './micro-batcher.js';
+import { StateMemory } from './state-memory.js';
 
 /** Most items of a statement, unless one request or partition brings more. */
 const MAX_BATCH_ITEMS = 2000;
@@ -69,15 +69,16 @@ export class TelemetryService {
    * Applies items in order. Resolves when every change among them is durable.
    *
    * @param values parsed JSON; what is no telemetry item is rejected and spoils nothing else
-   * @param receivedAt milliseconds since the epoch, of all or of each
+   * @param now milliseconds since the epoch
+   * @param receivedAt when each was received, where that was not now
    * @returns one result an item, in order
    * @throws the database's error, or ContentionError; items may then have been applied, and it does no harm to repeat them
    */
-  async apply(values: readonly unknown[], receivedAt: number | readonly number[]): Promise<TelemetryResult[]> {
+  async apply(values: readonly unknown[], now: number, receivedAt?: readonly number[]): Promise<TelemetryResult[]> {
     const results = new Array<TelemetryResult>(values.length);
     const slots: Slot[] = [];
     for (let index = 0; index < values.length; index++) {
-      const parsed = parseTelemetry(values[index], typeof receivedAt === 'number' ? receivedAt : receivedAt[index]!);
+      const parsed = parseTelemetry(values[index], now, receivedAt?.[index]);
       if (parsed.ok) slots.push({ item: parsed.item, results, index });
       else results[index] = { result: 'rejected', errors: parsed.errors };
     }
