@@ -1,20 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { LOGIN_ITEM } from '../../../test/support/telemetry-item.js';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, nameFieldOf } from './agent.js';
 import { ID_LIMIT } from './id.js';
 import { MAX_CLOCK_LEAD_MS, MAX_NAME_LENGTH, parseBySchema, parseTelemetry } from './telemetry.js';
 
 const NOW = Date.UTC(2026, 10, 22, 10);
 /** The example of contract §4. */
-const EXAMPLE = {
-  client_id: '12',
-  agent_type: 'local',
-  agent_id: 136,
-  agent_status: 'available',
-  event_source: 'api',
-  extension_name: '000*094@ringme.ru',
-  occurred_at: '2026-11-22T10:00:00.123Z',
-};
+const EXAMPLE = { ...LOGIN_ITEM, occurred_at: '2026-11-22T10:00:00.123Z' };
 
 const id = fc.integer({ min: 0, max: ID_LIMIT - 1 });
 const name = fc.string({ minLength: 1, maxLength: 40 }).map((text) => `x${text.replaceAll(/[\p{Cc}\p{Cs}]/gu, '')}`);
@@ -27,6 +20,8 @@ const item = fc.record({
   name: fc.option(name, { nil: undefined }),
   occurredAt: fc.integer({ min: 0, max: NOW + MAX_CLOCK_LEAD_MS }),
 });
+
+const at = (ms: number): string => new Date(NOW + ms).toISOString();
 
 describe('parseTelemetry', () => {
   it('reads the example of the contract', () => {
@@ -92,13 +87,18 @@ describe('parseTelemetry', () => {
 
   it('takes the time of receipt where none is given, and cuts what is finer than a millisecond', () => {
     expect(parseTelemetry({ ...EXAMPLE, occurred_at: undefined }, NOW)).toMatchObject({ item: { occurredAt: NOW } });
+    const hourAgo = NOW - 3_600_000;
+    for (const parse of [parseTelemetry, parseBySchema]) {
+      expect(parse({ ...EXAMPLE, occurred_at: undefined }, NOW, hourAgo)).toMatchObject({ item: { occurredAt: hourAgo } });
+      // What it says itself is held against now, however long it waited to be read, or its sender's clock is behind.
+      expect(parse({ ...EXAMPLE, occurred_at: at(MAX_CLOCK_LEAD_MS) }, NOW, hourAgo).ok).toBe(true);
+    }
     expect(parseTelemetry({ ...EXAMPLE, occurred_at: '2026-11-22T10:00:00.123999Z' }, NOW)).toMatchObject({
       item: { occurredAt: NOW + 123 },
     });
   });
 
   it('allows a clock that is ahead by five minutes and no more', () => {
-    const at = (ms: number): string => new Date(NOW + ms).toISOString();
     expect(parseTelemetry({ ...EXAMPLE, occurred_at: at(MAX_CLOCK_LEAD_MS) }, NOW).ok).toBe(true);
     expect(parseTelemetry({ ...EXAMPLE, occurred_at: at(MAX_CLOCK_LEAD_MS + 1) }, NOW)).toEqual({
       ok: false,
