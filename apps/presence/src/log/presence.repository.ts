@@ -36,8 +36,8 @@ const LOCAL = 1;
 const AVAILABLE = 2;
 const REMOVED = 4;
 
-/** Milliseconds since the epoch. The half microsecond undoes the binary fraction, so that the floor never ends one early. */
-const millisecondsOf = (column: string): string => `floor(date_part('epoch', ${column}) * 1000 + 0.0005)`;
+/** A time's milliseconds since the epoch, in SQL. The half microsecond undoes the binary fraction, so that the floor never ends one early. */
+export const millisecondsOf = (column: string): string => `floor(date_part('epoch', ${column}) * 1000 + 0.0005)`;
 
 /**
  * The states of agents `a`, each with its place `ord` in the caller's arrays. One row of JSON columns instead of a row an

@@ -2,8 +2,8 @@ import type { Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import { waitBackoff, type Logger } from '#runtime';
-import type { PresenceMetrics } from '../metrics.js';
 import type { CommittedChange } from '../log/presence.repository.js';
+import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';
 import { OutboxListener } from './outbox-listener.repository.js';
@@ -48,6 +48,7 @@ export class OutboxRelay implements ChangeListener {
   /** When the first of them was acknowledged, on the clock of `performance.now()`. */
   private publishedSince = 0;
   private handover = new Handover();
+  /** When the last read of the table began, on the same clock. */
   private readAt = 0;
   private loop: Promise<void> | undefined;
   private sampler: NodeJS.Timeout | undefined;

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { AgentStatus, AgentType, EventSource, StatusChange } from '#contracts';
+import { millisecondsOf } from '../log/presence.repository.js';
 
 /** A change that waits to be published. */
 export interface OutboxRow {
@@ -24,7 +25,7 @@ const ADVANCE_OUTBOX = {
       order by position limit $3
     )
     select head.position, head.change_id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence,
-           floor(date_part('epoch', s.occurred_at) * 1000 + 0.0005), floor(date_part('epoch', s.changed_at) * 1000 + 0.0005)
+           ${millisecondsOf('s.occurred_at')}, ${millisecondsOf('s.changed_at')}
     from head left join lateral (select * from presence.status_change where id = head.change_id limit 1) s on true
     order by head.position`,
 };
