@@ -10,6 +10,7 @@ import { addDemoAgent } from '../apps/all-in-one/src/demo.repository.js';
 import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from '../apps/all-in-one/src/demo.js';
 import { assertPortsFree } from '../apps/all-in-one/src/ports.js';
 import { LocalKafka, LocalKafkaError } from './kafka/local-kafka.js';
+import { SERVICE_ENVIRONMENT } from './service-environment.js';
 
 /**
  * `npm run start:cluster`: the three services as processes of their own, as in production, on a Kafka and a PostgreSQL of
@@ -66,6 +67,7 @@ async function start(settings: Settings): Promise<void> {
   if (withDemo) await addDemoAgent(databaseUrl, DEMO_AGENT);
 
   const environment: NodeJS.ProcessEnv = {
+    ...SERVICE_ENVIRONMENT,
     ...process.env,
     HOST: host,
     DATABASE_URL: databaseUrl,

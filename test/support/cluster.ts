@@ -1,3 +1,4 @@
+import { SERVICE_ENVIRONMENT } from '../../tools/service-environment.js';
 import type { Urls } from './client.js';
 import { freePorts, ServiceProcess, type Environment } from './process.js';
 
@@ -104,6 +105,6 @@ export class Cluster {
   }
 
   private environmentOf(service: ServiceName, port: string): Environment {
-    return { ...this.environment, [PORT_SETTING[service]]: port };
+    return { ...SERVICE_ENVIRONMENT, ...this.environment, [PORT_SETTING[service]]: port };
   }
 }
