@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EmbeddedPostgres, migrate } from '#database';
-import { isLoopback, readSettings, StartError, type Settings } from '#runtime';
+import { isLoopback, readOrMakeSecret, readSettings, StartError, type Settings } from '#runtime';
 import { lockDataDirectory } from '../apps/all-in-one/src/data-directory-lock.js';
 import { addDemoAgent } from '../apps/all-in-one/src/demo.repository.js';
 import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from '../apps/all-in-one/src/demo.js';
@@ -66,12 +66,17 @@ async function start(settings: Settings): Promise<void> {
   const withDemo = local && settings.BOOTSTRAP_APPS === undefined;
   if (withDemo) await addDemoAgent(databaseUrl, DEMO_AGENT);
 
+  // The all-in-one keeps the key of the same database there, and either may be started on it after the other.
+  const encryptionKey =
+    settings.ENCRYPTION_KEY ??
+    (settings.DATABASE_URL ? undefined : await readOrMakeSecret(join(settings.DATA_DIR, 'encryption.key')));
   const environment: NodeJS.ProcessEnv = {
     ...SERVICE_ENVIRONMENT,
     ...process.env,
     HOST: host,
     DATABASE_URL: databaseUrl,
     KAFKA_BROKERS: brokers.join(','),
+    ...(encryptionKey !== undefined && { ENCRYPTION_KEY: encryptionKey }),
     // The terminal belongs to what a person reads; LOG_LEVEL=info shows the services at work.
     LOG_LEVEL: settings.LOG_LEVEL ?? 'warn',
     ...(withDemo && { BOOTSTRAP_APPS: JSON.stringify(DEMO_APPLICATIONS) }),
