@@ -1,6 +1,6 @@
 /**
  * What a service is started with, beside its settings, so that its memory stays within its bounds (ADR 14). The image has the
- * same in deploy/Dockerfile; whoever runs a service without it sets it himself.
+ * same in deploy/Dockerfile; whoever runs a service without the image sets it there.
  */
 export const SERVICE_ENVIRONMENT = {
   /**

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EmbeddedPostgres, migrate } from '#database';
-import { isLoopback, readOrMakeSecret, readSettings, StartError, type Settings } from '#runtime';
+import { isLoopback, readSettings, StartError, type Settings } from '#runtime';
 import { lockDataDirectory } from '../apps/all-in-one/src/data-directory-lock.js';
 import { addDemoAgent } from '../apps/all-in-one/src/demo.repository.js';
 import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from '../apps/all-in-one/src/demo.js';
+import { encryptionKeyOf } from '../apps/all-in-one/src/encryption-key.js';
 import { assertPortsFree } from '../apps/all-in-one/src/ports.js';
 import { LocalKafka, LocalKafkaError } from './kafka/local-kafka.js';
 import { SERVICE_ENVIRONMENT } from './service-environment.js';
@@ -66,10 +67,7 @@ async function start(settings: Settings): Promise<void> {
   const withDemo = local && settings.BOOTSTRAP_APPS === undefined;
   if (withDemo) await addDemoAgent(databaseUrl, DEMO_AGENT);
 
-  // The all-in-one keeps the key of the same database there, and either may be started on it after the other.
-  const encryptionKey =
-    settings.ENCRYPTION_KEY ??
-    (settings.DATABASE_URL ? undefined : await readOrMakeSecret(join(settings.DATA_DIR, 'encryption.key')));
+  const encryptionKey = await encryptionKeyOf(settings);
   const environment: NodeJS.ProcessEnv = {
     ...SERVICE_ENVIRONMENT,
     ...process.env,

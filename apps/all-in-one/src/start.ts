@@ -1,11 +1,9 @@
-import { join } from 'node:path';
 import { createKafkaBus, InProcessBroker, type Bus } from '#bus';
 import { STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC } from '#contracts';
 import { EmbeddedPostgres, migrate } from '#database';
 import {
   createLogger,
   isLoopback,
-  readOrMakeSecret,
   startInSteps,
   type Logger,
   type RunningService,
@@ -20,6 +18,7 @@ import { lockDataDirectory } from './data-directory-lock.js';
 import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from './demo.js';
 import { startDemoReceiver } from './demo-receiver.js';
 import { addDemoAgent } from './demo.repository.js';
+import { encryptionKeyOf } from './encryption-key.js';
 import { assertPortsFree } from './ports.js';
 
 const LOOPBACK_DESTINATIONS = ['127.0.0.0/8', '::1'];
@@ -64,10 +63,7 @@ async function startSteps(settings: Settings, show: (text: string) => void, undo
   const serviceSettings: ServiceSettings = {
     ...settings,
     DATABASE_URL: databaseUrl,
-    // A database of our own has a key of its own beside it, which survives with it.
-    ENCRYPTION_KEY:
-      settings.ENCRYPTION_KEY ??
-      (settings.DATABASE_URL ? undefined : await readOrMakeSecret(join(settings.DATA_DIR, 'encryption.key'))),
+    ENCRYPTION_KEY: await encryptionKeyOf(settings),
     KAFKA_BROKERS: settings.KAFKA_BROKERS ?? [],
     HOST: host,
     BOOTSTRAP_APPS: settings.BOOTSTRAP_APPS ?? (withDemo ? DEMO_APPLICATIONS : []),
