@@ -197,6 +197,34 @@ describe('lanes', () => {
     expect(await world.attempts(jobs[0]!.agentEventId)).toMatchObject([{ outcome: 'delivered' }]);
   });
 
+  it('finds the lanes without a head, and reads a row or two of each lane for it', async () => {
+    const LANES = 1000;
+    const byIndex = createDataSource({ url: world.database.url, applicationName: 'test', poolSize: 1, alwaysByIndex: true });
+    await byIndex.initialize();
+    try {
+      const alone = poolOf(byIndex); // one connection: what its transaction has read is what the search has
+      const fill = `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, followed, expires_at)
+         select lane, sequence, 1, gen_random_uuid(), $1, lane, case when sequence = 1 and lane % 10 > 0 then now() end, sequence = 1, now()
+         from generate_series(1, $2::integer) lane, generate_series(1, 2) sequence`;
+      // What was queued before is gone when the table is analyzed, as it mostly is.
+      await alone.query(fill, [CLIENT, LANES]);
+      await alone.query('delete from dispatch.queue');
+      await alone.query('analyze dispatch.queue');
+      await alone.query(fill, [CLIENT, LANES]);
+      await alone.query('begin');
+      const { orphans } = await findOrphanLanes(alone, '0', 2 * LANES);
+      const { rows } = await alone.query<{ read: number }>(
+        `select seq_tup_read + idx_tup_fetch as read from pg_stat_xact_user_tables where relid = 'dispatch.queue'::regclass`,
+      );
+      await alone.query('commit');
+      expect(orphans).toEqual(Array.from({ length: LANES / 10 }, (_, nth) => String((nth + 1) * 10)));
+      expect(rows[0]!.read).toBeGreaterThan(0);
+      expect(rows[0]!.read).toBeLessThan(5 * LANES);
+    } finally {
+      await byIndex.destroy();
+    }
+  });
+
   it.each([
     ['two instances', false],
     ['two instances while urls change', true],

@@ -188,7 +188,8 @@ export async function nextDueIn(pool: Pool): Promise<number | undefined> {
 
 /**
  * Lanes without a head, which a crash between a result and its promotion leaves behind. Goes through the lanes from `after`,
- * jumping from one to the next in the primary key, and looks at a bounded number of them.
+ * jumping from one to the next in the primary key, and looks at a bounded number of them. As in PROMOTE_LANES a limit has each
+ * lane's head looked up there: an exists went through all rows that are due for each lane, which took seconds of a backlog.
  *
  * @returns the orphans, and where to go on; undefined at the end
  */
@@ -201,7 +202,8 @@ const FIND_ORPHANS = {
       select (select q.lane from dispatch.queue q where q.lane > walk.lane order by q.lane limit 1) from walk where walk.lane is not null),
     seen as materialized (select lane from walk where lane is not null limit $2)
     select coalesce(array_agg(lane::text) filter (
-             where not exists (select from dispatch.queue a where a.lane = seen.lane and a.due_at is not null)), '{}') as orphans,
+             where (select a.sequence from dispatch.queue a where a.lane = seen.lane and a.due_at is not null
+                    order by a.lane, a.sequence limit 1) is null), '{}') as orphans,
            count(*)::integer as seen, max(lane)::text as last
     from seen`,
 };
