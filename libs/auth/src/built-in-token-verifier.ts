@@ -1,9 +1,9 @@
 import { decodeProtectedHeader, errors, importJWK, jwtVerify, type CryptoKey } from 'jose';
-import { LruCache } from '#runtime';
+import { LRUCache } from 'lru-cache';
 import type { AccessRepository } from './access.repository.js';
 import { BriefCache } from './brief-cache.js';
 import type { Principal } from './principal.js';
-import { APPLICATION_TTL_MS, MAX_APPLICATIONS, MAX_TOKENS, TokenVerifier } from './token-verifier.js';
+import { APPLICATION_TTL_MS, MAX_APPLICATIONS, MAX_TOKENS, rememberUntilExpired, TokenVerifier } from './token-verifier.js';
 import { APPLICATION_CLAIM, CLOCK_TOLERANCE_SECONDS, TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_ISSUER } from './token.js';
 
 /** Unknown key ids may come from anyone; the keys are read again at most this often, in milliseconds. */
@@ -18,7 +18,7 @@ interface KnownToken {
 
 /** Verifies the tokens that `/oauth/token` gives out: contract §2. */
 export class BuiltInTokenVerifier extends TokenVerifier {
-  private readonly tokens = new LruCache<string, KnownToken>(MAX_TOKENS);
+  private readonly tokens = new LRUCache<string, KnownToken>({ max: MAX_TOKENS, perf: Date });
   private readonly applications = new BriefCache<number, Principal | undefined>(MAX_APPLICATIONS, APPLICATION_TTL_MS);
   private keys: ReadonlyMap<string, CryptoKey> = new Map();
   private keysReadAt = Number.NEGATIVE_INFINITY;
@@ -30,7 +30,7 @@ export class BuiltInTokenVerifier extends TokenVerifier {
 
   async verify(token: string): Promise<Principal | undefined> {
     if (Date.now() - this.keysReadAt > KEYS_TTL_MS) await this.readKeysOnce();
-    let known = this.tokens.get(token, Date.now());
+    let known = this.tokens.get(token);
     // A token is as good as its key: when that is deleted, what was verified with it before is refused too.
     if (!known || !this.keys.has(known.kid)) known = await this.readToken(token);
     if (!known) return undefined;
@@ -53,7 +53,7 @@ export class BuiltInTokenVerifier extends TokenVerifier {
       const applicationId = payload[APPLICATION_CLAIM];
       if (typeof applicationId !== 'number') return undefined;
       const known = { applicationId, kid };
-      this.tokens.set(token, known, payload.exp! * 1000);
+      rememberUntilExpired(this.tokens, token, known, payload);
       return known;
     } catch (error) {
       if (error instanceof errors.JOSEError) return undefined; // bad or expired: the caller is told no more than that

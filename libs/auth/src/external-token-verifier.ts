@@ -1,11 +1,12 @@
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type LocalJWKSet } from 'jose';
-import { LruCache, type Logger, type ServiceSettings } from '#runtime';
+import { LRUCache } from 'lru-cache';
+import type { Logger, ServiceSettings } from '#runtime';
 import type { AccessRepository } from './access.repository.js';
 import { BriefCache } from './brief-cache.js';
 import { isAccessTokenType, readExternalClaims, type ClaimNames, type ExternalApplication } from './external-claims.js';
 import { IssuerKeys, type IssuerTimes } from './issuer-keys.js';
 import type { Principal } from './principal.js';
-import { APPLICATION_TTL_MS, MAX_APPLICATIONS, MAX_TOKENS, TokenVerifier } from './token-verifier.js';
+import { APPLICATION_TTL_MS, MAX_APPLICATIONS, MAX_TOKENS, rememberUntilExpired, TokenVerifier } from './token-verifier.js';
 import { CLOCK_TOLERANCE_SECONDS } from './token.js';
 
 /** Signatures that are made with a private key: never one that whoever verifies could make. */
@@ -45,9 +46,9 @@ interface KnownToken {
 
 /** Verifies the tokens of an external issuer. Client and access are the token's; id and revocation those of `access.application`. */
 export class ExternalTokenVerifier extends TokenVerifier {
-  private readonly tokens = new LruCache<string, KnownToken>(MAX_TOKENS);
+  private readonly tokens = new LRUCache<string, KnownToken>({ max: MAX_TOKENS, perf: Date });
   private readonly ids = new BriefCache<string, number | undefined>(MAX_APPLICATIONS, APPLICATION_TTL_MS);
-  private readonly refusals = new LruCache<string, true>(MAX_REFUSALS);
+  private readonly refusals = new LRUCache<string, true>({ max: MAX_REFUSALS, ttl: REFUSAL_LOG_MS });
 
   /** @param register absent in a service that may not write applications and needs no id: it sees those not registered as 0 */
   constructor(
@@ -66,7 +67,7 @@ export class ExternalTokenVerifier extends TokenVerifier {
   }
 
   private async findApplication(token: string): Promise<ExternalApplication | undefined> {
-    const known = this.tokens.get(token, Date.now());
+    const known = this.tokens.get(token);
     // What is none of the issuer's even by its own words is refused without asking it.
     if (!known && !this.isCandidate(token)) return undefined;
     const keys = await this.external.keys.get();
@@ -106,7 +107,7 @@ export class ExternalTokenVerifier extends TokenVerifier {
       this.logRefusal(application);
       return undefined;
     }
-    this.tokens.set(token, { application, keys: used }, payload.exp! * 1000);
+    rememberUntilExpired(this.tokens, token, { application, keys: used }, payload);
     return application;
   }
 
@@ -134,8 +135,8 @@ export class ExternalTokenVerifier extends TokenVerifier {
   }
 
   private logRefusal(reason: string): void {
-    if (this.refusals.get(reason, Date.now())) return;
-    this.refusals.set(reason, true, Date.now() + REFUSAL_LOG_MS);
+    if (this.refusals.get(reason)) return;
+    this.refusals.set(reason, true);
     this.external.logger.warn({ issuer: this.external.issuer, reason }, 'oidc.token_refused');
   }
 }

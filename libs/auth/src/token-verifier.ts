@@ -1,3 +1,5 @@
+import type { JWTPayload } from 'jose';
+import type { LRUCache } from 'lru-cache';
 import type { Principal } from './principal.js';
 
 /** Tokens and applications that are remembered; beyond that, those not used for longest are looked at again. */
@@ -13,4 +15,15 @@ export abstract class TokenVerifier {
    * @throws the dependency's error, or an ApiError `unavailable`, when it cannot be told
    */
   abstract verify(token: string): Promise<Principal | undefined>;
+}
+
+/** Remembers what a verified token says for as long as it holds; by the wall clock, which it is about. */
+export function rememberUntilExpired<V extends object>(
+  tokens: LRUCache<string, V>,
+  token: string,
+  value: V,
+  { exp }: JWTPayload,
+): void {
+  const ttl = exp! * 1000 - Date.now();
+  if (ttl > 0) tokens.set(token, value, { ttl }); // within the tolerance it may have expired already
 }

@@ -1,5 +1,5 @@
 import { partitionKey, type StatusChange } from '#contracts';
-import { LruCache } from '#runtime';
+import { LRUCache } from 'lru-cache';
 import type { CommittedChange } from '../log/presence.repository.js';
 
 /** More than this waits in the table rather than in memory. */
@@ -21,7 +21,7 @@ export class Handover {
   /** Whether the table has nothing that is neither here nor published. */
   private complete = false;
   /** Sequence of the last published change, by agent. */
-  private readonly published = new LruCache<string, number>(MAX_AGENTS);
+  private readonly published = new LRUCache<string, number>({ max: MAX_AGENTS });
 
   /** The table has to be read before anything else can be published. */
   get needsRead(): boolean {

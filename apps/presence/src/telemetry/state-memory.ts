@@ -1,5 +1,5 @@
 import { partitionKey, type AgentKey } from '#contracts';
-import { LruCache } from '#runtime';
+import { LRUCache } from 'lru-cache';
 import type { AgentState } from '../decision/presence-decision.js';
 
 const MAX_AGENTS = 50_000;
@@ -9,7 +9,7 @@ const MAX_AGENTS = 50_000;
  * enough to write from, since the write compares, and never to leave a write out.
  */
 export class StateMemory {
-  private readonly states = new LruCache<string, AgentState>(MAX_AGENTS);
+  private readonly states = new LRUCache<string, AgentState>({ max: MAX_AGENTS });
 
   recall(agent: AgentKey): AgentState | undefined {
     return this.states.get(partitionKey(agent));

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { ApplicationRepository, hashSecret, verifySecret } from '#applications';
 import type { Principal } from '#auth';
 import { ApiError } from '#http';
-import { LruCache } from '#runtime';
 
 const MAX_VERIFIED = 10_000;
 /** For memory's sake alone: what a hash is of does not change. */
@@ -21,7 +21,7 @@ const MAX_WAITING = 500;
 @Injectable()
 export class CredentialVerifier {
   private readonly key = randomBytes(32);
-  private readonly verified = new LruCache<string, true>(MAX_VERIFIED);
+  private readonly verified = new LRUCache<string, true>({ max: MAX_VERIFIED, ttl: VERIFIED_TTL_MS });
   private readonly pending = new Map<string, Promise<boolean>>();
   private readonly waiting: (() => void)[] = [];
   private hashing = 0;
@@ -42,7 +42,7 @@ export class CredentialVerifier {
   }
 
   private async isSecretOfOne(hashes: readonly string[], secret: string): Promise<boolean> {
-    if (hashes.some((hash) => this.verified.get(this.pairOf(hash, secret), Date.now()))) return true;
+    if (hashes.some((hash) => this.verified.get(this.pairOf(hash, secret)))) return true;
     for (const hash of hashes) if (await this.isSecretOf(hash, secret)) return true;
     return false;
   }
@@ -56,7 +56,7 @@ export class CredentialVerifier {
       this.pending.set(pair, checking);
     }
     const matches = await checking;
-    if (matches) this.verified.set(pair, true, Date.now() + VERIFIED_TTL_MS);
+    if (matches) this.verified.set(pair, true);
     return matches;
   }
 

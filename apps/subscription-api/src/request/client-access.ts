@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import { ApplicationRepository } from '#applications';
 import type { Principal } from '#auth';
 import { parseId } from '#contracts';
 import { ApiError } from '#http';
-import { LruCache } from '#runtime';
 import { notFound } from './path-params.js';
 
 const MAX_CLIENTS = 50_000;
@@ -13,7 +13,7 @@ const KNOWN_MS = 3_600_000;
 /** Decides whether an application may act for the client that a path names: contract §1 and §2. */
 @Injectable()
 export class ClientAccess {
-  private readonly known = new LruCache<number, true>(MAX_CLIENTS);
+  private readonly known = new LRUCache<number, true>({ max: MAX_CLIENTS, ttl: KNOWN_MS });
 
   constructor(private readonly applications: ApplicationRepository) {}
 
@@ -34,9 +34,9 @@ export class ClientAccess {
   }
 
   private async exists(clientId: number): Promise<boolean> {
-    if (this.known.get(clientId, Date.now())) return true;
+    if (this.known.get(clientId)) return true;
     const exists = await this.applications.clientExists(clientId);
-    if (exists) this.known.set(clientId, true, Date.now() + KNOWN_MS);
+    if (exists) this.known.set(clientId, true);
     return exists;
   }
 }
