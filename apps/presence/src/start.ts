@@ -75,6 +75,7 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   undo.push(() => relay.stop());
   const telemetry = new TelemetryService({ pool, relay, metrics, logger });
   undo.push(() => telemetry.drain());
+  telemetry.start();
 
   const readiness = new Readiness();
   let consuming = false;

@@ -11,6 +11,7 @@ import { SigningKeyRotation1764000000008 } from './migrations/1764000000008-sign
 import { RequestCount1764000000009 } from './migrations/1764000000009-request-count.js';
 import { DispatchRows1764000000010 } from './migrations/1764000000010-dispatch-rows.js';
 import { DispatchCursor1764000000011 } from './migrations/1764000000011-dispatch-cursor.js';
+import { RecentWrite1764000000012 } from './migrations/1764000000012-recent-write.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
 export const MIGRATIONS = [
@@ -25,6 +26,7 @@ export const MIGRATIONS = [
   RequestCount1764000000009,
   DispatchRows1764000000010,
   DispatchCursor1764000000011,
+  RecentWrite1764000000012,
 ];
 
 /** Longest that the server works on one statement, in milliseconds. */

@@ -167,7 +167,7 @@ const COMPARE_AND_SET = {
       cross join lateral (select * from presence.agent a where a.client_id = w.client_id and a.agent_id = w.agent_id limit 1) a
       where w.ord not in (select ord from written)
     )
-    select (select string_agg(ord::text, ',') from written) as written,
+    select (select string_agg(ord::text, ',') from written) as written, pg_current_xact_id_if_assigned()::text as xid,
            (select json_build_array(json_agg(id), json_agg(position), json_agg(shard), json_agg(${millisecondsOf('changed_at')}))
             from of_caller) as of_caller,
            (select json_build_array(${statesOf('a.ord')}) from lost a) as lost,
@@ -184,6 +184,8 @@ export interface Outcome {
   readonly lost: ReadonlyMap<number, AgentState | undefined>;
   /** The changes in shards that this instance publishes itself, in order. */
   readonly committed: CommittedChange[];
+  /** The transaction that wrote; undefined where nothing was written. */
+  readonly xid: string | undefined;
 }
 
 /**
@@ -194,7 +196,12 @@ export interface Outcome {
  */
 export async function compareAndSet(pool: Pool, writes: readonly AgentWrite[], ownShards: readonly number[]): Promise<Outcome> {
   const changes = writes.flatMap((write, index) => write.changes.map((change) => ({ agentOrd: index + 1, ...change })));
-  const { rows } = await pool.query<{ written: string | null; of_caller: CommittedColumns; lost: StateColumns }>({
+  const { rows } = await pool.query<{
+    written: string | null;
+    xid: string | null;
+    of_caller: CommittedColumns;
+    lost: StateColumns;
+  }>({
     ...COMPARE_AND_SET,
     values: [
       arrayOfPlain(writes, (write) => write.clientId),
@@ -218,8 +225,8 @@ export async function compareAndSet(pool: Pool, writes: readonly AgentWrite[], o
       arrayOfPlain(ownShards, (shard) => shard),
     ],
   });
-  const { written, of_caller, lost } = rows[0]!;
-  return { lost: lostOf(writes, written, lost), committed: committedOf(writes, of_caller) };
+  const { written, xid, of_caller, lost } = rows[0]!;
+  return { lost: lostOf(writes, written, lost), committed: committedOf(writes, of_caller), xid: xid ?? undefined };
 }
 
 function lostOf(

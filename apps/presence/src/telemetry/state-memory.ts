@@ -4,18 +4,49 @@ import type { AgentState } from '../decision/presence-decision.js';
 
 const MAX_AGENTS = 50_000;
 
+/** A statement under way that will tell what some agents are. */
+export class Asking {}
+
 /**
- * What agents were when this process last wrote them. Another process may have written them since, so it is a guess: good
- * enough to write from, since the write compares, and never to leave a write out.
+ * What agents were when this process last read or wrote them. Good enough to write from as it is, since a write compares; to
+ * leave a write out, ask {@link RecentWrites} first who else has written.
+ *
+ * Statements overlap: an answer is kept only if nothing else was asked, learnt or forgotten of the agent since its statement
+ * was sent.
  */
 export class StateMemory {
-  private readonly states = new LRUCache<string, AgentState>({ max: MAX_AGENTS });
+  private readonly states = new LRUCache<string, AgentState | Asking>({ max: MAX_AGENTS });
 
+  /** Undefined also while a statement about the agent is under way. */
   recall(agent: AgentKey): AgentState | undefined {
-    return this.states.get(partitionKey(agent));
+    const state = this.states.get(partitionKey(agent));
+    return state instanceof Asking ? undefined : state;
   }
 
-  keep(agent: AgentKey, state: AgentState): void {
-    this.states.set(partitionKey(agent), state);
+  /** Whether nothing has been asked, learnt or forgotten of the agent since `state` was recalled. */
+  isStill(agent: AgentKey, state: AgentState): boolean {
+    return this.states.peek(partitionKey(agent)) === state;
+  }
+
+  /** Call before a statement that reads or writes the agents is sent, and `learn` of each of them afterwards. */
+  ask(agents: readonly AgentKey[]): Asking {
+    const asking = new Asking();
+    for (const agent of agents) this.states.set(partitionKey(agent), asking);
+    return asking;
+  }
+
+  /** @param state what the statement told; undefined where it told nothing, or failed */
+  learn(asking: Asking, agent: AgentKey, state: AgentState | undefined): void {
+    const key = partitionKey(agent);
+    if (state !== undefined && this.states.get(key) === asking) this.states.set(key, state);
+    else this.states.delete(key);
+  }
+
+  forget(agent: AgentKey): void {
+    this.states.delete(partitionKey(agent));
+  }
+
+  forgetAll(): void {
+    this.states.clear();
   }
 }

@@ -265,7 +265,7 @@ describe('the telemetry service', () => {
       expect(names).toEqual([
         ...['presence_read_states', 'presence_compare_and_set'], // never heard of
         'presence_compare_and_set',
-        'presence_read_states', // a repeat is believed only of what was just read
+        ...['presence_read_recent_writes', 'presence_read_states'], // the first look: nobody knows who else has written
       ]);
       names.length = 0;
       // It remembers "logged out": what looks like a repeat to it is a change by now, ...

@@ -7,14 +7,13 @@ import { compareAndSet, readStates, type AgentWrite, type CommittedChange, type 
 import type { PresenceMetrics } from '../metrics.js';
 import { decideWork, groupByAgent, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
 import { MicroBatcher } from './micro-batcher.js';
+import { RecentWrites } from './recent-writes.js';
 import { StateMemory } from './state-memory.js';
 
 /** Most items of a statement, unless one request or partition brings more. */
 const MAX_BATCH_ITEMS = 2000;
 /** While the database works on one batch, Node prepares the other; more would only make agents meet themselves. */
 const MAX_BATCHES_IN_FLIGHT = 2;
-/** Agents of a batch that are decided from memory first: with so few, another statement costs more than it finds out. */
-const MAX_GUESSED = 128;
 /** Beyond this many waiting items, requests are told to come back. */
 const MAX_WAITING_ITEMS = 50_000;
 /** Rounds in which an agent may lose to another writer. Somebody wins every round, so this is never met in practice. */
@@ -50,15 +49,34 @@ interface Job {
 interface Open {
   readonly agent: AgentWork;
   /** What the agent was when this process last heard of it. */
-  readonly guess?: AgentState | undefined;
+  readonly guess: AgentState | undefined;
+}
+
+/** Items that would change nothing, if the guess still holds. */
+interface Repeat extends Open {
+  readonly guess: AgentState;
+}
+
+/** An agent's items, and what is to be written for them. */
+interface Decided {
+  readonly agent: AgentWork;
+  readonly write: AgentWrite;
 }
 
 /** The one path of telemetry, over HTTP and Kafka alike: contract §4. */
 export class TelemetryService {
   private readonly memory = new StateMemory();
+  private readonly recentWrites: RecentWrites;
   private readonly batcher = new MicroBatcher<Job>((jobs) => this.runBatch(jobs), MAX_BATCH_ITEMS, MAX_BATCHES_IN_FLIGHT);
 
-  constructor(private readonly options: TelemetryServiceOptions) {}
+  constructor(private readonly options: TelemetryServiceOptions) {
+    this.recentWrites = new RecentWrites({ ...options, memory: this.memory });
+  }
+
+  /** Begins to delete old notes of writes. */
+  start(): void {
+    this.recentWrites.start();
+  }
 
   /** So much waits that a new request had better come later. */
   get isOverloaded(): boolean {
@@ -88,8 +106,9 @@ export class TelemetryService {
   }
 
   /** Resolves when everything that was accepted has been settled. */
-  drain(): Promise<void> {
-    return this.batcher.idle();
+  async drain(): Promise<void> {
+    await this.batcher.idle();
+    await this.recentWrites.stop();
   }
 
   private async runBatch(jobs: readonly Job[]): Promise<void> {
@@ -97,7 +116,8 @@ export class TelemetryService {
     const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.slots : jobs.flatMap((job) => job.slots));
     let changes = 0;
     let rounds = 0;
-    for (let open: readonly Open[] = this.withWhatIsRemembered(agents); open.length > 0; rounds++) {
+    let open: readonly Open[] = agents.map((agent) => ({ agent, guess: this.memory.recall(agent) }));
+    for (; open.length > 0; rounds++) {
       if (rounds === MAX_ROUNDS) throw new ContentionError('too many others report the same agents at this moment');
       const round = await this.decideAndWrite(open);
       open = round.lost;
@@ -114,51 +134,70 @@ export class TelemetryService {
     this.options.logger[changes > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
   }
 
-  /** A large batch shares its read among many, and is mostly of repeats, which have to be read all the same. */
-  private withWhatIsRemembered(agents: readonly AgentWork[]): Open[] {
-    if (agents.length > MAX_GUESSED) return agents.map((agent) => ({ agent }));
-    return agents.map((agent) => ({ agent, guess: this.memory.recall(agent) }));
-  }
-
   /**
    * One round: decide, and write where there is something to write. What would be written from an outdated guess is lost to
-   * whoever made it so, as in any race; what would not be written is believed only of a state that was just read.
+   * whoever made it so, as in any race; what would not be written is believed once we know that nobody else has.
    */
   private async decideAndWrite(open: readonly Open[]): Promise<{ lost: Open[]; changes: number }> {
-    const { pool, relay, metrics } = this.options;
-    const writes: AgentWrite[] = [];
-    const writers: AgentWork[] = [];
-    const decideFrom = (agent: AgentWork, state: AgentState | undefined): boolean => {
-      const write = decideWork(agent, state, uuidv7);
-      if (write === undefined) return false;
-      writes.push(write);
-      writers.push(agent);
-      return true;
-    };
-    const unread = open.filter(({ agent, guess }) => guess === undefined || !decideFrom(agent, guess)).map(({ agent }) => agent);
-    if (unread.length > 0) {
-      const states = await metrics.time('read_states', () => readStates(pool, unread));
-      unread.forEach((agent, index) => decideFrom(agent, states[index]));
+    const decided: Decided[] = [];
+    const repeats: Repeat[] = [];
+    const unknown: AgentWork[] = [];
+    for (const { agent, guess } of open) {
+      const write = guess && decideWork(agent, guess, uuidv7);
+      if (write) decided.push({ agent, write });
+      else if (guess) repeats.push({ agent, guess });
+      else unknown.push(agent);
     }
-    if (writes.length === 0) return { lost: [], changes: 0 };
-    const { lost, committed } = await metrics.time('compare_and_set', () => this.write(writes, relay.ownShards()));
-    if (committed.length > 0) relay.hand(committed);
-    let changes = 0;
-    writes.forEach((write, index) => {
-      if (lost.has(index)) return;
-      this.memory.keep(write, write.after);
-      changes += write.changes.length;
+    if (repeats.length > 0) {
+      await this.recentWrites.lookAgain();
+      for (const { agent, guess } of repeats) if (!this.memory.isStill(agent, guess)) unknown.push(agent);
+    }
+    const states = unknown.length > 0 ? await this.read(unknown) : [];
+    unknown.forEach((agent, index) => {
+      const write = decideWork(agent, states[index], uuidv7);
+      if (write) decided.push({ agent, write });
     });
-    return { lost: [...lost].map(([index, guess]) => ({ agent: writers[index]!, guess })), changes };
+    return decided.length > 0 ? this.write(decided) : { lost: [], changes: 0 };
   }
 
-  private async write(writes: readonly AgentWrite[], ownShards: readonly number[]): Promise<Outcome> {
+  private async read(agents: readonly AgentWork[]): Promise<readonly (AgentState | undefined)[]> {
+    const asking = this.memory.ask(agents);
+    let states: readonly (AgentState | undefined)[] = [];
+    try {
+      states = await this.options.metrics.time('read_states', () => readStates(this.options.pool, agents));
+      return states;
+    } finally {
+      agents.forEach((agent, index) => this.memory.learn(asking, agent, states[index]));
+    }
+  }
+
+  private async write(decided: readonly Decided[]): Promise<{ lost: Open[]; changes: number }> {
+    const { relay, metrics } = this.options;
+    const writes = decided.map(({ write }) => write);
+    const asking = this.memory.ask(writes);
+    let outcome: Outcome | undefined;
+    try {
+      outcome = await metrics.time('compare_and_set', () => this.compareAndSet(writes, relay.ownShards()));
+    } finally {
+      writes.forEach((write, index) => {
+        const state = outcome?.lost.has(index) ? outcome.lost.get(index) : outcome && write.after;
+        this.memory.learn(asking, write, state);
+      });
+    }
+    const { lost, committed, xid } = outcome;
+    if (xid !== undefined) this.recentWrites.isOwn(xid);
+    if (committed.length > 0) relay.hand(committed);
+    const changes = writes.reduce((sum, write, index) => (lost.has(index) ? sum : sum + write.changes.length), 0);
+    return { lost: [...lost].map(([index, guess]) => ({ agent: decided[index]!.agent, guess })), changes };
+  }
+
+  private async compareAndSet(writes: readonly AgentWrite[], ownShards: readonly number[]): Promise<Outcome> {
     try {
       return await compareAndSet(this.options.pool, writes, ownShards);
     } catch (error) {
       // Deadlock, which the order of locks rules out among us but not with an operator's own statement: all of it lost.
       if ((error as { code?: string }).code === '40P01')
-        return { lost: new Map(writes.map((_, index) => [index, undefined])), committed: [] };
+        return { lost: new Map(writes.map((_, index) => [index, undefined])), committed: [], xid: undefined };
       throw error;
     }
   }
