@@ -20,7 +20,7 @@ export interface Budgets {
   readonly perOrigin: number;
 }
 
-export const DEFAULT_BUDGETS: Budgets = { held: 5000, firsts: 1536, retries: 512, perOrigin: 128 };
+export const DEFAULT_BUDGETS: Budgets = { held: 12_000, firsts: 1536, retries: 512, perOrigin: 128 };
 
 export interface DeliveryEngineOptions {
   readonly client: WebhookClient;

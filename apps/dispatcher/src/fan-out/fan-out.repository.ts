@@ -157,28 +157,34 @@ export async function fanOut(
       room,
     ],
   });
-  const byId = new Map(changes.map((change) => [change.id, change]));
+  const byId = new Map(changes.map((change) => [change.id, sharedOf(change, windowMs)]));
   const result = { jobs: [] as DeliveryJob[], queued: 0, contended: new Set<string>(), gaps: 0 };
   for (const row of rows) {
     if (row.kind === 'contended') result.contended.add(`${row.client_id}:${row.agent_id}`);
     else if (row.kind !== 'job') result[row.kind] = row.agent_event_id;
     else {
-      const change = byId.get(row.change_id)!;
       result.jobs.push({
+        ...byId.get(row.change_id)!,
         lane: row.lane,
-        sequence: change.sequence,
         agentEventId: row.agent_event_id,
-        changeId: change.id,
-        clientId: change.clientId,
         endpoint: { url: row.url, method: row.method, suspended: false },
         readAt,
-        change: { pairs: encodePairs(change), occurredAt: change.occurredAt },
         attempts: 0,
         attemptsBefore: 0,
-        expiresAt: change.changedAt.getTime() + windowMs,
         leasedUntil: readAt + lease.ms,
       });
     }
   }
   return result;
+}
+
+/** What all deliveries of a change have in common; made once, for there may be thousands of them. */
+function sharedOf(change: StatusChange, windowMs: number) {
+  return {
+    changeId: change.id,
+    clientId: change.clientId,
+    sequence: change.sequence,
+    change: { pairs: encodePairs(change), occurredAt: change.occurredAt },
+    expiresAt: change.changedAt.getTime() + windowMs,
+  };
 }
