@@ -1,4 +1,5 @@
 export { API_ERROR_CODES, ApiError, type ApiErrorCode, type ApiErrorDetails } from './api-error.js';
+export { ApiExceptionFilter } from './api-exception.filter.js';
 export { beforeAnswer, type AnswerHook } from './before-answer.js';
 export { errorResponse, type ErrorResponse } from './error-response.js';
 export { createHttpApp, listen, PortInUseError, type HttpAppOptions } from './http-app.js';

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
 import { pagingSchema, type Paging } from '../request/paging.js';
@@ -14,12 +14,12 @@ import {
   type NewAgentEvent,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
-import { UrlErrorInterceptor } from './url-error.interceptor.js';
+import { UrlErrorFilter } from './url-error.filter.js';
 
 /** The notifications of one agent: contract §3, Seed. */
 @ApiTags('Agent events')
 @Controller(AGENT_EVENTS_OF_AGENT_PATH)
-@UseInterceptors(UrlErrorInterceptor)
+@UseFilters(UrlErrorFilter)
 export class AgentEventController {
   constructor(private readonly agentEvents: AgentEvents) {}
 

@@ -6,15 +6,13 @@ import type { ServiceSettings } from '#runtime';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { isAgent, type AgentRef, type Scope } from '../request/path-params.js';
 import { SETTINGS } from '../tokens.js';
-import type { AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
 
 /** What stood in the way of a new agent event. */
 export type Refusal = 'event_limit_exceeded' | 'agent_not_found';
 
-/** An {@link AgentEventEntity}, for statements that are too frequent for the entity manager. */
-const COLUMNS = `id, client_id as "clientId", application_id as "applicationId", agent_id as "agentId", agent_type as "agentType", url,
-  method, event_type as "eventType", after_sequence as "afterSequence", until_sequence as "untilSequence",
-  created_at as "createdAt", updated_at as "updatedAt"`;
+/** An {@link AgentEvent}, for statements that are too frequent for the entity manager. */
+const COLUMNS = `id, client_id as "clientId", agent_id as "agentId", agent_type as "agentType", url, method, event_type as "eventType"`;
 
 /**
  * The usage row as the statement's snapshot has it. A statement that waits for the row goes on with its old snapshot of
@@ -65,9 +63,9 @@ export class AgentEventRepository {
     @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'AGENT_EVENT_LIMIT'>,
   ) {}
 
-  async find(scope: Scope, id: number): Promise<AgentEventEntity | undefined> {
+  async find(scope: Scope, id: number): Promise<AgentEvent | undefined> {
     const select = `select ${COLUMNS} from subscription.agent_event where id = $1 and client_id = $2 and until_sequence is null`;
-    const { rows } = await poolOf(this.dataSource).query<AgentEventEntity>(
+    const { rows } = await poolOf(this.dataSource).query<AgentEvent>(
       isAgent(scope)
         ? {
             name: 'find_agent_event',
@@ -89,8 +87,8 @@ export class AgentEventRepository {
    * @returns undefined: nothing was done, and {@link addInTurn} is to be asked; there is no such agent, no usage row or no
    *   secret yet, the limit is used up, or another writer of the client came first
    */
-  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, applicationId: number): Promise<AgentEventEntity | undefined> {
-    const { rows } = await poolOf(this.dataSource).query<AgentEventEntity>(this.addition(scope, event, applicationId));
+  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, applicationId: number): Promise<AgentEvent | undefined> {
+    const { rows } = await poolOf(this.dataSource).query<AgentEvent>(this.addition(scope, event, applicationId));
     return rows[0];
   }
 
@@ -104,12 +102,12 @@ export class AgentEventRepository {
     event: NewAgentEvent | NewClientEvent,
     applicationId: number,
     ensureSecret: (manager: EntityManager) => Promise<void>,
-  ): Promise<AgentEventEntity | Refusal> {
+  ): Promise<AgentEvent | Refusal> {
     return this.dataSource.transaction(async (manager) => {
       await lockUsage(manager, scope.clientId);
       await ensureSecret(manager);
       const { text, values } = this.addition(scope, event, applicationId);
-      const [added]: AgentEventEntity[] = await manager.query(text, values);
+      const [added]: AgentEvent[] = await manager.query(text, values);
       if (added) return added;
       const { limit, used } = await this.usage(scope.clientId, manager);
       return used >= limit ? 'event_limit_exceeded' : 'agent_not_found';

@@ -111,10 +111,13 @@ export const limitChangeSchema = z
   .meta({ id: 'LimitChange', examples: [{ agent_event: 5000 }] });
 export type LimitChange = z.output<typeof limitChangeSchema>;
 
-export function viewOf(entity: AgentEventEntity): AgentEventView {
-  return { url: entity.url, id: entity.id, method: entity.method, event_type: entity.eventType };
+/** An agent event as it is shown, and what its deliveries are found by. */
+export type AgentEvent = Pick<AgentEventEntity, 'id' | 'clientId' | 'agentId' | 'agentType' | 'url' | 'method' | 'eventType'>;
+
+export function viewOf({ url, id, method, eventType }: AgentEvent): AgentEventView {
+  return { url, id, method, event_type: eventType };
 }
 
-export function clientEventViewOf(entity: AgentEventEntity): ClientEventView {
-  return { ...viewOf(entity), agent_type: entity.agentType };
+export function clientEventViewOf(event: AgentEvent): ClientEventView {
+  return { ...viewOf(event), agent_type: event.agentType };
 }

@@ -1,6 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '#auth';
-import type { AgentEventEntity } from '#database';
 import { ApiError } from '#http';
 import { checkUrl, type AddressGuard } from '#webhook';
 import { AgentRepository } from '../agents/agent.repository.js';
@@ -10,7 +9,7 @@ import { ADDRESS_GUARD } from '../tokens.js';
 import type { Transaction } from '../webhook-secrets/webhook-secret.repository.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
 import { AgentEventRepository, type Refusal } from './agent-event.repository.js';
-import type { AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
 
 /** What may be done with agent events, and how a caller is told why not: contract §3. */
 @Injectable()
@@ -22,23 +21,23 @@ export class AgentEvents {
     @Inject(ADDRESS_GUARD) private readonly guard: AddressGuard,
   ) {}
 
-  async find(scope: Scope, id: number): Promise<AgentEventEntity> {
+  async find(scope: Scope, id: number): Promise<AgentEvent> {
     return (await this.repository.find(scope, id)) ?? this.missing(scope);
   }
 
-  async list(scope: Scope, paging: Paging): Promise<AgentEventEntity[]> {
+  async list(scope: Scope, paging: Paging): Promise<AgentEvent[]> {
     const { skip, take } = rangeOf(paging);
     const found = await this.repository.list(scope, skip, take);
     if (found.length === 0) await this.assertAgent(scope);
     return found;
   }
 
-  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, { applicationId }: Principal): Promise<AgentEventEntity> {
+  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, { applicationId }: Principal): Promise<AgentEvent> {
     this.assertUrl(event.url);
     return (await this.repository.add(scope, event, applicationId)) ?? this.addInTurn(scope, event, applicationId);
   }
 
-  async change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEventEntity> {
+  async change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEvent> {
     if (patch.url !== undefined) this.assertUrl(patch.url);
     return (await this.repository.change(scope, id, patch)) ?? this.missing(scope);
   }
@@ -54,7 +53,7 @@ export class AgentEvents {
   }
 
   /** Makes what is missing, waits for other writers of the client, and tells why where it cannot be. */
-  private async addInTurn(scope: Scope, event: NewAgentEvent | NewClientEvent, applicationId: number): Promise<AgentEventEntity> {
+  private async addInTurn(scope: Scope, event: NewAgentEvent | NewClientEvent, applicationId: number): Promise<AgentEvent> {
     await this.assertAgent(scope);
     const ensureSecret = (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction);
     const added = await this.repository.addInTurn(scope, event, applicationId, ensureSecret);

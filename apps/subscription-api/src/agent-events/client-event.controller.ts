@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseInterceptors } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
 import { pagingSchema, type Paging } from '../request/paging.js';
@@ -14,12 +14,12 @@ import {
   type NewClientEvent,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
-import { UrlErrorInterceptor } from './url-error.interceptor.js';
+import { UrlErrorFilter } from './url-error.filter.js';
 
 /** Notifications of every agent of a client: contract §3. */
 @ApiTags('Agent events of all agents')
 @Controller(AGENT_EVENTS_OF_CLIENT_PATH)
-@UseInterceptors(UrlErrorInterceptor)
+@UseFilters(UrlErrorFilter)
 export class ClientEventController {
   constructor(private readonly agentEvents: AgentEvents) {}
 

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { AgentEventEntity } from '#database';
 import type { ServiceSettings } from '#runtime';
 import { deliveryId } from '#webhook';
+import type { AgentEvent } from '../agent-events/agent-event.schema.js';
 import { StatusLogRepository, type LoggedChange } from '../agent-status/status-log.repository.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { notFound } from '../request/path-params.js';
@@ -19,12 +19,12 @@ export class Deliveries {
     @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
   ) {}
 
-  async list(event: AgentEventEntity, paging: Paging): Promise<DeliveryView[]> {
+  async list(event: AgentEvent, paging: Paging): Promise<DeliveryView[]> {
     const { skip, take } = rangeOf(paging);
     return this.show(event, await this.repository.listChangeIds(event, skip, take));
   }
 
-  async find(event: AgentEventEntity, id: string): Promise<DeliveryView> {
+  async find(event: AgentEvent, id: string): Promise<DeliveryView> {
     const changeId = changeIdOf(id, event.id);
     const [delivery] = changeId === undefined ? [] : await this.show(event, [changeId]);
     if (!delivery) throw notFound('delivery_not_found');
@@ -32,7 +32,7 @@ export class Deliveries {
   }
 
   /** The deliveries of some changes; a change that is not on its way to the agent event, and never was, has none. */
-  async show(event: AgentEventEntity, changeIds: readonly string[]): Promise<DeliveryView[]> {
+  async show(event: AgentEvent, changeIds: readonly string[]): Promise<DeliveryView[]> {
     const [attempts, queued, changes] = await Promise.all([
       this.repository.findAttempts(event.id, changeIds),
       this.repository.findQueued(event, changeIds),
@@ -47,23 +47,23 @@ export class Deliveries {
       .map((id) => viewOf(deliveryId(id, event.id), changeOf.get(id), attemptsOf.get(id) ?? [], queuedOf.get(id)));
   }
 
-  async redeliver(event: AgentEventEntity, id: string): Promise<DeliveryView> {
+  async redeliver(event: AgentEvent, id: string): Promise<DeliveryView> {
     const changeId = changeIdOf(id, event.id);
     const found = changeId !== undefined && (await this.repository.redeliver(event.id, changeId, this.settings.DELIVERY_WINDOW));
     if (!found) throw notFound('delivery_not_found');
     return this.find(event, id);
   }
 
-  replay(event: AgentEventEntity, { since, until }: Replay): Promise<number> {
+  replay(event: AgentEvent, { since, until }: Replay): Promise<number> {
     return this.repository.replay(event.id, since, until ?? null, this.settings.DELIVERY_WINDOW);
   }
 
-  async resume(event: AgentEventEntity): Promise<HealthView> {
+  async resume(event: AgentEvent): Promise<HealthView> {
     await this.repository.resume(event.id);
     return this.health(event);
   }
 
-  async health(event: AgentEventEntity): Promise<HealthView> {
+  async health(event: AgentEvent): Promise<HealthView> {
     const [health, last, backlog] = await Promise.all([
       this.repository.health(event.id),
       this.repository.lastAttempt(event.id),

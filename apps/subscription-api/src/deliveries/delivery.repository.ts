@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { AgentEventEntity } from '#database';
+import type { AgentEvent } from '../agent-events/agent-event.schema.js';
 
 export interface AttemptRow {
   readonly change_id: string;
@@ -47,7 +47,7 @@ export class DeliveryRepository {
   constructor(private readonly dataSource: DataSource) {}
 
   /** Ids of the changes that are or were on their way to an agent event, in order; UUIDv7 order is time order. */
-  async listChangeIds(event: AgentEventEntity, skip: number, take: number): Promise<string[]> {
+  async listChangeIds(event: AgentEvent, skip: number, take: number): Promise<string[]> {
     const rows: { change_id: string }[] = await this.dataSource.query(
       `select change_id from dispatch.attempt where agent_event_id = $1
        union select change_id from (${QUEUED}) as queued
@@ -65,14 +65,14 @@ export class DeliveryRepository {
     );
   }
 
-  findQueued(event: AgentEventEntity, changeIds: readonly string[]): Promise<QueuedRow[]> {
+  findQueued(event: AgentEvent, changeIds: readonly string[]): Promise<QueuedRow[]> {
     return this.dataSource.query(`select * from (${QUEUED}) as queued where change_id = any ($5)`, [
       ...queuedBy(event),
       changeIds,
     ]);
   }
 
-  async backlog(event: AgentEventEntity): Promise<{ readonly count: number; readonly oldestChangeId: string | null }> {
+  async backlog(event: AgentEvent): Promise<{ readonly count: number; readonly oldestChangeId: string | null }> {
     const rows: { count: number; oldest: string | null }[] = await this.dataSource.query(
       // There is no min(uuid) before PostgreSQL 18; the text of a uuid sorts the same.
       `select count(*) as count, min(change_id::text) as oldest from (${QUEUED}) as queued`,
@@ -123,6 +123,6 @@ export class DeliveryRepository {
   }
 }
 
-function queuedBy({ id, clientId, agentId, url }: AgentEventEntity): unknown[] {
+function queuedBy({ id, clientId, agentId, url }: AgentEvent): unknown[] {
   return [id, clientId, agentId, url];
 }

@@ -1,8 +1,8 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
 import type { AgentStatus, AgentType } from '#contracts';
-import type { AgentEventEntity } from '#database';
 import { buildRequest, deliveryId, encodePairs, WebhookClient } from '#webhook';
+import type { AgentEvent } from '../agent-events/agent-event.schema.js';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
 import type { TestResultView } from './delivery.schema.js';
@@ -23,7 +23,7 @@ export class TestNotifier implements OnModuleDestroy {
     await this.client.close();
   }
 
-  async send(event: AgentEventEntity): Promise<TestResultView> {
+  async send(event: AgentEvent): Promise<TestResultView> {
     const [agent, keys] = await Promise.all([this.agentOf(event), this.secrets.signingKeys(event.clientId)]);
     const agentStatus: AgentStatus = event.eventType === 'agent-login' ? 'available' : 'logged_out';
     const now = new Date();
@@ -49,7 +49,7 @@ export class TestNotifier implements OnModuleDestroy {
     clientId,
     agentId,
     agentType,
-  }: AgentEventEntity): Promise<{ id: number; type: AgentType; name: string; sequence: number }> {
+  }: AgentEvent): Promise<{ id: number; type: AgentType; name: string; sequence: number }> {
     const agent =
       agentId !== null && agentType !== null
         ? await this.agents.find({ clientId, agentId, agentType })
