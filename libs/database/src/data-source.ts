@@ -12,6 +12,7 @@ import { RequestCount1764000000009 } from './migrations/1764000000009-request-co
 import { DispatchRows1764000000010 } from './migrations/1764000000010-dispatch-rows.js';
 import { DispatchCursor1764000000011 } from './migrations/1764000000011-dispatch-cursor.js';
 import { RecentWrite1764000000012 } from './migrations/1764000000012-recent-write.js';
+import { FinishedEvents1764000000013 } from './migrations/1764000000013-finished-events.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
 export const MIGRATIONS = [
@@ -27,6 +28,7 @@ export const MIGRATIONS = [
   DispatchRows1764000000010,
   DispatchCursor1764000000011,
   RecentWrite1764000000012,
+  FinishedEvents1764000000013,
 ];
 
 /** Longest that the server works on one statement, in milliseconds. */
