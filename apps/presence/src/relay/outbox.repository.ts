@@ -11,7 +11,8 @@ export interface OutboxRow {
 
 /**
  * One round trip a batch: takes away what was published and reads what comes next. Both see the same snapshot, so the
- * read leaves out by itself what is being deleted. The lateral `limit 1` keeps the planner from ever joining the log as a
+ * read leaves out by itself what is being deleted: by `not in` a set, which is hashed, where `<> all` compares each row with
+ * each position once the plan is generic. The lateral `limit 1` keeps the planner from ever joining the log as a
  * whole, which it would like to while it has no statistics of an outbox that is mostly empty.
  */
 const ADVANCE_OUTBOX = {
@@ -21,7 +22,7 @@ const ADVANCE_OUTBOX = {
       delete from presence.outbox where position = any ($1::bigint[])
     ), head as materialized (
       select position, change_id from presence.outbox
-      where shard = any ($2::smallint[]) and position <> all ($1::bigint[])
+      where shard = any ($2::smallint[]) and position not in (select unnest($1::bigint[]))
       order by position limit $3
     )
     select head.position, head.change_id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence,
