@@ -7,7 +7,7 @@ import { PRESENCE_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, poolOf } from '#database';
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService, type ServiceSettings, startInSteps, type Undo } from '#runtime';
-import { PartitionMaintenance } from './log/partition-maintenance.js';
+import { LogMaintenance } from './log/log-maintenance.js';
 import { PresenceMetrics } from './metrics.js';
 import { PresenceModule } from './presence.module.js';
 import { OutboxRelay } from './relay/outbox.relay.js';
@@ -64,7 +64,7 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
 
-  const maintenance = new PartitionMaintenance(pool, settings.STATUS_HISTORY_RETENTION, logger);
+  const maintenance = new LogMaintenance(pool, settings.STATUS_HISTORY_RETENTION, logger);
   undo.push(() => maintenance.stop());
   await maintenance.start();
 
@@ -75,7 +75,6 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   undo.push(() => relay.stop());
   const telemetry = new TelemetryService({ pool, relay, metrics, logger });
   undo.push(() => telemetry.drain());
-  telemetry.start();
 
   const readiness = new Readiness();
   let consuming = false;

@@ -11,6 +11,7 @@ export {
 } from './config.js';
 export { parseDuration } from './duration.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
+export { PeriodicWork } from './periodic-work.js';
 export { Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
 export { backoffDelay, waitBackoff, type Backoff } from './retry.js';
 export { readOrMakeSecret } from './secret-file.js';

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { Logger } from '#runtime';
+import { PeriodicWork, type Logger } from '#runtime';
 import type { DispatcherMetrics } from '../metrics.js';
 import { estimateQueue } from './queue.repository.js';
 
@@ -8,42 +8,27 @@ const SAMPLE_MS = 5000;
 
 /** Keeps the partitions of the attempt log, every hour, and samples the depth of the queue. Several instances do no harm. */
 export class QueueMaintenance {
-  private timers: NodeJS.Timeout[] = [];
-  private running: Promise<void> = Promise.resolve();
+  private readonly work: PeriodicWork;
 
   constructor(
     private readonly pool: Pool,
     private readonly retentionMs: number,
     private readonly metrics: DispatcherMetrics,
-    private readonly logger: Logger,
-  ) {}
+    logger: Logger,
+  ) {
+    // There is a week of tries before a partition is missing.
+    this.work = new PeriodicWork((error) => logger.error({ err: error }, 'queue.maintenance_failed'));
+  }
 
   /** Runs once at once: a database that nobody served for a week has no partition of today. */
   async start(): Promise<void> {
-    this.every(PARTITIONS_MS, () => this.maintain());
-    this.every(SAMPLE_MS, async () => this.metrics.queueRows.set(await estimateQueue(this.pool)));
-    await this.run(() => this.maintain());
+    this.work.every(PARTITIONS_MS, () => this.maintain());
+    this.work.every(SAMPLE_MS, async () => this.metrics.queueRows.set(await estimateQueue(this.pool)));
+    await this.work.run(() => this.maintain());
   }
 
-  async stop(): Promise<void> {
-    for (const timer of this.timers) clearInterval(timer);
-    await this.running;
-  }
-
-  private every(ms: number, work: () => Promise<void>): void {
-    this.timers.push(
-      setInterval(() => {
-        this.running = this.running.then(() => this.run(work));
-      }, ms),
-    );
-  }
-
-  private async run(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.logger.error({ err: error }, 'queue.maintenance_failed'); // there is a week of tries before a partition is missing
-    }
+  stop(): Promise<void> {
+    return this.work.stop();
   }
 
   /** Also forgets how agent events did that are deleted. */

@@ -70,12 +70,7 @@ export class TelemetryService {
   private readonly batcher = new MicroBatcher<Job>((jobs) => this.runBatch(jobs), MAX_BATCH_ITEMS, MAX_BATCHES_IN_FLIGHT);
 
   constructor(private readonly options: TelemetryServiceOptions) {
-    this.recentWrites = new RecentWrites({ ...options, memory: this.memory });
-  }
-
-  /** Begins to delete old notes of writes. */
-  start(): void {
-    this.recentWrites.start();
+    this.recentWrites = new RecentWrites(options.pool, this.memory, options.metrics);
   }
 
   /** So much waits that a new request had better come later. */
@@ -106,9 +101,8 @@ export class TelemetryService {
   }
 
   /** Resolves when everything that was accepted has been settled. */
-  async drain(): Promise<void> {
-    await this.batcher.idle();
-    await this.recentWrites.stop();
+  drain(): Promise<void> {
+    return this.batcher.idle();
   }
 
   private async runBatch(jobs: readonly Job[]): Promise<void> {
@@ -185,7 +179,7 @@ export class TelemetryService {
       });
     }
     const { lost, committed, xid } = outcome;
-    if (xid !== undefined) this.recentWrites.isOwn(xid);
+    if (xid !== undefined) this.recentWrites.passOver(xid);
     if (committed.length > 0) relay.hand(committed);
     const changes = writes.reduce((sum, write, index) => (lost.has(index) ? sum : sum + write.changes.length), 0);
     return { lost: [...lost].map(([index, guess]) => ({ agent: decided[index]!.agent, guess })), changes };
