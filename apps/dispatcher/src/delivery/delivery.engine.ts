@@ -20,6 +20,7 @@ export interface Budgets {
   readonly perOrigin: number;
 }
 
+/** Held is enough for a change with ten thousand agent events: what finds no room has to be claimed, which costs as much again. */
 export const DEFAULT_BUDGETS: Budgets = { held: 12_000, firsts: 1536, retries: 512, perOrigin: 128 };
 
 export interface DeliveryEngineOptions {

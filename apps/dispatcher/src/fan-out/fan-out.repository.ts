@@ -179,7 +179,10 @@ export async function fanOut(
 }
 
 /** What all deliveries of a change have in common; made once, for there may be thousands of them. */
-function sharedOf(change: StatusChange, windowMs: number) {
+function sharedOf(
+  change: StatusChange,
+  windowMs: number,
+): Pick<DeliveryJob, 'changeId' | 'clientId' | 'sequence' | 'change' | 'expiresAt'> {
   return {
     changeId: change.id,
     clientId: change.clientId,

@@ -1,4 +1,4 @@
-import { Catch, Inject, Injectable, type ArgumentsHost } from '@nestjs/common';
+import { Catch, Inject, type ArgumentsHost } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { ApiError, ApiExceptionFilter } from '#http';
 import type { Logger } from '#runtime';
@@ -9,7 +9,6 @@ import { ADDRESS_GUARD, LOGGER } from '../tokens.js';
  * Tells what is wrong with a url together with what is wrong with other fields. Whether it may be notified depends on the
  * settings, so that the schema of the body, which refuses the others, cannot say.
  */
-@Injectable()
 @Catch()
 export class UrlErrorFilter extends ApiExceptionFilter {
   constructor(
