@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { QueryConfig } from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { Pool } from '#database';
@@ -40,8 +41,14 @@ export class Instance {
     return new Instance(poolOf(dataSource), () => (closed ??= dataSource.destroy()));
   }
 
-  telemetry(relay: ChangeListener = NO_RELAY): TelemetryService {
-    return new TelemetryService({ pool: this.pool, relay, metrics: new PresenceMetrics(new Registry()), logger: SILENT });
+  /** @param before called with the name of each statement, which is sent when it is done */
+  telemetry(relay: ChangeListener = NO_RELAY, before?: (statement: string) => unknown): TelemetryService {
+    const query = async (config: QueryConfig & { name: string }): Promise<unknown> => {
+      await before?.(config.name.replace('presence_', ''));
+      return this.pool.query(config);
+    };
+    const pool = before ? ({ query } as unknown as Pool) : this.pool;
+    return new TelemetryService({ pool, relay, metrics: new PresenceMetrics(new Registry()), logger: SILENT });
   }
 
   /** Leases that a test can see expire. */

@@ -1,5 +1,4 @@
 import fc from 'fast-check';
-import type { Pool } from '#database';
 import { Registry } from 'prom-client';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -232,15 +231,9 @@ describe('the telemetry service', () => {
     }
   });
 
-  /** The service on a pool where somebody else's statement always comes between the read and the write. */
-  function overtaken(by: () => Promise<unknown>): TelemetryService {
-    const query = async (config: { name?: string }): Promise<unknown> => {
-      if (config.name === 'presence_compare_and_set') await by();
-      return instance.pool.query(config as never);
-    };
-    const metrics = new PresenceMetrics(new Registry());
-    return new TelemetryService({ pool: { query } as unknown as Pool, relay: NO_RELAY, metrics, logger: SILENT });
-  }
+  /** The service, where somebody else's statement always comes between the read and the write. */
+  const overtaken = (by: () => Promise<unknown>): TelemetryService =>
+    instance.telemetry(NO_RELAY, (statement) => statement === 'compare_and_set' && by());
 
   const rename = (agentId: number, name: string): Promise<unknown> =>
     instance.pool.query('select presence.put_agent(12, $1, $2, $3)', ['local', agentId, name]);
@@ -248,13 +241,8 @@ describe('the telemetry service', () => {
   it('decides from what it remembers, and never drops a change that another process has made a change again', async () => {
     const other = await Instance.connect(database.url);
     const agentId = nextAgent++;
-    const names: (string | undefined)[] = [];
-    const query = (config: { name?: string }): Promise<unknown> => {
-      names.push(config.name);
-      return instance.pool.query(config as never);
-    };
-    const metrics = new PresenceMetrics(new Registry());
-    const one = new TelemetryService({ pool: { query } as unknown as Pool, relay: NO_RELAY, metrics, logger: SILENT });
+    const names: string[] = [];
+    const one = instance.telemetry(NO_RELAY, (statement) => names.push(statement));
     const two = other.telemetry();
     const tell = async (whom: TelemetryService, status: 'available' | 'logged_out', ms: number) =>
       (await whom.apply([report(agentId, status, at(ms))], NOW))[0];
@@ -263,9 +251,9 @@ describe('the telemetry service', () => {
       expect(await tell(one, 'logged_out', 2)).toEqual({ result: 'changed', sequence: 2 });
       expect(await tell(one, 'logged_out', 3)).toEqual({ result: 'unchanged', sequence: 2 });
       expect(names).toEqual([
-        ...['presence_read_states', 'presence_compare_and_set'], // never heard of
-        'presence_compare_and_set',
-        ...['presence_read_recent_writes', 'presence_read_states'], // the first look: nobody knows who else has written
+        ...['read_states', 'compare_and_set'], // never heard of
+        'compare_and_set',
+        ...['read_recent_writes', 'read_states'], // the first look: nobody knows who else has written
       ]);
       names.length = 0;
       // It remembers "logged out": what looks like a repeat to it is a change by now, ...
