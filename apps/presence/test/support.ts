@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import type { QueryConfig } from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import type { Pool } from '#database';
@@ -43,9 +42,9 @@ export class Instance {
 
   /** @param before called with the name of each statement, which is sent when it is done */
   telemetry(relay: ChangeListener = NO_RELAY, before?: (statement: string) => unknown): TelemetryService {
-    const query = async (config: QueryConfig & { name: string }): Promise<unknown> => {
+    const query = async (config: { name: string }): Promise<unknown> => {
       await before?.(config.name.replace('presence_', ''));
-      return this.pool.query(config);
+      return this.pool.query(config as never);
     };
     const pool = before ? ({ query } as unknown as Pool) : this.pool;
     return new TelemetryService({ pool, relay, metrics: new PresenceMetrics(new Registry()), logger: SILENT });
