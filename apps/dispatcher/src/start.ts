@@ -5,7 +5,15 @@ import type { Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, createSealer, poolOf } from '#database';
 import { createHttpApp, listen } from '#http';
-import { Readiness, type Logger, type RunningService, type ServiceSettings, startInSteps, type Undo } from '#runtime';
+import {
+  PeriodicWork,
+  Readiness,
+  type Logger,
+  type RunningService,
+  type ServiceSettings,
+  startInSteps,
+  type Undo,
+} from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './delivery/delivery.engine.js';
 import { Delivery } from './delivery/delivery.js';
@@ -13,7 +21,7 @@ import { DispatcherModule } from './dispatcher.module.js';
 import { FanOutService } from './fan-out/fan-out.service.js';
 import { ConsumerReport } from './fan-out/status-change.consumer.js';
 import { DispatcherMetrics } from './metrics.js';
-import { QueueMaintenance } from './queue/queue-maintenance.repository.js';
+import { maintainQueue } from './queue/queue-maintenance.repository.js';
 
 const MAX_BATCH_RECORDS = 1000;
 /** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
@@ -69,9 +77,9 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
 
   const registry = new Registry();
   const metrics = new DispatcherMetrics(registry);
-  const maintenance = new QueueMaintenance(pool, settings.STATUS_HISTORY_RETENTION, metrics, logger);
+  const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'queue.maintenance_failed'));
   undo.push(() => maintenance.stop());
-  await maintenance.start();
+  await maintainQueue(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);
 
   const timeoutMs = settings.DELIVERY_TIMEOUT;
   const lease = { owner: randomUUID(), ms: options.leaseMs ?? Math.max(MIN_LEASE_MS, 3 * timeoutMs) };

@@ -6,8 +6,16 @@ import type { Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, poolOf } from '#database';
 import { createHttpApp, listen } from '#http';
-import { Readiness, type Logger, type RunningService, type ServiceSettings, startInSteps, type Undo } from '#runtime';
-import { LogMaintenance } from './log/log-maintenance.js';
+import {
+  PeriodicWork,
+  Readiness,
+  type Logger,
+  type RunningService,
+  type ServiceSettings,
+  startInSteps,
+  type Undo,
+} from '#runtime';
+import { maintainLog } from './log/log-maintenance.js';
 import { PresenceMetrics } from './metrics.js';
 import { PresenceModule } from './presence.module.js';
 import { OutboxRelay } from './relay/outbox.relay.js';
@@ -64,9 +72,9 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
 
-  const maintenance = new LogMaintenance(pool, settings.STATUS_HISTORY_RETENTION, logger);
+  const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'log.maintenance_failed'));
   undo.push(() => maintenance.stop());
-  await maintenance.start();
+  await maintainLog(maintenance, pool, settings.STATUS_HISTORY_RETENTION);
 
   const registry = new Registry();
   const metrics = new PresenceMetrics(registry);

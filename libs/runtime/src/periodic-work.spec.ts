@@ -28,9 +28,25 @@ describe('periodic work', () => {
       await Promise.resolve();
       log.push(`${name} ends`);
     };
-    void periodic.run(piece('one'));
-    void periodic.run(piece('two'));
+    void periodic.atOnceAndEvery(1000, piece('one'));
+    void periodic.atOnceAndEvery(1000, piece('two'));
     await periodic.stop();
     expect(log).toEqual(['one begins', 'one ends', 'two begins', 'two ends']);
+  });
+
+  it('is left out while it has not ended', async () => {
+    const periodic = new PeriodicWork(() => undefined);
+    let end = (): void => undefined;
+    const work = vi.fn(() => new Promise<void>((resolve) => (end = resolve)));
+    periodic.every(1000, work);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(work).toHaveBeenCalledTimes(1);
+    end();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(work).toHaveBeenCalledTimes(2);
+    end();
+    await periodic.stop();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(work).toHaveBeenCalledTimes(2);
   });
 });
