@@ -9,7 +9,7 @@ import { agentEventsRow } from './rows/agent-events.js';
 import { growthRows } from './rows/growth.js';
 import { MemoryWatch } from './rows/memory.js';
 import { deadOriginRow, dispatcherRow, fanOutRow, wholePathRow } from './rows/notifying.js';
-import { itemARequestRow, latencyRows, type Target } from './rows/over-http.js';
+import { bareChainRow, itemARequestRow, latencyRows, type Target } from './rows/over-http.js';
 import { arraysOverHttpRow, repeatsOverKafkaRow } from './rows/telemetry.js';
 
 /**
@@ -47,6 +47,8 @@ async function measureCluster(lab: Lab): Promise<Circumstances> {
     await take(fanOutRow(lab, system));
     const target: Target = { name: 'three services', urls: system.cluster.urls, pool: system.pool };
     await take(itemARequestRow(lab, target, 0.25));
+    await take(bareChainRow(lab, 'split'));
+    await take(bareChainRow(lab, 'whole'));
     const chainGoals = [
       { share: 0.5, timesTheChain: 2 },
       { share: 0.99, timesTheChain: 3 },

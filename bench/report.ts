@@ -55,7 +55,8 @@ function figure(value: number): string {
 /** One line of the table. */
 export function line({ name, unit, goal, lessIsBetter, median, ratios, met, samples }: Measured): string {
   const spread = samples.length > 1 ? ` (${ratios.least.toFixed(2)}–${ratios.most.toFixed(2)})` : '';
-  return `| ${name} | ${figure(median.value)} ${unit} | ${figure(median.limit)} | ${median.ratio.toFixed(2)}${spread} | ${lessIsBetter ? '≤' : '≥'} ${goal} | ${met ? 'yes' : 'no'} |`;
+  const verdict = goal === undefined ? '– | –' : `${lessIsBetter ? '≤' : '≥'} ${goal} | ${met ? 'yes' : 'no'}`;
+  return `| ${name} | ${figure(median.value)} ${unit} | ${figure(median.limit)} | ${median.ratio.toFixed(2)}${spread} | ${verdict} |`;
 }
 
 export const HEADER = ['| row | Rollcall | limit | ratio, median (spread) | goal | met |', '|---|---|---|---|---|---|'].join(

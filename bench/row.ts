@@ -10,8 +10,8 @@ export interface Row {
   /** What stands beside it. */
   readonly limit: string;
   readonly unit: string;
-  /** At least this share of the limit; or, where less is better, at most this many times the limit. */
-  readonly goal: number;
+  /** At least this share of the limit; or, where less is better, at most this many times the limit. None: for orientation. */
+  readonly goal?: number;
   readonly lessIsBetter?: boolean;
   /** Prepares, and gives back how one sample is taken. */
   readonly prepare: () => Promise<() => Promise<Sample>>;
@@ -21,13 +21,13 @@ export interface Measured {
   readonly name: string;
   readonly limit: string;
   readonly unit: string;
-  readonly goal: number;
+  readonly goal: number | undefined;
   readonly lessIsBetter: boolean;
   readonly samples: readonly Sample[];
   /** Medians; the ratio is the median of the samples' ratios, since both sides of a sample share the machine's mood. */
   readonly median: Sample & { readonly ratio: number };
   readonly ratios: { readonly least: number; readonly most: number };
-  readonly met: boolean;
+  readonly met: boolean | undefined;
 }
 
 export function medianOf(values: readonly number[]): number {
@@ -58,6 +58,6 @@ export async function measure(row: Row, times: number): Promise<Measured> {
     samples,
     median: { value: medianOf(samples.map(({ value }) => value)), limit: medianOf(samples.map(({ limit }) => limit)), ratio },
     ratios: { least: Math.min(...ratios), most: Math.max(...ratios) },
-    met: lessIsBetter ? ratio <= row.goal : ratio >= row.goal,
+    met: row.goal === undefined ? undefined : lessIsBetter ? ratio <= row.goal : ratio >= row.goal,
   };
 }

@@ -87,6 +87,7 @@ export class Lab {
       stops.push(() => postLoop.stop());
       const lab = new Lab(postgres, kafka, receivers, postLoop);
       lab.stops.push(...stops);
+      await lab.bareLoop(); // a loop that has not run yet makes half of what it makes then
       return lab;
     } catch (error) {
       for (const stop of stops.reverse()) await stop();

@@ -58,19 +58,19 @@ export class Population {
 
   /** What the agent is now, said once more. */
   repeat(agent: number): TelemetryJson {
-    return this.telemetry(agent, this.sequences[agent]! % 2 === 1);
+    return telemetryOf(this.clientId, agent, this.sequences[agent]! % 2 === 1);
   }
 
   /** An item of telemetry that is a real change. */
   nextTelemetry(): TelemetryJson {
     const { agent, available } = this.next();
-    return this.telemetry(agent, available);
+    return telemetryOf(this.clientId, agent, available);
   }
 
   /** The same, with the agent's number and the sequence that the change will have. */
   nextNamed(): { readonly agent: number; readonly sequence: number; readonly item: TelemetryJson } {
     const { agent, sequence, available } = this.next();
-    return { agent, sequence, item: this.telemetry(agent, available) };
+    return { agent, sequence, item: telemetryOf(this.clientId, agent, available) };
   }
 
   /** Items of which one in twenty changes something. */
@@ -117,17 +117,18 @@ export class Population {
       items.map((item) => ({ key: `${item.client_id}:${item.agent_id}`, value: JSON.stringify(item) })),
     );
   }
+}
 
-  private telemetry(agent: number, available: boolean): TelemetryJson {
-    return {
-      client_id: String(this.clientId),
-      agent_type: 'local',
-      agent_id: agent + 1,
-      agent_status: available ? 'available' : 'logged_out',
-      event_source: 'api',
-      extension_name: `a${agent}@example.org`,
-    };
-  }
+/** @param agent its number, from 0 */
+export function telemetryOf(clientId: number, agent: number, available: boolean): TelemetryJson {
+  return {
+    client_id: String(clientId),
+    agent_type: 'local',
+    agent_id: agent + 1,
+    agent_status: available ? 'available' : 'logged_out',
+    event_source: 'api',
+    extension_name: `a${agent}@example.org`,
+  };
 }
 
 /** An item as an internal service writes it: contract §4. */

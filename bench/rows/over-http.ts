@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { fetchToken, type Urls } from '../../test/support/client.js';
 import { PLATFORM, seconds, untilRecorded, type Lab } from '../lab/lab.js';
-import { Population } from '../lab/population.js';
+import { Population, telemetryOf } from '../lab/population.js';
 import type { Chain } from '../limits/chain.process.js';
 import type { Load, LoadResult } from '../load/http.process.js';
 import { quantile, type Row } from '../row.js';
@@ -13,14 +13,16 @@ export interface Target {
   readonly pool: pg.Pool;
 }
 
+const LOOP = 'bare undici POST loop, 64 connections, same receiver';
+const UNIT = 'notifications/s';
 const RATE = 200;
 
 /** As the peers were measured: one item a request, 64 connections, one subscriber. */
 export function itemARequestRow(lab: Lab, target: Target, goal: number, { agents = 10_000, changes = 10_000 } = {}): Row {
   return {
     name: `whole path over HTTP, an item a request, 64 connections: ${target.name}`,
-    limit: 'bare undici POST loop, 64 connections, same receiver',
-    unit: 'notifications/s',
+    limit: LOOP,
+    unit: UNIT,
     goal,
     prepare: async () => {
       const population = await Population.create(target.pool, 106, agents, () => `${lab.receivers.origins[0]}/login`);
@@ -42,6 +44,39 @@ export function itemARequestRow(lab: Lab, target: Target, goal: number, { agents
       await round(agents);
       await target.pool.query('analyze');
       return async () => ({ limit: await lab.bareLoop(), value: await round(changes) });
+    },
+  };
+}
+
+const CHAINS = { split: 'Fastify → kafkajs → undici, two processes', whole: 'Fastify → undici, one process' } as const;
+
+/**
+ * What is left for the row above when all that Rollcall is for is taken away: the same load through a bare chain. Tells how
+ * much of the goal this machine allows at all, so it has no goal.
+ */
+export function bareChainRow(lab: Lab, kind: keyof typeof CHAINS, { agents = 10_000, changes = 10_000 } = {}): Row {
+  return {
+    name: `an item a request without Rollcall: ${CHAINS[kind]}, no database`,
+    limit: LOOP,
+    unit: UNIT,
+    prepare: async () => {
+      const load = await lab.child('load/http.process');
+      const origin = kind === 'whole' ? await startWholeChain(lab) : await startChain(lab);
+      let sequence = 0;
+      const round = async (): Promise<number> => {
+        await lab.receivers.reset();
+        const requests = Array.from({ length: changes }, (_, nth) => ({
+          path: '/telemetry',
+          body: JSON.stringify({ ...telemetryOf(108, nth % agents, true), sequence: ++sequence }),
+        }));
+        const took = await seconds(async () => {
+          await load.ask({ origin, method: 'POST', requests, connections: 64 } satisfies Load);
+          await lab.receivers.until(changes);
+        });
+        return changes / took;
+      };
+      await round();
+      return async () => ({ limit: await lab.bareLoop(), value: await round() });
     },
   };
 }
@@ -131,6 +166,11 @@ async function prepareLatency(lab: Lab, target: Target, withChain: boolean): Pro
   await target.pool.query('analyze');
   await bare(RATE * 2);
   return async () => ({ ours: await ours(RATE * LATENCY_SECONDS), bare: await bare(RATE * LATENCY_SECONDS) });
+}
+
+async function startWholeChain(lab: Lab): Promise<string> {
+  const chain = await lab.child('limits/chain.process');
+  return chain.ask<string>({ role: 'whole', origin: lab.receivers.origins[0]! } satisfies Chain);
 }
 
 async function startChain(lab: Lab): Promise<string> {
