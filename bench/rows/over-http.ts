@@ -164,6 +164,7 @@ async function prepareLatency(lab: Lab, target: Target, withChain: boolean): Pro
 
   await ours(RATE * 2);
   await target.pool.query('analyze');
+  await ours(RATE * 2); // every connection plans its statements anew after that
   await bare(RATE * 2);
   return async () => ({ ours: await ours(RATE * LATENCY_SECONDS), bare: await bare(RATE * LATENCY_SECONDS) });
 }

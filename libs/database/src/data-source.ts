@@ -36,6 +36,11 @@ const STATEMENT_TIMEOUT_MS = 10_000;
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */
 const QUERY_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5000;
+/**
+ * How long a connection that nobody needs is kept, in milliseconds. Long, since whoever needs a new one waits tens of
+ * milliseconds: for the server's process, the password, and plans that each connection makes for itself.
+ */
+const IDLE_TIMEOUT_MS = 600_000;
 
 /** Ids, sequences and positions stay far below 2^53. Lanes do not: select them as text. */
 const types: pg.CustomTypesConfig = {
@@ -76,6 +81,7 @@ export function createDataSource(
       statement_timeout: STATEMENT_TIMEOUT_MS,
       query_timeout: QUERY_TIMEOUT_MS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      idleTimeoutMillis: IDLE_TIMEOUT_MS,
       onConnect: ignoreErrorEvents,
       options: options.alwaysByIndex ? `${PLANNER} -c enable_seqscan=off` : PLANNER,
     },
