@@ -9,7 +9,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ECONNRESET: 'connection closed before the answer was complete',
   EPIPE: 'connection closed before the answer was complete',
-  ETIMEDOUT: 'no connection within 5 s',
+  ETIMEDOUT: 'connection timed out',
   ENOTFOUND: 'host name not found',
   EAI_AGAIN: 'host name lookup failed',
   EHOSTUNREACH: 'host unreachable',
@@ -21,19 +21,25 @@ const MAX_WORDS = 300;
 const NODE_HINT = /; if the root CA is installed locally.*$/s;
 /** How OpenSSL tells an error: `error:<number>:<library>:<function>:<reason>:<file>:<line>:`. */
 const OPENSSL = /error:[0-9a-f]+:[^:]*:[^:]*:([^:]+)/i;
-const TLS_CODE = /CERT|TLS|SSL|SIGNATURE|SIGNED|EPROTO|CRL/;
 
 /** What went wrong with an attempt. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return storable(String(error));
   if (error instanceof AttemptFailure) return storable(error.message);
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
-  const words = WORDS[code];
-  if (words !== undefined) return words;
-  const openssl = OPENSSL.exec(error.message)?.[1];
-  if (openssl !== undefined) return `TLS: ${storable(openssl.trim())}`;
-  if (TLS_CODE.test(code)) return `TLS: ${storable(error.message.replace(NODE_HINT, ''))}`;
-  return storable(error.message || code || error.name);
+  if (OPENSSL.test(error.message)) return storable(tlsFailure(error).message);
+  const code = codeOf(error);
+  return WORDS[code] ?? storable(error.message || code || error.name);
+}
+
+/** What went wrong with TLS: the reason alone, without OpenSSL's numbers and files. */
+export function tlsFailure(error: Error): AttemptFailure {
+  const hungUp = ['ECONNRESET', 'EPIPE'].includes(codeOf(error)) && 'connection closed during the handshake';
+  const reason = OPENSSL.exec(error.message)?.[1] ?? (hungUp || error.message.replace(NODE_HINT, ''));
+  return new AttemptFailure(`TLS: ${reason.trim()}`);
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : '';
 }
 
 /**

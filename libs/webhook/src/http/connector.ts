@@ -2,7 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import { portOf, type AddressGuard } from '../address-guard.js';
-import { AttemptFailure } from '../failure.js';
+import { AttemptFailure, tlsFailure } from '../failure.js';
 import { createSharedLookup, inTurn, type HostLookup } from './addresses.js';
 
 /** Longest that a connection may take to come up, name and TLS included, in milliseconds: contract §6. */
@@ -148,10 +148,7 @@ class ConnectAttempt {
     this.sockets.add(socket);
     socket.on('session', (one) => sessions.set(origin.origin, one));
     socket.once('secureConnect', () => this.succeed(socket));
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const hungUp = error.code === 'ECONNRESET' || error.code === 'EPIPE';
-      this.fail(hungUp ? new AttemptFailure('TLS: connection closed during the handshake') : error);
-    });
+    socket.on('error', (error: Error) => this.fail(tlsFailure(error)));
   }
 
   private succeed(socket: Socket): void {
