@@ -68,8 +68,8 @@ export default {
     only(
       'http-client-in-webhook-client',
       ['axios', 'undici'],
-      ['^libs/webhook/src/webhook\\.client\\.ts$', '^libs/webhook/src/undici-transport\\.ts$'],
-      'Requests to strangers leave through one file, where the address guard is.',
+      ['^libs/webhook/src/webhook\\.client\\.ts$'],
+      'Requests to strangers leave through one client, where the address guard is.',
     ),
     {
       name: 'no-missing-dependency',

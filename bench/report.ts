@@ -18,7 +18,8 @@ export interface Circumstances {
 }
 
 export async function describeCircumstances(pool: pg.Pool, settings: Readonly<Record<string, unknown>>): Promise<Circumstances> {
-  const { dependencies } = JSON.parse(await readFile('package.json', 'utf8')) as { dependencies: Record<string, string> };
+  const manifest = JSON.parse(await readFile('package.json', 'utf8')) as Record<string, Record<string, string>>;
+  const packages = { ...manifest['dependencies'], ...manifest['devDependencies'] };
   const { rows } = await pool.query<Record<string, string>>(
     `select current_setting('server_version') as server_version, current_setting('fsync') as fsync,
             current_setting('synchronous_commit') as synchronous_commit, current_setting('shared_buffers') as shared_buffers`,
@@ -41,7 +42,7 @@ export async function describeCircumstances(pool: pg.Pool, settings: Readonly<Re
       node: process.version,
       postgresql: postgresql!,
       kafka: KAFKA_VERSION,
-      ...Object.fromEntries(['kafkajs', 'pg', 'undici', 'fastify', '@nestjs/core'].map((name) => [name, dependencies[name]!])),
+      ...Object.fromEntries(['kafkajs', 'pg', 'undici', 'fastify', '@nestjs/core'].map((name) => [name, packages[name]!])),
     },
     settings: { ...database, 'kafka acks': 'all', ...settings },
   };

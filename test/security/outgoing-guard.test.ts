@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import tls from 'node:tls';
+import tls, { createServer as createTlsServer } from 'node:tls';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AddressGuard, buildRequest, encodePairs, generateSecret, signingKey, WebhookClient } from '#webhook';
@@ -212,6 +212,37 @@ describe('the outgoing guard, where connections are made', () => {
     it('takes a certificate of it', async () => {
       const { result, seen } = await sendSecurely(GOOD, KEY, byName);
       expect([result, seen]).toEqual([expect.objectContaining({ status: 200 }), 1]);
+    });
+
+    it('keeps a connection over TLS too, and replaces one that ends when it is used again', async () => {
+      const connections: number[] = [];
+      let opened = 0;
+      const server = createTlsServer({ cert: GOOD, key: KEY }, (socket) => {
+        const nth = ++opened;
+        let requests = 0;
+        socket.on('error', () => undefined);
+        socket.on('data', () => {
+          connections.push(nth);
+          if (nth === 1 && ++requests === 3) socket.destroy();
+          else socket.write('HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+        });
+      }).listen(0, PUBLIC);
+      await once(server, 'listening');
+      dns.set('secure.test', () => [PUBLIC]);
+      const url = byName((server.address() as AddressInfo).port);
+      const own = new WebhookClient({
+        guard: new AddressGuard([PUBLIC]),
+        timeoutMs: 9000,
+        connectionsPerOrigin: 2,
+        lookupHost: dns.lookup,
+      });
+      try {
+        for (let i = 0; i < 4; i++) expect(await own.send(request(url))).toMatchObject({ status: 200 });
+        expect(connections).toEqual([1, 1, 1, 2, 2]);
+      } finally {
+        await own.close();
+        await once(server.close(), 'close');
+      }
     });
 
     it.each([

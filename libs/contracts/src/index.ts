@@ -46,3 +46,4 @@ export {
   TELEMETRY_TOPIC,
   TOPICS,
 } from './topics.js';
+export { traceparentOf } from './trace-context.js';

@@ -1,5 +1,9 @@
+import fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
 import { describe, expect, it } from 'vitest';
+import { traceparentOf } from '#contracts';
+import { AddressGuard } from './address-guard.js';
+import { checkUrl } from './check-url.js';
 import { buildRequest, deliveryId, targetOf, type Notification } from './notification.js';
 import { generateSecret, signingKey } from './signature.js';
 
@@ -55,6 +59,9 @@ describe('the request of an attempt', () => {
       'webhook-attempt': '2',
       'webhook-sequence': '42',
       'webhook-event-time': '2026-11-22T10:00:00.123Z',
+      'accept-encoding': 'identity',
+      // The one that the change has on the topic.
+      traceparent: traceparentOf(change),
     });
     expect(headers['user-agent']).toMatch(/^Rollcall\/\d+\.\d+\.\d+/);
     expect(headers).not.toHaveProperty('webhook-test');
@@ -78,7 +85,71 @@ describe('a signing secret', () => {
   });
 });
 
+/** What is registered, and what of it goes on the request line. */
+const TARGETS: readonly (readonly [registered: string, sent: string])[] = [
+  ['/hook?q={"a":1}', '/hook?q=%7B%22a%22:1%7D'],
+  ['/hook?a|b', '/hook?a%7Cb'],
+  ['/hook?x[]=1&y[k]=2', '/hook?x%5B%5D=1&y%5Bk%5D=2'],
+  ['/hook?<a>^`', '/hook?%3Ca%3E%5E%60'],
+  ['/{id}/[x]/a|b/^`<">', '/%7Bid%7D/%5Bx%5D/a%7Cb/%5E%60%3C%22%3E'],
+  ['/hook?a\\b', '/hook?a%5Cb'],
+  ['/a\\b\\..\\c', '/a/c'],
+  ['/%2F%zz%?q=%2f%zz%', '/%2F%zz%?q=%2f%zz%'],
+  ["/it's;v=1?it's;v=1", "/it's;v=1?it's;v=1"],
+  ["/é?é='", "/%C3%A9?%C3%A9='"],
+  ['/\u{1f4de}?\u{1f4de}', '/%F0%9F%93%9E?%F0%9F%93%9E'],
+  ['/a b?c d', '/a%20b?c%20d'],
+  ["/~!$&'()*+,-.:;=@_?~!$&'()*+,-.:;=@_/?", "/~!$&'()*+,-.:;=@_?~!$&'()*+,-.:;=@_/?"],
+  ['/a/./b/../c//d', '/a/c//d'],
+  ['/a/%2e%2E/b?../x', '/b?../x'],
+  ['/hook#f?g', '/hook'],
+  ['/hook?a#{f}', '/hook?a'],
+  ['?a', '/?a'],
+  ['', '/'],
+  ['/hook?', '/hook?'],
+  ['/hook?a&', '/hook?a&'],
+  ['/hook??a', '/hook??a'],
+];
+
 describe('the target', () => {
+  it.each(TARGETS)('of %s is %s, by POST and by GET', (registered, sent) => {
+    const url = `https://example.com${registered}`;
+    expect(checkUrl(url, new AddressGuard())).toBeUndefined();
+    expect(targetOf(url)).toEqual({ origin: 'https://example.com', path: sent });
+    expect(buildRequest(notification({ url })).path).toBe(sent);
+    const joined = !sent.includes('?') ? `${sent}?` : /[?&]$/.test(sent) ? sent : `${sent}&`;
+    expect(buildRequest(notification({ url, method: 'GET' })).path).toBe(joined + PAIRS);
+    // Sent once more it would be the same.
+    expect(targetOf(`https://example.com${sent}`).path).toBe(sent);
+  });
+
+  it.each([
+    ['http://Bücher.example/x', 'http://xn--bcher-kva.example'],
+    ['http://почта.рф:8080/', 'http://xn--80a1acny.xn--p1ai:8080'],
+    ['https://EXAMPLE.com:443/', 'https://example.com'],
+    ['http://[2001:DB8::1]:8080/a', 'http://[2001:db8::1]:8080'],
+    ['http://ex%41mple.com/', 'http://example.com'],
+  ])('of %s has the origin %s', (url, origin) => {
+    expect(targetOf(url).origin).toBe(origin);
+  });
+
+  it('is fit for a request line, and read alike, whatever was registered', () => {
+    const part = fc.string({
+      unit: fc.oneof(fc.constantFrom(...'"<>^`{|}[]\\%?#&/.\'; é'), fc.string({ unit: 'binary', maxLength: 1 })),
+    });
+    const law = fc.property(part, part, (path, query) => {
+      const url = `https://example.com/${path}?${query}`;
+      if (checkUrl(url, new AddressGuard()) !== undefined) return;
+      const target = targetOf(url);
+      expect(target.path).toMatch(/^\/[!$-;=?-Z_a-z~#%]*$/);
+      expect(target.path).not.toContain('#');
+      // The same resource for whoever decodes it.
+      const normal = (text: string) => [...new URL(text).searchParams];
+      expect(normal(target.origin + target.path)).toEqual(normal(url));
+    });
+    fc.assert(law, { numRuns: 2000 });
+  });
+
   it('refuses what is no absolute url', () => {
     expect(() => targetOf('/hook')).toThrow(TypeError);
   });

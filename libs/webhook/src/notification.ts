@@ -1,4 +1,4 @@
-import type { NotificationMethod } from '#contracts';
+import { traceparentOf, type NotificationMethod } from '#contracts';
 import { VERSION } from '#runtime';
 import { signV1, type SigningKey } from './signature.js';
 
@@ -43,25 +43,35 @@ export interface Target {
 
 const USER_AGENT = `Rollcall/${VERSION}`;
 const FORM = 'application/x-www-form-urlencoded';
-const VISIBLE_ASCII = /^[\x21-\x7e]*$/;
+/** What of a url may not stand on a request line, or is refused there by widespread servers: contract §6. */
+const UNSAFE = /[^\x21-\x7e]|["<>^`{|}[\]\\]/gu;
 
 /** The `webhook-id`, which is also the delivery's id in the REST API: contract §3 and §6. */
 export function deliveryId(changeId: string, agentEventId: number): string {
   return `${changeId}_${agentEventId}`;
 }
 
+/** The id of the change that a {@link deliveryId} is of. */
+function changeIdOf(id: string): string {
+  return id.slice(0, id.lastIndexOf('_'));
+}
+
 /**
- * Cuts a url into origin and request target: the fragment stays at home, and the query keeps its bytes, where a URL
- * object would rewrite some (`'` to `%27`).
+ * Cuts a url into origin and request target: contract §6. The fragment stays at home. Host and path are as a URL object
+ * resolves them; the query keeps its bytes, where a URL object would rewrite some (`'` to `%27`). What is unsafe is
+ * percent-encoded in both, and nothing else is.
  *
  * @throws TypeError when it is no absolute url
  */
 export function targetOf(url: string): Target {
-  const parsed = new URL(url);
+  const { origin, pathname } = new URL(url);
   const withoutFragment = url.split('#', 1)[0]!;
   const at = withoutFragment.indexOf('?');
-  const query = at < 0 ? '' : withoutFragment.slice(at);
-  return { origin: parsed.origin, path: parsed.pathname + (VISIBLE_ASCII.test(query) ? query : parsed.search) };
+  return { origin, path: encodeUnsafe(pathname + (at < 0 ? '' : withoutFragment.slice(at))) };
+}
+
+function encodeUnsafe(text: string): string {
+  return text.toWellFormed().replace(UNSAFE, encodeURIComponent);
 }
 
 /**
@@ -74,6 +84,9 @@ export function buildRequest(notification: Notification, target: Target = target
   const timestamp = Math.floor(at / 1000);
   const headers: Record<string, string> = {
     'user-agent': USER_AGENT,
+    // What is kept of an answer is shown to people.
+    'accept-encoding': 'identity',
+    traceparent: traceparentOf(changeIdOf(id)),
     'webhook-id': id,
     'webhook-timestamp': String(timestamp),
     'webhook-signature': signV1(keys, id, timestamp, pairs),

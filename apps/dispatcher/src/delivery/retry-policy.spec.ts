@@ -55,6 +55,8 @@ describe('the retry policy', () => {
     expect(verdict(answer(503, 'Sun, 22 Nov 2026 10:02:00 GMT'))).toEqual({ kind: 'retry', delayMs: 120_000 });
     expect(verdict(answer(429, '1'))).toEqual({ kind: 'retry', delayMs: 5000 });
     expect(verdict(answer(429, '86400'))).toEqual({ kind: 'retry', delayMs: MAX_RETRY_AFTER_MS });
+    for (const huge of ['9'.repeat(400), '3600.5', 'Sun, 22 Nov 2126 10:00:00 GMT', '60, 1000000000000'])
+      expect(verdict(answer(503, huge))).toEqual({ kind: 'retry', delayMs: MAX_RETRY_AFTER_MS });
     expect(verdict(answer(429, 'soon'))).toEqual({ kind: 'retry', delayMs: 5000 });
   });
 
@@ -106,7 +108,24 @@ describe('Retry-After', () => {
     ['Sun, 22 Nov 2026 09:00:00 GMT', 0],
     ['', undefined],
     ['-5', undefined],
-    ['1.5', undefined],
+    ['60.5', 61_000],
+    ['60.0', 60_000],
+    ['0.001', 1000],
+    ['1.', undefined],
+    ['.5', undefined],
+    ['+60', undefined],
+    ['60s', undefined],
+    ['1e3', undefined],
+    ['0x3c', undefined],
+    ['-1.5', undefined],
+    ['60, 60', 60_000],
+    ['60,120.5 , 90', 121_000],
+    ['soon, 60', 60_000],
+    [', ,', undefined],
+    ['60, Sun, 22 Nov 2026 10:00:30 GMT', 60_000],
+    ['Sun, 22 Nov 2026 10:02:00 GMT, 60', 120_000],
+    ['Sunday, 22-Nov-26 10:02:00 GMT,Sun Nov 22 10:00:30 2026', 120_000],
+    ['Sun, 22 Nov 2026 09:00:00 GMT, Sun, 22 Nov 2026 10:00:30 GMT', 30_000],
     ['2026-11-22', undefined],
     ['tomorrow', undefined],
   ])('%j', (text, expected) => {

@@ -48,15 +48,27 @@ export function decide(schedule: readonly number[], { result, attempts, expiresA
   return lastAt > now ? { kind: 'retry', delayMs: lastAt - now } : { kind: 'failed' };
 }
 
+/** Between two values, not within a date: `Sun, 22 Nov 2026 10:00:00 GMT`. */
+const BETWEEN_VALUES = /(?<!\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*),/;
+const SECONDS = /^\d+(?:\.\d+)?$/;
+
 /**
- * Reads a `Retry-After` header: seconds or an HTTP date, in any of its three forms.
+ * Reads a `Retry-After` header: seconds, of which a part counts as a whole one, or an HTTP date, in any of its three forms.
+ * Of several the longest counts.
  *
- * @returns milliseconds from now, at least 0; undefined when it is neither
+ * @returns milliseconds from now, at least 0; undefined when nothing of it is either
  */
 export function parseRetryAfter(text: string, now: number): number | undefined {
-  const trimmed = text.trim();
-  if (/^\d+$/.test(trimmed)) return Number(trimmed) * 1000;
-  if (!/^[A-Z][a-z]{2}/.test(trimmed)) return undefined;
-  const date = Date.parse(trimmed.endsWith('GMT') ? trimmed : `${trimmed} GMT`);
+  const delays = text
+    .split(BETWEEN_VALUES)
+    .map((one) => parseOne(one.trim(), now))
+    .filter((delay) => delay !== undefined);
+  return delays.length === 0 ? undefined : Math.max(...delays);
+}
+
+function parseOne(text: string, now: number): number | undefined {
+  if (SECONDS.test(text)) return Math.ceil(Number(text)) * 1000;
+  if (!/^[A-Z][a-z]{2}/.test(text)) return undefined;
+  const date = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { uuidv7 } from 'uuidv7';
+import { traceparentOf } from '#contracts';
 import { eventually } from '../../../../test/support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { Instance, RecordingTopic, report, SILENT } from '../../test/support.js';
 import { OutboxListener } from './outbox-listener.repository.js';
 import { SHARDS } from './relay-leases.js';
-import { traceparentOf } from './trace-context.js';
 
 describe('the outbox relay', () => {
   let database: TestDatabase;

@@ -1,6 +1,6 @@
 import type { Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
-import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
+import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, traceparentOf, type StatusChange } from '#contracts';
 import { waitBackoff, type Logger } from '#runtime';
 import type { CommittedChange } from '../log/presence.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
@@ -9,7 +9,6 @@ import { Handover } from './handover.js';
 import { OutboxListener } from './outbox-listener.repository.js';
 import { advanceOutbox, countBacklog, deletePublished, type OutboxRow } from './outbox.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
-import { traceparentOf } from './trace-context.js';
 import { WakeSignal } from './wake-signal.js';
 
 const BATCH_ROWS = 1000;

@@ -15,7 +15,7 @@ export const attemptSchema = z
     outcome: z.enum(['delivered', 'retry', 'failed', 'dropped']),
     http_status: z.number().int().nullable().meta({ example: 200 }),
     error: z.string().nullable(),
-    response: z.string().nullable().meta({ description: 'At most the first 4 KiB' }),
+    response: z.string().nullable().meta({ description: 'The first 4 KiB, of a success the first 256 bytes' }),
   })
   .meta({ id: 'Attempt' });
 

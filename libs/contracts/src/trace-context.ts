@@ -1,5 +1,5 @@
 /**
- * The W3C trace context of a change: contract §5. Made of the change's own id, so that it is the same when a crash makes
+ * The W3C trace context of a change: contract §5 and §6. Made of the change's own id, so that it is the same when a crash makes
  * the change be published twice, and so that a delivery's trace can be found by its change.
  *
  * @param changeId UUIDv7
