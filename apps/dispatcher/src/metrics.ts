@@ -17,6 +17,7 @@ export class DispatcherMetrics {
   readonly undecodable: Counter;
   readonly givenBack: Counter<'reason'>;
   readonly suspended: Counter<'reason'>;
+  readonly unstorable: Counter;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -56,6 +57,11 @@ export class DispatcherMetrics {
       name: 'rollcall_deliveries_given_back_total',
       help: 'Leased deliveries that were put back without an attempt.',
       labelNames: ['reason'],
+      registers,
+    });
+    this.unstorable = new Counter({
+      name: 'rollcall_delivery_results_unstorable_total',
+      help: 'Deliveries that were ended since the database refused what became of them.',
       registers,
     });
     this.suspended = new Counter({

@@ -15,12 +15,12 @@ import {
   type Undo,
 } from '#runtime';
 import { AddressGuard } from '#webhook';
-import { DEFAULT_BUDGETS, type Budgets } from './delivery/delivery.engine.js';
-import { Delivery } from './delivery/delivery.js';
+import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { DispatcherModule } from './dispatcher.module.js';
 import { FanOutService } from './fan-out/fan-out.service.js';
 import { ConsumerReport } from './fan-out/status-change.consumer.js';
 import { DispatcherMetrics } from './metrics.js';
+import { Delivery } from './queue/delivery.js';
 import { maintainQueue } from './queue/queue-maintenance.repository.js';
 
 const MAX_BATCH_RECORDS = 1000;
@@ -88,8 +88,14 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   const delivery = new Delivery({ pool, lease, guard, sealer, schedule, timeoutMs, budgets, metrics, logger });
   undo.push(() => delivery.stop());
   delivery.start();
-  const { engine } = delivery;
-  const fanOut = new FanOutService({ pool, lease, windowMs: settings.DELIVERY_WINDOW, engine, metrics, logger });
+  const fanOut = new FanOutService({
+    pool,
+    lease,
+    windowMs: settings.DELIVERY_WINDOW,
+    deliveries: delivery.deliveries,
+    metrics,
+    logger,
+  });
 
   const readiness = new Readiness();
   let topicsMade = false;

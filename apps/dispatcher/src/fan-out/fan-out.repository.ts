@@ -120,6 +120,8 @@ const FAN_OUT = {
     union all
     select 'queued', null, count(*), null, null, null, null, null from placed
     union all
+    select 'now', null, (extract(epoch from now()) * 1000)::bigint, null, null, null, null, null
+    union all
     select 'gaps', null, count(*), null, null, null, null, null
     from (select min(sequence) - 1 > min(last_sequence) as gap from fresh group by client_id, agent_id) g where gap`,
 };
@@ -127,7 +129,8 @@ const FAN_OUT = {
 type Row =
   | { kind: 'job'; change_id: string; agent_event_id: number; lane: string; url: string; method: NotificationMethod }
   | { kind: 'contended'; client_id: number; agent_id: number }
-  | { kind: 'queued' | 'gaps'; agent_event_id: number };
+  | { kind: 'queued' | 'gaps'; agent_event_id: number }
+  | { kind: 'now'; agent_event_id: number };
 
 /**
  * @param changes each at most once; those of one agent in sequence
@@ -157,8 +160,9 @@ export async function fanOut(
       room,
     ],
   });
-  const byId = new Map(changes.map((change) => [change.id, sharedOf(change, windowMs)]));
-  const result = { jobs: [] as DeliveryJob[], queued: 0, contended: new Set<string>(), gaps: 0 };
+  const now = rows.find((row) => row.kind === 'now')!.agent_event_id;
+  const byId = new Map(changes.map((change) => [change.id, sharedOf(change, readAt + windowMs - now)]));
+  const result = { jobs: [] as DeliveryJob[], queued: 0, contended: new Set<string>(), gaps: 0, now };
   for (const row of rows) {
     if (row.kind === 'contended') result.contended.add(`${row.client_id}:${row.agent_id}`);
     else if (row.kind !== 'job') result[row.kind] = row.agent_event_id;
@@ -178,16 +182,20 @@ export async function fanOut(
   return result;
 }
 
-/** What all deliveries of a change have in common; made once, for there may be thousands of them. */
+/**
+ * What all deliveries of a change have in common; made once, for there may be thousands of them.
+ *
+ * @param windowEnd of a change of the epoch's first moment, in milliseconds of `performance.now()`
+ */
 function sharedOf(
   change: StatusChange,
-  windowMs: number,
+  windowEnd: number,
 ): Pick<DeliveryJob, 'changeId' | 'clientId' | 'sequence' | 'change' | 'expiresAt'> {
   return {
     changeId: change.id,
     clientId: change.clientId,
     sequence: change.sequence,
     change: { pairs: encodePairs(change), occurredAt: change.occurredAt },
-    expiresAt: change.changedAt.getTime() + windowMs,
+    expiresAt: change.changedAt.getTime() + windowEnd,
   };
 }

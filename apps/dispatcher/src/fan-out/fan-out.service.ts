@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { StatusChange } from '#contracts';
 import { waitBackoff, type Logger } from '#runtime';
-import type { DeliveryEngine } from '../delivery/delivery.engine.js';
 import type { DispatcherMetrics } from '../metrics.js';
+import type { QueuedDeliveries } from '../queue/queued-deliveries.js';
 import type { Lease, Pool } from '../queue/queue.repository.js';
 import { fanOut } from './fan-out.repository.js';
 
@@ -10,7 +10,7 @@ export interface FanOutOptions {
   readonly pool: Pool;
   readonly lease: Lease;
   readonly windowMs: number;
-  readonly engine: Pick<DeliveryEngine, 'capacity' | 'room' | 'waiting' | 'accept'>;
+  readonly deliveries: Pick<QueuedDeliveries, 'capacity' | 'room' | 'waiting' | 'accept'>;
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
 }
@@ -78,13 +78,13 @@ export class FanOutService {
   }
 
   private async fanOutAll(changes: readonly StatusChange[]): Promise<void> {
-    const { pool, windowMs, lease, engine, metrics, logger } = this.options;
+    const { pool, windowMs, lease, deliveries, metrics, logger } = this.options;
     let remaining = changes;
     for (let attempt = 1; remaining.length > 0; attempt++) {
       await this.waitForRoom(remaining.length);
       try {
-        const { jobs, queued, contended, gaps } = await fanOut(pool, remaining, windowMs, lease, engine.room);
-        engine.accept(jobs);
+        const { jobs, queued, contended, gaps } = await fanOut(pool, remaining, windowMs, lease, deliveries.room);
+        deliveries.accept(jobs);
         metrics.queued.inc(queued);
         metrics.gaps.inc(gaps);
         metrics.changes.inc(remaining.length);
@@ -110,12 +110,12 @@ export class FanOutService {
    * slow the consumer down; dead ones keep so little in memory that they do not.
    */
   private async waitForRoom(size: number): Promise<void> {
-    const { engine } = this.options;
+    const { deliveries } = this.options;
     const startedAt = performance.now();
     const waited = (): number => performance.now() - startedAt;
-    while (engine.waiting > READY && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
-    const enough = Math.min(size, engine.capacity / 2);
-    while (engine.room < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    while (deliveries.waiting > READY && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    const enough = Math.min(size, deliveries.capacity / 2);
+    while (deliveries.room < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
   }
 }
 
