@@ -47,7 +47,10 @@ export class DispatcherWorld {
     await this.database.drop();
   }
 
-  async start(settings: Settings = {}, options: Pick<DispatcherOptions, 'leaseMs' | 'budgets'> = {}): Promise<RunningService> {
+  async start(
+    settings: Settings = {},
+    options: Partial<Pick<DispatcherOptions, 'leaseMs' | 'budgets' | 'sweep' | 'bus'>> = {},
+  ): Promise<RunningService> {
     const service = await startDispatcher({
       settings: {
         DATABASE_URL: this.database.url,

@@ -14,6 +14,7 @@ export class DispatcherMetrics {
   readonly queued: Counter;
   readonly changes: Counter;
   readonly gaps: Counter;
+  readonly filled: Counter;
   readonly undecodable: Counter;
   readonly givenBack: Counter<'reason'>;
   readonly suspended: Counter<'reason'>;
@@ -45,7 +46,12 @@ export class DispatcherMetrics {
     this.changes = new Counter({ name: 'rollcall_fan_out_changes_total', help: 'Status changes fanned out.', registers });
     this.gaps = new Counter({
       name: 'rollcall_sequence_gaps_total',
-      help: 'Status changes that did not join on to the last one of their agent.',
+      help: 'Agents of which neither the topic nor the log had a change that was to be notified.',
+      registers,
+    });
+    this.filled = new Counter({
+      name: 'rollcall_fan_out_changes_from_log_total',
+      help: 'Status changes that the topic lacked, or brought late, and that were taken from the log.',
       registers,
     });
     this.undecodable = new Counter({
