@@ -10,6 +10,7 @@ import { startDispatcher, type DispatcherOptions } from '../../apps/dispatcher/s
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 
 export const CLIENT = 12;
+export const OTHER_CLIENT = 13;
 
 type Settings = Partial<DispatcherOptions['settings']>;
 
@@ -20,7 +21,8 @@ export class DispatcherWorld {
   private readonly broker = new InProcessBroker({ consumed: [STATUS_CHANGED_TOPIC] });
   private readonly bus: Bus = this.broker.bus();
   private readonly producer: BusProducer = this.bus.producer();
-  private readonly sequences = new Map<number, number>();
+  /** By `client:agent`. */
+  private readonly sequences = new Map<string, number>();
   private readonly running = new Set<RunningService>();
 
   private constructor(
@@ -33,10 +35,7 @@ export class DispatcherWorld {
     // The pool outlives the database's server connections when the database is dropped.
     const pool = new pg.Pool({ connectionString: database.url, max: 5 }).on('error', () => undefined);
     const world = new DispatcherWorld(database, pool);
-    await pool.query('insert into subscription.webhook_secret (client_id, secret_sealed) values ($1, $2)', [
-      CLIENT,
-      createSealer(undefined).seal(world.secret),
-    ]);
+    for (const client of [CLIENT, OTHER_CLIENT]) await world.addSecret(world.secret, client);
     return world;
   }
 
@@ -48,7 +47,10 @@ export class DispatcherWorld {
     await this.database.drop();
   }
 
-  async start(settings: Settings = {}, options: Pick<DispatcherOptions, 'leaseMs' | 'budgets'> = {}): Promise<RunningService> {
+  async start(
+    settings: Settings = {},
+    options: Partial<Pick<DispatcherOptions, 'leaseMs' | 'budgets' | 'sweep' | 'bus'>> = {},
+  ): Promise<RunningService> {
     const service = await startDispatcher({
       settings: {
         DATABASE_URL: this.database.url,
@@ -77,20 +79,39 @@ export class DispatcherWorld {
     await service.stop();
   }
 
+  /** Makes this the client's signing secret; the one before signs along for an hour. */
+  async addSecret(secret: string, client = CLIENT): Promise<void> {
+    await this.pool.query(
+      `update subscription.webhook_secret set expires_at = now() + interval '1 hour' where client_id = $1 and expires_at is null`,
+      [client],
+    );
+    await this.pool.query('insert into subscription.webhook_secret (client_id, secret_sealed) values ($1, $2)', [
+      client,
+      createSealer(undefined).seal(secret),
+    ]);
+  }
+
   /** @param agentId null: every agent of the client */
-  async subscribe(agentId: number | null, url: string, eventType = 'agent-login', method = 'POST'): Promise<number> {
+  async subscribe(
+    agentId: number | null,
+    url: string,
+    eventType = 'agent-login',
+    method = 'POST',
+    client = CLIENT,
+  ): Promise<number> {
     const { rows } = await this.pool.query<{ id: string }>(
       `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
        values ($1, 1, $2, 'local', $3, $4, $5, $6) returning id`,
-      [CLIENT, agentId, url, method, eventType, agentId === null ? 0 : (this.sequences.get(agentId) ?? 0)],
+      [client, agentId, url, method, eventType, agentId === null ? 0 : (this.sequences.get(`${client}:${agentId}`) ?? 0)],
     );
     return Number(rows[0]!.id);
   }
 
   /** An agent's next change, in the log and not yet on the topic. Agents begin logged out. */
   async log(agentId: number, over: Partial<StatusChange> = {}): Promise<StatusChange> {
-    const sequence = (this.sequences.get(agentId) ?? 0) + 1;
-    this.sequences.set(agentId, sequence);
+    const key = `${over.clientId ?? CLIENT}:${agentId}`;
+    const sequence = (this.sequences.get(key) ?? 0) + 1;
+    this.sequences.set(key, sequence);
     const agentStatus: AgentStatus = sequence % 2 === 1 ? 'available' : 'logged_out';
     const now = new Date();
     const change: StatusChange = {
@@ -109,7 +130,7 @@ export class DispatcherWorld {
     await this.pool.query(
       `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
        values ($1, $2, $3, 'local', $4, $5, 'api', $6, $7, $8)`,
-      [change.id, CLIENT, agentId, change.name, change.agentStatus, sequence, change.occurredAt, change.changedAt],
+      [change.id, change.clientId, agentId, change.name, change.agentStatus, sequence, change.occurredAt, change.changedAt],
     );
     return change;
   }

@@ -4,28 +4,45 @@ import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { decode, encode, type Answer } from 'dns-packet';
 
-/** A name's addresses, anew for each question, so that a name can change between two of them. */
-export type Zone = (nth: number) => readonly string[];
+/** A name's addresses, anew for each question, so that a name can change between two of them; undefined: no answer at all. */
+export type Zone = (nth: number) => readonly string[] | undefined;
 
 /** A real name server on a UDP port of its own, which knows the names that a test gives it and no others. */
 export class DnsServer {
-  private readonly zones = new Map<string, Zone>();
+  private readonly zones = new Map<string, { readonly zone: Zone; readonly ttl: number }>();
   private readonly asked = new Map<string, number>();
+  private readonly silent = new Set<string>();
 
   private constructor(private readonly socket: Socket) {}
 
   static async start(): Promise<DnsServer> {
     const socket = createSocket('udp4');
     const server = new DnsServer(socket);
-    socket.on('message', (packet, { port, address }) => socket.send(server.answer(packet), port, address));
+    socket.on('message', (packet, { port, address }) => {
+      const answer = server.answer(packet);
+      if (answer) socket.send(answer, port, address);
+    });
     socket.bind(0, '127.0.0.1');
     await once(socket, 'listening');
     return server;
   }
 
-  /** @param zone counts from 1, questions for A and for AAAA each on its own */
-  set(name: string, zone: Zone): void {
-    this.zones.set(name, zone);
+  /** As name servers are written down: `address:port`. */
+  get address(): string {
+    return `127.0.0.1:${this.socket.address().port}`;
+  }
+
+  /**
+   * @param zone counts from 1, questions for A and for AAAA each on its own
+   * @param ttl of its answers, in seconds
+   */
+  set(name: string, zone: Zone, ttl = 0): void {
+    this.zones.set(name, { zone, ttl });
+  }
+
+  /** Never answers this question of a name. */
+  silence(name: string, type: 'A' | 'AAAA'): void {
+    this.silent.add(`${type} ${name}`);
   }
 
   /** How often the IPv4 addresses of a name were asked for. */
@@ -36,7 +53,7 @@ export class DnsServer {
   /** Looks names up at this server alone, as the operating system would: every address, of both families. */
   readonly lookup = (name: string, callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void): void => {
     const resolver = new Resolver({ timeout: 2000, tries: 1 });
-    resolver.setServers([`127.0.0.1:${this.socket.address().port}`]);
+    resolver.setServers([this.address]);
     resolver.resolve4(name, (error4, four) => {
       resolver.resolve6(name, (error6, six) => {
         const found = [...(error4 ? [] : four), ...(error6 ? [] : six)].map((address) => ({ address, family: isIP(address) }));
@@ -50,17 +67,19 @@ export class DnsServer {
     await once(this.socket, 'close');
   }
 
-  private answer(packet: Buffer): Buffer {
+  private answer(packet: Buffer): Buffer | undefined {
     const { id, questions } = decode(packet);
     const [question] = questions!;
     const { name, type } = question!;
     const key = `${type} ${name}`;
     const nth = (this.asked.get(key) ?? 0) + 1;
     this.asked.set(key, nth);
-    const zone = this.zones.get(name);
-    const answers = (zone?.(nth) ?? [])
-      .filter((address) => isIP(address) === (type === 'AAAA' ? 6 : 4))
-      .map((data): Answer => ({ type: type === 'AAAA' ? 'AAAA' : 'A', name, ttl: 0, data }));
+    const { zone, ttl } = this.zones.get(name) ?? {};
+    const found = this.silent.has(key) ? undefined : zone ? zone(nth) : [];
+    const answers = found
+      ?.filter((address) => isIP(address) === (type === 'AAAA' ? 6 : 4))
+      .map((data): Answer => ({ type: type === 'AAAA' ? 'AAAA' : 'A', name, ttl: ttl ?? 0, data }));
+    if (!answers) return undefined;
     return encode({ id: id!, type: 'response', flags: zone ? 0x8400 : 0x8403, questions: questions!, answers });
   }
 }

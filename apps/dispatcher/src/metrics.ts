@@ -14,9 +14,11 @@ export class DispatcherMetrics {
   readonly queued: Counter;
   readonly changes: Counter;
   readonly gaps: Counter;
+  readonly filled: Counter;
   readonly undecodable: Counter;
   readonly givenBack: Counter<'reason'>;
   readonly suspended: Counter<'reason'>;
+  readonly unstorable: Counter;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -44,7 +46,12 @@ export class DispatcherMetrics {
     this.changes = new Counter({ name: 'rollcall_fan_out_changes_total', help: 'Status changes fanned out.', registers });
     this.gaps = new Counter({
       name: 'rollcall_sequence_gaps_total',
-      help: 'Status changes that did not join on to the last one of their agent.',
+      help: 'Agents of which neither the topic nor the log had a change that was to be notified.',
+      registers,
+    });
+    this.filled = new Counter({
+      name: 'rollcall_fan_out_changes_from_log_total',
+      help: 'Status changes that the topic lacked, or brought late, and that were taken from the log.',
       registers,
     });
     this.undecodable = new Counter({
@@ -56,6 +63,11 @@ export class DispatcherMetrics {
       name: 'rollcall_deliveries_given_back_total',
       help: 'Leased deliveries that were put back without an attempt.',
       labelNames: ['reason'],
+      registers,
+    });
+    this.unstorable = new Counter({
+      name: 'rollcall_delivery_results_unstorable_total',
+      help: 'Deliveries that were ended since the database refused what became of them.',
       registers,
     });
     this.suspended = new Counter({

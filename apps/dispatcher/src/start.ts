@@ -15,18 +15,21 @@ import {
   type Undo,
 } from '#runtime';
 import { AddressGuard } from '#webhook';
-import { DEFAULT_BUDGETS, type Budgets } from './delivery/delivery.engine.js';
-import { Delivery } from './delivery/delivery.js';
+import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { DispatcherModule } from './dispatcher.module.js';
 import { FanOutService } from './fan-out/fan-out.service.js';
+import { LogSweep } from './fan-out/log-sweep.js';
 import { ConsumerReport } from './fan-out/status-change.consumer.js';
 import { DispatcherMetrics } from './metrics.js';
+import { Delivery } from './queue/delivery.js';
 import { maintainQueue } from './queue/queue-maintenance.repository.js';
 
 const MAX_BATCH_RECORDS = 1000;
 /** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
 const BUS_START_MS = 10_000;
 const MIN_LEASE_MS = 30_000;
+/** A change that the topic never brought is notified within a minute (contract §5): settled, found by the next sweep, fanned out. */
+const DEFAULT_SWEEP = { everyMs: 10_000, settleMs: 30_000 };
 
 export interface DispatcherOptions {
   readonly settings: Pick<
@@ -49,6 +52,8 @@ export interface DispatcherOptions {
   /** For tests that wait for a takeover, in milliseconds. */
   readonly leaseMs?: number;
   readonly budgets?: Partial<Budgets>;
+  /** For tests that wait for what the topic never brought, in milliseconds. */
+  readonly sweep?: { readonly everyMs: number; readonly settleMs: number };
 }
 
 /**
@@ -88,8 +93,19 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   const delivery = new Delivery({ pool, lease, guard, sealer, schedule, timeoutMs, budgets, metrics, logger });
   undo.push(() => delivery.stop());
   delivery.start();
-  const { engine } = delivery;
-  const fanOut = new FanOutService({ pool, lease, windowMs: settings.DELIVERY_WINDOW, engine, metrics, logger });
+  const fanOut = new FanOutService({
+    pool,
+    lease,
+    windowMs: settings.DELIVERY_WINDOW,
+    deliveries: delivery.deliveries,
+    metrics,
+    logger,
+  });
+  const { everyMs, settleMs } = options.sweep ?? DEFAULT_SWEEP;
+  const sweep = new LogSweep({ pool, fanOut, windowMs: settings.DELIVERY_WINDOW, settleMs, metrics, logger });
+  const sweeps = new PeriodicWork((error) => logger.warn({ err: error }, 'fan_out.sweep_failed'));
+  undo.push(() => sweeps.stop());
+  sweeps.every(everyMs, () => sweep.sweep());
 
   const readiness = new Readiness();
   let topicsMade = false;

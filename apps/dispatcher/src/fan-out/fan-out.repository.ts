@@ -10,10 +10,17 @@ export interface FanOutResult {
   readonly jobs: DeliveryJob[];
   /** Rows that were queued in all. */
   readonly queued: number;
-  /** Agents whose cursor somebody else moved meanwhile, as `client:agent`: fan their changes out again. */
+  /** Agents whose cursor somebody else moved meanwhile, as {@link agentKey}: fan their changes out again. */
   readonly contended: ReadonlySet<string>;
-  /** Agents whose changes do not join on to the last one that was fanned out. */
-  readonly gaps: number;
+  /** Agents whose changes do not join on to the last one that was fanned out: read the log, and fan them out again. */
+  readonly gapped: ReadonlySet<string>;
+  /** Agents of which changes were left out, since neither the batch nor the log has them. */
+  readonly missing: number;
+}
+
+/** Names an agent in {@link FanOutResult}. */
+export function agentKey({ clientId, agentId }: { readonly clientId: number; readonly agentId: number }): string {
+  return `${clientId}:${agentId}`;
 }
 
 /**
@@ -23,6 +30,9 @@ export interface FanOutResult {
  * else holds the cursor and compares with what is there then. An agent for which the two differ is left alone: the snapshot is
  * too old to say what stands in its lanes, and the caller repeats it with a new one. Otherwise nobody has queued for the agent
  * since the snapshot, and nobody does until this commits, so its lanes can only have become shorter.
+ *
+ * gapped: the topic may lack a change or bring it late, so an agent's changes are taken only where they join on to its cursor.
+ * Otherwise nothing is done for the agent, until the caller has read from the log what is missing.
  *
  * tails: the last row of a lane is the one that nobody follows, and locking it waits for a result that is about to delete
  * it. If it is still there then, `followed` is set under the lock and its finisher will promote what is inserted here; if it
@@ -42,17 +52,20 @@ const FAN_OUT = {
     with change as materialized (
       select * from dispatch.changes($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[])),
     prior as materialized (
-      select a.client_id, a.agent_id, a.newest, c.last_sequence, c.version
-      from (select client_id, agent_id, max(sequence) as newest from change group by client_id, agent_id) a
+      select a.client_id, a.agent_id, a.newest, c.last_sequence, c.version,
+             not $11 and a.newest > coalesce(c.last_sequence, 0)
+               and (a.oldest > coalesce(c.last_sequence, 0) + 1 or a.newest - a.oldest + 1 <> a.count) as gapped
+      from (select client_id, agent_id, min(sequence) as oldest, max(sequence) as newest, count(distinct sequence)
+            from change group by client_id, agent_id) a
       left join lateral (
         select c.last_sequence, c.version from dispatch.agent_cursor c
         where c.client_id = a.client_id and c.agent_id = a.agent_id limit 1) c on true),
     moved as materialized (
       select client_id, agent_id, last_sequence, dispatch.move_cursor(client_id, agent_id, last_sequence, version, newest) as done
-      from (select * from prior where last_sequence is not null order by client_id, agent_id) p),
+      from (select * from prior where last_sequence is not null and not gapped order by client_id, agent_id) p),
     added as (
       insert into dispatch.agent_cursor (client_id, agent_id, last_sequence)
-      select client_id, agent_id, newest from prior where last_sequence is null order by client_id, agent_id
+      select client_id, agent_id, newest from prior where last_sequence is null and not gapped order by client_id, agent_id
       on conflict do nothing
       returning client_id, agent_id),
     advanced as materialized (
@@ -115,24 +128,28 @@ const FAN_OUT = {
     select 'job' as kind, id as change_id, agent_event_id, lane::text, url, method, null::bigint as client_id, null::bigint as agent_id
     from placed where leased
     union all
-    select 'contended', null, null, null, null, null, client_id, agent_id
+    select case when gapped then 'gapped' else 'contended' end, null, null, null, null, null, client_id, agent_id
     from prior where (client_id, agent_id) not in (select client_id, agent_id from advanced)
     union all
     select 'queued', null, count(*), null, null, null, null, null from placed
     union all
-    select 'gaps', null, count(*), null, null, null, null, null
+    select 'now', null, (extract(epoch from now()) * 1000)::bigint, null, null, null, null, null
+    union all
+    select 'missing', null, count(*), null, null, null, null, null
     from (select min(sequence) - 1 > min(last_sequence) as gap from fresh group by client_id, agent_id) g where gap`,
 };
 
 type Row =
   | { kind: 'job'; change_id: string; agent_event_id: number; lane: string; url: string; method: NotificationMethod }
-  | { kind: 'contended'; client_id: number; agent_id: number }
-  | { kind: 'queued' | 'gaps'; agent_event_id: number };
+  | { kind: 'contended' | 'gapped'; client_id: number; agent_id: number }
+  | { kind: 'queued' | 'missing'; agent_event_id: number }
+  | { kind: 'now'; agent_event_id: number };
 
 /**
  * @param changes each at most once; those of one agent in sequence
  * @param windowMs of retries, from the change
  * @param room most rows to lease
+ * @param isFilled whether what the log has between the cursors and the changes is among them: what still lacks is left out
  */
 export async function fanOut(
   pool: Pool,
@@ -140,6 +157,7 @@ export async function fanOut(
   windowMs: number,
   lease: Lease,
   room: number,
+  isFilled = false,
 ): Promise<FanOutResult> {
   const readAt = performance.now();
   const { rows } = await pool.query<Row>({
@@ -155,39 +173,61 @@ export async function fanOut(
       lease.owner,
       lease.ms,
       room,
+      isFilled,
     ],
   });
-  const byId = new Map(changes.map((change) => [change.id, sharedOf(change, windowMs)]));
-  const result = { jobs: [] as DeliveryJob[], queued: 0, contended: new Set<string>(), gaps: 0 };
+  const now = rows.find((row) => row.kind === 'now')!.agent_event_id;
+  const byId = new Map(changes.map((change) => [change.id, sharedOf(change, readAt + windowMs - now)]));
+  const result = {
+    jobs: [] as DeliveryJob[],
+    queued: 0,
+    contended: new Set<string>(),
+    gapped: new Set<string>(),
+    missing: 0,
+    now,
+  };
   for (const row of rows) {
-    if (row.kind === 'contended') result.contended.add(`${row.client_id}:${row.agent_id}`);
-    else if (row.kind !== 'job') result[row.kind] = row.agent_event_id;
-    else {
-      result.jobs.push({
-        ...byId.get(row.change_id)!,
-        lane: row.lane,
-        agentEventId: row.agent_event_id,
-        endpoint: { url: row.url, method: row.method, suspended: false },
-        readAt,
-        attempts: 0,
-        attemptsBefore: 0,
-        leasedUntil: readAt + lease.ms,
-      });
+    switch (row.kind) {
+      case 'contended':
+      case 'gapped':
+        result[row.kind].add(agentKey({ clientId: row.client_id, agentId: row.agent_id }));
+        break;
+      case 'queued':
+      case 'missing':
+        result[row.kind] = row.agent_event_id;
+        break;
+      case 'now':
+        break;
+      case 'job':
+        result.jobs.push({
+          ...byId.get(row.change_id)!,
+          lane: row.lane,
+          agentEventId: row.agent_event_id,
+          endpoint: { url: row.url, method: row.method, suspended: false },
+          readAt,
+          attempts: 0,
+          attemptsBefore: 0,
+          leasedUntil: readAt + lease.ms,
+        });
     }
   }
   return result;
 }
 
-/** What all deliveries of a change have in common; made once, for there may be thousands of them. */
+/**
+ * What all deliveries of a change have in common; made once, for there may be thousands of them.
+ *
+ * @param windowEnd of a change of the epoch's first moment, in milliseconds of `performance.now()`
+ */
 function sharedOf(
   change: StatusChange,
-  windowMs: number,
+  windowEnd: number,
 ): Pick<DeliveryJob, 'changeId' | 'clientId' | 'sequence' | 'change' | 'expiresAt'> {
   return {
     changeId: change.id,
     clientId: change.clientId,
     sequence: change.sequence,
     change: { pairs: encodePairs(change), occurredAt: change.occurredAt },
-    expiresAt: change.changedAt.getTime() + windowMs,
+    expiresAt: change.changedAt.getTime() + windowEnd,
   };
 }

@@ -1,16 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { StatusChange } from '#contracts';
 import { waitBackoff, type Logger } from '#runtime';
-import type { DeliveryEngine } from '../delivery/delivery.engine.js';
 import type { DispatcherMetrics } from '../metrics.js';
+import type { QueuedDeliveries } from '../queue/queued-deliveries.js';
 import type { Lease, Pool } from '../queue/queue.repository.js';
-import { fanOut } from './fan-out.repository.js';
+import { readUnfanned } from './change-log.repository.js';
+import { agentKey, fanOut, type FanOutResult } from './fan-out.repository.js';
 
 export interface FanOutOptions {
   readonly pool: Pool;
   readonly lease: Lease;
   readonly windowMs: number;
-  readonly engine: Pick<DeliveryEngine, 'capacity' | 'room' | 'waiting' | 'accept'>;
+  readonly deliveries: Pick<QueuedDeliveries, 'capacity' | 'room' | 'waiting' | 'accept'>;
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
 }
@@ -78,30 +79,54 @@ export class FanOutService {
   }
 
   private async fanOutAll(changes: readonly StatusChange[]): Promise<void> {
-    const { pool, windowMs, lease, engine, metrics, logger } = this.options;
     let remaining = changes;
+    let isFilled = false;
     for (let attempt = 1; remaining.length > 0; attempt++) {
       await this.waitForRoom(remaining.length);
       try {
-        const { jobs, queued, contended, gaps } = await fanOut(pool, remaining, windowMs, lease, engine.room);
-        engine.accept(jobs);
-        metrics.queued.inc(queued);
-        metrics.gaps.inc(gaps);
-        metrics.changes.inc(remaining.length);
-        if (gaps > 0) logger.warn({ agents: gaps }, 'fan_out.sequence_gap');
-        logger.debug({ changes: remaining.length, queued, contended: contended.size }, 'fan_out.queued');
-        remaining = remaining.filter(({ clientId, agentId }) => contended.has(`${clientId}:${agentId}`));
+        const { contended, gapped } = await this.fanOutOnce(remaining, isFilled);
+        remaining = remaining.filter((change) => contended.has(agentKey(change)) || gapped.has(agentKey(change)));
+        isFilled ||= gapped.size > 0;
       } catch (error) {
         if (!tookTooLong(error) || remaining.length === 1) throw error;
         // Many subscriptions to each change: the statement is as long as what it inserts.
-        const half = remaining.length >> 1;
-        await this.fanOutAll(remaining.slice(0, half));
-        return this.fanOutAll(remaining.slice(half));
+        return this.fanOutInParts(remaining, remaining.length >> 1);
       }
       if (remaining.length === 0) return;
       if (attempt === MAX_CONTENTION) throw new Error(`${remaining.length} changes are contended by another instance`);
+      if (isFilled) remaining = await this.fill(remaining);
+      if (remaining.length > MAX_BATCH) return this.fanOutInParts(remaining, MAX_BATCH);
       await waitBackoff(attempt, CONTENTION);
     }
+  }
+
+  private async fanOutInParts(changes: readonly StatusChange[], size: number): Promise<void> {
+    for (let start = 0; start < changes.length; start += size) await this.fanOutAll(changes.slice(start, start + size));
+  }
+
+  private async fanOutOnce(
+    changes: readonly StatusChange[],
+    isFilled: boolean,
+  ): Promise<Pick<FanOutResult, 'contended' | 'gapped'>> {
+    const { pool, windowMs, lease, deliveries, metrics, logger } = this.options;
+    const { jobs, queued, contended, gapped, missing } = await fanOut(pool, changes, windowMs, lease, deliveries.room, isFilled);
+    deliveries.accept(jobs);
+    metrics.queued.inc(queued);
+    metrics.changes.inc(changes.length);
+    metrics.gaps.inc(missing);
+    if (missing > 0) logger.warn({ agents: missing }, 'fan_out.changes_missing');
+    logger.debug({ changes: changes.length, queued, contended: contended.size, gapped: gapped.size }, 'fan_out.queued');
+    return { contended, gapped };
+  }
+
+  /** Adds what the log has before these changes and was not fanned out: the topic lacked it, or brings it later. */
+  private async fill(changes: readonly StatusChange[]): Promise<StatusChange[]> {
+    const { pool, windowMs, metrics, logger } = this.options;
+    const logged = await readUnfanned(pool, changes, windowMs);
+    const all = new Map([...changes, ...logged].map((change) => [change.id, change]));
+    metrics.filled.inc(all.size - changes.length);
+    logger.info({ changes: all.size - changes.length }, 'fan_out.filled_from_log');
+    return [...all.values()].sort(byAgentAndSequence);
   }
 
   /**
@@ -110,13 +135,17 @@ export class FanOutService {
    * slow the consumer down; dead ones keep so little in memory that they do not.
    */
   private async waitForRoom(size: number): Promise<void> {
-    const { engine } = this.options;
+    const { deliveries } = this.options;
     const startedAt = performance.now();
     const waited = (): number => performance.now() - startedAt;
-    while (engine.waiting > READY && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
-    const enough = Math.min(size, engine.capacity / 2);
-    while (engine.room < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    while (deliveries.waiting > READY && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    const enough = Math.min(size, deliveries.capacity / 2);
+    while (deliveries.room < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
   }
+}
+
+function byAgentAndSequence(one: StatusChange, other: StatusChange): number {
+  return one.clientId - other.clientId || one.agentId - other.agentId || one.sequence - other.sequence;
 }
 
 function tookTooLong(error: unknown): boolean {

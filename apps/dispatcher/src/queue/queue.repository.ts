@@ -25,8 +25,10 @@ const jobsOf = (source: string): string => `
   left join subscription.agent_event e on e.id = q.agent_event_id
   left join dispatch.event_health h on h.agent_event_id = q.agent_event_id`;
 const ROW = 'lane, sequence, agent_event_id, change_id, client_id, agent_id, attempts, attempts_before, expires_at';
-const JOB =
-  'lane::text, sequence, agent_event_id, change_id, client_id, attempts, attempts_before, expires_at, url, method, suspended, strayed';
+/** Whether a window has ended is the database's to say: its clock alone decides, here and in the claim. */
+const JOB = `
+  lane::text, sequence, agent_event_id, change_id, client_id, attempts, attempts_before,
+  (extract(epoch from expires_at - now()) * 1000)::double precision as expires_in_ms, url, method, suspended, strayed`;
 
 interface JobRow {
   lane: string;
@@ -36,7 +38,7 @@ interface JobRow {
   client_id: number;
   attempts: number;
   attempts_before: number;
-  expires_at: Date;
+  expires_in_ms: number;
   url: string | null;
   method: NotificationMethod;
   suspended: boolean;
@@ -274,7 +276,7 @@ function toJob(row: JobRow, change: ChangeRow | undefined, readAt: number, lease
     },
     attempts: row.attempts,
     attemptsBefore: row.attempts_before,
-    expiresAt: row.expires_at.getTime(),
+    expiresAt: readAt + row.expires_in_ms,
     leasedUntil: readAt + lease.ms,
   };
 }

@@ -26,6 +26,9 @@ export interface Postponement extends AttemptRecord {
   readonly delayMs: number | undefined;
 }
 
+/** The column's type ends there. */
+const MAX_STORED_ATTEMPT = 32_767;
+
 /** In the order of the key, in which everybody locks rows. A subquery, so that the functions beside it see that order. */
 const RESULT = `
   (select * from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::uuid[], $5::smallint[], $6::timestamptz[], $7::integer[],
@@ -64,6 +67,31 @@ export async function finish(pool: Pool, results: readonly Finish[], owner: stri
   const values = [...columns(results), arrayOfPlain(results, ({ outcome }) => outcome), owner];
   const { rows } = await pool.query<{ lane: string }>({ ...FINISH, values });
   return rows.map(({ lane }) => lane);
+}
+
+/**
+ * Ends a delivery whose result the database refuses, with as little as can be written of it. It counts whoever holds the lease,
+ * for the attempt was made.
+ *
+ * @returns the lanes to promote
+ */
+export async function endUnstorable(
+  pool: Pool,
+  { lane, sequence, agentEventId, changeId, attempt }: AttemptRecord,
+): Promise<string[]> {
+  const { rows } = await pool.query<{ followed: boolean | null }>({
+    name: 'dispatch_end_unstorable',
+    text: `
+      with result as materialized (select dispatch.take_off($1, $2, $3, null) as followed),
+      logged as (
+        insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, error)
+        select $3, $4, least($5::integer, ${MAX_STORED_ATTEMPT}), clock_timestamp(), 0, 'failed', 'the result could not be stored'
+        from result where followed is not null
+        on conflict (agent_event_id, change_id, attempt) do update set outcome = excluded.outcome, error = excluded.error)
+      select followed from result`,
+    values: [lane, sequence, agentEventId, changeId, attempt],
+  });
+  return rows.some(({ followed }) => followed) ? [lane] : [];
 }
 
 /** Has failed deliveries wait for their next attempt, and logs this one. Rows that are not ours any more are left alone. */

@@ -13,7 +13,7 @@ function answer(status: number, retryAfter?: string): AttemptResult {
 
 function verdict(result: AttemptResult, over: { attempts?: number; left?: number; random?: number } = {}): Verdict {
   const { attempts = 1, left = WINDOW, random = 0.5 } = over;
-  return decide(SCHEDULE, { result, attempts, expiresAt: NOW + left, now: NOW, random });
+  return decide(SCHEDULE, { result, attempts, leftMs: left, now: NOW, random });
 }
 
 /** Plays a delivery that always fails, on a clock of its own; returns when each attempt was made, from the change. */
@@ -21,7 +21,7 @@ function play(schedule: readonly number[], windowMs: number, random: () => numbe
   const times: number[] = [];
   for (let now = 0; ;) {
     times.push(now);
-    const next = decide(schedule, { result: answer(500), attempts: times.length, expiresAt: windowMs, now, random: random() });
+    const next = decide(schedule, { result: answer(500), attempts: times.length, leftMs: windowMs - now, now, random: random() });
     if (next.kind !== 'retry') return times;
     now += next.delayMs;
   }

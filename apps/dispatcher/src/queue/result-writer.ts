@@ -1,10 +1,19 @@
 import type { Logger } from '#runtime';
-import { Batcher } from '../batcher.js';
+import { SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import type { QueueKey } from '../queue/job.js';
-import { promoteLanes, release, type Claimed, type Lease, type Pool } from '../queue/queue.repository.js';
-import { finish, markFailing, postpone, suspendGone, type Finish, type Postponement } from '../queue/results.repository.js';
-import { SUSPEND_AFTER_MS } from './retry-policy.js';
+import { Batcher } from './batcher.js';
+import type { QueueKey } from './job.js';
+import { promoteLanes, release, type Claimed, type Lease, type Pool } from './queue.repository.js';
+import {
+  endUnstorable,
+  finish,
+  markFailing,
+  postpone,
+  suspendGone,
+  type AttemptRecord,
+  type Finish,
+  type Postponement,
+} from './results.repository.js';
 
 export interface ResultWriterOptions {
   readonly pool: Pool;
@@ -33,12 +42,34 @@ export class ResultWriter {
 
   constructor(private readonly options: ResultWriterOptions) {
     const { logger } = options;
-    const make = <T>(name: string, lingerMs: number, concurrency: number, write: (items: readonly T[]) => Promise<void>) =>
-      new Batcher<T>({ name, write, maxSize: MAX_BATCH, concurrency, lingerMs, logger });
-    this.successes = make('successes', LINGER_MS, 2, (items) => this.writeFinished(items));
-    this.failures = make('failures', LINGER_MS, 1, (items) => this.writeFailures(items));
-    this.promotions = make('promotions', 0, 1, (lanes) => this.promote(lanes));
-    this.returns = make('returns', LINGER_MS, 1, (rows) => this.release(rows));
+    const shared = { maxSize: MAX_BATCH, lingerMs: LINGER_MS, concurrency: 1, logger };
+    const nothing = (): Promise<void> => Promise.resolve(); // keys that the database gave us: it refuses none of them
+    this.successes = new Batcher<Finish>({
+      ...shared,
+      name: 'successes',
+      concurrency: 2,
+      write: (items) => this.writeFinished(items),
+      onRefused: (item) => this.endUnstorable(item),
+    });
+    this.failures = new Batcher<Failure>({
+      ...shared,
+      name: 'failures',
+      write: (items) => this.writeFailures(items),
+      onRefused: (item) => this.endUnstorable('postpone' in item ? item.postpone : item.finish),
+    });
+    this.promotions = new Batcher<string>({
+      ...shared,
+      name: 'promotions',
+      lingerMs: 0,
+      write: (lanes) => this.promote(lanes),
+      onRefused: nothing,
+    });
+    this.returns = new Batcher<Return>({
+      ...shared,
+      name: 'returns',
+      write: (rows) => this.release(rows),
+      onRefused: nothing,
+    });
   }
 
   /** Results that are not written yet. */
@@ -73,6 +104,15 @@ export class ResultWriter {
   private async writeFinished(results: readonly Finish[]): Promise<void> {
     const { pool, lease } = this.options;
     for (const lane of await finish(pool, results, lease.owner)) this.promotions.add(lane);
+  }
+
+  /** A result that cannot be stored ends its delivery, visibly: otherwise it would be sent again for ever. */
+  private async endUnstorable(result: AttemptRecord): Promise<void> {
+    const { pool, metrics, logger } = this.options;
+    const { agentEventId: agent_event_id, changeId: change_id, attempt } = result;
+    for (const lane of await endUnstorable(pool, result)) this.promotions.add(lane);
+    metrics.unstorable.inc();
+    logger.error({ agent_event_id, change_id, attempt }, 'delivery.result_not_stored');
   }
 
   private async writeFailures(failures: readonly Failure[]): Promise<void> {

@@ -1,12 +1,13 @@
 import type { Sealer } from '#database';
 import type { Logger } from '#runtime';
 import { WebhookClient, type AddressGuard } from '#webhook';
-import { BatchedCache } from '../batched-cache.js';
+import { Attempts, VIEW_TTL_MS, type Budgets } from '../attempt/attempts.js';
+import { BatchedCache } from '../attempt/batched-cache.js';
+import { readEndpoints, readSigningKeys } from '../attempt/endpoint.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { ClaimLoop } from '../queue/claim-loop.js';
-import { releaseAll, type Claimed, type Lease, type Pool } from '../queue/queue.repository.js';
-import { DeliveryEngine, ENDPOINT_TTL_MS, type Budgets } from './delivery.engine.js';
-import { readEndpoints, readSigningKeys } from './endpoint.repository.js';
+import { ClaimLoop } from './claim-loop.js';
+import { releaseAll, type Claimed, type Lease, type Pool } from './queue.repository.js';
+import { QueuedDeliveries } from './queued-deliveries.js';
 import { ResultWriter } from './result-writer.js';
 
 export interface DeliveryOptions {
@@ -21,14 +22,12 @@ export interface DeliveryOptions {
   readonly logger: Logger;
 }
 
-/** A rotated secret signs from this long after at the latest, in milliseconds. */
-const KEYS_TTL_MS = 3000;
 /** Longest that a stop waits for results to be written, in milliseconds. */
 const DRAIN_MS = 5000;
 
 /** All that takes a delivery from the queue to the third party and back, put together. */
 export class Delivery {
-  readonly engine: DeliveryEngine;
+  readonly deliveries: QueuedDeliveries;
   private readonly client: WebhookClient;
   private readonly results: ResultWriter;
   private readonly claims: ClaimLoop;
@@ -46,19 +45,19 @@ export class Delivery {
       onPromoted: (claimed) => this.take(claimed),
       onDue: (delayMs) => this.claims.wakeIn(delayMs),
     });
-    this.engine = new DeliveryEngine({
+    const attempts = new Attempts({
       ...options,
       client: this.client,
-      results: this.results,
-      endpoints: new BatchedCache((ids) => readEndpoints(pool, ids), undefined, ENDPOINT_TTL_MS),
-      keys: new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], KEYS_TTL_MS),
+      endpoints: new BatchedCache((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS),
+      keys: new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS),
     });
+    this.deliveries = new QueuedDeliveries({ ...options, attempts, results: this.results });
     this.claims = new ClaimLoop({
       pool,
       lease,
       logger,
-      room: () => this.engine.room,
-      onClaimed: ({ jobs }) => this.engine.accept(jobs),
+      room: () => this.deliveries.room,
+      onClaimed: ({ jobs }) => this.deliveries.accept(jobs),
       onOrphans: (lanes) => this.results.addLanes(lanes),
     });
   }
@@ -71,7 +70,7 @@ export class Delivery {
   async stop(): Promise<void> {
     const { pool, lease, logger } = this.options;
     await this.claims.stop();
-    await this.engine.stop();
+    await this.deliveries.stop();
     await this.results.drain(DRAIN_MS);
     await this.client.close();
     try {
@@ -82,7 +81,7 @@ export class Delivery {
   }
 
   private take(claimed: Claimed): void {
-    this.engine.accept(claimed.jobs);
+    this.deliveries.accept(claimed.jobs);
     if (claimed.strayed.length === 0) return;
     this.claims.moveStrayed(claimed).catch((error: unknown) => {
       this.options.logger.warn({ err: error }, 'queue.move_failed'); // their leases end, and the claim finds them

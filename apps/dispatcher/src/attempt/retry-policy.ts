@@ -21,9 +21,9 @@ export interface Situation {
   readonly result: AttemptResult;
   /** Attempts made in this run of the schedule, this one included. */
   readonly attempts: number;
-  /** End of the window, milliseconds since the epoch. */
-  readonly expiresAt: number;
-  /** Milliseconds since the epoch. */
+  /** Until the window ends, in milliseconds; negative when it has ended. */
+  readonly leftMs: number;
+  /** Milliseconds since the epoch, for a `Retry-After` that is a date. */
   readonly now: number;
   /** From 0 to 1. */
   readonly random: number;
@@ -34,18 +34,17 @@ export interface Situation {
  *
  * @param schedule delays after the first, second, … failed attempt, in milliseconds; when it is used up the delivery failed
  */
-export function decide(schedule: readonly number[], { result, attempts, expiresAt, now, random }: Situation): Verdict {
+export function decide(schedule: readonly number[], { result, attempts, leftMs, now, random }: Situation): Verdict {
   const status = 'status' in result ? result.status : undefined;
   if (status !== undefined && status >= 200 && status < 300) return { kind: 'delivered' };
-  if (now >= expiresAt) return { kind: 'failed' };
+  if (leftMs <= 0) return { kind: 'failed' };
   if (status === 410) return { kind: 'gone' };
   const step = schedule[attempts - 1];
   if (step === undefined) return { kind: 'failed' };
   const asked = 'retryAfter' in result && result.retryAfter !== undefined ? parseRetryAfter(result.retryAfter, now) : undefined;
   const delayMs = Math.max(Math.round(step * (1 - JITTER + 2 * JITTER * random)), Math.min(asked ?? 0, MAX_RETRY_AFTER_MS));
-  if (now + delayMs <= expiresAt) return { kind: 'retry', delayMs };
-  const lastAt = expiresAt - LAST_CHANCE_MS;
-  return lastAt > now ? { kind: 'retry', delayMs: lastAt - now } : { kind: 'failed' };
+  if (delayMs <= leftMs) return { kind: 'retry', delayMs };
+  return leftMs > LAST_CHANCE_MS ? { kind: 'retry', delayMs: leftMs - LAST_CHANCE_MS } : { kind: 'failed' };
 }
 
 /** Between two values, not within a date: `Sun, 22 Nov 2026 10:00:00 GMT`. */

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { NotificationMethod } from '#contracts';
 import type { Sealer } from '#database';
 import { signingKey, type SigningKey } from '#webhook';
-import type { Endpoint } from '../queue/job.js';
+import type { Endpoint } from './delivery.js';
 
 /** What the agent events say now: a change of url or method, a deletion or a suspension holds for every attempt from then on. */
 export async function readEndpoints(pool: Pool, agentEventIds: readonly number[]): Promise<Map<number, Endpoint>> {

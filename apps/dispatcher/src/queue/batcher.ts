@@ -7,6 +7,8 @@ export interface BatcherOptions<T> {
   readonly name: string;
   /** Must be safe to repeat: an error may come after the work was done. */
   readonly write: (items: readonly T[]) => Promise<void>;
+  /** Ends an item that the database refuses for what it is; writing it again cannot help. */
+  readonly onRefused: (item: T) => Promise<void>;
   readonly maxSize: number;
   /** Batches at the same time. */
   readonly concurrency: number;
@@ -17,7 +19,7 @@ export interface BatcherOptions<T> {
 
 /**
  * Writes items in batches until they are written: a database that is away is waited for, and an item that the database
- * refuses is told apart from the others of its batch, logged and left.
+ * refuses is told apart from the others of its batch, logged and ended.
  */
 export class Batcher<T> {
   private waiting: T[] = [];
@@ -68,18 +70,30 @@ export class Batcher<T> {
   }
 
   private async writeAll(items: readonly T[]): Promise<void> {
-    const { name, write, logger } = this.options;
+    const { write, onRefused } = this.options;
+    if (!(await this.isRefused(items, write))) return;
+    if (items.length === 1) return void (await this.isRefused(items, ([item]) => onRefused(item!)));
+    const half = items.length >> 1;
+    await this.writeAll(items.slice(0, half));
+    await this.writeAll(items.slice(half));
+  }
+
+  /** Writes until that is done, or until it is given up. @returns whether the database refused what was written */
+  private async isRefused(items: readonly T[], write: (items: readonly T[]) => Promise<void>): Promise<boolean> {
+    const { name, logger } = this.options;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await write(items);
+        await write(items);
+        return false;
       } catch (error) {
         if (isRefusal(error)) {
-          if (items.length === 1) return logger.error({ err: error, batch: name }, 'batch.item_refused');
-          const half = items.length >> 1;
-          await this.writeAll(items.slice(0, half));
-          return this.writeAll(items.slice(half));
+          if (items.length === 1) logger.error({ err: error, batch: name }, 'batch.item_refused');
+          return true;
         }
-        if (this.aborter.signal.aborted) return logger.warn({ err: error, batch: name, items: items.length }, 'batch.given_up');
+        if (this.aborter.signal.aborted) {
+          logger.warn({ err: error, batch: name, items: items.length }, 'batch.given_up');
+          return false;
+        }
         logger.warn({ err: error, batch: name, attempt }, 'batch.retried');
         await waitBackoff(attempt, BACKOFF, this.aborter.signal);
       }

@@ -1,0 +1,289 @@
+import type { Logger } from '#runtime';
+import { buildRequest, deliveryId, targetOf, type SigningKey, type WebhookClient } from '#webhook';
+import type { DispatcherMetrics } from '../metrics.js';
+import type { BatchedCache } from './batched-cache.js';
+import type { Delivery, Endpoint, Outcome, UnsentReason } from './delivery.js';
+import { isAlive } from './origin-health.js';
+import { ClientLoad, Origin, OriginShare, Turn, type Waiting } from './origin.js';
+
+/** How much may be under way at once. */
+export interface Budgets {
+  /** Deliveries in memory: waiting for a slot, in flight or for their result to be written. */
+  readonly held: number;
+  /** First attempts in flight. */
+  readonly firsts: number;
+  /** Retries in flight: a budget of their own, so that a wall of dead endpoints never holds up a first attempt. */
+  readonly retries: number;
+  /** Requests in flight to one origin. */
+  readonly perOrigin: number;
+  /** Those of one client: the rest is left to the others. */
+  readonly perClientAtOrigin: number;
+}
+
+/** Held is enough for a change with ten thousand agent events: what finds no room has to be claimed, which costs as much again. */
+export const DEFAULT_BUDGETS: Budgets = { held: 12_000, firsts: 1536, retries: 512, perOrigin: 192, perClientAtOrigin: 128 };
+
+export interface AttemptsOptions {
+  readonly client: WebhookClient;
+  readonly endpoints: BatchedCache<Endpoint | undefined>;
+  readonly keys: BatchedCache<readonly SigningKey[]>;
+  readonly budgets: Budgets;
+  readonly metrics: DispatcherMetrics;
+  readonly logger: Logger;
+}
+
+/**
+ * How old what was read of an agent event, or of a client's signing keys, may be when an attempt begins, in milliseconds: contract
+ * §3 says that a PUT, a DELETE and a rotation hold from 500 ms after the answer.
+ */
+export const VIEW_TTL_MS = 400;
+
+const TICK_MS = 250;
+/** A delivery waits this long for a slot at an origin that answers nobody; then others may have its place, in milliseconds. */
+const MAX_WAIT_MS = 2000;
+/** An origin that has answered this lately is working off what waits for it, in milliseconds. */
+const ANSWERED_LATELY_MS = 1000;
+/** A share of an origin that nothing was sent to for this long, and that is not paused, is forgotten, in milliseconds. */
+const IDLE_SHARE_MS = 60_000;
+const SWEEP_MS = 10_000;
+/** What one client may have of a budget, and of the deliveries in memory: one in so many. */
+const CLIENT_PART = 4;
+
+/**
+ * Attempts deliveries: contract §6 and §7.5. Whoever calls is told the outcome and does the rest. What waits is held in memory by
+ * origin and client, within budgets; what finds no slot soon comes back unsent, so that an origin that is slow or dead holds
+ * neither memory nor slots for long. No client can take more than its part of a budget, whatever its endpoints do.
+ */
+export class Attempts {
+  private readonly origins = new Map<string, Origin>();
+  private readonly clients = new Map<number, ClientLoad>();
+  /** Shares with something waiting or in flight. */
+  private readonly active = new Set<OriginShare>();
+  /** Clients with something to send that a budget of all keeps from it. */
+  private readonly starved = new Turn<ClientLoad>();
+  private firsts = 0;
+  private retries = 0;
+  private waitingForSlots = 0;
+  private stopping = false;
+  private sweptAt = 0;
+  private readonly timer: NodeJS.Timeout;
+  private whenIdle: (() => void) | undefined;
+
+  constructor(private readonly options: AttemptsOptions) {
+    this.timer = setInterval(() => this.tick(), TICK_MS);
+  }
+
+  /** Deliveries that wait for a slot. */
+  get waiting(): number {
+    return this.waitingForSlots;
+  }
+
+  get inFlight(): number {
+    return this.firsts + this.retries;
+  }
+
+  /** Makes one attempt as soon as there is room for it. Never rejects: what goes wrong is an outcome. */
+  attempt(delivery: Delivery): Promise<Outcome> {
+    if (this.stopping) return Promise.resolve(unsent('stopping'));
+    const target = targetOf(delivery.endpoint.endpoint.url);
+    const share = this.shareOf(target.origin, delivery.clientId);
+    const now = performance.now();
+    share.usedAt = now;
+    const refusal = this.refusalBy(share, now);
+    if (refusal) return Promise.resolve(refusal);
+    return new Promise((settle) => {
+      share.push({ delivery, target, since: now, settle });
+      share.client.waiting += 1;
+      this.waitingForSlots += 1;
+      this.active.add(share);
+      this.pump(share);
+    });
+  }
+
+  /** Starts nothing more, and waits for what is in flight; what waits comes back unsent. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    clearInterval(this.timer);
+    for (const share of this.active) this.evict(share, 'stopping', Infinity, 0);
+    if (this.inFlight > 0) await new Promise<void>((resolve) => (this.whenIdle = resolve));
+  }
+
+  private shareOf(originName: string, clientId: number): OriginShare {
+    let origin = this.origins.get(originName);
+    if (!origin) this.origins.set(originName, (origin = new Origin(originName)));
+    let share = origin.shares.get(clientId);
+    if (!share) {
+      let client = this.clients.get(clientId);
+      if (!client) this.clients.set(clientId, (client = new ClientLoad()));
+      const { perOrigin, perClientAtOrigin } = this.options.budgets;
+      share = new OriginShare(origin, client, Math.min(perOrigin, perClientAtOrigin));
+      origin.shares.set(clientId, share);
+      client.shares += 1;
+    }
+    return share;
+  }
+
+  private refusalBy({ health, waiting, client }: OriginShare, now: number): Outcome | undefined {
+    if (health.isOpen && (!health.admits(0, now) || waiting > 0)) {
+      return unsent('breaker', Math.max(health.pauseMs(now), 200) + Math.random() * 1000);
+    }
+    const full = waiting >= health.backlogLimit || client.waiting >= this.options.budgets.held / CLIENT_PART;
+    return full ? unsent('full', 200 + Math.random() * 1000) : undefined;
+  }
+
+  /** Sends as much as the origin admits and the budgets allow. */
+  private pump(share: OriginShare): void {
+    const { budgets } = this.options;
+    const { origin, client, health } = share;
+    while (!this.stopping && share.waiting > 0 && health.admits(share.inFlight.size, performance.now())) {
+      if (origin.inFlight >= budgets.perOrigin) return origin.starved.add(share);
+      const next = share.take(
+        hasRoom(budgets.firsts, this.firsts, client.firsts),
+        hasRoom(budgets.retries, this.retries, client.retries),
+      );
+      if (!next) {
+        client.starved.add(share);
+        return this.starved.add(client);
+      }
+      this.noLongerWaiting(share, 1);
+      void this.run(share, next);
+    }
+  }
+
+  private async run(share: OriginShare, waiting: Waiting): Promise<void> {
+    const { isRetry } = waiting.delivery;
+    const slot = { startedAt: performance.now() };
+    this.count(share, isRetry, 1);
+    share.inFlight.add(slot);
+    share.health.started();
+    const outcome = await this.send(waiting);
+    if (outcome.kind === 'unsent') share.health.cancelled();
+    else {
+      const now = performance.now();
+      if (isAlive(outcome.result)) share.answeredAt = now;
+      share.health.ended(isAlive(outcome.result), outcome.result.latencyMs, now);
+    }
+    this.count(share, isRetry, -1);
+    share.inFlight.delete(slot);
+    waiting.settle(outcome);
+    this.refill(share);
+  }
+
+  private count({ origin, client }: OriginShare, isRetry: boolean, by: 1 | -1): void {
+    origin.inFlight += by;
+    if (isRetry) {
+      this.retries += by;
+      client.retries += by;
+    } else {
+      this.firsts += by;
+      client.firsts += by;
+    }
+  }
+
+  /** A slot is free: for the same share, and for whoever waits in turn at its origin, of its client, of all clients. */
+  private refill(share: OriginShare): void {
+    if (this.stopping) {
+      if (this.inFlight === 0) this.whenIdle?.();
+      return;
+    }
+    const { origin, client } = share;
+    const byOrigin = origin.starved.next();
+    if (byOrigin) this.pump(byOrigin);
+    const ofAll = this.starved.next();
+    if (ofAll) this.pumpClient(ofAll);
+    this.pumpClient(client);
+    if (share.health.isOpen) this.evict(share, 'breaker', performance.now(), 0);
+    else this.pump(share);
+  }
+
+  private pumpClient(client: ClientLoad): void {
+    const share = client.starved.next();
+    if (!share) return;
+    if (client.starved.size > 0) this.starved.add(client);
+    this.pump(share);
+  }
+
+  /** Sends what may still be sent when its turn has come. */
+  private async send({ delivery, target }: Waiting): Promise<Outcome> {
+    const { client, keys, logger } = this.options;
+    const { agentEventId, clientId, changeId, sequence, change } = delivery;
+    try {
+      const endpoint = await this.freshEndpoint(delivery);
+      const signingKeys = (keys.peek(clientId) ?? { value: await keys.get(clientId) }).value;
+      if (!endpoint) return unsent('deleted');
+      if (endpoint.suspended) return unsent('suspended');
+      const { url, method } = endpoint;
+      if (url !== delivery.endpoint.endpoint.url) return unsent('moved');
+      if (signingKeys.length === 0) throw new Error(`client ${clientId} has no signing secret that can be read`);
+      if (performance.now() >= delivery.startBy) return unsent('too_late');
+      const at = Date.now();
+      const attempt = delivery.attemptsBefore + 1;
+      const id = deliveryId(changeId, agentEventId);
+      const { pairs, occurredAt } = change;
+      const request = buildRequest({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: signingKeys }, target);
+      const result = await client.send(request);
+      return { kind: 'attempted', attempt, attemptedAt: new Date(at), result };
+    } catch (error) {
+      logger.warn({ err: error, agent_event_id: agentEventId }, 'delivery.not_prepared');
+      return unsent('not_prepared', 500 + Math.random() * 1000);
+    }
+  }
+
+  private async freshEndpoint({ endpoint, agentEventId }: Delivery): Promise<Endpoint | undefined> {
+    if (performance.now() - endpoint.readAt < VIEW_TTL_MS) return endpoint.endpoint;
+    const { endpoints } = this.options;
+    return (endpoints.peek(agentEventId) ?? { value: await endpoints.get(agentEventId) }).value;
+  }
+
+  private evict(share: OriginShare, reason: UnsentReason, before: number, limit: number): void {
+    const stale = share.takeStale(before, limit);
+    this.noLongerWaiting(share, stale.length);
+    const pause = share.health.pauseMs(performance.now());
+    for (const { settle } of stale) settle(unsent(reason, pause + 200 + Math.random() * 1000));
+  }
+
+  private noLongerWaiting({ client }: OriginShare, count: number): void {
+    client.waiting -= count;
+    this.waitingForSlots -= count;
+  }
+
+  private tick(): void {
+    const now = performance.now();
+    for (const share of this.active) {
+      const [oldest] = share.inFlight;
+      if (oldest) share.health.stillWaiting(now - oldest.startedAt);
+      const stuck = now - share.answeredAt > ANSWERED_LATELY_MS;
+      if (share.waiting > 0) this.evict(share, 'slow', stuck ? now - MAX_WAIT_MS : 0, share.health.backlogLimit);
+      this.pump(share);
+      if (share.isIdle) this.active.delete(share);
+    }
+    this.options.metrics.inFlight.set(this.inFlight);
+    if (now - this.sweptAt > SWEEP_MS) this.sweep(now);
+  }
+
+  /** Forgets who has not been sent to for a while, and tells how many are paused. */
+  private sweep(now: number): void {
+    this.sweptAt = now;
+    let open = 0;
+    for (const origin of this.origins.values()) {
+      for (const [clientId, share] of origin.shares) {
+        if (share.health.isOpen) open += 1;
+        if (!share.isIdle || now - share.usedAt - share.health.pauseMs(now) < IDLE_SHARE_MS) continue;
+        origin.shares.delete(clientId);
+        share.client.shares -= 1;
+        if (share.client.shares === 0) this.clients.delete(clientId);
+      }
+      if (origin.shares.size === 0) this.origins.delete(origin.name);
+    }
+    this.options.metrics.openBreakers.set(open);
+  }
+}
+
+/** Whether one more may start: within the budget of all, of which one client may have its part. */
+function hasRoom(budget: number, ofAll: number, ofClient: number): boolean {
+  return ofAll < budget && ofClient < Math.ceil(budget / CLIENT_PART);
+}
+
+function unsent(reason: UnsentReason, delayMs = 0): Outcome {
+  return { kind: 'unsent', reason, delayMs };
+}

@@ -1,0 +1,67 @@
+import type { NotificationMethod } from '#contracts';
+import type { AttemptResult } from '#webhook';
+
+/** What an agent event says of its notifications; it may change from one attempt to the next. */
+export interface Endpoint {
+  readonly url: string;
+  readonly method: NotificationMethod;
+  readonly suspended: boolean;
+}
+
+/** An {@link Endpoint} with the moment at which it was read, in milliseconds of `performance.now()`. */
+export interface EndpointRead {
+  readonly endpoint: Endpoint;
+  readonly readAt: number;
+}
+
+/** One notification that may be attempted now. */
+export interface Delivery {
+  readonly changeId: string;
+  readonly clientId: number;
+  readonly agentEventId: number;
+  /** The agent's. */
+  readonly sequence: number;
+  /** What is told: the encoded pairs, and when it happened. */
+  readonly change: { readonly pairs: string; readonly occurredAt: Date };
+  /** Attempts made before, in earlier runs of the schedule too. */
+  readonly attemptsBefore: number;
+  /** Whether this is a later attempt of the same run; it then takes its place from the budget of retries. */
+  readonly isRetry: boolean;
+  readonly endpoint: EndpointRead;
+  /** Moment after which it must not be started any more, in milliseconds of `performance.now()`. */
+  readonly startBy: number;
+}
+
+/** Why nothing was sent. */
+export type UnsentReason =
+  /** Its client has too many failures at this origin just now: no attempt is made for a while. */
+  | 'breaker'
+  /** As many as the origin, or the client, is trusted with wait already. */
+  | 'full'
+  /** It has waited for too long behind others of an origin that is slow. */
+  | 'slow'
+  /** Its agent event was deleted, moved to another url, or suspended meanwhile. */
+  | 'deleted'
+  | 'moved'
+  | 'suspended'
+  /** The moment at which it had to be started at the latest has passed. */
+  | 'too_late'
+  /** It could not be prepared, such as without a signing key; told in the log. */
+  | 'not_prepared'
+  | 'stopping';
+
+/** What became of an attempt. */
+export type Outcome =
+  | {
+      readonly kind: 'attempted';
+      /** From 1, over every run of the schedule. */
+      readonly attempt: number;
+      readonly attemptedAt: Date;
+      readonly result: AttemptResult;
+    }
+  | {
+      readonly kind: 'unsent';
+      readonly reason: UnsentReason;
+      /** How long it had better stay away, in milliseconds. */
+      readonly delayMs: number;
+    };

@@ -1,0 +1,140 @@
+import type { Target } from '#webhook';
+import type { Delivery, Outcome } from './delivery.js';
+import { OriginHealth } from './origin-health.js';
+
+/** A delivery that waits for a slot, and who is told what became of it. */
+export interface Waiting {
+  readonly delivery: Delivery;
+  readonly target: Target;
+  /** Milliseconds of `performance.now()`. */
+  readonly since: number;
+  readonly settle: (outcome: Outcome) => void;
+}
+
+/** First in, first out, without moving what remains. */
+class Fifo<T> {
+  private items: T[] = [];
+  private head = 0;
+
+  get length(): number {
+    return this.items.length - this.head;
+  }
+
+  get first(): T | undefined {
+    return this.items[this.head];
+  }
+
+  push(item: T): void {
+    this.items.push(item);
+  }
+
+  shift(): T | undefined {
+    const item = this.items[this.head];
+    if (item === undefined) return undefined;
+    this.head += 1;
+    if (this.head > 1000 && this.head * 2 > this.items.length) {
+      this.items = this.items.slice(this.head);
+      this.head = 0;
+    }
+    return item;
+  }
+}
+
+/** Members in turn: whoever is taken goes to the end. */
+export class Turn<T> {
+  private readonly members = new Set<T>();
+
+  get size(): number {
+    return this.members.size;
+  }
+
+  add(member: T): void {
+    this.members.add(member);
+  }
+
+  /** Takes out the one that has waited longest. */
+  next(): T | undefined {
+    const [member] = this.members;
+    if (member !== undefined) this.members.delete(member);
+    return member;
+  }
+}
+
+/** Scheme, host and port that notifications go to, whoever's they are. */
+export class Origin {
+  /** Of all clients. */
+  inFlight = 0;
+  readonly shares = new Map<number, OriginShare>();
+  /** Shares with something to send that only the origin's own cap keeps from it. */
+  readonly starved = new Turn<OriginShare>();
+
+  constructor(readonly name: string) {}
+}
+
+/** What one client has under way, at all origins together. */
+export class ClientLoad {
+  firsts = 0;
+  retries = 0;
+  waiting = 0;
+  /** Origins that it has a share of. */
+  shares = 0;
+  /** Shares with something to send that only a budget keeps from it. */
+  readonly starved = new Turn<OriginShare>();
+}
+
+/**
+ * One client's deliveries to one origin, first attempts and retries apart, and how the origin is doing for this client: another
+ * client's path there may be well when this one's is not (contract §7.5).
+ */
+export class OriginShare {
+  readonly health: OriginHealth;
+  /** When each request in flight began, the oldest first. */
+  readonly inFlight = new Set<{ readonly startedAt: number }>();
+  private readonly firsts = new Fifo<Waiting>();
+  private readonly retries = new Fifo<Waiting>();
+  private retryNext = false;
+  /** Milliseconds of `performance.now()`. */
+  usedAt = 0;
+  /** When the last request ended with an answer, in milliseconds of `performance.now()`. */
+  answeredAt = 0;
+
+  /** @param maxLimit most requests at once */
+  constructor(
+    readonly origin: Origin,
+    readonly client: ClientLoad,
+    maxLimit: number,
+  ) {
+    this.health = new OriginHealth(maxLimit);
+  }
+
+  get waiting(): number {
+    return this.firsts.length + this.retries.length;
+  }
+
+  get isIdle(): boolean {
+    return this.waiting === 0 && this.inFlight.size === 0;
+  }
+
+  push(waiting: Waiting): void {
+    (waiting.delivery.isRetry ? this.retries : this.firsts).push(waiting);
+  }
+
+  /** Takes the next one of a kind that there is room for; the kinds take turns. */
+  take(firstsAllowed: boolean, retriesAllowed: boolean): Waiting | undefined {
+    const canFirst = firstsAllowed && this.firsts.length > 0;
+    const canRetry = retriesAllowed && this.retries.length > 0;
+    if (!canFirst && !canRetry) return undefined;
+    const retry = canRetry && (this.retryNext || !canFirst);
+    this.retryNext = !retry;
+    return (retry ? this.retries : this.firsts).shift();
+  }
+
+  /** Takes out what has waited since before a moment, and what is more than a limit. */
+  takeStale(before: number, limit: number): Waiting[] {
+    const stale: Waiting[] = [];
+    for (const fifo of [this.retries, this.firsts]) {
+      while (fifo.first && (fifo.first.since < before || this.waiting > limit)) stale.push(fifo.shift()!);
+    }
+    return stale;
+  }
+}

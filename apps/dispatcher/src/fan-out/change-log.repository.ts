@@ -1,0 +1,103 @@
+import type { Pool } from 'pg';
+import type { StatusChange } from '#contracts';
+import { arrayOfPlain } from '#database';
+
+interface ChangeRow {
+  readonly id: string;
+  readonly client_id: number;
+  readonly agent_id: number;
+  readonly agent_type: StatusChange['agentType'];
+  readonly name: string;
+  readonly agent_status: StatusChange['agentStatus'];
+  readonly event_source: StatusChange['eventSource'];
+  readonly sequence: number;
+  readonly occurred_at: Date;
+  readonly changed_at: Date;
+}
+
+const COLUMNS = `s.id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence, s.occurred_at, s.changed_at`;
+
+/** Of what the log has, what is beyond an agent's cursor and young enough to be notified; the ids leave out older partitions. */
+const UNFANNED = `
+  s.sequence > coalesce(c.last_sequence, 0) and s.changed_at > now() - window_ms * interval '1 ms'
+  and s.id >= presence.uuid_v7_floor(now() - window_ms * interval '1 ms' - interval '1 hour')`;
+
+/** Reads from the log what was not fanned out of the changes' agents, up to the newest of these changes. */
+export async function readUnfanned(pool: Pool, changes: readonly StatusChange[], windowMs: number): Promise<StatusChange[]> {
+  const { rows } = await pool.query<ChangeRow>({
+    name: 'dispatch_read_unfanned',
+    text: `
+      select ${COLUMNS}
+      from (select client_id, agent_id, max(sequence) as newest, $4::double precision as window_ms
+            from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as a (client_id, agent_id, sequence)
+            group by client_id, agent_id) a
+      left join lateral (
+        select c.last_sequence from dispatch.agent_cursor c
+        where c.client_id = a.client_id and c.agent_id = a.agent_id limit 1) c on true
+      cross join lateral (
+        select ${COLUMNS} from presence.status_change s
+        where s.client_id = a.client_id and s.agent_id = a.agent_id and s.sequence <= a.newest and ${UNFANNED}
+        offset 0) s`,
+    values: [
+      arrayOfPlain(changes, ({ clientId }) => clientId),
+      arrayOfPlain(changes, ({ agentId }) => agentId),
+      arrayOfPlain(changes, ({ sequence }) => sequence),
+      windowMs,
+    ],
+  });
+  return rows.map(toChange);
+}
+
+/** Reads what was not fanned out of a part of the log, positions above `after` up to `upTo`. */
+export async function readUnfannedBetween(pool: Pool, after: number, upTo: number, windowMs: number): Promise<StatusChange[]> {
+  const { rows } = await pool.query<ChangeRow>({
+    name: 'dispatch_read_unfanned_between',
+    text: `
+      select ${COLUMNS}
+      from (select $3::double precision as window_ms) w
+      cross join presence.status_change s
+      left join lateral (
+        select c.last_sequence from dispatch.agent_cursor c
+        where c.client_id = s.client_id and c.agent_id = s.agent_id limit 1) c on true
+      where s.position > $1 and s.position <= $2 and ${UNFANNED}
+      order by s.client_id, s.agent_id, s.sequence`,
+    values: [after, upTo, windowMs],
+  });
+  return rows.map(toChange);
+}
+
+/** The newest position of the log that can be seen, of the `limit` positions above `after`; undefined when there is none. */
+export async function newestPosition(pool: Pool, after: number, limit: number): Promise<number | undefined> {
+  const { rows } = await pool.query<{ position: number | null }>({
+    name: 'dispatch_newest_position',
+    text: 'select max(position) as position from presence.status_change where position > $1 and position <= $2',
+    values: [after, after + limit],
+  });
+  return rows[0]?.position ?? undefined;
+}
+
+/** The position up to which the log has been compared with the cursors. */
+export async function sweptPosition(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ position: number }>('select position from dispatch.log_sweep');
+  return rows[0]!.position;
+}
+
+/** Several instances sweep side by side; whoever is ahead counts. */
+export async function moveSweptPosition(pool: Pool, position: number): Promise<void> {
+  await pool.query('update dispatch.log_sweep set position = $1 where position < $1', [position]);
+}
+
+function toChange(row: ChangeRow): StatusChange {
+  return {
+    id: row.id,
+    clientId: row.client_id,
+    agentId: row.agent_id,
+    agentType: row.agent_type,
+    name: row.name,
+    agentStatus: row.agent_status,
+    eventSource: row.event_source,
+    sequence: row.sequence,
+    occurredAt: row.occurred_at,
+    changedAt: row.changed_at,
+  };
+}
