@@ -10,6 +10,7 @@ import { AUTHORITY, EXPIRED, GOOD, KEY, NOT_YET_VALID, OF_ANOTHER_HOST } from '.
 import { DnsServer } from '../support/dns-server.js';
 import { DispatcherWorld } from '../support/dispatcher-world.js';
 import { eventually } from '../support/poll.js';
+import { atOnce } from '../support/send-terms.js';
 import { RecordingReceiver } from '../support/receiver.js';
 import { SELF_SIGNED } from '../support/self-signed.js';
 
@@ -79,7 +80,7 @@ describe('the outgoing guard, where connections are made', () => {
     ['2002:7f00:1::'],
   ])('refuses a name that resolves to %s', async (address) => {
     dns.set('private.test', () => [address]);
-    expect(await client.send(request(`http://private.test:${port}/`))).toMatchObject({
+    expect(await client.send(request(`http://private.test:${port}/`), atOnce())).toMatchObject({
       error: expect.stringMatching(/^destination \S+ is not a public address$/) as string,
     });
     expect(hits).toEqual({ outside: 0, inside: 0 });
@@ -89,7 +90,8 @@ describe('the outgoing guard, where connections are made', () => {
     'connects to the public one only when a name has %j',
     async (addresses) => {
       dns.set('mixed.test', () => addresses);
-      for (let i = 0; i < 5; i++) expect(await client.send(request(`http://mixed.test:${port}/`))).toMatchObject({ status: 200 });
+      for (let i = 0; i < 5; i++)
+        expect(await client.send(request(`http://mixed.test:${port}/`), atOnce())).toMatchObject({ status: 200 });
       expect(hits).toEqual({ outside: 5, inside: 0 });
     },
   );
@@ -102,7 +104,7 @@ describe('the outgoing guard, where connections are made', () => {
     }).listen(0, INSIDE);
     await once(lonely, 'listening');
     const { port: onlyInside } = lonely.address() as AddressInfo;
-    const result = await client.send(request(`http://fallback.test:${onlyInside}/`));
+    const result = await client.send(request(`http://fallback.test:${onlyInside}/`), atOnce());
     await once(lonely.close(), 'close');
     expect(result).toMatchObject({ error: 'connection refused' });
     expect(hits.inside).toBe(0);
@@ -111,7 +113,7 @@ describe('the outgoing guard, where connections are made', () => {
   it('connects to the address that was checked, when the name changes in between', async () => {
     dns.set('rebinding.test', (nth) => [nth % 2 === 1 ? PUBLIC : INSIDE]);
     for (let i = 1; i <= 6; i++) {
-      const result = await client.send(request(`http://rebinding.test:${port}/`));
+      const result = await client.send(request(`http://rebinding.test:${port}/`), atOnce());
       // One question a connection: there is no second answer that could differ from the one that was judged.
       expect(dns.questions('rebinding.test')).toBe(i);
       expect(result).toEqual(i % 2 === 1 ? expect.objectContaining({ status: 200, body: 'outside' }) : refused(INSIDE));
@@ -122,7 +124,7 @@ describe('the outgoing guard, where connections are made', () => {
   it.each([301, 302, 303, 307, 308])('does not follow a redirect (%i) inside', async (status) => {
     dns.set('redirect.test', () => [PUBLIC]);
     answer = (response) => response.writeHead(status, { location: `http://${INSIDE}:${port}/` }).end();
-    expect(await client.send(request(`http://redirect.test:${port}/`))).toMatchObject({ status });
+    expect(await client.send(request(`http://redirect.test:${port}/`), atOnce())).toMatchObject({ status });
     expect(hits).toEqual({ outside: 1, inside: 0 });
   });
 
@@ -136,7 +138,7 @@ describe('the outgoing guard, where connections are made', () => {
     '[64:ff9b::7f00:1]',
     '[2002:7f00:1::]',
   ])('refuses the host %s', async (host) => {
-    expect(await client.send(request(`http://${host}:${port}/`))).toMatchObject({
+    expect(await client.send(request(`http://${host}:${port}/`), atOnce())).toMatchObject({
       error: expect.stringMatching(/^destination \S+ is not a public address$/) as string,
     });
     expect(hits.inside).toBe(0);
@@ -153,13 +155,13 @@ describe('the outgoing guard, where connections are made', () => {
     try {
       for (const method of ['GET', 'POST'] as const) {
         for (const host of ['ports.test', PUBLIC]) {
-          expect(await narrow.send(request(`http://${host}:${port}/`, method))).toMatchObject({ status: 200 });
+          expect(await narrow.send(request(`http://${host}:${port}/`, method), atOnce())).toMatchObject({ status: 200 });
           for (const [url, refusedPort] of [
             [`http://${host}:${port - 1}/`, port - 1],
             [`http://${host}/`, 80],
             [`https://${host}/`, 443],
           ] as const) {
-            expect(await narrow.send(request(url, method))).toMatchObject({
+            expect(await narrow.send(request(url, method), atOnce())).toMatchObject({
               error: `destination port ${refusedPort} is not allowed`,
             });
           }
@@ -182,7 +184,7 @@ describe('the outgoing guard, where connections are made', () => {
     await once(server, 'listening');
     const { port: securePort } = server.address() as AddressInfo;
     dns.set('secure.test', () => [PUBLIC]);
-    const result = await client.send(request(url(securePort)));
+    const result = await client.send(request(url(securePort)), atOnce());
     await once(server.close(), 'close');
     return { result, seen };
   }
@@ -237,7 +239,7 @@ describe('the outgoing guard, where connections are made', () => {
         lookupHost: dns.lookup,
       });
       try {
-        for (let i = 0; i < 4; i++) expect(await own.send(request(url))).toMatchObject({ status: 200 });
+        for (let i = 0; i < 4; i++) expect(await own.send(request(url), atOnce())).toMatchObject({ status: 200 });
         expect(connections).toEqual([1, 1, 1, 2, 2]);
       } finally {
         await own.close();
@@ -322,7 +324,7 @@ describe('agent names', () => {
       fc.asyncProperty(name, fc.constantFrom('GET', 'POST'), async (value, method) => {
         const before = receiver.requests.length;
         const pairs = pairsOf(value);
-        expect(await client.send(request(`${receiver.url}/hook?x=1`, method, pairs))).toMatchObject({ status: 200 });
+        expect(await client.send(request(`${receiver.url}/hook?x=1`, method, pairs), atOnce())).toMatchObject({ status: 200 });
         expect(receiver.requests.length).toBe(before + 1);
         const got = receiver.requests.at(-1)!;
         expect([got.method, Object.keys(got.headers).sort()]).toEqual([method, expected[method]]);
@@ -336,7 +338,7 @@ describe('agent names', () => {
   });
 
   async function headerNames(method: 'GET' | 'POST'): Promise<string[]> {
-    await client.send(request(`${receiver.url}/hook?x=1`, method, pairsOf('plain')));
+    await client.send(request(`${receiver.url}/hook?x=1`, method, pairsOf('plain')), atOnce());
     return Object.keys(receiver.requests.at(-1)!.headers).sort();
   }
 

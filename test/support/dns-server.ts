@@ -1,8 +1,8 @@
 import { createSocket, type Socket } from 'node:dgram';
-import { Resolver, type LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import { isIP } from 'node:net';
 import { decode, encode, type Answer } from 'dns-packet';
+import { HostResolver, type HostLookup } from '../../libs/webhook/src/http/host-resolver.js';
 
 /** A name's addresses, anew for each question, so that a name can change between two of them; undefined: no answer at all. */
 export type Zone = (nth: number) => readonly string[] | undefined;
@@ -12,6 +12,7 @@ export class DnsServer {
   private readonly zones = new Map<string, { readonly zone: Zone; readonly ttl: number }>();
   private readonly asked = new Map<string, number>();
   private readonly silent = new Set<string>();
+  private resolver: HostResolver | undefined;
 
   private constructor(private readonly socket: Socket) {}
 
@@ -50,16 +51,11 @@ export class DnsServer {
     return this.asked.get(`A ${name}`) ?? 0;
   }
 
-  /** Looks names up at this server alone, as the operating system would: every address, of both families. */
-  readonly lookup = (name: string, callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void): void => {
-    const resolver = new Resolver({ timeout: 2000, tries: 1 });
-    resolver.setServers([this.address]);
-    resolver.resolve4(name, (error4, four) => {
-      resolver.resolve6(name, (error6, six) => {
-        const found = [...(error4 ? [] : four), ...(error6 ? [] : six)].map((address) => ({ address, family: isIP(address) }));
-        callback(found.length === 0 ? error4 : null, found);
-      });
-    });
+  /** Looks names up at this server alone, as the product does. */
+  readonly lookup: HostLookup = (name, clientId) => {
+    const none = '/dev/null';
+    this.resolver ??= new HostResolver({ servers: [this.address], hostsFile: none, resolvConf: none });
+    return this.resolver.resolve(name, clientId);
   };
 
   async stop(): Promise<void> {

@@ -3,8 +3,9 @@ import { createServer as createTcpServer, type AddressInfo, type Server, type So
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/poll.js';
 import { RecordingReceiver } from '../../../test/support/receiver.js';
+import { atOnce } from '../../../test/support/send-terms.js';
 import { AddressGuard } from './address-guard.js';
-import { buildRequest } from './notification.js';
+import { buildRequest, type WebhookRequest } from './notification.js';
 import { generateSecret, signingKey } from './signature.js';
 import { WebhookClient } from './webhook.client.js';
 
@@ -29,6 +30,8 @@ function request(url: string, method: 'GET' | 'POST' = 'POST') {
 describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) => {
   let receiver: RecordingReceiver;
   let client: WebhookClient;
+  const send = (request: WebhookRequest) =>
+    way === 'send' ? client.send(request, atOnce()) : client.sendByHand(request, atOnce().clientId);
   const sockets = new Set<Socket>();
   const servers: Server[] = [];
 
@@ -57,12 +60,12 @@ describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) =
 
   it('sends what it is given and nothing else', async () => {
     receiver.answer((_request, response) => response.writeHead(201, { 'retry-after': '7', 'set-cookie': 'a=b' }).end('done'));
-    expect(await client[way](request(`${receiver.url}/post?a=%20'`))).toMatchObject({
+    expect(await send(request(`${receiver.url}/post?a=%20'`))).toMatchObject({
       status: 201,
       body: 'done',
       retryAfter: '7',
     });
-    await client[way](request(`${receiver.url}/get`, 'GET'));
+    await send(request(`${receiver.url}/get`, 'GET'));
     const [post, get] = receiver.requests;
     expect(post).toMatchObject({ method: 'POST', url: "/post?a=%20'", body: PAIRS });
     expect(
@@ -77,10 +80,10 @@ describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) =
 
   it('takes a redirect and an error status as they come', async () => {
     receiver.answer((_request, response) => response.writeHead(302, { location: `${receiver.url}/elsewhere` }).end());
-    expect(await client[way](request(receiver.url))).toMatchObject({ status: 302, body: '' });
+    expect(await send(request(receiver.url))).toMatchObject({ status: 302, body: '' });
     expect(receiver.at('/elsewhere')).toEqual([]);
     receiver.answer((_request, response) => response.writeHead(503).end('later'));
-    expect(await client[way](request(receiver.url))).toMatchObject({ status: 503, body: 'later' });
+    expect(await send(request(receiver.url))).toMatchObject({ status: 503, body: 'later' });
   });
 
   it('keeps 4 KiB of an answer and 256 bytes of a success, as text that PostgreSQL can store', async () => {
@@ -94,7 +97,7 @@ describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) =
     ] as const;
     for (const [status, sent, body] of answers) {
       receiver.answer((_request, response) => response.writeHead(status).end(sent));
-      expect(await client[way](request(receiver.url))).toMatchObject({ status, body });
+      expect(await send(request(receiver.url))).toMatchObject({ status, body });
     }
   });
 
@@ -106,13 +109,13 @@ describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) =
       };
       socket.on('drain', pour).once('data', pour);
     });
-    expect(await client[way](request(url))).toMatchObject({ status: 400, body: 'y'.repeat(4096) });
+    expect(await send(request(url))).toMatchObject({ status: 400, body: 'y'.repeat(4096) });
     await eventually('the connection is closed', () => [...sockets].every((socket) => socket.closed));
   });
 
   it('tells every Retry-After', async () => {
     receiver.answer((_request, response) => response.writeHead(503, ['Retry-After', '60', 'retry-after', '60.5']).end());
-    expect(await client[way](request(receiver.url))).toMatchObject({ status: 503, retryAfter: '60, 60.5' });
+    expect(await send(request(receiver.url))).toMatchObject({ status: 503, retryAfter: '60, 60.5' });
   });
 
   it.each([
@@ -121,21 +124,21 @@ describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) =
     ['interim answers alone', 'HTTP/1.1 100 Continue\r\n\r\n'],
   ])('gives up in time on %s', async (_name, bytes) => {
     const url = await tcp((socket) => void socket.once('data', () => bytes !== undefined && socket.write(bytes)));
-    expect(await client[way](request(url))).toMatchObject({ error: 'timed out after 0.5 s' });
+    expect(await send(request(url))).toMatchObject({ error: 'timed out after 0.5 s' });
   });
 
   it('says in words what went wrong', async () => {
     const reset = await tcp((socket) => void socket.once('data', () => socket.resetAndDestroy()));
-    expect(await client[way](request(reset))).toMatchObject({ error: 'connection closed before the answer was complete' });
+    expect(await send(request(reset))).toMatchObject({ error: 'connection closed before the answer was complete' });
     const cut = await tcp((socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n')));
-    expect(await client[way](request(cut))).toMatchObject({ error: 'connection closed before the answer was complete' });
+    expect(await send(request(cut))).toMatchObject({ error: 'connection closed before the answer was complete' });
     const nonsense = await tcp((socket) => void socket.once('data', () => socket.end('SSH-2.0-OpenSSH\r\n')));
-    expect(await client[way](request(nonsense))).toMatchObject({ error: 'answer is not HTTP: it begins with "SSH-2.0-OpenSSH"' });
-    expect(await client[way](request('http://127.0.0.1:1/'))).toMatchObject({ error: 'connection refused' });
-    expect(await client[way](request('http://nowhere.invalid/'))).toMatchObject({
+    expect(await send(request(nonsense))).toMatchObject({ error: 'answer is not HTTP: it begins with "SSH-2.0-OpenSSH"' });
+    expect(await send(request('http://127.0.0.1:1/'))).toMatchObject({ error: 'connection refused' });
+    expect(await send(request('http://nowhere.invalid/'))).toMatchObject({
       error: expect.stringMatching(/^host name/) as string,
     });
-    expect(await client[way](request(receiver.url.replace('http:', 'https:')))).toMatchObject({
+    expect(await send(request(receiver.url.replace('http:', 'https:')))).toMatchObject({
       error: 'TLS: wrong version number',
     });
   });
@@ -146,12 +149,12 @@ describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) =
     const url = await tcp((socket) => {
       connections.push(socket.on('data', () => seen++));
     });
-    const results = await Promise.all(Array.from({ length: 10 }, () => client[way](request(url))));
+    const results = await Promise.all(Array.from({ length: 10 }, () => send(request(url))));
     expect(results).toEqual(Array(10).fill(expect.objectContaining({ error: 'timed out after 0.5 s' })));
     await eventually('all connections to be closed', () => connections.every((socket) => socket.closed));
     expect(seen).toBeLessThanOrEqual(10);
     const seenInTime = seen;
-    await client[way](request(receiver.url)); // whatever was still to be sent would be by now
+    await send(request(receiver.url)); // whatever was still to be sent would be by now
     expect([seen, connections.every((socket) => socket.closed)]).toEqual([seenInTime, true]);
   });
 
@@ -160,7 +163,7 @@ describe.each(['send', 'sendByHand'] as const)('the webhook client, %s', (way) =
     const before = receiver.requests.length;
     const { port } = new URL(receiver.url);
     for (const host of ['127.0.0.1', '2130706433', '[::ffff:127.0.0.1]', '[::1]', 'localhost', '0.0.0.0', '169.254.169.254']) {
-      expect(await guarded.send(request(`http://${host}:${port}/`))).toMatchObject({
+      expect(await guarded.send(request(`http://${host}:${port}/`), atOnce())).toMatchObject({
         error: expect.stringMatching(/^destination .* is not a public address$/) as string,
       });
     }

@@ -1,6 +1,6 @@
 import { Axios, type AxiosAdapter, type AxiosRequestConfig, type AxiosResponse } from 'axios';
 import { describeFailure, storableText } from './failure.js';
-import type { Answer } from './http/exchange.js';
+import { NotSentError, type Answer, type SendTerms } from './http/exchange.js';
 import { HttpClient, type HttpClientOptions } from './http/http-client.js';
 import type { WebhookRequest } from './notification.js';
 
@@ -21,7 +21,10 @@ export type WebhookClientOptions = HttpClientOptions;
 
 /** The request as the adapter takes it. A class, since axios copies plain objects and rewrites headers. */
 class Prepared {
-  constructor(readonly request: WebhookRequest) {}
+  constructor(
+    readonly request: WebhookRequest,
+    readonly terms: SendTerms,
+  ) {}
 }
 
 type PreparedConfig = AxiosRequestConfig & { prepared: Prepared };
@@ -43,14 +46,19 @@ export class WebhookClient {
     this.axios = new Axios({ adapter: this.adapter, validateStatus: null });
   }
 
-  /** Makes one attempt. Never rejects: what the network does is a result. */
-  send(request: WebhookRequest): Promise<AttemptResult> {
-    return attempt(this.http.exchange(request));
+  /**
+   * Makes one attempt. Never rejects: what the network does is a result.
+   *
+   * @returns undefined when there was no connection by `terms.sendBy`; nothing was sent then
+   */
+  send(request: WebhookRequest, terms: SendTerms): Promise<AttemptResult | undefined> {
+    return attempt(this.http.exchange(request, terms), terms.startedAt);
   }
 
-  /** As {@link send}, through {@link axios}: for what a person sends and looks at. */
-  sendByHand(request: WebhookRequest): Promise<AttemptResult> {
-    const config: PreparedConfig = { method: request.method, prepared: new Prepared(request) };
+  /** Makes one attempt at once through {@link axios}: for what a person sends and looks at. Never rejects. */
+  async sendByHand(request: WebhookRequest, clientId: number): Promise<AttemptResult> {
+    const terms: SendTerms = { clientId, startedAt: performance.now(), sendBy: Infinity };
+    const config: PreparedConfig = { method: request.method, prepared: new Prepared(request, terms) };
     const answer = this.axios.request<Buffer, Answered>(config).then(({ status, headers, data, isCut, latencyMs }): Answer => ({
       status,
       retryAfter: headers['retry-after'] as string | undefined,
@@ -58,7 +66,7 @@ export class WebhookClient {
       isCut,
       latencyMs,
     }));
-    return attempt(answer);
+    return (await attempt(answer, terms.startedAt))!;
   }
 
   /** Ends every connection; attempts that are in flight get an error as their result. */
@@ -68,20 +76,19 @@ export class WebhookClient {
   }
 
   private readonly adapter: AxiosAdapter = async (config): Promise<Answered> => {
-    const { body, status, retryAfter, isCut, latencyMs } = await this.http.exchange(
-      (config as unknown as PreparedConfig).prepared.request,
-    );
+    const { request, terms } = (config as unknown as PreparedConfig).prepared;
+    const { body, status, retryAfter, isCut, latencyMs } = await this.http.exchange(request, terms);
     const headers: Record<string, string> = retryAfter === undefined ? {} : { 'retry-after': retryAfter };
     return { data: body, status, statusText: '', headers, config, isCut, latencyMs };
   };
 }
 
-async function attempt(exchange: Promise<Answer>): Promise<AttemptResult> {
-  const startedAt = performance.now();
+async function attempt(exchange: Promise<Answer>, startedAt: number): Promise<AttemptResult | undefined> {
   try {
     const { status, body, isCut, retryAfter, latencyMs } = await exchange;
     return { status, latencyMs: Math.round(latencyMs), body: storableText(body, isCut), retryAfter };
   } catch (error) {
+    if (error instanceof NotSentError) return undefined;
     return { error: describeFailure(error), latencyMs: Math.round(performance.now() - startedAt) };
   }
 }

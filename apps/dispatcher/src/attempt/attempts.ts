@@ -1,7 +1,7 @@
 import type { Logger } from '#runtime';
 import { buildRequest, deliveryId, targetOf, type SigningKey, type WebhookClient } from '#webhook';
 import type { DispatcherMetrics } from '../metrics.js';
-import type { BatchedCache } from './batched-cache.js';
+import type { BatchedCache, Read } from './batched-cache.js';
 import type { Delivery, Endpoint, Outcome, UnsentReason } from './delivery.js';
 import { isAlive } from './origin-health.js';
 import { ClientLoad, Origin, OriginShare, Turn, type Waiting } from './origin.js';
@@ -33,10 +33,12 @@ export interface AttemptsOptions {
 }
 
 /**
- * How old what was read of an agent event, or of a client's signing keys, may be when an attempt begins, in milliseconds: contract
- * §3 says that a PUT, a DELETE and a rotation hold from 500 ms after the answer.
+ * How old what was read of an agent event, or of a client's signing keys, may be when a request is written, in milliseconds:
+ * contract §3 says that a PUT, a DELETE and a rotation hold from 500 ms after the answer.
  */
-export const VIEW_TTL_MS = 400;
+const VIEW_BOUND_MS = 500;
+/** Older than this it is read again before, so that there is time to write. */
+export const VIEW_TTL_MS = 300;
 
 const TICK_MS = 250;
 /** A delivery waits this long for a slot at an origin that answers nobody; then others may have its place, in milliseconds. */
@@ -85,7 +87,7 @@ export class Attempts {
   /** Makes one attempt as soon as there is room for it. Never rejects: what goes wrong is an outcome. */
   attempt(delivery: Delivery): Promise<Outcome> {
     if (this.stopping) return Promise.resolve(unsent('stopping'));
-    const target = targetOf(delivery.endpoint.endpoint.url);
+    const target = targetOf(delivery.endpoint.value.url);
     const share = this.shareOf(target.origin, delivery.clientId);
     const now = performance.now();
     share.usedAt = now;
@@ -203,36 +205,42 @@ export class Attempts {
     this.pump(share);
   }
 
-  /** Sends what may still be sent when its turn has come. */
+  /** Sends what may still be sent when its turn has come; what was read has to hold at the moment when the request is written. */
   private async send({ delivery, target }: Waiting): Promise<Outcome> {
     const { client, keys, logger } = this.options;
-    const { agentEventId, clientId, changeId, sequence, change } = delivery;
+    const { agentEventId, clientId, changeId, sequence, change, startBy } = delivery;
+    const startedAt = performance.now();
     try {
-      const endpoint = await this.freshEndpoint(delivery);
-      const signingKeys = (keys.peek(clientId) ?? { value: await keys.get(clientId) }).value;
-      if (!endpoint) return unsent('deleted');
-      if (endpoint.suspended) return unsent('suspended');
-      const { url, method } = endpoint;
-      if (url !== delivery.endpoint.endpoint.url) return unsent('moved');
-      if (signingKeys.length === 0) throw new Error(`client ${clientId} has no signing secret that can be read`);
-      if (performance.now() >= delivery.startBy) return unsent('too_late');
-      const at = Date.now();
-      const attempt = delivery.attemptsBefore + 1;
-      const id = deliveryId(changeId, agentEventId);
-      const { pairs, occurredAt } = change;
-      const request = buildRequest({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: signingKeys }, target);
-      const result = await client.send(request);
-      return { kind: 'attempted', attempt, attemptedAt: new Date(at), result };
+      for (;;) {
+        const endpoint = await this.freshEndpoint(delivery);
+        const signingKeys = keys.peek(clientId) ?? (await keys.get(clientId));
+        if (!endpoint.value) return unsent('deleted');
+        if (endpoint.value.suspended) return unsent('suspended');
+        const { url, method } = endpoint.value;
+        if (url !== delivery.endpoint.value.url) return unsent('moved');
+        if (signingKeys.value.length === 0) throw new Error(`client ${clientId} has no signing secret that can be read`);
+        if (performance.now() >= startBy) return unsent('too_late');
+        const at = Date.now();
+        const attempt = delivery.attemptsBefore + 1;
+        const id = deliveryId(changeId, agentEventId);
+        const { pairs, occurredAt } = change;
+        const keysNow = signingKeys.value;
+        const request = buildRequest({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: keysNow }, target);
+        const sendBy = Math.min(startBy, endpoint.readAt + VIEW_BOUND_MS, signingKeys.readAt + VIEW_BOUND_MS);
+        const result = await client.send(request, { clientId, startedAt, sendBy });
+        // Otherwise the connection came up when what was read was too old; it is there for the next try.
+        if (result) return { kind: 'attempted', attempt, attemptedAt: new Date(at), result };
+      }
     } catch (error) {
       logger.warn({ err: error, agent_event_id: agentEventId }, 'delivery.not_prepared');
       return unsent('not_prepared', 500 + Math.random() * 1000);
     }
   }
 
-  private async freshEndpoint({ endpoint, agentEventId }: Delivery): Promise<Endpoint | undefined> {
-    if (performance.now() - endpoint.readAt < VIEW_TTL_MS) return endpoint.endpoint;
+  private async freshEndpoint({ endpoint, agentEventId }: Delivery): Promise<Read<Endpoint | undefined>> {
+    if (performance.now() - endpoint.readAt < VIEW_TTL_MS) return endpoint;
     const { endpoints } = this.options;
-    return (endpoints.peek(agentEventId) ?? { value: await endpoints.get(agentEventId) }).value;
+    return endpoints.peek(agentEventId) ?? (await endpoints.get(agentEventId));
   }
 
   private evict(share: OriginShare, reason: UnsentReason, before: number, limit: number): void {

@@ -1,7 +1,8 @@
 /** Most entries that are kept; beyond, all are read again. */
 const MAX_ENTRIES = 50_000;
 
-interface Entry<V> {
+/** A value, and how old it is. */
+export interface Read<V> {
   readonly value: V;
   /** When the reading began, in milliseconds of `performance.now()`. */
   readonly readAt: number;
@@ -9,8 +10,8 @@ interface Entry<V> {
 
 /** Reads values many at a time and keeps each for a short while. What cannot be read is not kept. */
 export class BatchedCache<V> {
-  private readonly entries = new Map<number, Entry<V>>();
-  private pending: Map<number, Promise<V>> | undefined;
+  private readonly entries = new Map<number, Read<V>>();
+  private pending: Map<number, Promise<Read<V>>> | undefined;
 
   /**
    * @param load a value for every key that is asked for
@@ -23,25 +24,25 @@ export class BatchedCache<V> {
   ) {}
 
   /** The value, where it is fresh: without waiting. */
-  peek(key: number): { readonly value: V } | undefined {
+  peek(key: number): Read<V> | undefined {
     const entry = this.entries.get(key);
     return entry && performance.now() - entry.readAt < this.ttlMs ? entry : undefined;
   }
 
   /** @throws what `load` throws */
-  get(key: number): Promise<V> {
+  get(key: number): Promise<Read<V>> {
     const found = this.peek(key);
-    if (found) return Promise.resolve(found.value);
+    if (found) return Promise.resolve(found);
     this.pending ??= this.collect();
     let waiting = this.pending.get(key);
     if (!waiting) this.pending.set(key, (waiting = this.join(key)));
     return waiting;
   }
 
-  private batch: Promise<ReadonlyMap<number, V>> | undefined;
+  private batch: Promise<{ readonly values: ReadonlyMap<number, V>; readonly readAt: number }> | undefined;
 
-  private collect(): Map<number, Promise<V>> {
-    const keys = new Map<number, Promise<V>>();
+  private collect(): Map<number, Promise<Read<V>>> {
+    const keys = new Map<number, Promise<Read<V>>>();
     this.batch = new Promise((resolve, reject) => {
       setImmediate(() => {
         this.pending = undefined;
@@ -49,15 +50,15 @@ export class BatchedCache<V> {
         this.load([...keys.keys()]).then((values) => {
           if (this.entries.size > MAX_ENTRIES) this.entries.clear();
           for (const [key, value] of values) this.entries.set(key, { value, readAt });
-          resolve(values);
+          resolve({ values, readAt });
         }, reject);
       });
     });
     return keys;
   }
 
-  private async join(key: number): Promise<V> {
-    const values = await this.batch!;
-    return values.get(key) ?? this.missing;
+  private async join(key: number): Promise<Read<V>> {
+    const { values, readAt } = await this.batch!;
+    return { value: values.get(key) ?? this.missing, readAt };
   }
 }

@@ -1,17 +1,12 @@
 import type { NotificationMethod } from '#contracts';
 import type { AttemptResult } from '#webhook';
+import type { Read } from './batched-cache.js';
 
 /** What an agent event says of its notifications; it may change from one attempt to the next. */
 export interface Endpoint {
   readonly url: string;
   readonly method: NotificationMethod;
   readonly suspended: boolean;
-}
-
-/** An {@link Endpoint} with the moment at which it was read, in milliseconds of `performance.now()`. */
-export interface EndpointRead {
-  readonly endpoint: Endpoint;
-  readonly readAt: number;
 }
 
 /** One notification that may be attempted now. */
@@ -27,7 +22,7 @@ export interface Delivery {
   readonly attemptsBefore: number;
   /** Whether this is a later attempt of the same run; it then takes its place from the budget of retries. */
   readonly isRetry: boolean;
-  readonly endpoint: EndpointRead;
+  readonly endpoint: Read<Endpoint>;
   /** Moment after which it must not be started any more, in milliseconds of `performance.now()`. */
   readonly startBy: number;
 }

@@ -79,7 +79,7 @@ export class QueuedDeliveries {
       change,
       attemptsBefore: job.attemptsBefore + job.attempts,
       isRetry: job.attempts > 0,
-      endpoint: { endpoint, readAt: job.readAt },
+      endpoint: { value: endpoint, readAt: job.readAt },
       startBy: Math.min(job.expiresAt, job.leasedUntil - timeoutMs - LEASE_MARGIN_MS),
     };
     const outcome = await attempts.attempt(delivery);

@@ -39,7 +39,7 @@ export class TestNotifier implements OnModuleDestroy {
       keys,
       test: true,
     });
-    const result = await this.client.sendByHand(request);
+    const result = await this.client.sendByHand(request, event.clientId);
     const latency_ms = Math.round(result.latencyMs);
     if ('error' in result) return { status: null, latency_ms, body: null, error: result.error };
     return { status: result.status, latency_ms, body: result.body, error: null };

@@ -9,6 +9,9 @@ export type Left =
   | 'unanswered'
   | 'cut';
 
+/** A connection that came up too late for its exchange is kept for this long, for its next try, in milliseconds. */
+const KEEP_UNUSED_MS = 4000;
+
 /** Who is told about a connection. */
 export interface ConnectionOwner {
   /** It can carry the next exchange. */
@@ -66,6 +69,7 @@ export class Connection implements Holder {
 
   send(): void {
     if (!this.exchange || this.isClosed) return;
+    if (!this.exchange.mayBeSent()) return this.release(KEEP_UNUSED_MS);
     this.left = this.hasCarried ? 'unanswered' : 'cut';
     this.socket.write(this.exchange.request);
   }
@@ -75,9 +79,13 @@ export class Connection implements Holder {
     if (!exchange || this.left === 'unsent') return this.close(undefined); // nobody asked for it
     this.left = 'cut';
     if (!exchange.onData(chunk)) return;
-    this.exchange = undefined;
     this.hasCarried = true;
-    const idleMs = exchange.keepIdleMs;
+    this.release(exchange.keepIdleMs);
+  }
+
+  /** Waits for the next exchange, for so many milliseconds. */
+  private release(idleMs: number): void {
+    this.exchange = undefined;
     if (idleMs <= 0) return this.close(undefined);
     this.idleUntil = performance.now() + idleMs;
     this.owner.onFree(this);

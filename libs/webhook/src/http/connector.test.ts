@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { LookupAddress } from 'node:dns';
 import { createServer, isIP, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BlackHole } from '../../../../test/support/black-hole.js';
@@ -8,16 +9,18 @@ import { GOOD, KEY } from '../../../../test/support/certificates.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { AddressGuard } from '../address-guard.js';
 import { describeFailure } from '../failure.js';
-import { inTurn, type HostLookup } from './addresses.js';
+import { inTurn } from './addresses.js';
 import { createConnector } from './connector.js';
+import type { HostLookup } from './host-resolver.js';
 
+const CLIENT = 12;
 const GUARD = new AddressGuard(['127.0.0.0/8', '::1']);
 
 const found = (...addresses: string[]): LookupAddress[] => addresses.map((address) => ({ address, family: isIP(address) }));
 const answering =
   (...addresses: string[]): HostLookup =>
-  (_hostname, callback) =>
-    void setImmediate(callback, null, found(...addresses));
+  () =>
+    Promise.resolve(found(...addresses));
 
 describe('the addresses of a name', () => {
   it.each([
@@ -79,7 +82,7 @@ describe('a connection that comes up', () => {
   async function connect(url: string, lookupHost: HostLookup, guard = GUARD): Promise<{ to: string | undefined; ms: number }> {
     const startedAt = performance.now();
     const to = await new Promise<string | undefined>((resolve) => {
-      const stop = createConnector(guard, lookupHost)(new URL(url), (error, socket) => {
+      const stop = createConnector(guard, lookupHost)(new URL(url), CLIENT, (error, socket) => {
         resolve(socket ? socket.remoteAddress : describeFailure(error));
         if (socket) cleanups.push(() => socket.destroy());
       });
@@ -155,9 +158,7 @@ describe('a connection that comes up', () => {
     ['TLS', 'TLS: no handshake within 5 s'],
   ])('has 5 s in all, and says that it was %s that took them', async (what, words) => {
     const port = what === 'TLS' ? await listen('127.0.0.27') : await blackHole('127.0.0.27');
-    const lookup: HostLookup = (_hostname, callback) => {
-      if (what !== 'the name') setTimeout(callback, 1500, null, found('127.0.0.27'));
-    };
+    const lookup: HostLookup = () => (what === 'the name' ? new Promise(() => undefined) : delay(1500, found('127.0.0.27')));
     const { to, ms } = await connect(`https://late.test:${port}/`, lookup);
     expect(to).toBe(words);
     expect(ms).toBeGreaterThan(4900);
@@ -169,6 +170,7 @@ describe('a connection that comes up', () => {
     let called = false;
     const stop = createConnector(GUARD, answering('127.0.0.28'))(
       new URL(`https://given-up.test:${port}/`),
+      CLIENT,
       () => (called = true),
     );
     await eventually('it to be connected', () => accepted.length === 1);

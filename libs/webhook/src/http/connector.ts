@@ -1,9 +1,11 @@
+import type { LookupAddress } from 'node:dns';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import { portOf, type AddressGuard } from '../address-guard.js';
 import { AttemptFailure, tlsFailure } from '../failure.js';
-import { createSharedLookup, inTurn, type HostLookup } from './addresses.js';
+import { inTurn } from './addresses.js';
+import type { HostLookup } from './host-resolver.js';
 
 /** Longest that a connection may take to come up, name and TLS included, in milliseconds: contract §6. */
 const CONNECT_TIMEOUT_MS = 5000;
@@ -20,19 +22,18 @@ const UNREACHED = ['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EAFNOSUPPORT
 /** Called once, never before {@link Connect} has returned. */
 export type ConnectCallback = (error: Error | undefined, socket: Socket | undefined) => void;
 
-/** Opens a connection to an origin. Returns what gives the attempt up; the callback is not called after that. */
-export type Connect = (origin: URL, callback: ConnectCallback) => () => void;
+/** Opens a connection to an origin for a client. Returns what gives the attempt up; the callback is not called after that. */
+export type Connect = (origin: URL, clientId: number, callback: ConnectCallback) => () => void;
 
 /**
  * Makes the way out. The guard is asked about every address before it is connected to, and what was judged is what is connected
  * to, so that a name cannot point elsewhere in between (DNS rebinding).
  */
 export function createConnector(guard: AddressGuard, lookupHost: HostLookup): Connect {
-  const resolve = createSharedLookup(lookupHost);
   const sessions = new LRUCache<string, Buffer>({ max: MAX_SESSIONS });
-  return (origin, callback) => {
+  return (origin, clientId, callback) => {
     const attempt = new ConnectAttempt(origin, guard, sessions, callback);
-    attempt.start(resolve);
+    attempt.start((hostname) => lookupHost(hostname, clientId));
     return () => attempt.stop();
   };
 }
@@ -61,20 +62,25 @@ class ConnectAttempt {
     this.deadline = setTimeout(() => this.fail(new AttemptFailure(this.stage)), CONNECT_TIMEOUT_MS);
   }
 
-  start(resolve: HostLookup): void {
+  start(resolve: (hostname: string) => ReturnType<HostLookup>): void {
     const { guard, host, port } = this;
     if (!guard.allowsPort(port)) return this.refuse(`destination port ${port} is not allowed`);
     if (isIP(host) !== 0) {
       if (!guard.allows(host)) return this.refuse(`destination ${host} is not a public address`);
       return this.race([host]);
     }
-    resolve(host, (error, found) => {
-      if (this.isOver) return;
-      if (error) return this.fail(error);
-      const addresses = inTurn(found.filter(({ address }) => guard.allows(address)));
-      if (addresses.length > 0) this.race(addresses);
-      else this.refuse(`destination ${found[0]?.address ?? host} is not a public address`);
-    });
+    resolve(host).then(
+      (found) => this.onFound(found),
+      (error: Error) => this.fail(error),
+    );
+  }
+
+  private onFound(found: readonly LookupAddress[]): void {
+    if (this.isOver) return;
+    const { guard, host } = this;
+    const addresses = inTurn(found.filter(({ address }) => guard.allows(address)));
+    if (addresses.length > 0) this.race(addresses);
+    else this.refuse(`destination ${found[0]?.address ?? host} is not a public address`);
   }
 
   /** Ends it without a word. */

@@ -23,6 +23,21 @@ export interface Answer {
   readonly latencyMs: number;
 }
 
+/** On which terms a request is sent. */
+export interface SendTerms {
+  /** Whose share of the name look-ups it takes. */
+  readonly clientId: number;
+  /** When the attempt began, which its timeout counts from, in milliseconds of `performance.now()`. */
+  readonly startedAt: number;
+  /** Nothing is written after this moment, in milliseconds of `performance.now()`: what the request says may not hold any more. */
+  readonly sendBy: number;
+}
+
+/** The moment by which the request had to be sent has passed before there was a connection for it; nothing was sent. */
+export class NotSentError extends Error {
+  override readonly name = 'NotSentError';
+}
+
 /** Called once. */
 export type Settle = (error: Error | undefined, answer: Answer | undefined) => void;
 
@@ -36,20 +51,28 @@ export interface Holder {
 export class Exchange {
   holder: Holder | undefined;
   private readonly reader = new AnswerReader();
-  private readonly startedAt = performance.now();
   private latencyMs = 0;
   private timer: NodeJS.Timeout;
 
   /**
    * @param request as it goes over the wire
-   * @param timeoutMs for all of it, in milliseconds
+   * @param timeoutMs for all of it, from its start, in milliseconds
    */
   constructor(
     readonly request: string,
+    readonly terms: SendTerms,
     private readonly timeoutMs: number,
     private settle: Settle | undefined,
   ) {
-    this.timer = setTimeout(() => this.onTimeout(), timeoutMs);
+    const elapsed = performance.now() - terms.startedAt;
+    this.timer = setTimeout(() => this.onTimeout(), Math.max(1, timeoutMs - elapsed));
+  }
+
+  /** Ends it where its time to be sent has passed. @returns whether it may be sent */
+  mayBeSent(): boolean {
+    if (performance.now() < this.terms.sendBy) return true;
+    this.fail(new NotSentError());
+    return false;
   }
 
   /** How long the connection may idle after the exchange, in milliseconds; 0 or less when it has to be closed. */
@@ -74,7 +97,7 @@ export class Exchange {
       return true;
     }
     if (!reader.isHeadRead) return false;
-    if (!wasHeadRead) this.latencyMs = performance.now() - this.startedAt;
+    if (!wasHeadRead) this.latencyMs = performance.now() - this.terms.startedAt;
     if (reader.isKept) this.succeed();
     if (reader.hasEnded) clearTimeout(this.timer);
     else if (!wasHeadRead) this.shortenTimer();

@@ -20,9 +20,17 @@ const FAILURE_TTL_MS = { ENOTFOUND: 5000, EAI_AGAIN: 3000 };
 /** When one family's addresses are there, the other's are waited for this long, in milliseconds (RFC 8305 §3). */
 const RESOLUTION_DELAY_MS = 50;
 
+const LOOPBACK: readonly LookupAddress[] = [
+  { address: '127.0.0.1', family: 4 },
+  { address: '::1', family: 6 },
+];
+
 /** Why there are no addresses: the name has none, or that could not be found out. Named as getaddrinfo does. */
 type FailureCode = keyof typeof FAILURE_TTL_MS;
 type Finding = readonly LookupAddress[] | FailureCode;
+
+/** Finds every address of a name, counted to a client's share. */
+export type HostLookup = (hostname: string, clientId: number) => Promise<readonly LookupAddress[]>;
 
 /** A name has no addresses, or they could not be found out. */
 export class HostLookupError extends Error {
@@ -109,6 +117,7 @@ export class HostResolver {
     const hosts = await this.hosts.read();
     const fixed = hosts?.get(name.replace(/\.$/, ''));
     if (fixed) return fixed.map(toLookupAddress);
+    if (/(?:^|\.)localhost\.?$/.test(name)) return LOOPBACK; // RFC 6761, where the hosts file does not name it
     const records = await Promise.race([this.ask(name), delay(TIMEOUT_MS, 'EAI_AGAIN' as const, { ref: false })]);
     if (typeof records === 'string') {
       this.cache.set(name, records, { ttl: FAILURE_TTL_MS[records] });

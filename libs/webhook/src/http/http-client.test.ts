@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../../../test/support/poll.js';
+import { atOnce } from '../../../../test/support/send-terms.js';
 import { RawServer, type RawBehaviour } from '../../../../test/support/raw-server.js';
 import { AddressGuard } from '../address-guard.js';
 import { buildRequest } from '../notification.js';
@@ -50,7 +51,7 @@ describe('an exchange over HTTP', () => {
     return server;
   }
 
-  const send = (server: RawServer) => client.send(request(`${server.url}/hook`));
+  const send = async (server: RawServer) => (await client.send(request(`${server.url}/hook`), atOnce()))!;
 
   describe('counts the status once the head is read', () => {
     it.each([
@@ -288,6 +289,15 @@ describe('an exchange over HTTP', () => {
     expect(results.filter((result) => 'status' in result).length).toBe(4);
   });
 
+  it('sends nothing once its time to be sent has passed, and keeps the connection for the next try', async () => {
+    const server = await serve(OK);
+    const late = { ...atOnce(), sendBy: performance.now() };
+    expect(await client.send(request(`${server.url}/late`), late)).toBeUndefined();
+    expect(await send(server)).toMatchObject({ status: 200 });
+    expect(server.sockets.length).toBe(1);
+    expect(server.requests.length).toBe(1);
+  });
+
   it('ends what is in flight, waits or comes later when it is closed', async () => {
     const server = await serve(() => undefined);
     const results = Promise.all(Array.from({ length: 8 }, () => send(server)));
@@ -303,7 +313,7 @@ describe('an exchange over HTTP', () => {
   it('asks for answers that can be read, by GET and by POST', async () => {
     const server = await serve(OK);
     await send(server);
-    await client.send(request(`${server.url}/hook?x=1`, 'GET'));
+    await client.send(request(`${server.url}/hook?x=1`, 'GET'), atOnce());
     const [post, get] = server.requests.map(({ text }) => text);
     expect(post).toMatch(/^POST \/hook HTTP\/1\.1\r\nhost: 127\.0\.0\.1:\d+\r\n[^]*\r\ncontent-length: 3\r\n\r\na=b$/);
     expect(get).toMatch(/^GET \/hook\?x=1&a=b HTTP\/1\.1\r\n/);

@@ -1,9 +1,9 @@
 import type { AddressGuard } from '../address-guard.js';
 import { AttemptFailure } from '../failure.js';
 import type { WebhookRequest } from '../notification.js';
-import { systemLookup, type HostLookup } from './addresses.js';
 import { createConnector, type Connect } from './connector.js';
-import { Exchange, type Answer } from './exchange.js';
+import { Exchange, type Answer, type SendTerms } from './exchange.js';
+import { HostResolver, type HostLookup } from './host-resolver.js';
 import { OriginPool } from './origin-pool.js';
 
 /** How often idle connections are looked at, in milliseconds. */
@@ -15,7 +15,7 @@ export interface HttpClientOptions {
   readonly timeoutMs: number;
   /** Most connections to one origin. */
   readonly connectionsPerOrigin: number;
-  /** Who is asked for a name's addresses; the operating system by default. The guard judges its answers all the same. */
+  /** Who is asked for a name's addresses; as the machine is set up by default. The guard judges its answers all the same. */
   readonly lookupHost?: HostLookup;
 }
 
@@ -27,16 +27,21 @@ export class HttpClient {
   private isClosed = false;
 
   constructor(private readonly options: HttpClientOptions) {
-    this.connect = createConnector(options.guard, options.lookupHost ?? systemLookup);
+    const resolver = new HostResolver();
+    const lookupHost: HostLookup = options.lookupHost ?? ((hostname, clientId) => resolver.resolve(hostname, clientId));
+    this.connect = createConnector(options.guard, lookupHost);
     this.sweeper = setInterval(() => this.closeIdle(), SWEEP_MS).unref();
   }
 
-  /** Sends one request. Rejects with the network's error or an {@link AttemptFailure} when there is no answer. */
-  exchange(request: WebhookRequest): Promise<Answer> {
+  /**
+   * Sends one request. Rejects with the network's error or an {@link AttemptFailure} when there is no answer, and with a
+   * {@link NotSentError} when nothing was sent in time.
+   */
+  exchange(request: WebhookRequest, terms: SendTerms): Promise<Answer> {
     return new Promise((resolve, reject) => {
       if (this.isClosed) return reject(closed());
       const settle = (error: Error | undefined, answer: Answer | undefined): void => (answer ? resolve(answer) : reject(error!));
-      this.poolOf(request.origin).dispatch(new Exchange(serialize(request), this.options.timeoutMs, settle));
+      this.poolOf(request.origin).dispatch(new Exchange(serialize(request), terms, this.options.timeoutMs, settle));
     });
   }
 

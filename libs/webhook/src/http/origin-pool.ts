@@ -85,7 +85,7 @@ export class OriginPool implements ConnectionOwner, Holder {
   }
 
   private open(exchange: Exchange): void {
-    const giveUp = this.connect(this.origin, (error, socket) => {
+    const giveUp = this.connect(this.origin, exchange.terms.clientId, (error, socket) => {
       this.openings.delete(opening);
       if (socket) {
         const connection = new Connection(socket, this);
