@@ -47,7 +47,7 @@ export class Instance {
       return this.pool.query(config as never);
     };
     const pool = before ? ({ query } as unknown as Pool) : this.pool;
-    return new TelemetryService({ pool, relay, metrics: new PresenceMetrics(new Registry()), logger: SILENT });
+    return new TelemetryService({ pool, relay, clock: Date, metrics: new PresenceMetrics(new Registry()), logger: SILENT });
   }
 
   /** Leases that a test can see expire. */

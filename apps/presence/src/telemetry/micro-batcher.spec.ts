@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { MicroBatcher } from './micro-batcher.js';
 
 interface Job {
+  readonly owner: number;
   readonly id: number;
   readonly size: number;
 }
@@ -24,15 +25,14 @@ describe('MicroBatcher', () => {
               await new Promise((resolve) => setImmediate(resolve));
               inFlight -= 1;
             },
-            10,
-            maxInFlight,
+            { maxSize: 10, maxInFlight, maxInFlightOfOwner: maxInFlight, maxWaiting: 100 },
           );
-          await Promise.all(sizes.map((size, id) => batcher.add({ id, size })));
+          await Promise.all(sizes.map((size, id) => batcher.add({ owner: 1, id, size })));
           await batcher.idle();
           expect(batches.flat()).toEqual(sizes.map((_, id) => id));
           expect(batches.every((ids) => ids.length === 1 || ids.reduce((sum, id) => sum + sizes[id]!, 0) <= 10)).toBe(true);
           expect(most).toBeLessThanOrEqual(maxInFlight);
-          expect(batcher.backlog).toBe(0);
+          expect(batcher.backlogOf(1)).toBe(0);
         },
       ),
       { numRuns: 50 },
@@ -40,12 +40,16 @@ describe('MicroBatcher', () => {
   });
 
   it("tells a batch's error to its jobs, and goes on", async () => {
-    const batcher = new MicroBatcher<Job>(
-      (jobs) => (jobs[0]!.id === 0 ? Promise.reject(new Error('away')) : Promise.resolve()),
-      1,
-      1,
-    );
-    const [first, second] = await Promise.allSettled([batcher.add({ id: 0, size: 1 }), batcher.add({ id: 1, size: 1 })]);
+    const batcher = new MicroBatcher<Job>((jobs) => (jobs[0]!.id === 0 ? Promise.reject(new Error('away')) : Promise.resolve()), {
+      maxSize: 1,
+      maxInFlight: 1,
+      maxInFlightOfOwner: 1,
+      maxWaiting: 100,
+    });
+    const [first, second] = await Promise.allSettled([
+      batcher.add({ owner: 1, id: 0, size: 1 }),
+      batcher.add({ owner: 1, id: 1, size: 1 }),
+    ]);
     expect(first).toMatchObject({ status: 'rejected', reason: new Error('away') });
     expect(second.status).toBe('fulfilled');
   });

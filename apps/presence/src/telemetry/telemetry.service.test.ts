@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { uuidv7 } from 'uuidv7';
@@ -283,7 +284,8 @@ describe('the telemetry service', () => {
       ...{ topic: TELEMETRY_TOPIC, partition: 0, offset: String(nth), key: `12:${agentId}`, keyBytes: null, headers: {} },
       ...{ value: Buffer.from(JSON.stringify(report(agentId, status))), timestamp: NOW - 100 + nth },
     }));
-    const batch = { records, signal: new AbortController().signal };
+    const topicId = randomUUID();
+    const batch = { records, signal: new AbortController().signal, topicId: () => Promise.resolve(topicId) };
     await consumer.consume(batch);
     expect(await logOf(agentId)).toHaveLength(4);
     await consumer.consume(batch);
