@@ -16,8 +16,8 @@ import { RecentWrites } from './recent-writes.js';
 import { StateMemory } from './state-memory.js';
 import { reasonOf } from './telemetry-record.js';
 
-/** Most items of a statement, unless one request or partition brings more. */
-const MAX_BATCH_ITEMS = 2000;
+/** Most items of a statement, unless one partition brings more. Others wait for what is under way, so it is no more than a request may bring. */
+const MAX_BATCH_ITEMS = 1000;
 /**
  * While the database works on one batch, Node prepares the other; more would only make agents meet themselves. A third is for
  * whoever is not the client that has two under way already.
