@@ -60,33 +60,38 @@ describe('a flood of telemetry of one client', () => {
     const statuses = new Set<number>();
     const flood = Promise.all(
       Array.from({ length: CONNECTIONS }, async (_, connection) => {
-        for (let round = 0; flooding; round++) {
+        for (let round = 0; flooding;) {
           const { status, retryAfter, body } = await post(changes(connection, round));
           statuses.add(status);
-          if (status === 200) taken += 1;
-          else {
+          if (status === 200) {
+            taken += 1;
+            round += 1;
+          } else {
             expect({ status, retryAfter, body }).toMatchObject({ retryAfter: '1', body: { status: 'rate_limit_exceeded' } });
             await new Promise((resolve) => setTimeout(resolve, 100));
           }
         }
       }),
     );
-    const tookMs: number[] = [];
-    for (let n = 0; n < 40; n++) {
-      const startedAt = performance.now();
-      const status = n % 2 === 0 ? 'available' : 'logged_out';
-      expect(await post(report(7, status, { client_id: '2002' }))).toMatchObject({
+    const startedAt = performance.now();
+    for (let n = 0; n < 10; n++) {
+      expect(await post(report(7, n % 2 === 0 ? 'available' : 'logged_out', { client_id: '2002' }))).toMatchObject({
         status: 200,
         body: [{ result: 'changed', sequence: n + 1 }],
       });
-      tookMs.push(performance.now() - startedAt);
     }
+    const tookMs = (performance.now() - startedAt) / 10;
     flooding = false;
     await flood;
     expect(taken).toBeGreaterThan(0);
-    // Behind tens of thousands of the flooder's items each would have taken seconds.
-    tookMs.sort((a, b) => a - b);
-    process.stdout.write(`${JSON.stringify([tookMs[20], tookMs[39], taken, [...statuses]])}\n`);
-    expect(tookMs[20]).toBeLessThan(2000);
+    expect(statuses).toEqual(new Set([200, 429]));
+    // Behind tens of thousands of the flooder's items each would take as long as all of them.
+    expect(tookMs).toBeLessThan(5000);
+    // Nothing that was refused was done: each agent has changed once for each time that its array was taken.
+    const { rows } = await instance.pool.query<{ changes: number }>(
+      'select sum(sequence)::integer as changes from presence.agent where client_id = $1',
+      [FLOODER],
+    );
+    expect(rows).toEqual([{ changes: taken * 1000 }]);
   }, 120_000);
 });
