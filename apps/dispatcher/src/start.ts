@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import type { Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
-import { connectDatabase, createSealer, poolOf } from '#database';
+import { connectDatabase, createSealer, DatabaseClock, poolOf } from '#database';
 import { createHttpApp, listen } from '#http';
 import {
   PeriodicWork,
@@ -82,6 +82,8 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
 
   const registry = new Registry();
   const metrics = new DispatcherMetrics(registry);
+  const clock = await DatabaseClock.start(pool, logger, registry);
+  undo.push(() => clock.stop());
   const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'queue.maintenance_failed'));
   undo.push(() => maintenance.stop());
   await maintainQueue(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);

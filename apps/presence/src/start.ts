@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
 import type { Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS } from '#contracts';
-import { connectDatabase, poolOf } from '#database';
+import { connectDatabase, DatabaseClock, poolOf } from '#database';
 import { createHttpApp, listen } from '#http';
 import {
   PeriodicWork,
@@ -78,10 +78,12 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
 
   const registry = new Registry();
   const metrics = new PresenceMetrics(registry);
+  const clock = await DatabaseClock.start(pool, logger, registry);
+  undo.push(() => clock.stop());
   const leaseTimes = options.leaseTimes && { leaseTimes: options.leaseTimes };
   const relay = new OutboxRelay({ pool, producer: bus.producer(), instance: randomUUID(), metrics, logger, ...leaseTimes });
   undo.push(() => relay.stop());
-  const telemetry = new TelemetryService({ pool, relay, metrics, logger });
+  const telemetry = new TelemetryService({ pool, relay, clock, metrics, logger });
   undo.push(() => telemetry.drain());
 
   const readiness = new Readiness();

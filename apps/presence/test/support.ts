@@ -40,14 +40,21 @@ export class Instance {
     return new Instance(poolOf(dataSource), () => (closed ??= dataSource.destroy()));
   }
 
-  /** @param before called with the name of each statement, which is sent when it is done */
-  telemetry(relay: ChangeListener = NO_RELAY, before?: (statement: string) => unknown): TelemetryService {
+  /**
+   * @param before called with the name of each statement, which is sent when it is done
+   * @param clock what the service takes for the database's
+   */
+  telemetry(
+    relay: ChangeListener = NO_RELAY,
+    before?: (statement: string) => unknown,
+    clock: { now(): number } = Date,
+  ): TelemetryService {
     const query = async (config: { name: string }): Promise<unknown> => {
       await before?.(config.name.replace('presence_', ''));
       return this.pool.query(config as never);
     };
     const pool = before ? ({ query } as unknown as Pool) : this.pool;
-    return new TelemetryService({ pool, relay, metrics: new PresenceMetrics(new Registry()), logger: SILENT });
+    return new TelemetryService({ pool, relay, clock, metrics: new PresenceMetrics(new Registry()), logger: SILENT });
   }
 
   /** Leases that a test can see expire. */

@@ -1,6 +1,14 @@
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
-import { AgentEventEntity, ApplicationEntity, connectDatabase, createSealer, WebhookSecretEntity } from '#database';
+import {
+  AgentEventEntity,
+  ApplicationEntity,
+  connectDatabase,
+  DatabaseClock,
+  createSealer,
+  poolOf,
+  WebhookSecretEntity,
+} from '#database';
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
 import { serveDocs } from './docs/docs.js';
@@ -34,7 +42,10 @@ export async function startSubscriptionApi(options: {
   readiness.register('postgresql', async () => void (await dataSource.query('select 1')));
   const external = externalIssuerOf(settings, logger, issuerTimes);
   if (external) readiness.register('oidc', () => external.keys.check());
+  const registry = new Registry();
+  let clock: DatabaseClock | undefined;
   try {
+    clock = await DatabaseClock.start(poolOf(dataSource), logger, registry);
     const module = SubscriptionApiModule.forRoot({
       settings,
       logger,
@@ -44,11 +55,12 @@ export async function startSubscriptionApi(options: {
       ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
       ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
     });
-    const app = await createHttpApp(module, { logger, readiness, metrics: new Registry(), configure: serveDocs });
+    const app = await createHttpApp(module, { logger, readiness, metrics: registry, configure: serveDocs });
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
       readiness.stop();
       await app.close();
+      await clock?.stop();
       await dataSource.destroy();
     };
     try {
@@ -58,6 +70,7 @@ export async function startSubscriptionApi(options: {
       throw error;
     }
   } catch (error) {
+    await clock?.stop();
     if (dataSource.isInitialized) await dataSource.destroy();
     throw error;
   }

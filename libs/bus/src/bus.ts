@@ -33,6 +33,13 @@ export interface BusBatch {
   readonly records: readonly BusRecord[];
   /** Aborted when the partition has been taken away, or when stopping has no more patience: what is done then is not kept. */
   readonly signal: AbortSignal;
+  /**
+   * The id of the topic, a UUID: what is another topic of the same name, made after the one before was deleted, has another,
+   * and its offsets begin anew. Brokers too old for ids (before Kafka 2.8) give a new one with each assignment.
+   *
+   * @throws where the broker does not tell it now
+   */
+  readonly topicId: () => Promise<string>;
 }
 
 export interface BusProducer {

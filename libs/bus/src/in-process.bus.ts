@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Logger } from '#runtime';
 import {
   BusUnavailableError,
@@ -32,6 +33,7 @@ interface Group {
 }
 
 interface Topic {
+  readonly id: string;
   readonly nextOffsets: number[];
   readonly groups: Map<string, Group>;
   /** Sent to a consumed topic before its first group was there. */
@@ -101,7 +103,7 @@ export class InProcessBroker {
   private topic(name: string): Topic {
     let topic = this.topics.get(name);
     if (!topic) {
-      topic = { nextOffsets: new Array<number>(PARTITIONS).fill(0), groups: new Map(), early: [] };
+      topic = { id: randomUUID(), nextOffsets: new Array<number>(PARTITIONS).fill(0), groups: new Map(), early: [] };
       this.topics.set(name, topic);
     }
     return topic;
@@ -118,7 +120,7 @@ export class InProcessBroker {
       const offset = topic.nextOffsets[partition]!++;
       const delivery: Delivery = { record: { ...message, topic: name, partition, offset, timestamp: Date.now() }, processed };
       for (const group of topic.groups.values()) {
-        const lane = laneOf(group, name, partition);
+        const lane = laneOf(group, name, topic.id, partition);
         lane.waiting.push(delivery);
         touched.set(lane, group);
       }
@@ -127,11 +129,11 @@ export class InProcessBroker {
   }
 }
 
-function laneOf(group: Group, topic: string, partition: number): Lane {
+function laneOf(group: Group, topic: string, topicId: string, partition: number): Lane {
   const id = `${topic}[${partition}]`;
   let lane = group.lanes.get(id);
   if (!lane) {
-    lane = { topic, partition, waiting: [], busy: false };
+    lane = { topic, topicId, partition, waiting: [], busy: false };
     group.lanes.set(id, lane);
   }
   return lane;

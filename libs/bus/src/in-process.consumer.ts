@@ -20,6 +20,7 @@ export interface Delivery {
 /** What one group has still to process of one partition, in order. */
 export interface Lane {
   readonly topic: string;
+  readonly topicId: string;
   readonly partition: number;
   readonly waiting: Delivery[];
   /** A handler is at work on the first of the waiting. */
@@ -73,7 +74,9 @@ export class InProcessConsumer extends BusServer {
   /** @returns whether the batch has been processed; never rejects */
   async take(lane: Lane, batch: readonly Delivery[]): Promise<boolean> {
     const records = batch.map(({ record }) => toRecord(record));
-    const done = this.deliver(lane.topic, { records, signal: this.patience.signal }, this.stopping.signal, () => undefined);
+    const topicId = (): Promise<string> => Promise.resolve(lane.topicId);
+    const whole = { records, signal: this.patience.signal, topicId };
+    const done = this.deliver(lane.topic, whole, this.stopping.signal, () => undefined);
     this.busy.add(done);
     try {
       return await done;

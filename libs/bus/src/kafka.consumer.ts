@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from 'kafkajs';
 import { StartError, waitBackoff, type Backoff, type Logger } from '#runtime';
 import type { BusRecord } from './bus.js';
+import { readTopicId } from './kafka.topic-ids.js';
 import { ABORT_GRACE_MS, BusServer, chunksOf, deferred, settledWithin, STOP_GRACE_MS } from './bus-server.js';
 
 /** Between attempts to be a member of the group. */
@@ -44,6 +46,10 @@ export class KafkaConsumer extends BusServer {
   private readonly leaving = deferred();
   /** Aborted with the partitions' assignment: at a rebalance all of them are taken away and given out again. */
   private assignment = new AbortController();
+  /** By topic; asked for again under the next assignment, and when a partition's offsets went back. */
+  private readonly topicIds = new Map<string, Promise<string>>();
+  /** The next offset of each partition under this assignment. */
+  private readonly expected = new Map<string, bigint>();
   /** The next offset of each partition that is not committed yet. */
   private readonly uncommitted = new Map<string, Uncommitted>();
   private committing: Promise<void> | undefined;
@@ -155,6 +161,8 @@ export class KafkaConsumer extends BusServer {
   private revoke(): void {
     this.assignment.abort();
     this.assignment = new AbortController();
+    this.topicIds.clear();
+    this.expected.clear();
     if (this.stopping.signal.aborted) this.assignment.abort();
   }
 
@@ -179,9 +187,11 @@ export class KafkaConsumer extends BusServer {
   /** Delivers a batch part by part, and has each committed soon; ends early, never throws, when the assignment does. */
   private async work(payload: EachBatchPayload, signal: AbortSignal, onTrouble: () => void): Promise<void> {
     const { topic, partition, messages } = payload.batch;
+    this.watchOffsets(payload);
+    const topicId = (): Promise<string> => this.topicIdOf(topic);
     for (const part of chunksOf(messages, this.maxBatchRecords)) {
       const records = part.map((message) => toRecord(topic, partition, message));
-      if (!(await this.deliver(topic, { records, signal }, this.stopping.signal, onTrouble))) return;
+      if (!(await this.deliver(topic, { records, signal, topicId }, this.stopping.signal, onTrouble))) return;
       const last = part.at(-1)!.offset;
       payload.resolveOffset(last);
       // With the last record of a batch kafkajs resolves what is behind it and not shown, such as transactions' markers.
@@ -190,6 +200,23 @@ export class KafkaConsumer extends BusServer {
       this.commitTimer ??= setTimeout(() => void this.commit(), COMMIT_DELAY_MS);
       if (this.stopping.signal.aborted) return;
     }
+  }
+
+  /** Offsets that go back may be those of another topic of the same name. */
+  private watchOffsets({ batch }: EachBatchPayload): void {
+    const id = `${batch.topic}[${batch.partition}]`;
+    if (BigInt(batch.firstOffset() ?? 0) < (this.expected.get(id) ?? 0n)) this.topicIds.delete(batch.topic);
+    this.expected.set(id, BigInt(batch.lastOffset()) + 1n);
+  }
+
+  private topicIdOf(topic: string): Promise<string> {
+    let id = this.topicIds.get(topic);
+    if (!id) {
+      id = readTopicId(this.kafka, topic).then((known) => known ?? randomUUID());
+      this.topicIds.set(topic, id);
+      id.catch(() => this.topicIds.get(topic) === id && this.topicIds.delete(topic));
+    }
+    return id;
   }
 
   /** Commits what is not committed yet, and what comes meanwhile; what fails is tried again with the next. Never throws. */

@@ -15,6 +15,7 @@ export {
   type NotificationMethod,
 } from './agent.js';
 export { ID_LIMIT, isId, parseId } from './id.js';
+export { parseTime, TIME_MESSAGE } from './rfc3339.js';
 export {
   decodeStatusChange,
   encodeStatusChange,
@@ -32,6 +33,7 @@ export {
   nameSchema,
   parseTelemetry,
   telemetryJsonSchema,
+  timeSchema,
   type FieldErrors,
   type TelemetryItem,
   type TelemetryParse,

@@ -18,7 +18,8 @@ const item = fc.record({
   agentStatus: fc.constantFrom(...AGENT_STATUSES),
   eventSource: fc.constantFrom(...EVENT_SOURCES),
   name: fc.option(name, { nil: undefined }),
-  occurredAt: fc.integer({ min: 0, max: NOW + MAX_CLOCK_LEAD_MS }),
+  occurredAt: fc.option(fc.integer({ min: 0, max: NOW + MAX_CLOCK_LEAD_MS }), { nil: undefined }),
+  receivedAt: fc.constant(NOW),
 });
 
 const at = (ms: number): string => new Date(NOW + ms).toISOString();
@@ -35,6 +36,7 @@ describe('parseTelemetry', () => {
         eventSource: 'api',
         name: '000*094@ringme.ru',
         occurredAt: NOW + 123,
+        receivedAt: NOW,
       },
     });
   });
@@ -49,7 +51,7 @@ describe('parseTelemetry', () => {
           agent_status: wanted.agentStatus,
           event_source: wanted.eventSource,
           [nameFieldOf(wanted.agentType)]: wanted.name,
-          occurred_at: new Date(wanted.occurredAt).toISOString(),
+          occurred_at: wanted.occurredAt === undefined ? undefined : new Date(wanted.occurredAt).toISOString(),
         };
         expect(parseTelemetry(wire, NOW)).toEqual({ ok: true, item: wanted });
       }),
@@ -73,6 +75,7 @@ describe('parseTelemetry', () => {
       ),
       fc.constantFrom('2026-02-29T00:00:00Z', '2024-02-29T00:00:00Z', '2026-11-22T10:00:00+03:00', '2026-11-22T24:00:00Z'),
       fc.constantFrom('2026-11-22T10:00:00.123456789Z', '2026-11-22 10:00:00Z', '2026-11-22T10:00:00', '2027-01-01T00:00:00Z'),
+      fc.constantFrom('2026-11-22t09:00:00z', '2026-11-22T09:59:60Z', '2026-02-30T00:00:00Z'),
       fc.jsonValue(),
     );
     const fields = fc.constantFrom(...Object.keys(EXAMPLE), 'agent_number');
@@ -85,17 +88,27 @@ describe('parseTelemetry', () => {
     );
   });
 
-  it('takes the time of receipt where none is given, and cuts what is finer than a millisecond', () => {
-    expect(parseTelemetry({ ...EXAMPLE, occurred_at: undefined }, NOW)).toMatchObject({ item: { occurredAt: NOW } });
-    const hourAgo = NOW - 3_600_000;
-    for (const parse of [parseTelemetry, parseBySchema]) {
-      expect(parse({ ...EXAMPLE, occurred_at: undefined }, NOW, hourAgo)).toMatchObject({ item: { occurredAt: hourAgo } });
-      // What it says itself is held against now, however long it waited to be read, or its sender's clock is behind.
-      expect(parse({ ...EXAMPLE, occurred_at: at(MAX_CLOCK_LEAD_MS) }, NOW, hourAgo).ok).toBe(true);
-    }
+  it('leaves open when it occurred where the item does not say, and cuts what is finer than a millisecond', () => {
+    expect(parseTelemetry({ ...EXAMPLE, occurred_at: undefined }, NOW)).toMatchObject({
+      item: { occurredAt: undefined, receivedAt: NOW },
+    });
     expect(parseTelemetry({ ...EXAMPLE, occurred_at: '2026-11-22T10:00:00.123999Z' }, NOW)).toMatchObject({
       item: { occurredAt: NOW + 123 },
     });
+  });
+
+  it('takes null in an optional key for an absent one, and never looks at the name of the other type', () => {
+    const bare = { ...EXAMPLE, extension_name: undefined, occurred_at: undefined };
+    const expected = { ok: true, item: expect.objectContaining({ name: undefined, occurredAt: undefined }) as unknown };
+    for (const parse of [parseTelemetry, parseBySchema]) {
+      expect(parse({ ...bare, extension_name: null, occurred_at: null, agent_number: null }, NOW)).toEqual(expected);
+      for (const other of [null, 7, '', '\u0000', {}, [], false, 'x'.repeat(300)]) {
+        expect(parse({ ...EXAMPLE, agent_number: other }, NOW)).toMatchObject({ ok: true, item: { name: '000*094@ringme.ru' } });
+        const remote = { ...EXAMPLE, agent_type: 'remote', agent_number: '+7', extension_name: other };
+        expect(parse(remote, NOW)).toMatchObject({ ok: true, item: { name: '+7' } });
+      }
+      expect(parse({ ...EXAMPLE, unknown: { deep: [null] } }, NOW).ok).toBe(true);
+    }
   });
 
   it('allows a clock that is ahead by five minutes and no more', () => {
@@ -115,7 +128,8 @@ describe('parseTelemetry', () => {
     [{ ...EXAMPLE, agent_type: 'external' }, { agent_type: ['must be one of: local, remote'] }],
     [{ ...EXAMPLE, agent_status: 'AVAILABLE' }, { agent_status: ['must be one of: available, logged_out'] }],
     [{ ...EXAMPLE, event_source: null }, { event_source: ['must be one of: api, phone'] }],
-    [{ ...EXAMPLE, extension_name: null }, { extension_name: ['must be a string'] }],
+    [{ ...EXAMPLE, extension_name: 7 }, { extension_name: ['must be a string'] }],
+    [{ ...EXAMPLE, agent_status: null, agent_number: 7 }, { agent_status: ['must be one of: available, logged_out'] }],
     [{ ...EXAMPLE, extension_name: '' }, { extension_name: ['must not be empty'] }],
     [{ ...EXAMPLE, extension_name: 'a\nb' }, { extension_name: ['must not contain control characters'] }],
     [{ ...EXAMPLE, extension_name: 'x'.repeat(MAX_NAME_LENGTH + 1) }, { extension_name: ['must have at most 255 characters'] }],

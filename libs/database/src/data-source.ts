@@ -13,6 +13,7 @@ import { DispatchRows1764000000010 } from './migrations/1764000000010-dispatch-r
 import { DispatchCursor1764000000011 } from './migrations/1764000000011-dispatch-cursor.js';
 import { RecentWrite1764000000012 } from './migrations/1764000000012-recent-write.js';
 import { FinishedEvents1764000000013 } from './migrations/1764000000013-finished-events.js';
+import { TelemetryPosition1764000000014 } from './migrations/1764000000014-telemetry-position.js';
 import { LogSweep1764000000018 } from './migrations/1764000000018-log-sweep.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
@@ -30,6 +31,7 @@ export const MIGRATIONS = [
   DispatchCursor1764000000011,
   RecentWrite1764000000012,
   FinishedEvents1764000000013,
+  TelemetryPosition1764000000014,
   LogSweep1764000000018,
 ];
 

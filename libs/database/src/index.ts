@@ -2,6 +2,7 @@ export { arrayOfPlain, arrayOfTexts } from './array-literal.js';
 export { createDataSource, MIGRATIONS, poolOf, type DatabaseOptions } from './data-source.js';
 export { EmbeddedPostgres, EmbeddedPostgresError } from './embedded-postgres.js';
 export { assertSchemaCurrent, migrate } from './migrate.js';
+export { DatabaseClock } from './database-clock.js';
 export { createSealer, type Sealer } from './sealing.js';
 export { connectDatabase } from './connect.js';
 export { runOperatorCommand, type OperatorCommand } from './operator-command.js';

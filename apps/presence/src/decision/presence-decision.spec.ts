@@ -11,6 +11,7 @@ const ITEM: TelemetryItem = {
   eventSource: 'api',
   name: '000*094@ringme.ru',
   occurredAt: 1000,
+  receivedAt: 5000,
 };
 const AVAILABLE: AgentState = {
   agentType: 'local',
@@ -29,7 +30,8 @@ const item: fc.Arbitrary<TelemetryItem> = fc.record({
   agentStatus: fc.constantFrom(...AGENT_STATUSES),
   eventSource: fc.constantFrom(...EVENT_SOURCES),
   name: fc.constantFrom(undefined, 'a', 'b'),
-  occurredAt: fc.integer({ min: 0, max: 20 }),
+  occurredAt: fc.option(fc.integer({ min: 0, max: 20 }), { nil: undefined }),
+  receivedAt: fc.constant(10),
 });
 
 /** Item by item, as the service folds them; what is rejected leaves the agent as it was. */
@@ -72,6 +74,24 @@ describe('the presence decision', () => {
     expect(decide(AVAILABLE, { ...ITEM, occurredAt: 999 }).result).toBe('stale');
     expect(decide(AVAILABLE, { ...ITEM, occurredAt: 999, agentStatus: 'logged_out' }).result).toBe('stale');
     expect(decide(AVAILABLE, { ...ITEM, agentStatus: 'logged_out' }).result).toBe('changed');
+  });
+
+  it('never calls stale what does not say when it occurred, whatever clock told of its receipt', () => {
+    const undated = { ...ITEM, occurredAt: undefined, agentStatus: 'logged_out' as const };
+    expect(decide(AVAILABLE, { ...undated, receivedAt: 7000 })).toMatchObject({ result: 'changed', state: { changedAt: 7000 } });
+    expect(decide(AVAILABLE, { ...undated, receivedAt: 3 })).toMatchObject({ result: 'changed', state: { changedAt: 1000 } });
+    expect(decide(REMOVED, { ...undated, agentType: 'remote', name: '+7', receivedAt: 3 })).toMatchObject({
+      result: 'unchanged',
+      state: { agentType: 'remote', removed: false },
+    });
+  });
+
+  it('compares what is dated ahead of its receipt as of its receipt', () => {
+    const ahead = decide(undefined, { ...ITEM, occurredAt: 9000 });
+    expect(ahead).toMatchObject({ result: 'changed', state: { changedAt: 5000 } });
+    if (ahead.result === 'rejected') throw new Error('it is named');
+    expect(decide(ahead.state, { ...ITEM, agentStatus: 'logged_out', occurredAt: 5000 }).result).toBe('changed');
+    expect(decide(ahead.state, { ...ITEM, agentStatus: 'logged_out', occurredAt: 4999 }).result).toBe('stale');
   });
 
   it('takes a changed name over without a change of status', () => {

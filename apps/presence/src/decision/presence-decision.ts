@@ -7,7 +7,10 @@ export interface AgentState {
   readonly agentStatus: AgentStatus;
   /** Changes so far. */
   readonly sequence: number;
-  /** `occurred_at` of the last change in milliseconds since the epoch; null while there was none. */
+  /**
+   * As of when it last changed, in milliseconds since the epoch: `occurred_at`, or the time of receipt where that was earlier
+   * or all that was known. Null while there was no change.
+   */
   readonly changedAt: number | null;
   /** Removed from the directory; it comes back when it reports again. */
   readonly removed: boolean;
@@ -23,22 +26,22 @@ export type Decision =
  *
  * 1. An agent that is neither known nor named, or is of the other type, is rejected. (A removed agent may come back as the other type.)
  * 2. What is strictly older than the last change is stale, also where it repeats the current status; it takes over nothing.
+ *    What does not say when it occurred is never older: ADR 19.
  * 3. What repeats the current status changes nothing, but a new name is taken over and a removed agent comes back.
  * 4. Everything else is a change, and raises the sequence by one.
  *
  * @param state undefined for a never-seen agent, which counts as logged out
  */
 export function decide(state: AgentState | undefined, item: TelemetryItem): Decision {
-  if (state !== undefined && state.changedAt !== null && item.occurredAt < state.changedAt && isOfType(state, item)) {
+  const { occurredAt = Infinity, receivedAt } = item;
+  if (state !== undefined && state.changedAt !== null && occurredAt < state.changedAt && isOfType(state, item)) {
     return { result: 'stale', state };
   }
   const known = state === undefined || state.removed ? comingAgent(state, item) : presentAgent(state, item);
   if ('errors' in known) return { result: 'rejected', errors: known.errors };
   if (known.agentStatus === item.agentStatus) return { result: 'unchanged', state: known };
-  return {
-    result: 'changed',
-    state: { ...known, agentStatus: item.agentStatus, sequence: known.sequence + 1, changedAt: item.occurredAt },
-  };
+  const changedAt = Math.max(known.changedAt ?? -Infinity, Math.min(occurredAt, receivedAt));
+  return { result: 'changed', state: { ...known, agentStatus: item.agentStatus, sequence: known.sequence + 1, changedAt } };
 }
 
 /** A removed agent is of no type until it comes back. */

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { AgentStatus, AgentType, EventSource, StatusChange } from '#contracts';
-import { millisecondsOf } from '../log/presence.repository.js';
+import { millisecondsOf } from '../log/milliseconds.js';
 
 /** A change that waits to be published. */
 export interface OutboxRow {

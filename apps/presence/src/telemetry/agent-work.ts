@@ -19,6 +19,18 @@ export interface AgentWork extends AgentKey {
   readonly slots: Slot[];
 }
 
+/** Groups items by client, in order. */
+export function slotsByClient(slots: readonly Slot[]): Map<number, Slot[]> {
+  const clients = new Map<number, Slot[]>();
+  for (const slot of slots) {
+    const { clientId } = slot.item;
+    const of = clients.get(clientId);
+    if (of === undefined) clients.set(clientId, [slot]);
+    else of.push(slot);
+  }
+  return clients;
+}
+
 /** Groups items by agent, in order. Two maps of numbers: cheaper than one of joined keys. */
 export function groupByAgent(slots: Iterable<Slot>): AgentWork[] {
   const work: AgentWork[] = [];
@@ -42,10 +54,14 @@ export function groupByAgent(slots: Iterable<Slot>): AgentWork[] {
  * Decides the items of one agent one after the other, and puts their results in place.
  *
  * @param before the agent as it was read
- * @param newId makes the id of a change
+ * @param newId makes the id of a change of that time, in milliseconds since the epoch
  * @returns what is to be written; undefined where nothing is
  */
-export function decideWork(work: AgentWork, before: AgentState | undefined, newId: () => string): AgentWrite | undefined {
+export function decideWork(
+  work: AgentWork,
+  before: AgentState | undefined,
+  newId: (at: number) => string,
+): AgentWrite | undefined {
   let state = before;
   const changes: DecidedChange[] = [];
   for (const { item, results, index } of work.slots) {
@@ -59,7 +75,8 @@ export function decideWork(work: AgentWork, before: AgentState | undefined, newI
     results[index] = { result, sequence: state.sequence };
     if (result !== 'changed') continue;
     const { name, agentStatus, sequence } = state;
-    changes.push({ id: newId(), name, agentStatus, eventSource: item.eventSource, sequence, occurredAt: item.occurredAt });
+    const { eventSource, occurredAt, receivedAt } = item;
+    changes.push({ id: newId(receivedAt), name, agentStatus, eventSource, sequence, occurredAt });
   }
   if (state === undefined || state === before) return undefined;
   return { clientId: work.clientId, agentId: work.agentId, before, after: state, changes };

@@ -3,10 +3,11 @@ import { EventPattern, Payload } from '@nestjs/microservices';
 import { BusExceptionFilter, type BusBatch, type BusMessage, type BusRecord } from '#bus';
 import { ERROR_HEADER, TELEMETRY_TOPIC } from '#contracts';
 import { DeadLetters } from './dead-letters.js';
-import { parseRecord, reasonOf } from './telemetry-record.js';
+import type { PartitionRecord } from './partition-records.js';
+import { parseRecord } from './telemetry-record.js';
 import { TelemetryService } from './telemetry.service.js';
 
-/** Telemetry over Kafka: contract §4. What is redelivered finds its changes already made and changes nothing. */
+/** Telemetry over Kafka: contract §4. What is consumed again is known by its partition and offset: ADR 19. */
 @Controller()
 @UseFilters(BusExceptionFilter)
 export class TelemetryConsumer {
@@ -17,42 +18,23 @@ export class TelemetryConsumer {
 
   /** Resolves when every change is durable and everything unusable is on the dead-letter topic. */
   @EventPattern(TELEMETRY_TOPIC)
-  async consume(@Payload() { records }: BusBatch): Promise<void> {
-    const values: unknown[] = [];
-    const places: number[] = []; // of the values, among the records
-    const reasons = new Map<number, string>(); // why the record at that place cannot be used
-    records.forEach((record, place) => {
+  async consume(@Payload() batch: BusBatch): Promise<void> {
+    const usable: PartitionRecord[] = [];
+    const reasons = new Map<number, string>(); // why the record at that offset cannot be used
+    for (const record of batch.records) {
+      const offset = Number(record.offset);
       const parsed = parseRecord(record.value);
-      if ('error' in parsed) {
-        reasons.set(place, parsed.error);
-      } else {
-        values.push(parsed.value);
-        places.push(place);
-      }
-    });
-    const now = Date.now();
-    const times = places.map((place) => receivedAt(records[place]!, now));
-    const results = await this.service.apply(values, now, times);
-    results.forEach((result, index) => {
-      if (result.result === 'rejected') reasons.set(places[index]!, reasonOf(result.errors));
-    });
+      if ('error' in parsed) reasons.set(offset, parsed.error);
+      else usable.push({ offset, value: parsed.value, timestamp: record.timestamp });
+    }
+    for (const [offset, reason] of await this.service.applyRecords(batch, usable)) reasons.set(offset, reason);
     // In the order in which they came, whichever check they failed.
-    const letters = records.flatMap((record, place) => {
-      const reason = reasons.get(place);
+    const letters = batch.records.flatMap((record) => {
+      const reason = reasons.get(Number(record.offset));
       return reason === undefined ? [] : [toDeadLetter(record, reason)];
     });
     if (letters.length > 0) await this.deadLetters.send(letters);
   }
-}
-
-/**
- * When an item was received: when the topic got it, not when it is consumed. What is consumed again after a crash is then as old
- * as it was, and stale behind what followed it, where it would be a change again if it were taken for new.
- *
- * @param now for a record that carries no time, or one to come
- */
-function receivedAt({ timestamp }: BusRecord, now: number): number {
-  return timestamp > 0 ? Math.min(timestamp, now) : now;
 }
 
 function toDeadLetter(record: BusRecord, reason: string): BusMessage {

@@ -3,7 +3,7 @@ import { MAX_TELEMETRY_ITEMS } from '#contracts';
 import { RequireAccess } from '#auth';
 import { ApiError } from '#http';
 import type { TelemetryResult } from './agent-work.js';
-import { ContentionError, TelemetryService } from './telemetry.service.js';
+import { BacklogError, ContentionError, TelemetryService } from './telemetry.service.js';
 
 const RETRY_AFTER = { 'retry-after': '1' };
 
@@ -12,7 +12,10 @@ const RETRY_AFTER = { 'retry-after': '1' };
 export class TelemetryController {
   constructor(private readonly service: TelemetryService) {}
 
-  /** One item or an array of them; always answers an array, one result an item, in order. */
+  /**
+   * One item or an array of them; always answers an array, one result an item, in order. A request is refused as a whole, before
+   * anything of it is decided, where too much of a client that it is about is waiting: the others' telemetry is not.
+   */
   @Post('telemetry')
   @HttpCode(200)
   @RequireAccess('platform')
@@ -20,12 +23,12 @@ export class TelemetryController {
     if (typeof body !== 'object' || body === null) throw ApiError.invalid('body', 'must be a JSON object or an array of them');
     const items: readonly unknown[] = Array.isArray(body) ? body : [body];
     if (items.length > MAX_TELEMETRY_ITEMS) throw ApiError.invalid('body', `must have at most ${MAX_TELEMETRY_ITEMS} items`);
-    if (this.service.isOverloaded) {
-      throw new ApiError('unavailable', 'Too much telemetry is waiting', { headers: RETRY_AFTER });
-    }
     try {
-      return await this.service.apply(items, Date.now());
+      return await this.service.apply(items);
     } catch (error) {
+      if (error instanceof BacklogError) {
+        throw new ApiError(error.isOwn ? 'rate_limit_exceeded' : 'unavailable', error.message, { headers: RETRY_AFTER });
+      }
       if (error instanceof ContentionError) throw new ApiError('unavailable', error.message, { headers: RETRY_AFTER });
       throw error;
     }

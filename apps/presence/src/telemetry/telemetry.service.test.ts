@@ -1,13 +1,9 @@
 import fc from 'fast-check';
-import { Registry } from 'prom-client';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AGENT_STATUSES, TELEMETRY_TOPIC } from '#contracts';
+import { AGENT_STATUSES } from '#contracts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
-import { Instance, NO_RELAY, RecordingTopic, report, SILENT } from '../../test/support.js';
-import { PresenceMetrics } from '../metrics.js';
-import { DeadLetters } from './dead-letters.js';
-import { TelemetryConsumer } from './telemetry.consumer.js';
+import { Instance, NO_RELAY, report } from '../../test/support.js';
 import { ContentionError, TelemetryService } from './telemetry.service.js';
 
 interface LogRow {
@@ -273,21 +269,6 @@ describe('the telemetry service', () => {
     } finally {
       await other.close();
     }
-  });
-
-  it('takes records that come again for as old as they are: no change is made of them', async () => {
-    const agentId = nextAgent++;
-    const letters = new DeadLetters(new RecordingTopic().producer(), new PresenceMetrics(new Registry()), SILENT);
-    const consumer = new TelemetryConsumer(service, letters);
-    const records = (['available', 'logged_out', 'available', 'logged_out'] as const).map((status, nth) => ({
-      ...{ topic: TELEMETRY_TOPIC, partition: 0, offset: String(nth), key: `12:${agentId}`, keyBytes: null, headers: {} },
-      ...{ value: Buffer.from(JSON.stringify(report(agentId, status))), timestamp: NOW - 100 + nth },
-    }));
-    const batch = { records, signal: new AbortController().signal };
-    await consumer.consume(batch);
-    expect(await logOf(agentId)).toHaveLength(4);
-    await consumer.consume(batch);
-    expect(await logOf(agentId)).toHaveLength(4);
   });
 
   it("takes notice of the directory's writes between its own read and write", async () => {

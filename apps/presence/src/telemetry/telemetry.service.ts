@@ -1,21 +1,30 @@
-import type { Pool } from '#database';
-import { uuidv7 } from 'uuidv7';
+import { V7Generator } from 'uuidv7';
+import type { BusBatch } from '#bus';
 import { parseTelemetry } from '#contracts';
+import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import type { AgentState } from '../decision/presence-decision.js';
 import { compareAndSet, readStates, type AgentWrite, type CommittedChange, type Outcome } from '../log/presence.repository.js';
+import { movePositions, type TelemetryPosition } from '../log/telemetry-position.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
-import { decideWork, groupByAgent, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
+import { decideWork, groupByAgent, slotsByClient, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
 import { MicroBatcher } from './micro-batcher.js';
+import { PartitionPositions } from './partition-positions.js';
+import { planRecords, type PartitionItem, type PartitionPlan, type PartitionRecord } from './partition-records.js';
+import { PositionMover, type PositionTarget } from './position-mover.js';
 import { RecentWrites } from './recent-writes.js';
 import { StateMemory } from './state-memory.js';
+import { reasonOf } from './telemetry-record.js';
 
-/** Most items of a statement, unless one request or partition brings more. */
-const MAX_BATCH_ITEMS = 2000;
-/** While the database works on one batch, Node prepares the other; more would only make agents meet themselves. */
-const MAX_BATCHES_IN_FLIGHT = 2;
-/** Beyond this many waiting items, requests are told to come back. */
-const MAX_WAITING_ITEMS = 50_000;
+/** Most items of a statement, unless one partition brings more. Others wait for what is under way, so it is no more than a request may bring. */
+const MAX_BATCH_ITEMS = 1000;
+/**
+ * While the database works on one batch, Node prepares the other; more would only make agents meet themselves. A third is for
+ * whoever is not the client that has two under way already.
+ */
+const HTTP_LIMITS = { maxSize: MAX_BATCH_ITEMS, maxInFlight: 3, maxInFlightOfOwner: 2, maxWaiting: 50_000 };
+/** Of its own, so that a partition's backlog is in no request's way. What waits is bounded by the partitions: a batch each. */
+const BUS_LIMITS = { maxSize: MAX_BATCH_ITEMS, maxInFlight: 2, maxInFlightOfOwner: 1, maxWaiting: Infinity };
 /** Rounds in which an agent may lose to another writer. Somebody wins every round, so this is never met in practice. */
 const MAX_ROUNDS = 50;
 
@@ -30,6 +39,8 @@ export interface ChangeListener {
 export interface TelemetryServiceOptions {
   readonly pool: Pool;
   readonly relay: ChangeListener;
+  /** The database's, in milliseconds since the epoch. */
+  readonly clock: { now(): number };
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
 }
@@ -39,10 +50,27 @@ export class ContentionError extends Error {
   override readonly name = 'ContentionError';
 }
 
-/** The items of one request, or of one partition's batch; they stay together, so they stay in order. */
+/** Why a request was refused before anything of it was decided: a client's telemetry comes faster than it can be taken. */
+export class BacklogError extends Error {
+  override readonly name = 'BacklogError';
+
+  /** @param isOwn whether the client itself has telemetry waiting; false: so many others do that there is no room */
+  constructor(
+    clientId: number,
+    readonly isOwn: boolean,
+  ) {
+    super(isOwn ? `Too much telemetry of client ${clientId} is waiting` : 'Too much telemetry is waiting');
+  }
+}
+
+/** One client's items of one request, or those of one partition's batch; they stay together, so they stay in order. */
 interface Job {
+  /** The client, or the partition. */
+  readonly owner: number | string;
   readonly slots: readonly Slot[];
   readonly size: number;
+  /** Of the partition. */
+  readonly mover?: PositionMover;
 }
 
 /** What is not settled yet. */
@@ -67,56 +95,124 @@ interface Decided {
 export class TelemetryService {
   private readonly memory = new StateMemory();
   private readonly recentWrites: RecentWrites;
-  private readonly batcher = new MicroBatcher<Job>((jobs) => this.runBatch(jobs), MAX_BATCH_ITEMS, MAX_BATCHES_IN_FLIGHT);
+  private readonly positions: PartitionPositions;
+  private readonly ids = new V7Generator();
+  private readonly requests = new MicroBatcher<Job>((jobs) => this.runBatch(jobs), HTTP_LIMITS);
+  private readonly partitions = new MicroBatcher<Job>((jobs) => this.runBatch(jobs), BUS_LIMITS);
 
   constructor(private readonly options: TelemetryServiceOptions) {
     this.recentWrites = new RecentWrites(options.pool, this.memory, options.metrics);
-  }
-
-  /** So much waits that a new request had better come later. */
-  get isOverloaded(): boolean {
-    return this.batcher.backlog > MAX_WAITING_ITEMS;
+    this.positions = new PartitionPositions(options.pool, options.metrics);
   }
 
   /**
-   * Applies items in order. Resolves when every change among them is durable.
+   * Applies the items of a request in order. Resolves when every change among them is durable.
    *
    * @param values parsed JSON; what is no telemetry item is rejected and spoils nothing else
-   * @param now milliseconds since the epoch
-   * @param receivedAt when each was received, where that was not now
+   * @param now of the receipt, in milliseconds since the epoch
    * @returns one result an item, in order
+   * @throws BacklogError, before anything was decided
    * @throws the database's error, or ContentionError; items may then have been applied, and it does no harm to repeat them
    */
-  async apply(values: readonly unknown[], now: number, receivedAt?: readonly number[]): Promise<TelemetryResult[]> {
+  async apply(values: readonly unknown[], now = this.options.clock.now()): Promise<TelemetryResult[]> {
     const results = new Array<TelemetryResult>(values.length);
     const slots: Slot[] = [];
     for (let index = 0; index < values.length; index++) {
-      const parsed = parseTelemetry(values[index], now, receivedAt?.[index]);
+      const parsed = parseTelemetry(values[index], now);
       if (parsed.ok) slots.push({ item: parsed.item, results, index });
       else results[index] = { result: 'rejected', errors: parsed.errors };
     }
-    if (slots.length > 0) await this.batcher.add({ slots, size: slots.length });
+    const byClient = slotsByClient(slots);
+    for (const [clientId, { length }] of byClient) {
+      if (!this.requests.hasRoomFor(clientId, length)) throw new BacklogError(clientId, this.requests.backlogOf(clientId) > 0);
+    }
+    await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, slots: of, size: of.length })));
     this.options.metrics.countResults(results);
     return results;
   }
 
+  /**
+   * Applies the records of a partition that have not been decided before, in order. Resolves when every change among them is
+   * durable, and that they were decided.
+   *
+   * @param records those of the batch whose value is JSON
+   * @returns why records cannot be used, by offset; also of those that were decided before, as their dead letters may not be written
+   * @throws the bus's error or the database's, PositionMovedError, or ContentionError; the same batch may be applied again
+   */
+  async applyRecords(batch: BusBatch, records: readonly PartitionRecord[]): Promise<ReadonlyMap<number, string>> {
+    try {
+      const position = await this.positions.of(batch);
+      const plan = planRecords(records, position, this.options.clock.now());
+      const end = Number(batch.records.at(-1)!.offset) + 1;
+      this.positions.keep(batch, await this.applyNew(plan, end, await this.applyLeftover(plan, end, position)));
+      return plan.rejected;
+    } catch (error) {
+      this.positions.forget(batch);
+      throw error;
+    }
+  }
+
+  /** What a crash left undecided; the rest of it may come with the next batch. */
+  private async applyLeftover(plan: PartitionPlan, end: number, position: TelemetryPosition): Promise<TelemetryPosition> {
+    const { undecided, nextOffset } = position;
+    if (undecided === null || plan.leftover.length === 0) return position;
+    const remaining = end < nextOffset ? { from: end, agents: undecided.agents } : null;
+    const { asOf } = position;
+    return this.applyItems(plan.leftover, plan, position, { from: undecided.from, nextOffset, asOf, undecided: remaining });
+  }
+
+  private async applyNew(plan: PartitionPlan, end: number, position: TelemetryPosition): Promise<TelemetryPosition> {
+    if (end <= position.nextOffset) return position;
+    const { asOf } = plan;
+    return this.applyItems(plan.items, plan, position, { from: position.nextOffset, nextOffset: end, asOf, undecided: null });
+  }
+
+  private async applyItems(
+    items: readonly PartitionItem[],
+    { rejected, kept }: PartitionPlan,
+    position: TelemetryPosition,
+    target: Omit<PositionTarget, 'rejected'>,
+  ): Promise<TelemetryPosition> {
+    const results = new Array<TelemetryResult>(items.length);
+    const keepRejected = (): Record<string, string> => {
+      const all: Record<string, string> = Object.fromEntries(kept);
+      results.forEach((result, index) => {
+        if (result.result === 'rejected') all[items[index]!.offset] = reasonOf(result.errors);
+      });
+      return all;
+    };
+    const mover = new PositionMover(position, { ...target, rejected: keepRejected });
+    const slots = items.map(({ item }, index) => ({ item, results, index }));
+    const owner = `${position.topicId}[${position.partition}]`;
+    await this.partitions.add({ owner, slots, size: slots.length, mover });
+    for (const [offset, reason] of Object.entries(keepRejected())) {
+      rejected.set(Number(offset), reason);
+      kept.set(Number(offset), reason);
+    }
+    this.options.metrics.countResults(results);
+    return mover.position;
+  }
+
   /** Resolves when everything that was accepted has been settled. */
-  drain(): Promise<void> {
-    return this.batcher.idle();
+  async drain(): Promise<void> {
+    await Promise.all([this.requests.idle(), this.partitions.idle()]);
   }
 
   private async runBatch(jobs: readonly Job[]): Promise<void> {
     const startedAt = performance.now();
     const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.slots : jobs.flatMap((job) => job.slots));
+    const movers = jobs.flatMap(({ mover }) => mover ?? []);
     let changes = 0;
     let rounds = 0;
     let open: readonly Open[] = agents.map((agent) => ({ agent, guess: this.memory.recall(agent) }));
     for (; open.length > 0; rounds++) {
       if (rounds === MAX_ROUNDS) throw new ContentionError('too many others report the same agents at this moment');
-      const round = await this.decideAndWrite(open);
+      const round = await this.decideAndWrite(open, movers);
       open = round.lost;
       changes += round.changes;
     }
+    const unsettled = movers.filter((mover) => !mover.isSettled);
+    if (unsettled.length > 0) await this.move(unsettled);
     const summary = {
       requests: jobs.length,
       items: jobs.reduce((sum, job) => sum + job.size, 0),
@@ -132,12 +228,15 @@ export class TelemetryService {
    * One round: decide, and write where there is something to write. What would be written from an outdated guess is lost to
    * whoever made it so, as in any race; what would not be written is believed once we know that nobody else has.
    */
-  private async decideAndWrite(open: readonly Open[]): Promise<{ lost: Open[]; changes: number }> {
+  private async decideAndWrite(
+    open: readonly Open[],
+    movers: readonly PositionMover[],
+  ): Promise<{ lost: Open[]; changes: number }> {
     const decided: Decided[] = [];
     const repeats: Repeat[] = [];
     const unknown: AgentWork[] = [];
     for (const { agent, guess } of open) {
-      const write = guess && decideWork(agent, guess, uuidv7);
+      const write = guess && decideWork(agent, guess, this.newId);
       if (write) decided.push({ agent, write });
       else if (guess) repeats.push({ agent, guess });
       else unknown.push(agent);
@@ -148,10 +247,20 @@ export class TelemetryService {
     }
     const states = unknown.length > 0 ? await this.read(unknown) : [];
     unknown.forEach((agent, index) => {
-      const write = decideWork(agent, states[index], uuidv7);
+      const write = decideWork(agent, states[index], this.newId);
       if (write) decided.push({ agent, write });
     });
-    return decided.length > 0 ? this.write(decided) : { lost: [], changes: 0 };
+    return decided.length > 0 ? this.write(decided, movers) : { lost: [], changes: 0 };
+  }
+
+  /** By the time of receipt, which is the database's, as is that of the partition which the row belongs to. */
+  private readonly newId = (at: number): string => this.ids.generateOrResetWithTs(at).toString();
+
+  /** Notes that records were decided where nothing had to be written for them. */
+  private async move(movers: readonly PositionMover[]): Promise<void> {
+    const moves = movers.map((mover) => mover.next());
+    await this.options.metrics.time('move_positions', () => movePositions(this.options.pool, moves));
+    movers.forEach((mover, index) => mover.moved(moves[index]!, true));
   }
 
   private async read(agents: readonly AgentWork[]): Promise<readonly (AgentState | undefined)[]> {
@@ -165,34 +274,28 @@ export class TelemetryService {
     }
   }
 
-  private async write(decided: readonly Decided[]): Promise<{ lost: Open[]; changes: number }> {
-    const { relay, metrics } = this.options;
+  private async write(decided: readonly Decided[], movers: readonly PositionMover[]): Promise<{ lost: Open[]; changes: number }> {
+    const { pool, relay, metrics } = this.options;
     const writes = decided.map(({ write }) => write);
+    const moves = movers.map((mover) => mover.next());
     const asking = this.memory.ask(writes);
     let outcome: Outcome | undefined;
     try {
-      outcome = await metrics.time('compare_and_set', () => this.compareAndSet(writes, relay.ownShards()));
+      outcome = await metrics.time('compare_and_set', () => compareAndSet(pool, writes, relay.ownShards(), moves));
+    } catch (error) {
+      // Deadlock, which the order of locks rules out among us but not with an operator's own statement: all of it lost.
+      if ((error as { code?: string }).code !== '40P01') throw error;
     } finally {
       writes.forEach((write, index) => {
-        const state = outcome?.lost.has(index) ? outcome.lost.get(index) : outcome && write.after;
-        this.memory.learn(asking, write, state);
+        this.memory.learn(asking, write, outcome?.written.get(index) ?? outcome?.lost.get(index));
       });
     }
+    if (outcome === undefined) return { lost: decided.map(({ agent }) => ({ agent, guess: undefined })), changes: 0 };
     const { lost, committed, xid } = outcome;
+    movers.forEach((mover, index) => mover.moved(moves[index]!, lost.size === 0));
     if (xid !== undefined) this.recentWrites.passOver(xid);
     if (committed.length > 0) relay.hand(committed);
     const changes = writes.reduce((sum, write, index) => (lost.has(index) ? sum : sum + write.changes.length), 0);
     return { lost: [...lost].map(([index, guess]) => ({ agent: decided[index]!.agent, guess })), changes };
-  }
-
-  private async compareAndSet(writes: readonly AgentWrite[], ownShards: readonly number[]): Promise<Outcome> {
-    try {
-      return await compareAndSet(this.options.pool, writes, ownShards);
-    } catch (error) {
-      // Deadlock, which the order of locks rules out among us but not with an operator's own statement: all of it lost.
-      if ((error as { code?: string }).code === '40P01')
-        return { lost: new Map(writes.map((_, index) => [index, undefined])), committed: [], xid: undefined };
-      throw error;
-    }
   }
 }

@@ -122,6 +122,13 @@ describe('agent status', () => {
     expect((await history('agent_id=137')).json).toMatchObject([{ agent_id: 137 }]);
     expect((await history(`since=${new Date(Date.now() + 60_000).toISOString()}`)).json).toEqual([]);
     expect((await history(`since=${new Date(Date.now() - 60_000).toISOString()}`)).json).toHaveLength(3);
+    // RFC 3339 in full, as in telemetry.
+    for (const since of ['2026-01-01t00:00:00z', '2025-12-31T23:59:60Z', '2026-01-01T00:00:00.1234567890123-00:00']) {
+      expect((await history(`since=${since}`)).json).toHaveLength(3);
+    }
+    for (const bad of ['since=2026-02-30T00:00:00Z', 'since=2026-01-01T24:00:00Z', 'since=2026-01-01T00:00:61Z']) {
+      expect((await history(bad)).status).toBe(400);
+    }
     for (const bad of ['agent_id=x', 'since=yesterday', 'after=-1', 'per_page=0']) expect((await history(bad)).status).toBe(400);
   });
 

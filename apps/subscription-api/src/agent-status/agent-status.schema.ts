@@ -1,19 +1,12 @@
 import { z } from 'zod';
-import { nameFieldOf, previousStatusOf, statusChangedSchema } from '#contracts';
+import { nameFieldOf, previousStatusOf, statusChangedSchema, timeSchema } from '#contracts';
 import { integerParam, pagingSchema } from '../request/paging.js';
 import type { LoggedChange } from './status-log.repository.js';
 
 const MAX_ID = 4_294_967_295;
 
 /** A moment in a query string or body: RFC 3339. */
-export const momentSchema = z.iso
-  .datetime({
-    offset: true,
-    error: (issue) =>
-      issue.input === undefined ? 'is required' : 'must be an RFC 3339 date and time, such as 2026-11-22T10:00:00Z',
-  })
-  .transform((text) => new Date(text))
-  .refine((date) => !Number.isNaN(date.getTime()), 'must be a date and time that exists');
+export const momentSchema = timeSchema.transform((ms) => new Date(ms));
 
 const cursor = integerParam(0, Number.MAX_SAFE_INTEGER);
 

@@ -1,0 +1,73 @@
+import type { AgentKey, FieldErrors, TelemetryItem } from '#contracts';
+import { parseTelemetry, partitionKey } from '#contracts';
+import type { TelemetryPosition } from '../log/telemetry-position.repository.js';
+import { reasonOf } from './telemetry-record.js';
+
+/** A record of a partition whose value is JSON. */
+export interface PartitionRecord {
+  readonly offset: number;
+  /** Parsed JSON. */
+  readonly value: unknown;
+  /** The record's own time, in milliseconds since the epoch; not positive where it has none. */
+  readonly timestamp: number;
+}
+
+/** An item of a partition, and the offset of its record. */
+export interface PartitionItem {
+  readonly offset: number;
+  readonly item: TelemetryItem;
+}
+
+/** What a batch of a partition's records asks for. */
+export interface PartitionPlan {
+  /** Items from before the next offset that were left undecided, in order. */
+  readonly leftover: readonly PartitionItem[];
+  /** Items that are new, in order. */
+  readonly items: readonly PartitionItem[];
+  /** The latest time of all that came, in milliseconds since the epoch; null while that is nothing. */
+  readonly asOf: number | null;
+  /** Why records cannot be used, by offset. */
+  readonly rejected: Map<number, string>;
+  /** Of these, what may look good when it is consumed again, and so has to be kept. */
+  readonly kept: Map<number, string>;
+}
+
+/**
+ * Sorts records into those that are known, by their offset, and those that are to be decided, and says as of when they are:
+ * contract §4. Pure. What does not say when it occurred is as of its record's time, but neither ahead of its receipt nor older
+ * than what came before it in its partition.
+ *
+ * @param now of the receipt, in milliseconds since the epoch
+ */
+export function planRecords(records: readonly PartitionRecord[], position: TelemetryPosition, now: number): PartitionPlan {
+  const { nextOffset, undecided } = position;
+  const left = new Set(undecided?.agents.map(partitionKey));
+  const isLeft = (offset: number, agent: AgentKey): boolean =>
+    undecided !== null && offset >= undecided.from && left.has(partitionKey(agent));
+  const rejected = new Map<number, string>();
+  const kept = new Map<number, string>();
+  const leftover: PartitionItem[] = [];
+  const items: PartitionItem[] = [];
+  let asOf = position.asOf ?? -Infinity;
+  for (const { offset, value, timestamp } of records) {
+    const known = position.rejected[offset];
+    const parsed = parseTelemetry(value, now);
+    if (!parsed.ok) {
+      rejected.set(offset, known ?? reasonOf(parsed.errors));
+      if (mayComeTrue(parsed.errors)) kept.set(offset, rejected.get(offset)!);
+    } else if (offset >= nextOffset || isLeft(offset, parsed.item)) {
+      const occurredAt = parsed.item.occurredAt ?? Math.max(asOf, timestamp > 0 ? Math.min(timestamp, now) : now);
+      asOf = Math.max(asOf, Math.min(occurredAt, now));
+      (offset >= nextOffset ? items : leftover).push({ offset, item: { ...parsed.item, occurredAt } });
+    } else if (known !== undefined) {
+      rejected.set(offset, known);
+      kept.set(offset, known);
+    }
+  }
+  return { leftover, items, asOf: asOf === -Infinity ? null : asOf, rejected, kept };
+}
+
+/** What lies too far ahead does not always. */
+function mayComeTrue(errors: FieldErrors): boolean {
+  return errors['occurred_at'] !== undefined;
+}
