@@ -13,6 +13,7 @@ import { DispatchRows1764000000010 } from './migrations/1764000000010-dispatch-r
 import { DispatchCursor1764000000011 } from './migrations/1764000000011-dispatch-cursor.js';
 import { RecentWrite1764000000012 } from './migrations/1764000000012-recent-write.js';
 import { FinishedEvents1764000000013 } from './migrations/1764000000013-finished-events.js';
+import { DirectoryChange1764000000016 } from './migrations/1764000000016-directory-change.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
 export const MIGRATIONS = [
@@ -29,6 +30,7 @@ export const MIGRATIONS = [
   DispatchCursor1764000000011,
   RecentWrite1764000000012,
   FinishedEvents1764000000013,
+  DirectoryChange1764000000016,
 ];
 
 /** Longest that the server works on one statement, in milliseconds. */
