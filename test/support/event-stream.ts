@@ -39,9 +39,12 @@ export async function openStream(api: ApiFixture, request: StreamRequest = {}): 
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
   const reader = { text: '', isEnded: false, events: [] as ReceivedEvent[], close: () => abort.abort() };
   const read = async (): Promise<void> => {
+    let rest = '';
     for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
       reader.text += chunk;
-      reader.events = eventsOf(reader.text);
+      const blocks = (rest + chunk).split('\n\n');
+      rest = blocks.pop()!;
+      reader.events.push(...blocks.map(eventOf));
     }
     reader.isEnded = true;
   };
@@ -51,12 +54,7 @@ export async function openStream(api: ApiFixture, request: StreamRequest = {}): 
 }
 
 /** Every blank line ends an event, also one that tells nothing: as readers do that hand on whatever ends so. */
-function eventsOf(text: string): ReceivedEvent[] {
-  return text
-    .split('\n\n')
-    .slice(0, -1)
-    .map((block) => {
-      const field = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? '';
-      return { id: Number(field('id')), event: field('event'), data: JSON.parse(field('data')) as Record<string, unknown> };
-    });
+function eventOf(block: string): ReceivedEvent {
+  const field = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? '';
+  return { id: Number(field('id')), event: field('event'), data: JSON.parse(field('data')) as Record<string, unknown> };
 }

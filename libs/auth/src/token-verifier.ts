@@ -9,7 +9,7 @@ export const MAX_APPLICATIONS = 5000;
  * A revoked application is refused at most this much later, in milliseconds: early enough for what a token has opened, such
  * as a stream, to be looked at again within 3 s.
  */
-export const APPLICATION_TTL_MS = 2000;
+export const APPLICATION_TTL_MS = 1500;
 
 /** Finds out whose token a request carries. A token seen before costs a map look-up. */
 export abstract class TokenVerifier {

@@ -83,8 +83,12 @@ export class ClientHub {
   private async readTail(): Promise<void> {
     if (this.isReading) return;
     this.isReading = true;
-    while (this.position < this.upTo && !this.isEmpty) {
+    while (this.position < this.upTo) {
       const { position, upTo } = this;
+      if (this.isEmpty) {
+        this.setPosition(upTo); // for nobody; who comes later reads on its own
+        break;
+      }
       try {
         const batch = new LogBatch(await this.read(position, upTo, PAGE, Date.now() - this.readAt + WRITING_MS));
         if (this.position !== position) continue; // it went back meanwhile
