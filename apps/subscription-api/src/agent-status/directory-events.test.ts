@@ -200,8 +200,10 @@ describe('the directory on the stream', () => {
 describe('the log of the directory', () => {
   it('is written whoever writes an agent, and dropped after the retention with the status changes around it', async () => {
     const api = await ApiFixture.start();
-    const kinds = async (): Promise<unknown[]> =>
-      (await api.pool.query('select change, agent_id::int, name from presence.directory_change order by position')).rows;
+    const kinds = async (): Promise<unknown[]> => {
+      const text = 'select change, agent_id::int, name from presence.directory_change order by position';
+      return (await api.pool.query<Record<string, unknown>>(text)).rows;
+    };
     // As a version of before would write them, or an operator.
     await api.pool.query(
       `insert into presence.agent (client_id, agent_id, agent_type, name) values (12, 1, 'local', 'a'), (12, 2, 'local', 'b')`,

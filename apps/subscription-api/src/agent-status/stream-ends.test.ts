@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { importJWK, SignJWT, type CryptoKey, type JWK } from 'jose';
+import { importJWK, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { makeSigningKey } from '#auth';
 import { openStream, type StreamReader } from '../../../../test/support/event-stream.js';
@@ -25,7 +25,7 @@ class TestSigner {
        select $1, $2, private_jwk_sealed, activates_at from access.signing_key limit 1`,
       [kid, publicJwk],
     );
-    return new TestSigner(api, kid, (await importJWK(privateJwk as JWK, 'ES256')) as CryptoKey);
+    return new TestSigner(api, kid, (await importJWK(privateJwk, 'ES256')) as CryptoKey);
   }
 
   async token(appId: string, seconds: number): Promise<string> {
