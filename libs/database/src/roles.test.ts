@@ -102,7 +102,7 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
   });
 
   it('sees the last position of the log where cursors are judged', async () => {
-    const judges = role === 'rollcall_dispatcher' ? DENIED : undefined;
+    const judges = role === 'rollcall_subscription_api' ? undefined : DENIED;
     expect(await codeOf('select last_value, is_called from presence.status_change_position')).toBe(judges);
   });
 
