@@ -9,7 +9,7 @@ export const USAGE = `Shows and replaces the keys that sign tokens.
 
 Keys are replaced without this after SIGNING_KEY_LIFETIME. rotate asks for it before: a running subscription-api makes the
 new key, which signs after ten minutes, when everybody has it; tokens stay good.
-rotate --now is for keys that were stolen: all of them are deleted, and every token is refused within 10 seconds. A running
+rotate --now is for keys that were stolen: all of them are deleted, and every token is refused within 3 seconds. A running
 subscription-api makes a new key within seconds, and applications ask for new tokens.
 
   --json    list as JSON

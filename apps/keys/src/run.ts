@@ -30,7 +30,7 @@ async function carryOut(command: Command, repository: SigningKeyRepository): Pro
   }
   if (command.now) {
     const deleted = await repository.deleteAll();
-    return `Deleted ${deleted.length === 0 ? 'nothing: there was no key' : deleted.join(', ')}.\nEvery token is refused within 10 seconds; a running subscription-api makes a new key.\n`;
+    return `Deleted ${deleted.length === 0 ? 'nothing: there was no key' : deleted.join(', ')}.\nEvery token is refused within 3 seconds; a running subscription-api makes a new key.\n`;
   }
   await repository.askReplacement();
   return 'Asked for a new key. A running subscription-api makes it within seconds; it signs ten minutes later.\n';

@@ -11,6 +11,7 @@ import {
 } from '#database';
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
+import type { StreamTimes } from './agent-status/status-streams.js';
 import { serveDocs } from './docs/docs.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
@@ -27,10 +28,12 @@ export async function startSubscriptionApi(options: {
   rateLimitSyncMs?: number;
   /** Milliseconds between two looks at the signing keys; 5 seconds by default. */
   signingKeyRefreshMs?: number;
+  /** For tests of streams that are silent or not read. */
+  streamTimes?: StreamTimes;
   /** For tests that wait for an external issuer's keys to change. */
   issuerTimes?: IssuerTimes;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, issuerTimes } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
@@ -54,6 +57,7 @@ export async function startSubscriptionApi(options: {
       external,
       ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
       ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
+      ...(streamTimes && { streamTimes }),
     });
     const app = await createHttpApp(module, { logger, readiness, metrics: registry, configure: serveDocs });
     let stopping: Promise<void> | undefined;

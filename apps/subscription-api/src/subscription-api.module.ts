@@ -12,8 +12,10 @@ import { ClientEventController } from './agent-events/client-event.controller.js
 import { FinishedEventsJob } from './agent-events/finished-events.job.js';
 import { LimitController } from './agent-events/limit.controller.js';
 import { AgentStatusController } from './agent-status/agent-status.controller.js';
-import { StatusFeed } from './agent-status/status-feed.js';
+import { LogMark } from './agent-status/log-mark.js';
+import { SnapshotRepository } from './agent-status/snapshot.repository.js';
 import { StatusLogRepository } from './agent-status/status-log.repository.js';
+import { DEFAULT_STREAM_TIMES, StatusStreams, type StreamTimes } from './agent-status/status-streams.js';
 import { AgentController } from './agents/agent.controller.js';
 import { AgentRepository } from './agents/agent.repository.js';
 import { ApplicationController } from './applications/application.controller.js';
@@ -35,7 +37,16 @@ import { WindowRateLimiter } from './request/rate-limiter.js';
 import { RequestCountRepository } from './request/request-count.repository.js';
 import { RequestPipeline } from './request/request-pipeline.js';
 import type { SubscriptionApiSettings } from './settings.js';
-import { ADDRESS_GUARD, LOGGER, RATE_LIMIT_SYNC_MS, RATE_LIMITER, SEALER, SETTINGS, SIGNING_KEY_REFRESH_MS } from './tokens.js';
+import {
+  ADDRESS_GUARD,
+  LOGGER,
+  RATE_LIMIT_SYNC_MS,
+  RATE_LIMITER,
+  SEALER,
+  SETTINGS,
+  SIGNING_KEY_REFRESH_MS,
+  STREAM_TIMES,
+} from './tokens.js';
 import { WebhookSecretController } from './webhook-secrets/webhook-secret.controller.js';
 import { WebhookSecretRepository } from './webhook-secrets/webhook-secret.repository.js';
 import { WebhookSecrets } from './webhook-secrets/webhook-secrets.js';
@@ -55,12 +66,13 @@ export interface SubscriptionApiParts {
   readonly rateLimitSyncMs?: number;
   /** Milliseconds between two looks at the signing keys. */
   readonly signingKeyRefreshMs?: number;
+  readonly streamTimes?: StreamTimes;
 }
 
 @Module({})
 export class SubscriptionApiModule {
   static forRoot(parts: SubscriptionApiParts): DynamicModule {
-    const { settings, logger, sealer, dataSource, external, rateLimitSyncMs, signingKeyRefreshMs } = parts;
+    const { settings, logger, sealer, dataSource, external, rateLimitSyncMs, signingKeyRefreshMs, streamTimes } = parts;
     const { RATE_LIMIT: limit } = settings;
     const guard = new AddressGuard(settings.ALLOW_DESTINATIONS ?? [], settings.DESTINATION_PORTS);
     return {
@@ -116,7 +128,10 @@ export class SubscriptionApiModule {
         WebhookSecretRepository,
         WebhookSecrets,
         StatusLogRepository,
-        StatusFeed,
+        LogMark,
+        SnapshotRepository,
+        { provide: STREAM_TIMES, useValue: streamTimes ?? DEFAULT_STREAM_TIMES },
+        StatusStreams,
         DeliveryRepository,
         Deliveries,
         TestNotifier,

@@ -9,7 +9,7 @@ import { APPLICATION_CLAIM, CLOCK_TOLERANCE_SECONDS, TOKEN_ALGORITHM, TOKEN_AUDI
 /** Unknown key ids may come from anyone; the keys are read again at most this often, in milliseconds. */
 const KEY_REREAD_MS = 100;
 /** A key that was removed, and every token that it signed, is refused at most this much later, in milliseconds. */
-const KEYS_TTL_MS = 10_000;
+const KEYS_TTL_MS = 1500;
 
 interface KnownToken {
   readonly applicationId: number;

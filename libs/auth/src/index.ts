@@ -8,4 +8,4 @@ export { ACCESS_LEVELS, type AccessLevel, type Principal } from './principal.js'
 export { SigningKeyRepository, type NewSigningKey, type Rotation, type StoredSigningKey } from './signing-key.repository.js';
 export { TokenVerifier } from './token-verifier.js';
 export { signToken, makeSigningKey, type SigningKey } from './token-signer.js';
-export { bearerTokenOf, JWKS_MAX_AGE_SECONDS, TOKEN_ALGORITHM, TOKEN_LIFETIME_SECONDS } from './token.js';
+export { bearerTokenOf, expiryOf, JWKS_MAX_AGE_SECONDS, TOKEN_ALGORITHM, TOKEN_LIFETIME_SECONDS } from './token.js';

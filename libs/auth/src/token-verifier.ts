@@ -5,8 +5,11 @@ import type { Principal } from './principal.js';
 /** Tokens and applications that are remembered; beyond that, those not used for longest are looked at again. */
 export const MAX_TOKENS = 20_000;
 export const MAX_APPLICATIONS = 5000;
-/** A revoked application is refused at most this much later, in milliseconds. */
-export const APPLICATION_TTL_MS = 3000;
+/**
+ * A revoked application is refused at most this much later, in milliseconds: early enough for what a token has opened, such
+ * as a stream, to be looked at again within 3 s.
+ */
+export const APPLICATION_TTL_MS = 1500;
 
 /** Finds out whose token a request carries. A token seen before costs a map look-up. */
 export abstract class TokenVerifier {

@@ -1,3 +1,5 @@
+import { decodeJwt } from 'jose';
+
 /** What signer and verifier agree on: contract §2. */
 
 export const TOKEN_ALGORITHM = 'ES256';
@@ -15,4 +17,13 @@ export const JWKS_MAX_AGE_SECONDS = 300;
 /** Reads a token out of an Authorization header; the scheme in any letter case. */
 export function bearerTokenOf(authorization: string | undefined): string | undefined {
   return /^bearer +([\w~+/.-]+=*) *$/i.exec(authorization ?? '')?.[1];
+}
+
+/**
+ * Reads when a token ends, in milliseconds since the epoch.
+ *
+ * @param token one that was verified, and so has an end
+ */
+export function expiryOf(token: string): number {
+  return (decodeJwt(token).exp ?? 0) * 1000;
 }

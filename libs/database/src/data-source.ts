@@ -14,6 +14,7 @@ import { DispatchCursor1764000000011 } from './migrations/1764000000011-dispatch
 import { RecentWrite1764000000012 } from './migrations/1764000000012-recent-write.js';
 import { FinishedEvents1764000000013 } from './migrations/1764000000013-finished-events.js';
 import { TelemetryPosition1764000000014 } from './migrations/1764000000014-telemetry-position.js';
+import { DirectoryChange1764000000016 } from './migrations/1764000000016-directory-change.js';
 import { LogSweep1764000000018 } from './migrations/1764000000018-log-sweep.js';
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
@@ -32,6 +33,7 @@ export const MIGRATIONS = [
   RecentWrite1764000000012,
   FinishedEvents1764000000013,
   TelemetryPosition1764000000014,
+  DirectoryChange1764000000016,
   LogSweep1764000000018,
 ];
 

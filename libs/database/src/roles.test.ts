@@ -11,6 +11,7 @@ const TABLES = [
     'presence.client',
     'presence.agent',
     'presence.status_change',
+    'presence.directory_change',
     'presence.outbox',
     'presence.relay_shard',
     'presence.relay_instance',
@@ -22,7 +23,7 @@ const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; rea
   rollcall_subscription_api: {
     writes: TABLES.filter((table) => /^(access|subscription)\./.test(table)),
     reads: [
-      ...['presence.client', 'presence.agent', 'presence.status_change'],
+      ...['presence.client', 'presence.agent', 'presence.status_change', 'presence.directory_change'],
       ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
     ],
   },
@@ -92,9 +93,17 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
     expect(await codeOf(`select presence.maintain_partitions('30 days')`)).toBe(
       role === 'rollcall_presence' ? undefined : DENIED,
     );
+    expect(await codeOf(`select presence.drop_directory_changes('30 days', 1)`)).toBe(
+      role === 'rollcall_presence' ? undefined : DENIED,
+    );
     expect(await codeOf(`select dispatch.maintain_partitions('30 days')`)).toBe(
       role === 'rollcall_dispatcher' ? undefined : DENIED,
     );
+  });
+
+  it('sees the last position of the log where cursors are judged', async () => {
+    const judges = role === 'rollcall_subscription_api' ? undefined : DENIED;
+    expect(await codeOf('select last_value, is_called from presence.status_change_position')).toBe(judges);
   });
 
   it('sees what tokens are checked with, where it checks tokens', async () => {

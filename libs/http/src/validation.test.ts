@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createLogger } from '#runtime';
 import { ApiExceptionFilter } from './api-exception.filter.js';
-import { validationPipe } from './validation.js';
+import { fieldErrorsOf, validationPipe } from './validation.js';
 
 const schema = z.object({ name: z.string('must be a string'), count: z.number('must be a number').default(1) });
 
@@ -41,6 +41,17 @@ describe('validation', () => {
     expect(answer.json()).toMatchObject({
       status: 'validation_error',
       errors: { name: ['must be a string'], count: ['must be a number'] },
+    });
+  });
+
+  it('names every key that a strict schema does not know, where it stands', () => {
+    const strict = z.strictObject({ filter: z.strictObject({ a: z.string('must be a string') }) });
+    const { error } = strict.safeParse({ filter: { a: 1, b: 2, c: 3 }, d: 4 });
+    expect(fieldErrorsOf(error!.issues)).toEqual({
+      'filter.a': ['must be a string'],
+      'filter.b': ['is not known here'],
+      'filter.c': ['is not known here'],
+      d: ['is not known here'],
     });
   });
 });

@@ -1,6 +1,6 @@
 import type { Pool } from '#database';
 import type { PeriodicWork } from '#runtime';
-import { maintainPartitions } from './presence.repository.js';
+import { dropDirectoryChanges, maintainPartitions } from './presence.repository.js';
 import { dropOldWrites } from './recent-write.repository.js';
 
 const PARTITIONS_MS = 3_600_000;
@@ -8,12 +8,14 @@ const PARTITIONS_MS = 3_600_000;
 const RECENT_WRITES_MS = 60_000;
 
 /**
- * Keeps a week of partitions ahead of the log and drops those beyond the retention (milliseconds), every hour; drops old notes of who
- * was written, every minute. One instance suffices, several do no harm; nor does a failure, for as long as there are partitions.
+ * Keeps a week of partitions ahead of the log and drops what is beyond the retention (milliseconds), of the directory's log
+ * too, every hour; drops old notes of who was written, every minute. One instance suffices, several do no harm; nor does a failure, for as long as there are partitions.
  *
  * @returns after the first time, done at once: a database that nobody served for a week has no partition of today
  */
 export async function maintainLog(work: PeriodicWork, pool: Pool, retentionMs: number): Promise<void> {
   await work.atOnceAndEvery(PARTITIONS_MS, () => maintainPartitions(pool, retentionMs));
+  // After those, since what stands among status changes that are kept is kept.
+  await work.atOnceAndEvery(PARTITIONS_MS, () => dropDirectoryChanges(pool, retentionMs));
   await work.atOnceAndEvery(RECENT_WRITES_MS, () => dropOldWrites(pool, RECENT_WRITES_MS));
 }

@@ -354,3 +354,18 @@ function committedOf(
 export async function maintainPartitions(pool: Pool, retentionMs: number): Promise<void> {
   await pool.query(`select presence.maintain_partitions(make_interval(secs => $1))`, [retentionMs / 1000]);
 }
+
+/** Directory changes that are deleted at a time. */
+const DROPPED_AT_ONCE = 5000;
+
+/** Deletes directory changes beyond the retention (milliseconds), a bounded piece at a time. */
+export async function dropDirectoryChanges(pool: Pool, retentionMs: number): Promise<void> {
+  let dropped = DROPPED_AT_ONCE;
+  while (dropped === DROPPED_AT_ONCE) {
+    const { rows } = await pool.query<{ dropped: number }>(
+      `select presence.drop_directory_changes(make_interval(secs => $1), $2) as dropped`,
+      [retentionMs / 1000, DROPPED_AT_ONCE],
+    );
+    dropped = rows[0]!.dropped;
+  }
+}

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { openStream, type ReceivedEvent, type StreamReader } from '../../../../test/support/event-stream.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { ApiFixture } from '../../../../test/support/subscription-api.js';
 
@@ -40,37 +41,14 @@ describe('agent status', () => {
   const cursorOf = ({ headers }: { headers: Headers }): number => Number(headers.get('x-event-cursor'));
   const history = (query: string) => api.api('demo', 'GET', `/client/@me/agent_status/history?${query}`);
 
-  /** A stream whose events pile up. */
-  async function open(
-    headers: Record<string, string> = {},
-    query = '',
-  ): Promise<{ events: Change[]; ids: string[]; raw: () => string }> {
-    const abort = new AbortController();
-    closing.push(() => abort.abort());
-    const response = await fetch(`${api.url}/api/ver1.0/client/@me/agent_status/stream${query}`, {
-      headers: { authorization: `Bearer ${await api.token('demo')}`, ...headers },
-      signal: abort.signal,
-    });
-    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
-    const stream = { events: [] as Change[], ids: [] as string[], text: '' };
-    void (async () => {
-      for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
-        stream.text += chunk;
-        stream.events = [...stream.text.matchAll(/^data: (.*)$/gm)].map((match) => JSON.parse(match[1]!) as Change);
-        stream.ids = [...stream.text.matchAll(/^id: (.*)$/gm)].map((match) => match[1]!);
-      }
-    })().catch(() => undefined);
-    await eventually('the first line', () => stream.text !== '');
-    return {
-      get events() {
-        return stream.events;
-      },
-      get ids() {
-        return stream.ids;
-      },
-      raw: () => stream.text,
-    };
+  /** A stream that is closed after the test. */
+  async function open(headers: Record<string, string> = {}, query = ''): Promise<StreamReader> {
+    const reader = await openStream(api, { headers, query });
+    closing.push(() => reader.close());
+    return reader;
   }
+
+  const changesOf = ({ events }: StreamReader): unknown[][] => events.map(({ data }) => [data['agent_id'], data['sequence']]);
 
   it('is shown for every agent, with a cursor', async () => {
     const answer = await api.api('reader', 'GET', '/client/@me/agent_status/');
@@ -132,14 +110,62 @@ describe('agent status', () => {
     for (const bad of ['agent_id=x', 'since=yesterday', 'after=-1', 'per_page=0']) expect((await history(bad)).status).toBe(400);
   });
 
+  it('is found by type and time, in either order, page by page', async () => {
+    const at = async (position: number): Promise<string> =>
+      ((await history(`after=${position - 1}&per_page=1`)).json as { changed_at: string }[])[0]!.changed_at;
+    const start = cursorOf(await history('after=0'));
+    await api.addAgent(150, 'remote');
+    for (const sequence of [1, 2, 3, 4]) await write(12, 150, sequence);
+    await api.pool.query(
+      `update presence.status_change
+       set agent_type = 'remote', changed_at = date_trunc('second', now()) + sequence * interval '1 second'
+       where agent_id = 150`,
+    );
+    const cursors = ((await history(`after=${start}`)).json as Change[]).map(({ cursor }) => cursor);
+    const sequences = async (query: string): Promise<number[]> =>
+      ((await history(`after=${start}&${query}`)).json as Change[]).map(({ sequence }) => sequence);
+
+    expect(await sequences('agent_type=remote')).toEqual([1, 2, 3, 4]);
+    expect(await sequences('agent_type=local')).toEqual([]);
+    expect(await sequences(`until=${await at(cursors[2]!)}`)).toEqual([1, 2]);
+    expect(await sequences(`since=${await at(cursors[1]!)}&until=${await at(cursors[3]!)}`)).toEqual([2, 3]);
+    expect(await sequences('order=desc')).toEqual([4, 3, 2, 1]);
+
+    const newest = await history(`after=${start}&order=desc&per_page=3`);
+    expect(newest.json).toMatchObject([{ sequence: 4 }, { sequence: 3 }, { sequence: 2 }]);
+    expect(cursorOf(newest)).toBe(cursors[3]);
+    const next = newest.headers.get('x-next-cursor')!;
+    const older = await history(`after=${start}&order=desc&per_page=3&before=${next}`);
+    expect([older.json, older.headers.get('x-next-cursor')]).toEqual([[expect.objectContaining({ sequence: 1 })], null]);
+
+    expect((await api.api('demo', 'DELETE', '/client/@me/agent/remote/150')).status).toBe(204);
+    expect(await sequences('agent_id=150')).toEqual([1, 2, 3, 4]);
+  });
+
+  it.each([
+    ['history?order=up', 'order'],
+    ['history?agent_type=locl', 'agent_type'],
+    ['history?until=2026-01-01T00:00:00Z&since=2026-01-01T00:00:00Z', 'until'],
+    ['history?agent=136', 'agent'],
+    ['history?after=1&After=2', 'After'],
+    ['stream?since=2026-01-01T00:00:00Z', 'since'],
+    ['?type=local', 'type'],
+  ])('refuses what it does not know: %s', async (path, field) => {
+    const answer = await api.api('demo', 'GET', `/client/@me/agent_status/${path}`);
+    expect([answer.status, answer.json]).toEqual([
+      400,
+      expect.objectContaining({ status: 'validation_error', errors: { [field]: [expect.any(String)] } }),
+    ]);
+  });
+
   it('is streamed to its own client alone', async () => {
     const stream = await open();
     await write(13, 136, 2);
     await write(12, 136, 3);
     await eventually('the change', () => stream.events.length > 0);
-    expect(stream.events).toMatchObject([{ agent_id: 136, sequence: 3, client_id: '12' }]);
-    expect(stream.ids.at(-1)).toBe(String(stream.events[0]!.cursor));
-    expect(stream.raw()).toContain('event: agent-status');
+    const [{ id, event, data }] = stream.events as [ReceivedEvent];
+    expect([event, data]).toEqual(['agent-status', expect.objectContaining({ agent_id: 136, sequence: 3, client_id: '12' })]);
+    expect(id).toBe(data['cursor']);
   });
 
   it('is streamed from where a stream ended, with nothing missed', async () => {
@@ -149,15 +175,15 @@ describe('agent status', () => {
     closing.splice(0).forEach((close) => close());
     await write(12, 136, 5);
     await write(12, 137, 2);
-    const second = await open({ 'last-event-id': first.ids.at(-1)! });
+    const second = await open({ 'last-event-id': String(first.events.at(-1)!.id) });
     await write(12, 136, 6);
     await eventually('three changes', () => second.events.length >= 3);
-    expect(second.events.map(({ agent_id, sequence }) => [agent_id, sequence])).toEqual([
+    expect(changesOf(second)).toEqual([
       [136, 5],
       [137, 2],
       [136, 6],
     ]);
-    const third = await open({}, `?after=${second.events[0]!.cursor}`);
+    const third = await open({}, `?after=${second.events[0]!.id}`);
     await eventually('two changes', () => third.events.length >= 2);
   });
 
@@ -173,7 +199,7 @@ describe('agent status', () => {
     await writer.query('commit');
     writer.release();
     await eventually('both changes', () => stream.events.length >= 2);
-    expect(stream.events.map(({ agent_id, sequence }) => [agent_id, sequence])).toEqual([
+    expect(changesOf(stream)).toEqual([
       [136, 7],
       [137, 3],
     ]);
@@ -189,7 +215,7 @@ describe('agent status', () => {
     writer.release();
     await write(12, 137, 4);
     await eventually('the later change', () => stream.events.length > 0);
-    expect(stream.events).toMatchObject([{ agent_id: 137, sequence: 4 }]);
+    expect(changesOf(stream)).toEqual([[137, 4]]);
   });
 
   it('answers HEAD without a stream', async () => {

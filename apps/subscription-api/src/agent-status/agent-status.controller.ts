@@ -1,109 +1,149 @@
 import { Controller, Get, Headers, Query, Req, Res } from '@nestjs/common';
-import { ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiHeader, ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { AgentRepository } from '../agents/agent.repository.js';
+import { bearerTokenOf } from '#auth';
+import { ApiError } from '#http';
 import { agentSchema, type AgentView } from '../agents/agent.schema.js';
-import { pagingSchema, rangeOf, type Paging } from '../request/paging.js';
+import { rangeOf, type Paging } from '../request/paging.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
-import { historyQuerySchema, loggedChangeSchema, streamQuerySchema, viewOfChange } from './agent-status.schema.js';
-import { StatusFeed, type StreamItem } from './status-feed.js';
+import {
+  historyQuerySchema,
+  loggedChangeSchema,
+  snapshotQuerySchema,
+  streamEventSchema,
+  streamQuerySchema,
+  viewOfChange,
+} from './agent-status.schema.js';
+import { parseCursor, refuseCursor } from './cursor.js';
+import { LogMark } from './log-mark.js';
+import { SnapshotRepository } from './snapshot.repository.js';
 import { StatusLogRepository } from './status-log.repository.js';
+import { StatusStreams, type StreamStart } from './status-streams.js';
 
 const CURSOR_HEADER = 'x-event-cursor';
+const NEXT_HEADER = 'x-next-cursor';
 const CURSOR = { 'X-Event-Cursor': { description: 'Where stream and history continue', schema: { type: 'integer' as const } } };
-/** How soon a client reconnects, in milliseconds. */
-const RETRY_MS = 2000;
+const NEXT = {
+  'X-Next-Cursor': {
+    description: 'With `order=desc`: `before` of the next page; absent at the end',
+    schema: { type: 'integer' as const },
+  },
+};
 
 /** What agents do: contract §3. */
 @ApiTags('Agent status')
 @Controller(`${CLIENT_PATH}/agent_status`)
 export class AgentStatusController {
   constructor(
-    private readonly agents: AgentRepository,
+    private readonly snapshots: SnapshotRepository,
     private readonly log: StatusLogRepository,
-    private readonly feed: StatusFeed,
+    private readonly mark: LogMark,
+    private readonly streams: StatusStreams,
   ) {}
 
   @Get()
   @ApiOperation({
     summary: 'Every agent as it is now',
-    description: 'Read all pages, then continue from the cursor of the first.',
+    description:
+      'Continue from the cursor with the stream or the history. With several pages: from the cursor of the first; changes made while pages were read are told again, which their `sequence` shows.',
   })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentSchema, isArray: true, headers: CURSOR })
   async snapshot(
     @ClientId() clientId: number,
-    @Query({ schema: pagingSchema }) paging: Paging,
+    @Query({ schema: snapshotQuerySchema }) paging: Paging,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AgentView[]> {
-    // Before the agents are read: a change in between is repeated, never missed.
-    reply.header(CURSOR_HEADER, await this.feed.highWaterMark());
     const { skip, take } = rangeOf(paging);
-    return this.agents.list(clientId, undefined, skip, take);
+    const { agents, cursor } = await this.snapshots.read(clientId, skip, take);
+    reply.header(CURSOR_HEADER, cursor);
+    return agents;
   }
 
   @Get('history')
-  @ApiOperation({ summary: 'The log of status changes', description: 'Continue with `after` set to the answer’s cursor.' })
+  @ApiOperation({
+    summary: 'The log of status changes',
+    description:
+      'Continue with `after` set to the answer’s `X-Event-Cursor`; with `order=desc`, go back with `before` set to its `X-Next-Cursor`. Removed agents’ changes are there too.',
+  })
   @ApiResponse({
     status: 200,
-    description: 'In the order of the log',
+    description: 'In the order that was asked for',
     standardSchema: loggedChangeSchema,
     isArray: true,
-    headers: CURSOR,
+    headers: { ...CURSOR, ...NEXT },
   })
   async history(
     @ClientId() clientId: number,
     @Query({ schema: historyQuerySchema }) query: z.output<typeof historyQuerySchema>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<unknown[]> {
-    const { agent_id: agentId, since, after, per_page: limit } = query;
-    const upTo = Math.max(after, await this.feed.highWaterMark());
-    const changes = await this.log.read(clientId, { agentId, since, after, upTo }, limit);
-    reply.header(CURSOR_HEADER, changes.length === limit ? changes.at(-1)!.position : upTo);
+    const { agent_id: agentId, agent_type: agentType, since, until, before, order, per_page: limit } = query;
+    const after = query.after ? await this.findStart(query.after) : 0;
+    const end = Math.max(after, (await this.mark.move()).position);
+    const upTo = before === undefined ? end : Math.min(end, before - 1);
+    const changes = await this.log.readHistory(clientId, { agentId, agentType, since, until, after, upTo, order }, limit);
+    const last = changes.length === limit ? changes.at(-1)!.position : undefined;
+    reply.header(CURSOR_HEADER, order === 'asc' ? (last ?? Math.max(after, upTo)) : end);
+    if (order === 'desc' && last !== undefined) reply.header(NEXT_HEADER, last);
     return changes.map(viewOfChange);
   }
 
   @Get('stream')
   @ApiOperation({
-    summary: 'Status changes as they happen',
-    description:
-      'Server-Sent Events named `agent-status`, with the cursor as their id. Resumes after `Last-Event-ID` (or `after`) with nothing missed.',
+    summary: 'Status changes and changes of the directory as they happen',
+    description: `Server-Sent Events, whose id is the cursor. Resumes after \`Last-Event-ID\` (or \`after\`) with nothing missed.
+
+- \`agent-status\`: a status change, as in the history.
+- \`agent\`: \`{"change":"created"|"renamed"|"removed", …the agent}\`.
+- \`reset\`: \`{"reason":"expired_cursor"|"unknown_cursor"}\`. What came after the \`Last-Event-ID\` is not kept, or it is none of this log; read \`/agent_status/\` again. The stream goes on from the event's id.
+
+The stream ends with its token or application; a reader that takes nothing for a minute is cut off. At most 200 streams a client.`,
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'The id of the last event that was received' })
-  @ApiResponse({
-    status: 200,
-    description: 'text/event-stream',
-    content: { 'text/event-stream': { schema: { type: 'string' } } },
-  })
+  @ApiProduces('text/event-stream')
+  @ApiResponse({ status: 200, description: 'The `data` of an event', standardSchema: streamEventSchema })
   async stream(
     @ClientId() clientId: number,
-    @Query({ schema: streamQuerySchema }) query: z.output<typeof streamQuerySchema>,
+    @Query({ schema: streamQuerySchema }) { after }: z.output<typeof streamQuerySchema>,
     @Headers('last-event-id') lastEventId: string | undefined,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const resumed = streamQuerySchema.shape.after.safeParse(lastEventId?.trim());
-    const after = (resumed.success ? resumed.data : undefined) ?? query.after ?? (await this.feed.highWaterMark());
+    const token = bearerTokenOf(request.headers.authorization);
+    if (token === undefined) throw ApiError.unauthorized();
+    const lastId = lastEventId === undefined ? undefined : parseLastEventId(lastEventId);
+    this.streams.takePlace(clientId, reply.raw);
+    const start = lastId === undefined ? await this.startAfter(after) : await this.resumeAfter(lastId);
     reply
       .header('content-type', 'text/event-stream; charset=utf-8')
       .header('cache-control', 'no-cache, no-store')
-      .header('x-accel-buffering', 'no');
-    // A stream ends when somebody leaves; a connection kept for another request would only hold up the service's stop.
-    reply.header('connection', 'close');
+      .header('x-accel-buffering', 'no')
+      // A stream ends when somebody leaves; a connection kept for another request would only hold up the service's stop.
+      .header('connection', 'close');
     if (request.method === 'HEAD') return void reply.send();
-    const closed = new AbortController();
-    reply.raw.on('close', () => closed.abort());
-    void reply.send(Readable.from(eventStream(this.feed.follow(clientId, after, closed.signal))));
+    void reply.send(this.streams.follow({ clientId, token }, start, reply.raw).body);
+  }
+
+  private async startAfter(after: number | undefined): Promise<StreamStart> {
+    return { cursor: after === undefined ? (await this.mark.move()).position : await this.findStart(after) };
+  }
+
+  /** A client that reconnects by itself cannot choose another cursor: it is told, and goes on from now. */
+  private async resumeAfter(lastId: number): Promise<StreamStart> {
+    const start = await this.mark.findStart(lastId);
+    return typeof start === 'number' ? { cursor: start } : { cursor: this.mark.position, reset: start };
+  }
+
+  private async findStart(after: number): Promise<number> {
+    const start = await this.mark.findStart(after);
+    return typeof start === 'number' ? start : refuseCursor(start);
   }
 }
 
-async function* eventStream(items: AsyncIterable<StreamItem>): AsyncGenerator<string> {
-  yield `retry: ${RETRY_MS}\n`;
-  for await (const { cursor, change } of items) {
-    // Without data there is no event, but the client keeps the id for when it resumes.
-    if (!change) yield `: alive\nid: ${cursor}\n\n`;
-    else yield `id: ${cursor}\nevent: agent-status\ndata: ${JSON.stringify(viewOfChange(change))}\n\n`;
-  }
+function parseLastEventId(text: string): number {
+  const cursor = parseCursor(text);
+  if (cursor === undefined) throw ApiError.invalid('Last-Event-ID', 'must be the id of an event of this stream: a whole number');
+  return cursor;
 }

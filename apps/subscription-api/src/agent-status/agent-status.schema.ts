@@ -1,24 +1,54 @@
 import { z } from 'zod';
-import { nameFieldOf, previousStatusOf, statusChangedSchema, timeSchema } from '#contracts';
+import { AGENT_TYPES, nameFieldOf, previousStatusOf, statusChangedSchema, timeSchema } from '#contracts';
+import { agentSchema, viewOf, type AgentView } from '../agents/agent.schema.js';
 import { integerParam, pagingSchema } from '../request/paging.js';
-import type { LoggedChange } from './status-log.repository.js';
+import { parseCursor, RESET_REASONS } from './cursor.js';
+import { frameOf } from './frames.js';
+import { DIRECTORY_CHANGES, type DirectoryChange, type LogEntry, type LoggedChange } from './status-log.repository.js';
 
 const MAX_ID = 4_294_967_295;
 
 /** A moment in a query string or body: RFC 3339. */
 export const momentSchema = timeSchema.transform((ms) => new Date(ms));
 
-const cursor = integerParam(0, Number.MAX_SAFE_INTEGER);
+const cursor = z
+  .string({ error: 'must be given once' })
+  .transform((text, context) => {
+    const value = parseCursor(text);
+    if (value !== undefined) return value;
+    context.addIssue({ code: 'custom', message: 'must be a cursor: a whole number' });
+    return z.NEVER;
+  })
+  .meta({ type: 'integer', minimum: 0 });
 
-export const historyQuerySchema = z.object({
-  agent_id: integerParam(0, MAX_ID).optional().meta({ description: 'Of this agent alone' }),
-  since: momentSchema.optional().meta({ description: 'Changes that were made then or later', format: 'date-time' }),
-  after: cursor.default(0).meta({ description: 'The cursor to continue from' }),
-  per_page: pagingSchema.shape.per_page,
-});
+export const snapshotQuerySchema = z.strictObject(pagingSchema.shape);
 
-export const streamQuerySchema = z.object({
-  after: cursor.optional().meta({ description: 'The cursor to continue from; default: now. `Last-Event-ID` counts before it' }),
+export const historyQuerySchema = z
+  .strictObject({
+    agent_id: integerParam(0, MAX_ID).optional().meta({ description: 'Of this agent alone' }),
+    agent_type: z
+      .enum(AGENT_TYPES, { error: `must be ${AGENT_TYPES.join(' or ')}` })
+      .optional()
+      .meta({ description: 'Of agents of this type alone' }),
+    since: momentSchema.optional().meta({ description: 'Changes that were made then or later', format: 'date-time' }),
+    until: momentSchema.optional().meta({ description: 'Changes that were made before', format: 'date-time' }),
+    after: cursor.optional().meta({ description: 'The cursor to continue from; 0, the default: the oldest change that is kept' }),
+    before: cursor.optional().meta({ description: 'Changes below this cursor: the next page of `order=desc`' }),
+    order: z
+      .enum(['asc', 'desc'], { error: 'must be asc or desc' })
+      .default('asc')
+      .meta({ description: 'In the order of the log, or the newest first' }),
+    per_page: pagingSchema.shape.per_page,
+  })
+  .refine(({ since, until }) => since === undefined || until === undefined || until > since, {
+    path: ['until'],
+    error: 'must be later than since',
+  });
+
+export const streamQuerySchema = z.strictObject({
+  after: cursor.optional().meta({
+    description: 'The cursor to continue from; 0: the oldest that is kept; default: now. `Last-Event-ID` counts before it',
+  }),
 });
 
 const { client_id, agent_id, extension_name, sequence } = statusChangedSchema.shape;
@@ -36,6 +66,16 @@ export const loggedChangeSchema = z
   })
   .meta({ id: 'StatusChange' });
 
+const directoryChangeSchema = z
+  .object({ change: z.enum(DIRECTORY_CHANGES) })
+  .and(agentSchema)
+  .meta({ id: 'DirectoryChange', description: 'The agent as it was then' });
+
+const resetSchema = z.object({ reason: z.enum(RESET_REASONS) }).meta({ id: 'StreamReset' });
+
+/** The data of an event of the stream: `agent-status`, `agent` or `reset`. */
+export const streamEventSchema = z.union([loggedChangeSchema, directoryChangeSchema, resetSchema]);
+
 export function viewOfChange(change: LoggedChange): unknown {
   return {
     id: change.id,
@@ -51,4 +91,15 @@ export function viewOfChange(change: LoggedChange): unknown {
     occurred_at: change.occurredAt.toISOString(),
     changed_at: change.changedAt.toISOString(),
   };
+}
+
+function viewOfDirectoryChange({ kind, agentId, ...agent }: DirectoryChange): AgentView & { readonly change: string } {
+  return { change: kind, ...viewOf({ id: agentId, ...agent }) };
+}
+
+/** An entry of the log as a stream sends it: contract §3. */
+export function frameOfEntry(entry: LogEntry): string {
+  return 'status' in entry
+    ? frameOf(entry.position, 'agent-status', viewOfChange(entry.status))
+    : frameOf(entry.position, 'agent', viewOfDirectoryChange(entry.directory));
 }

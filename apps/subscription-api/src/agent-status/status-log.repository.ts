@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
-import type { StatusChange } from '#contracts';
+import { DataSource, type EntityManager } from 'typeorm';
+import type { AgentStatus, AgentType, StatusChange } from '#contracts';
+import type { LogBounds } from './cursor.js';
 import type { OpenTransactions } from './high-water-mark.js';
 
 /** A change and its place in the log. */
@@ -8,14 +9,51 @@ export interface LoggedChange extends StatusChange {
   readonly position: number;
 }
 
-export interface LogFilter {
+export const DIRECTORY_CHANGES = ['created', 'renamed', 'removed'] as const;
+/** What became of an agent's entry in the directory. */
+export type DirectoryChangeKind = (typeof DIRECTORY_CHANGES)[number];
+
+/** A change of the directory and its place in the log, with the agent as it was then. */
+export interface DirectoryChange {
+  readonly position: number;
+  readonly kind: DirectoryChangeKind;
+  readonly agentId: number;
+  readonly agentType: AgentType;
+  readonly name: string;
+  readonly agentStatus: AgentStatus;
+  readonly statusSince: Date;
+  readonly sequence: number;
+}
+
+export type LogEntry = { readonly position: number } & (
+  { readonly status: LoggedChange } | { readonly directory: DirectoryChange }
+);
+
+/** Positions above `after`, up to `upTo`. */
+export interface Span {
+  readonly after: number;
+  readonly upTo: number;
+}
+
+export interface HistoryFilter extends Span {
   readonly agentId?: number | undefined;
+  readonly agentType?: AgentType | undefined;
   /** Changes that were made then or later. */
   readonly since?: Date | undefined;
-  /** Positions above it. */
-  readonly after: number;
-  /** Positions up to it. */
-  readonly upTo: number;
+  /** Changes that were made before. */
+  readonly until?: Date | undefined;
+  readonly order: 'asc' | 'desc';
+}
+
+/** What was seen of the log's end, of every client, in one snapshot. */
+export interface LogTail {
+  /** Ascending. */
+  readonly positions: readonly number[];
+  /** Whose they are, at the same places. */
+  readonly clientIds: readonly number[];
+  readonly open: OpenTransactions;
+  /** The last position that the database has given out. */
+  readonly lastGivenOut: number;
 }
 
 interface ChangeRow {
@@ -23,33 +61,69 @@ interface ChangeRow {
   readonly position: number;
   readonly client_id: number;
   readonly agent_id: number;
-  readonly agent_type: StatusChange['agentType'];
+  readonly agent_type: AgentType;
   readonly name: string;
-  readonly agent_status: StatusChange['agentStatus'];
+  readonly agent_status: AgentStatus;
   readonly event_source: StatusChange['eventSource'];
   readonly sequence: number;
   readonly occurred_at: Date;
   readonly changed_at: Date;
 }
 
+interface EntryRow extends ChangeRow {
+  /** Null: a status change. Otherwise `changed_at` is since when the agent has its status. */
+  readonly directory_change: DirectoryChangeKind | null;
+}
+
 const COLUMNS =
   'id, position, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at';
 
-/** The log of status changes, which presence writes. */
+/** Nobody else's statement sees it; a sequence that nothing was taken from yet says 1. */
+const LAST_GIVEN_OUT =
+  '(select case when is_called then last_value else 0 end from presence.status_change_position) as last_given_out';
+
+/** The log of status changes and that of the directory, which presence writes. */
 @Injectable()
 export class StatusLogRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  async read(clientId: number, { agentId, since, after, upTo }: LogFilter, limit: number): Promise<LoggedChange[]> {
+  /** Status changes of a client. */
+  async readHistory(clientId: number, filter: HistoryFilter, limit: number): Promise<LoggedChange[]> {
+    const { agentId, agentType, since, until, after, upTo, order } = filter;
     const rows: ChangeRow[] = await this.dataSource.query(
       // The span of ids (a little wider than that of changed_at) leaves out the partitions of other days.
       `select ${COLUMNS} from presence.status_change
-       where client_id = $1 and ($2::bigint is null or agent_id = $2) and position > $3 and position <= $4
-         and ($5::timestamptz is null or (changed_at >= $5 and id >= presence.uuid_v7_floor($5 - interval '1 hour')))
-       order by position limit $6`,
-      [clientId, agentId ?? null, after, upTo, since ?? null, limit],
+       where client_id = $1 and ($2::bigint is null or agent_id = $2) and ($3::text is null or agent_type = $3)
+         and position > $4 and position <= $5
+         and ($6::timestamptz is null or (changed_at >= $6 and id >= presence.uuid_v7_floor($6 - interval '1 hour')))
+         and ($7::timestamptz is null or (changed_at < $7 and id < presence.uuid_v7_floor($7 + interval '1 hour')))
+       order by position ${order} limit $8`,
+      [clientId, agentId ?? null, agentType ?? null, after, upTo, since ?? null, until ?? null, limit],
     );
     return rows.map(changeOf);
+  }
+
+  /**
+   * What became of a client's agents and of its directory, in order.
+   *
+   * @param sinceMs how long ago the first of them can have been written at most, in milliseconds; undefined: in no known time
+   */
+  async readEntries(clientId: number, { after, upTo }: Span, sinceMs: number | undefined, limit: number): Promise<LogEntry[]> {
+    const rows: EntryRow[] = await this.dataSource.query(
+      `select * from (
+         (select ${COLUMNS}, null as directory_change from presence.status_change
+          where client_id = $1 and position > $2 and position <= $3
+            and ($5::float8 is null or id >= presence.uuid_v7_floor(now() - make_interval(secs => $5 / 1000)))
+          order by position limit $4)
+         union all
+         (select null, position, client_id, agent_id, agent_type, name, agent_status, null, sequence, null, status_since, change
+          from presence.directory_change
+          where client_id = $1 and position > $2 and position <= $3
+          order by position limit $4)
+       ) entry order by position limit $4`,
+      [clientId, after, upTo, limit, sinceMs ?? null],
+    );
+    return rows.map(entryOf);
   }
 
   /** The agent's last change up to a time. */
@@ -72,26 +146,79 @@ export class StatusLogRepository {
   /** The last position of half a minute ago: no writer's statement takes that long, so all that is not there yet is above it. */
   async settledPosition(): Promise<number> {
     const rows: { position: number }[] = await this.dataSource.query(
-      `select position from presence.status_change
-       where id < presence.uuid_v7_floor(now() - interval '30 seconds') order by id desc limit 1`,
+      `select greatest(
+         (select position from presence.status_change
+          where id < presence.uuid_v7_floor(now() - interval '30 seconds') order by id desc limit 1),
+         (select position from (select position, changed_at from presence.directory_change order by position desc limit 1) last
+          where changed_at < now() - interval '30 seconds'),
+         0) as position`,
     );
-    return rows[0]?.position ?? 0;
+    return rows[0]!.position;
   }
 
   /** Positions above one, of every client, and which transactions were open in the same snapshot. */
-  async readPositions(
-    after: number,
-    limit: number,
-  ): Promise<{ readonly rows: readonly { position: number; client_id: number }[]; readonly open: OpenTransactions }> {
-    // Recent ids only: the mark is never older than that, and other days' partitions are left out.
-    const rows: { position: number; client_id: number; xmin: string; xmax: string }[] = await this.dataSource.query(
-      `select position, client_id, pg_snapshot_xmin(pg_current_snapshot())::text as xmin, pg_snapshot_xmax(pg_current_snapshot())::text as xmax
-       from presence.status_change
-       where position > $1 and id >= presence.uuid_v7_floor(now() - interval '1 hour')
-       order by position limit $2`,
+  async readTail(after: number, limit: number, manager: EntityManager = this.dataSource.manager): Promise<LogTail> {
+    const rows: {
+      positions: number[] | null;
+      client_ids: number[] | null;
+      xmin: string;
+      xmax: string;
+      last_given_out: number;
+    }[] = await manager.query(
+      // Recent ids only: the mark is never older than that, and other days' partitions are left out.
+      `select json_agg(position order by position) as positions, json_agg(client_id order by position) as client_ids,
+         pg_snapshot_xmin(pg_current_snapshot())::text as xmin, pg_snapshot_xmax(pg_current_snapshot())::text as xmax,
+         ${LAST_GIVEN_OUT}
+       from (
+         select * from (
+           (select position, client_id from presence.status_change
+            where position > $1 and id >= presence.uuid_v7_floor(now() - interval '1 hour') order by position limit $2)
+           union all
+           (select position, client_id from presence.directory_change where position > $1 order by position limit $2)
+         ) both_logs
+         order by position limit $2
+       ) tail`,
       [after, limit],
     );
-    return { rows, open: { xmin: BigInt(rows[0]?.xmin ?? 0), xmax: BigInt(rows[0]?.xmax ?? 0) } };
+    const { positions, client_ids, xmin, xmax, last_given_out } = rows[0]!;
+    return {
+      positions: positions ?? [],
+      clientIds: client_ids ?? [],
+      open: { xmin: BigInt(xmin), xmax: BigInt(xmax) },
+      lastGivenOut: last_given_out,
+    };
+  }
+
+  /** What is kept, and how far the log goes. */
+  async readBounds(): Promise<LogBounds> {
+    const rows: {
+      last_given_out: number;
+      oldest_status: number | null;
+      oldest_directory: number | null;
+      newest_directory: number | null;
+    }[] = await this.dataSource.query(
+      // Ids are nearly in the order of positions.
+      `select ${LAST_GIVEN_OUT},
+         (select min(position) from (select position from presence.status_change order by id limit 100) first) as oldest_status,
+         (select min(position) from presence.directory_change) as oldest_directory,
+         (select max(position) from presence.directory_change) as newest_directory`,
+    );
+    const { last_given_out, oldest_status, oldest_directory, newest_directory } = rows[0]!;
+    return {
+      lastGivenOut: last_given_out,
+      oldestStatus: oldest_status ?? undefined,
+      oldestDirectory: oldest_directory ?? undefined,
+      newestDirectory: newest_directory ?? undefined,
+    };
+  }
+
+  /** How many changes of the directory stand there, of every client. */
+  async countDirectoryChanges({ after, upTo }: Span): Promise<number> {
+    const rows: { count: number }[] = await this.dataSource.query(
+      'select count(*) as count from presence.directory_change where position > $1 and position <= $2',
+      [after, upTo],
+    );
+    return rows[0]!.count;
   }
 }
 
@@ -109,4 +236,20 @@ function changeOf(row: ChangeRow): LoggedChange {
     occurredAt: row.occurred_at,
     changedAt: row.changed_at,
   };
+}
+
+function entryOf(row: EntryRow): LogEntry {
+  const { position, directory_change: kind } = row;
+  if (kind === null) return { position, status: changeOf(row) };
+  const directory = {
+    position,
+    kind,
+    agentId: row.agent_id,
+    agentType: row.agent_type,
+    name: row.name,
+    agentStatus: row.agent_status,
+    statusSince: row.changed_at,
+    sequence: row.sequence,
+  };
+  return { position, directory };
 }

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import { nameFieldOf, type AgentStatus, type AgentType } from '#contracts';
+import type { AgentStatus, AgentType } from '#contracts';
 import type { AgentRef } from '../request/path-params.js';
-import type { AgentView } from './agent.schema.js';
+import { viewOf, type AgentView } from './agent.schema.js';
 
 interface AgentRow {
   readonly agent_id: number;
@@ -30,8 +30,14 @@ export class AgentRepository {
   }
 
   /** @param agentType undefined: of both types */
-  async list(clientId: number, agentType: AgentType | undefined, skip: number, take: number): Promise<AgentView[]> {
-    const rows: AgentRow[] = await this.dataSource.query(
+  async list(
+    clientId: number,
+    agentType: AgentType | undefined,
+    skip: number,
+    take: number,
+    manager: EntityManager = this.dataSource.manager,
+  ): Promise<AgentView[]> {
+    const rows: AgentRow[] = await manager.query(
       `select ${COLUMNS} from presence.agent
        where client_id = $1 and ($2::text is null or agent_type = $2) and deleted_at is null
        order by agent_id offset $3 limit $4`,
@@ -73,12 +79,12 @@ export class AgentRepository {
 }
 
 function view(row: AgentRow): AgentView {
-  return {
+  return viewOf({
     id: row.agent_id,
-    agent_type: row.agent_type,
-    [nameFieldOf(row.agent_type)]: row.name,
-    agent_status: row.agent_status,
-    status_since: row.status_since.toISOString(),
+    agentType: row.agent_type,
+    name: row.name,
+    agentStatus: row.agent_status,
+    statusSince: row.status_since,
     sequence: row.sequence,
-  };
+  });
 }

@@ -13,6 +13,27 @@ export interface AgentView {
   readonly sequence: number;
 }
 
+/** What an agent is shown by. */
+export interface ShownAgent {
+  readonly id: number;
+  readonly agentType: AgentType;
+  readonly name: string;
+  readonly agentStatus: AgentStatus;
+  readonly statusSince: Date;
+  readonly sequence: number;
+}
+
+export function viewOf({ id, agentType, name, agentStatus, statusSince, sequence }: ShownAgent): AgentView {
+  return {
+    id,
+    agent_type: agentType,
+    [nameFieldOf(agentType)]: name,
+    agent_status: agentStatus,
+    status_since: statusSince.toISOString(),
+    sequence,
+  };
+}
+
 const common = {
   agent_status: z.enum(AGENT_STATUSES),
   status_since: z.iso.datetime().meta({ example: '2026-11-22T10:00:00.123Z' }),

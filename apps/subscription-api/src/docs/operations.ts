@@ -38,6 +38,7 @@ const ERRORS: Readonly<Record<string, string>> = {
   401: 'No token, or one that is bad or expired: `unauthorized`',
   403: '`access_denied`, `app_access_type_deny` or `event_limit_exceeded`',
   404: '`client_not_found` (platform applications), `agent_not_found`, `event_not_found`, `delivery_not_found` or `not_found`',
+  410: '`cursor_expired`: the log cannot be continued from `after`; read `/agent_status/` again',
   413: 'The body is too large: `payload_too_large`',
   415: 'The body is not JSON: `unsupported_media_type`',
   429: 'Too many requests: `rate_limit_exceeded`, with `Retry-After`',
@@ -88,6 +89,7 @@ function addErrors(operation: OperationObject, hasPathParameters: boolean, isCol
   if (hasPathParameters) statuses.push('404');
   if (operation.requestBody) statuses.push('400', '413', '415');
   if (operation.parameters?.some((one) => 'in' in one && one.in === 'query')) statuses.push('400');
+  if (operation.parameters?.some((one) => 'name' in one && one.name === 'after')) statuses.push('410');
   for (const status of statuses) {
     const example = EXAMPLES[status];
     operation.responses[status] ??= {

@@ -10,6 +10,11 @@ const MAX_CLIENTS = 50_000;
 /** Clients never go away; they are forgotten now and then only so that memory holds those in use. */
 const KNOWN_MS = 3_600_000;
 
+/** Whether an application may act for a client, should there be one. */
+export function mayActFor({ clientId, access }: Principal, other: number | undefined): boolean {
+  return clientId === other || access === 'platform';
+}
+
 /** Decides whether an application may act for the client that a path names: contract §1 and §2. */
 @Injectable()
 export class ClientAccess {
@@ -25,7 +30,7 @@ export class ClientAccess {
     if (segment === '@me') return principal.clientId;
     const clientId = parseId(segment);
     if (clientId === principal.clientId) return clientId;
-    if (principal.access !== 'platform') {
+    if (!mayActFor(principal, clientId)) {
       if (clientId === undefined) throw notFound('not_found'); // no client can have such an id, so this tells nothing
       throw new ApiError('access_denied', 'Access denied');
     }
