@@ -12,7 +12,10 @@ const SEALER = createSealer(ENCRYPTION_KEY);
 /** What telemetry consists of. */
 export type Mixture = 'repeats alone' | '95 % repeats';
 
-/** Agents of one client with what they do next. They begin logged out, and each change turns them. */
+/** The last client that was made; the first ones are those of applications. */
+let clients = 100;
+
+/** Agents of a client of their own with what they do next. They begin logged out, and each change turns them. */
 export class Population {
   private readonly sequences: number[];
   private turn = 0;
@@ -25,11 +28,12 @@ export class Population {
   }
 
   /**
-   * Writes agents and, where `urlOf` is given, agent events of both types for each into the database.
+   * Writes a new client, agents and, where `urlOf` is given, agent events of both types for each into the database.
    *
    * @param urlOf the agent's number, from 0
    */
-  static async create(pool: pg.Pool, clientId: number, size: number, urlOf?: (agent: number) => string): Promise<Population> {
+  static async create(pool: pg.Pool, size: number, urlOf?: (agent: number) => string): Promise<Population> {
+    const clientId = ++clients;
     const agents = Array.from({ length: size }, (_, index) => index);
     await pool.query('insert into presence.client (client_id) values ($1)', [clientId]);
     await pool.query(`insert into subscription.webhook_secret (client_id, secret_sealed) values ($1, $2)`, [

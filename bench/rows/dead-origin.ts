@@ -12,7 +12,7 @@ export function deadOriginRow(items = 20_000): Row<ThreeServices> {
     prepare: async (lab, system) => {
       const { origins } = lab.receivers;
       const agents = Math.min(items, 20_000);
-      const population = await Population.create(system.pool, 109, agents, (agent) => `${origins[agent % origins.length]}/login`);
+      const population = await Population.create(system.pool, agents, (agent) => `${origins[agent % origins.length]}/login`);
       const others = async (changes: number, hang?: number): Promise<Measurement> => {
         await lab.receivers.reset(hang === undefined ? {} : { hang });
         system.pause('dispatcher');

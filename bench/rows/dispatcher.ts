@@ -14,7 +14,7 @@ export function dispatcherRow(items = 40_000): Row<ThreeServices> {
     limit: 'loop',
     prepare: async (lab, system) => {
       const agents = Math.min(items, 20_000);
-      const population = await Population.create(system.pool, 101, agents, () => `${lab.receivers.origins[0]}/login`);
+      const population = await Population.create(system.pool, agents, () => `${lab.receivers.origins[0]}/login`);
       await dispatchRound(lab, system, population, agents);
       await system.pool.query('analyze');
       return (changes) => dispatchRound(lab, system, population, changes);

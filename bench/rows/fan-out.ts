@@ -13,12 +13,12 @@ export function fanOutRow(items = 20_000): Row<ThreeServices> {
     items,
     limit: 'loop',
     prepare: async (lab, system) => {
-      const population = await Population.create(system.pool, 103, 1);
+      const population = await Population.create(system.pool, 1);
       await system.pool.query(
         `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
-         select 103, 1, 1, 'local', $1 || id, 'POST', type
+         select $3, 1, 1, 'local', $1 || id, 'POST', type
          from generate_series(1, $2) id, unnest(array['agent-login', 'agent-logout']) as type`,
-        [`${lab.receivers.origins[0]}/`, events],
+        [`${lab.receivers.origins[0]}/`, events, population.clientId],
       );
       await system.pool.query('analyze subscription.agent_event');
       return (count) => {

@@ -5,7 +5,6 @@ import type { Row } from '../row.js';
 import { medianOf } from '../statistics.js';
 import { dispatchRound } from './dispatcher.js';
 
-const CLIENT = 101;
 const AGENTS = 5000;
 /** Statements have ten seconds; so many rows go into one. */
 const CHUNK = 250_000;
@@ -35,7 +34,7 @@ export function growthRows(items = 30_000): Row<ThreeServices>[] {
     items,
     prepare: async (lab, system) => {
       if (nth === 0) {
-        const population = await Population.create(system.pool, CLIENT, AGENTS, () => `${lab.receivers.origins[0]}/login`);
+        const population = await Population.create(system.pool, AGENTS, () => `${lab.receivers.origins[0]}/login`);
         begun.set(system, { population, first: [] });
       }
       const stages = begun.get(system);

@@ -33,8 +33,8 @@ export function memoryRow(items = 40_000): Row<ThreeServices> {
       const most = new Map<ServiceName, number>();
       const agents = Math.min(items, 20_000);
       const urlOf = (): string => `${lab.receivers.origins[0]}/login`;
-      const changing = await Population.create(system.pool, 114, agents, urlOf);
-      const reported = await Population.create(system.pool, 115, agents, urlOf);
+      const changing = await Population.create(system.pool, agents, urlOf);
+      const reported = await Population.create(system.pool, agents, urlOf);
       return async (count) => {
         const timer = setInterval(() => {
           for (const service of SERVICES) most.set(service, Math.max(most.get(service) ?? 0, memoryOf(system, service)));

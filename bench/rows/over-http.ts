@@ -15,7 +15,7 @@ export function itemARequestRow<T extends Target>(of: string, atMost: number, li
     limit,
     prepare: async (lab, target) => {
       const agents = Math.min(items, 10_000);
-      const entrance = await entranceOf(lab, target, 106, agents);
+      const entrance = await entranceOf(lab, target, agents);
       await flatOut(lab, entrance, agents);
       await target.pool.query('analyze');
       return (count) => flatOut(lab, entrance, count);
@@ -40,7 +40,7 @@ export function latencyRow<T extends Target>(
     items,
     limit,
     prepare: async (lab, target) => {
-      const entrance = await entranceOf(lab, target, 107, Math.min(items, 1000));
+      const entrance = await entranceOf(lab, target, Math.min(items, 1000));
       await paced(lab, entrance, items);
       await target.pool.query('analyze');
       return (count) => paced(lab, entrance, count);
@@ -49,8 +49,8 @@ export function latencyRow<T extends Target>(
 }
 
 /** Presence's, for agents of a client of their own that have one subscriber. */
-async function entranceOf(lab: Lab, target: Target, clientId: number, agents: number): Promise<Entrance> {
-  const population = await Population.create(target.pool, clientId, agents, () => `${lab.receivers.origins[0]}/login`);
+async function entranceOf(lab: Lab, target: Target, agents: number): Promise<Entrance> {
+  const population = await Population.create(target.pool, agents, () => `${lab.receivers.origins[0]}/login`);
   return {
     url: target.urls.presence,
     token: await fetchToken(target.urls, PLATFORM.appId, PLATFORM.secret),

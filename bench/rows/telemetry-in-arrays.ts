@@ -17,7 +17,7 @@ export function telemetryInArraysRow(mixture: Mixture, atMost: number, items = 1
     limit: BARE_ROUTE,
     prepare: async (lab, target) => {
       const agents = Math.min(items, 20_000);
-      const population = await Population.create(target.pool, mixture === 'repeats alone' ? 112 : 105, agents);
+      const population = await Population.create(target.pool, agents);
       const token = await fetchToken(target.urls, PLATFORM.appId, PLATFORM.secret);
       const round = (count: number) => {
         const requests = arraysOf(population, count, mixture);
@@ -34,7 +34,7 @@ export function telemetryInArraysRow(mixture: Mixture, atMost: number, items = 1
 const BARE_ROUTE: Limit = {
   name: 'bare Fastify route that parses and validates the same',
   prepare: async (lab, target) => {
-    const population = await Population.create(target.pool, 113, 20_000);
+    const population = await Population.create(target.pool, 20_000);
     const { origin, processes } = await startRoutes(lab, target);
     return (count) => {
       const requests = arraysOf(population, count, 'repeats alone');

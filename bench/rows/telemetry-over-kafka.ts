@@ -15,7 +15,7 @@ export function telemetryOverKafkaRow(mixture: Mixture, atMost: number, items = 
     limit: BARE_COUNT,
     prepare: async (lab, system) => {
       const agents = Math.min(items, 20_000);
-      const population = await Population.create(system.pool, mixture === 'repeats alone' ? 110 : 104, agents);
+      const population = await Population.create(system.pool, agents);
       const round = async (count: number) => {
         system.pause('presence', 'dispatcher');
         await publishTelemetry(system.producer, population.repeats(count, mixture));
@@ -36,7 +36,7 @@ export function telemetryOverKafkaRow(mixture: Mixture, atMost: number, items = 
 const BARE_COUNT: Limit<ThreeServices> = {
   name: 'bare kafkajs eachBatch that parses the JSON and counts',
   prepare: async (lab, { brokers, producer, pool, processes }) => {
-    const population = await Population.create(pool, 111, 20_000);
+    const population = await Population.create(pool, 20_000);
     const topic = await createTopic(brokers);
     const counter = await lab.child('limits/batch-count.process');
     const counted = (): Promise<number> => counter.ask({ do: 'count' } satisfies BatchCount);
