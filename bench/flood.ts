@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { AllInOne } from '../test/support/all-in-one.js';
 import { fetchToken } from '../test/support/client.js';
-import { quantile } from './row.js';
+import { quantile } from './statistics.js';
 
 /**
  * What one client's flood of telemetry costs another client: contract §7.5. One run of the all-in-one; the other client's single

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { AllInOne } from '../test/support/all-in-one.js';
 import { RestClient } from '../test/support/client.js';
 import { RecordingReceiver } from '../test/support/receiver.js';
-import { quantile } from './row.js';
+import { quantile } from './statistics.js';
 
 /**
  * What dead endpoints cost the others: contract §7.5. One run of the all-in-one, the same load twice: all endpoints well,

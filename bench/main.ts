@@ -1,106 +1,75 @@
-import { writeFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
-import { AllInOne } from '../test/support/all-in-one.js';
-import { Lab, SETTINGS, System } from './lab/lab.js';
-import { describeCircumstances, HEADER, line, type Circumstances } from './report.js';
-import { measure, type Measured, type Row } from './row.js';
-import { agentEventsRow } from './rows/agent-events.js';
-import { growthRows } from './rows/growth.js';
-import { MemoryWatch } from './rows/memory.js';
-import { deadOriginRow, dispatcherRow, fanOutRow, wholePathRow } from './rows/notifying.js';
-import { bareChainRow, itemARequestRow, latencyRows, type Target } from './rows/over-http.js';
-import { arraysOverHttpRow, repeatsOverKafkaRow } from './rows/telemetry.js';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { describeCircumstances, type Circumstances } from './circumstances.js';
+import { CommandLineError, GROWTH, parseCommandLine, USAGE, type CommandLine } from './command-line.js';
+import { allInOne, growth, threeServices, type Group } from './groups.js';
+import { BuildError, buildOf, thisBuild } from './lab/build.js';
+import { Lab } from './lab/lab.js';
+import { SETTINGS, type Target } from './lab/target.js';
+import { publish } from './publish.js';
+import { describe, summary } from './report.js';
+import { measure, type Measured } from './row.js';
 
 /**
- * `npm run bench [-- <part of a row's name> …]`: what Rollcall does, each row beside its bare limit in the same run, on real
- * PostgreSQL and Kafka over loopback. Prints one table and writes it to bench/results.json with what it was measured on.
- * `npm run bench -- growth` is a run of its own, for the dispatcher on tables that have grown: bench/growth.json.
+ * `npm run bench`: what Rollcall makes of this machine and what it takes, each row beside its limit in the same run, on real
+ * PostgreSQL and Kafka over loopback. Standard output gets the tables, standard error what is going on.
  */
-const TIMES = Number(process.env['BENCH_TIMES'] ?? 3);
-const growth = process.argv[2] === 'growth';
-const wanted = process.argv.slice(growth ? 3 : 2);
-/** After which a service that has started is at rest, in milliseconds. */
-const REST_MS = 5000;
-const measured: Measured[] = [];
 
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
+let lab: Lab | undefined;
+
+function tell(text: string): void {
+  process.stderr.write(`${text}\n`);
 }
 
-async function take(row: Row): Promise<void> {
-  if (wanted.length > 0 && !wanted.some((part) => row.name.includes(part))) return;
-  const result = await measure(row, row.unit === 'MiB' ? 1 : TIMES);
-  measured.push(result);
-  say(line(result));
+async function run({ rows: wanted, times, items, against, publish: publishes, results: file }: CommandLine): Promise<void> {
+  const builds = [...(against === undefined ? [] : [await buildOf(against)]), await thisBuild()];
+  const command = ['npm run bench', ...(process.argv.length > 2 ? ['--', ...process.argv.slice(2)] : [])].join(' ');
+  const measured: Measured[] = [];
+  let circumstances: Circumstances | undefined;
+
+  const take = async <T extends Target>({ start, rows }: Group<T>): Promise<void> => {
+    const chosen = rows.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)));
+    if (chosen.length === 0) return;
+    lab = await Lab.start(items);
+    try {
+      const targets: T[] = [];
+      for (const build of builds) {
+        tell(`Starting ${build.name} ...`);
+        targets.push(await start(lab, build));
+      }
+      for (const row of chosen) {
+        const result = await measure(row, lab, targets, times);
+        measured.push(result);
+        tell(summary(result));
+      }
+      const names = builds.map(({ name }) => name);
+      circumstances ??= await describeCircumstances(targets[0]!.pool, { command, builds: names, times }, SETTINGS);
+    } finally {
+      await lab.stop();
+    }
+  };
+  await take(threeServices(items));
+  await take(allInOne(items));
+  // Only when it is asked for by its name: its tables take minutes to fill.
+  if (wanted.some((part) => part.startsWith(GROWTH))) await take(growth(items));
+  if (!circumstances) throw new CommandLineError(`no row's name contains ${wanted.join(' or ')}`);
+
+  const results = { ...circumstances, rows: measured };
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${JSON.stringify(results, null, 2)}\n`);
+  if (publishes) await publish(wanted[0] === GROWTH ? GROWTH : 'results', results);
+  process.stdout.write(`${describe(results)}\n`);
 }
 
-async function measureCluster(lab: Lab): Promise<Circumstances> {
-  const system = await System.start(lab);
-  try {
-    const memory = new MemoryWatch(system);
-    await delay(REST_MS);
-    await memory.atRest();
-    await memory.during(take(dispatcherRow(lab, system)));
-    for (const row of memory.rows()) await take(row);
-    await take(wholePathRow(lab, system));
-    await take(fanOutRow(lab, system));
-    const target: Target = { name: 'three services', urls: system.cluster.urls, pool: system.pool };
-    await take(itemARequestRow(lab, target, 0.25));
-    await take(bareChainRow(lab, 'split'));
-    await take(bareChainRow(lab, 'whole'));
-    const chainGoals = [
-      { share: 0.5, timesTheChain: 2 },
-      { share: 0.99, timesTheChain: 3 },
-    ];
-    for (const row of latencyRows(lab, target, chainGoals)) await take(row);
-    await take(repeatsOverKafkaRow(lab, system));
-    await take(arraysOverHttpRow(lab, system));
-    await take(agentEventsRow(lab, system, 'GET'));
-    await take(agentEventsRow(lab, system, 'POST'));
-    await take(deadOriginRow(lab, system));
-    return await describeCircumstances(system.pool, { ...SETTINGS, times: TIMES });
-  } finally {
-    await system.stop();
-  }
-}
-
-async function measureAllInOne(lab: Lab): Promise<void> {
-  const databaseUrl = await lab.createDatabase();
-  const system = await AllInOne.start({ ...SETTINGS, DATABASE_URL: databaseUrl });
-  lab.onStop(() => system.remove());
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
-  try {
-    const target: Target = { name: 'all-in-one', urls: system.urls, pool };
-    await take(itemARequestRow(lab, target, 0.3));
-    for (const row of latencyRows(lab, target, [{ share: 0.5, milliseconds: 3 }])) await take(row);
-  } finally {
-    await pool.end();
-    await system.remove();
-  }
-}
-
-async function measureGrowth(lab: Lab): Promise<Circumstances> {
-  const system = await System.start(lab);
-  try {
-    for (const row of growthRows(lab, system, say)) await take(row);
-    return await describeCircumstances(system.pool, { ...SETTINGS, times: TIMES });
-  } finally {
-    await system.stop();
-  }
-}
-
-const lab = await Lab.start();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void lab.stop().finally(() => process.exit(1)));
+  process.once(signal, () => void (lab?.stop() ?? Promise.resolve()).finally(() => process.exit(1)));
 }
 try {
-  say(HEADER);
-  const circumstances = growth ? await measureGrowth(lab) : await measureCluster(lab);
-  if (!growth) await measureAllInOne(lab);
-  const file = growth ? 'bench/growth.json' : 'bench/results.json';
-  await writeFile(file, `${JSON.stringify({ ...circumstances, rows: measured }, null, 2)}\n`);
-  say(`Written to ${file}.`);
-} finally {
-  await lab.stop();
+  const line = parseCommandLine(process.argv.slice(2));
+  if (line.help) process.stdout.write(USAGE);
+  else await run(line);
+} catch (error) {
+  if (!(error instanceof CommandLineError || error instanceof BuildError)) throw error;
+  tell(error.message);
+  process.exitCode = 1;
 }

@@ -1,65 +1,191 @@
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
-import { cpus, release, totalmem } from 'node:os';
-import { promisify } from 'node:util';
-import type pg from 'pg';
-import { KAFKA_VERSION } from '../tools/kafka/local-kafka.js';
-import type { Measured } from './row.js';
+import type { Circumstances } from './circumstances.js';
+import type { Figure, Measured, Measurement, Sample } from './row.js';
+import { medianOf } from './statistics.js';
 
-const run = promisify(execFile);
-
-/** What a figure means nothing without. */
-export interface Circumstances {
-  readonly at: string;
-  readonly commit: string;
-  readonly machine: { readonly cpu: string; readonly cores: number; readonly memoryGiB: number; readonly kernel: string };
-  readonly versions: Readonly<Record<string, string>>;
-  readonly settings: Readonly<Record<string, unknown>>;
+/** All of a run: what is written as JSON, and what the tables are made of. */
+export interface Results extends Circumstances {
+  readonly rows: readonly Measured[];
 }
 
-export async function describeCircumstances(pool: pg.Pool, settings: Readonly<Record<string, unknown>>): Promise<Circumstances> {
-  const manifest = JSON.parse(await readFile('package.json', 'utf8')) as Record<string, Record<string, string>>;
-  const packages = { ...manifest['dependencies'], ...manifest['devDependencies'] };
-  const { rows } = await pool.query<Record<string, string>>(
-    `select current_setting('server_version') as server_version, current_setting('fsync') as fsync,
-            current_setting('synchronous_commit') as synchronous_commit, current_setting('shared_buffers') as shared_buffers`,
-  );
-  const { server_version: postgresql, ...database } = rows[0]!;
-  const commit = await run('git', ['rev-parse', '--short', 'HEAD']).then(
-    ({ stdout }) => stdout.trim(),
-    () => 'unknown', // an image has no repository
-  );
-  return {
-    at: new Date().toISOString(),
-    commit,
-    machine: {
-      cpu: cpus()[0]?.model ?? 'unknown',
-      cores: cpus().length,
-      memoryGiB: Math.round(totalmem() / 2 ** 30),
-      kernel: release(),
-    },
-    versions: {
-      node: process.version,
-      postgresql: postgresql!,
-      kafka: KAFKA_VERSION,
-      ...Object.fromEntries(['kafkajs', 'pg', 'undici', 'fastify', '@nestjs/core'].map((name) => [name, packages[name]!])),
-    },
-    settings: { ...database, 'kafka acks': 'all', ...settings },
+const NOTHING = '–';
+
+/** The run in Markdown: what it was measured on, and its tables. */
+export function describe({ rows, ...circumstances }: Results): string {
+  const paired = circumstances.builds.length > 1;
+  return [
+    words(circumstances),
+    table(FIGURE_HEADER, rows.flatMap(figureLines)),
+    ...(paired ? ['Both builds in turn:', table(PAIR_HEADER, rows.flatMap(pairLines))] : []),
+    'Processor time an item by process, in µs, of the sample with the median sum:',
+    processTable(rows),
+  ].join('\n\n');
+}
+
+/** One line of what a row came to. */
+export function summary(row: Measured): string {
+  return figureLines(row)
+    .map(([name, value, processor]) => `${name}: ${value}, ${processor} µs an item`)
+    .join('\n');
+}
+
+function words({ at, command, builds, times, machine, versions, settings }: Omit<Circumstances, 'rows'>): string {
+  const list = (record: Readonly<Record<string, unknown>>): string =>
+    Object.entries(record)
+      .map(([name, value]) => `${name} ${String(value)}`)
+      .join(', ');
+  const [build, before] = [...builds].reverse();
+  return [
+    `\`${command}\`, ${at.slice(0, 10)}, commit ${build}${before === undefined ? '' : ` in turn with ${before}`}, ${times} samples a row:`,
+    `median (least–most). ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, kernel ${machine.kernel}.`,
+    `Versions: ${list(versions)}. Settings: ${list(settings)}.`,
+  ].join('\n');
+}
+
+/** Processor time an item of all processes together, in µs. */
+export function allProcessor({ processor }: Measurement): number | undefined {
+  return processor && Object.values(processor).reduce((sum, each) => sum + each, 0);
+}
+
+/** Of this tree's build, which comes last. */
+function own({ builds }: Sample): Measurement {
+  return builds.at(-1)!;
+}
+
+const FIGURE_HEADER = [
+  'row',
+  'Rollcall',
+  'µs an item',
+  'WAL, bytes an item',
+  'goal',
+  'met',
+  'limit',
+  'limit, µs',
+  'ratio',
+  'bare loop',
+];
+
+function figureLines(row: Measured): string[][] {
+  return row.figures.map((figure, nth) => {
+    const { samples } = row;
+    const goal = figure.goal;
+    return [
+      nameOf(row, figure),
+      `${spread(samples.map((sample) => own(sample).values[nth]!))} ${row.unit}`,
+      spread(samples.map((sample) => allProcessor(own(sample)))),
+      spread(samples.map((sample) => own(sample).wal)),
+      goal === undefined ? NOTHING : goalText(goal, row.unit),
+      goal === undefined ? NOTHING : isMet(row, nth) ? 'yes' : 'no',
+      spread(samples.map((sample) => limitOf(sample, nth))),
+      spread(samples.map((sample) => sample.limit && allProcessor(sample.limit))),
+      spread(ratios(row, nth)),
+      `${spread(samples.map(({ loop }) => loop.values[0]!))}/s`,
+    ];
+  });
+}
+
+const PAIR_HEADER = [
+  'row',
+  'before',
+  'after',
+  'after ÷ before',
+  'µs before',
+  'µs after',
+  'after ÷ before',
+  'WAL before',
+  'WAL after',
+];
+
+function pairLines(row: Measured): string[][] {
+  const pair = (read: (measured: Measurement) => number | undefined): string[] => {
+    const pairs = row.samples.map(({ builds: [before, after] }) => [read(before!), read(after!)] as const);
+    const quotients = pairs.map(([before, after]) => before && after && after / before);
+    return [spread(pairs.map(([before]) => before)), spread(pairs.map(([, after]) => after)), spread(quotients)];
   };
+  return row.figures.map((figure, nth) => [
+    nameOf(row, figure),
+    ...pair(({ values }) => values[nth]),
+    ...pair(allProcessor),
+    ...pair(({ wal }) => wal).slice(0, 2),
+  ]);
 }
 
-/** Four figures that matter, whatever the size. */
+function processTable(rows: readonly Measured[]): string {
+  const lines = rows.flatMap(({ name, limit, samples }) => [
+    { name, split: typical(samples.map(own)) },
+    ...(limit === undefined
+      ? []
+      : [{ name: `limit: ${limit}`, split: typical(samples.flatMap((sample) => sample.limit ?? [])) }]),
+  ]);
+  const told = lines.flatMap(({ name, split }) => (split ? [{ name, split }] : []));
+  if (told.length === 0) return 'This system does not tell the processor time of processes (there is no /proc).';
+  const names = [...new Set(told.flatMap(({ split }) => Object.keys(split)))];
+  return table(
+    ['row', ...names, 'all'],
+    told.map(({ name, split }) => {
+      const all = Object.values(split).reduce((sum, each) => sum + each, 0);
+      return [name, ...names.map((each) => (split[each] === undefined ? NOTHING : figure(split[each]))), figure(all)];
+    }),
+  );
+}
+
+/** The split of the measurement that has the median sum, so that the columns add up. */
+function typical(measurements: readonly Measurement[]): Readonly<Record<string, number>> | undefined {
+  const told = measurements.filter(({ processor }) => processor !== undefined);
+  const sorted = told.sort((left, right) => allProcessor(left)! - allProcessor(right)!);
+  return sorted[(sorted.length - 1) >> 1]?.processor;
+}
+
+function nameOf(row: Measured, figure: Figure): string {
+  return figure.name === undefined ? row.name : `${row.name}, ${figure.name}`;
+}
+
+function limitOf(sample: Sample, nth: number): number | undefined {
+  return own(sample).limit?.[nth] ?? sample.limit?.values[nth];
+}
+
+/** Of what this tree's build did to the limit beside it in the same sample. */
+function ratios({ samples }: Measured, nth: number): (number | undefined)[] {
+  return samples.map((sample) => {
+    const limit = limitOf(sample, nth);
+    return limit && own(sample).values[nth]! / limit;
+  });
+}
+
+function goalText({ of, atMost, atLeast }: NonNullable<Figure['goal']>, unit: string): string {
+  const bound = atMost === undefined ? `≥ ${atLeast}` : `≤ ${atMost}`;
+  return { value: `${bound} ${unit}`, ratio: `ratio ${bound}`, processor: `${bound} µs` }[of];
+}
+
+/** @returns undefined where there is no goal, or nothing to hold against it */
+export function isMet(row: Measured, nth: number): boolean | undefined {
+  const goal = row.figures[nth]!.goal;
+  if (!goal) return undefined;
+  const figures = {
+    value: () => row.samples.map((sample) => own(sample).values[nth]),
+    ratio: () => ratios(row, nth),
+    processor: () => row.samples.map((sample) => allProcessor(own(sample))),
+  }[goal.of]();
+  const there = figures.filter((value) => value !== undefined);
+  if (there.length === 0) return undefined;
+  const median = medianOf(there);
+  return median <= (goal.atMost ?? Infinity) && median >= (goal.atLeast ?? -Infinity);
+}
+
+/** Median, least and most. */
+function spread(values: readonly (number | undefined)[]): string {
+  const there = values.filter((value) => value !== undefined);
+  if (there.length === 0) return NOTHING;
+  const [least, most] = [figure(Math.min(...there)), figure(Math.max(...there))];
+  return least === most ? most : `${figure(medianOf(there))} (${least}–${most})`;
+}
+
+/** Three figures that matter, or all before the point. */
 function figure(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+  if (value === 0) return '0';
+  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 }
 
-/** One line of the table. */
-export function line({ name, unit, goal, lessIsBetter, median, ratios, met, samples }: Measured): string {
-  const spread = samples.length > 1 ? ` (${ratios.least.toFixed(2)}–${ratios.most.toFixed(2)})` : '';
-  const verdict = goal === undefined ? '– | –' : `${lessIsBetter ? '≤' : '≥'} ${goal} | ${met ? 'yes' : 'no'}`;
-  return `| ${name} | ${figure(median.value)} ${unit} | ${figure(median.limit)} | ${median.ratio.toFixed(2)}${spread} | ${verdict} |`;
+function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [row(header), row(header.map(() => '---')), ...lines.map(row)].join('\n');
 }
-
-export const HEADER = ['| row | Rollcall | limit | ratio, median (spread) | goal | met |', '|---|---|---|---|---|---|'].join(
-  '\n',
-);

@@ -1,63 +1,97 @@
-/** One measurement of a row: what Rollcall did, and what the limit beside it did in the same minute. */
-export interface Sample {
-  readonly value: number;
-  readonly limit: number;
+import type { Lab } from './lab/lab.js';
+import type { Target } from './lab/target.js';
+
+/** What came of some items in one timed window. */
+export interface Measurement {
+  /** One for each of the row's figures, in their order. */
+  readonly values: readonly number[];
+  readonly items: number;
+  readonly seconds: number;
+  /** Processor time an item, by process, in microseconds; undefined where the system does not tell it. */
+  readonly processor?: Readonly<Record<string, number>> | undefined;
+  /** Bytes of PostgreSQL's write-ahead log an item; undefined where there is no database. */
+  readonly wal?: number | undefined;
+  /** What stands beside `values` in a row whose limit is the build itself under other circumstances. */
+  readonly limit?: readonly number[] | undefined;
 }
 
-/** What is measured, and what it should come to. */
-export interface Row {
+/** Puts so many items through, and waits until nothing of them is left to do. */
+export type Round = (items: number) => Promise<Measurement>;
+
+/** What a figure should come to: a bound of its value, of its ratio to the limit, or of all processor time an item (µs). */
+export interface Goal {
+  readonly of: 'value' | 'ratio' | 'processor';
+  readonly atMost?: number;
+  readonly atLeast?: number;
+}
+
+export interface Figure {
+  /** Tells it from the row's other figures. */
+  readonly name?: string;
+  /** None: for orientation. */
+  readonly goal?: Goal;
+}
+
+/** What can be had at all on this machine: a program that does only what cannot be left out. */
+export interface Limit<T extends Target = Target> {
   readonly name: string;
-  /** What stands beside it. */
-  readonly limit: string;
-  readonly unit: string;
-  /** At least this share of the limit; or, where less is better, at most this many times the limit. None: for orientation. */
-  readonly goal?: number;
-  readonly lessIsBetter?: boolean;
-  /** Prepares, and gives back how one sample is taken. */
-  readonly prepare: () => Promise<() => Promise<Sample>>;
+  readonly prepare: (lab: Lab, target: T) => Promise<Round>;
+}
+
+/** What is measured, of targets of one kind. */
+export interface Row<T extends Target = Target> {
+  readonly name: string;
+  readonly unit: 'notifications/s' | 'items/s' | 'requests/s' | 'ms' | 'MiB';
+  readonly figures: readonly Figure[];
+  /** In the timed window. */
+  readonly items: number;
+  /** `loop`: the bare loop, which is measured with every row. None: nothing stands beside it, or what the measurement itself tells. */
+  readonly limit?: 'loop' | Limit<T>;
+  readonly prepare: (lab: Lab, target: T) => Promise<Round>;
+}
+
+/** The builds and what stands beside them, measured one after the other. */
+export interface Sample {
+  readonly loop: Measurement;
+  readonly limit?: Measurement | undefined;
+  /** By build, in the order of the targets. */
+  readonly builds: readonly Measurement[];
 }
 
 export interface Measured {
   readonly name: string;
-  readonly limit: string;
   readonly unit: string;
-  readonly goal: number | undefined;
-  readonly lessIsBetter: boolean;
+  readonly figures: readonly Figure[];
+  readonly limit: string | undefined;
   readonly samples: readonly Sample[];
-  /** Medians; the ratio is the median of the samples' ratios, since both sides of a sample share the machine's mood. */
-  readonly median: Sample & { readonly ratio: number };
-  readonly ratios: { readonly least: number; readonly most: number };
-  readonly met: boolean | undefined;
 }
 
-export function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
+/** Items that go ahead of each timed window: half of a cold process's time is the compiler's. */
+const WARM_UP = 2000;
+const LOOP_NAME = 'bare loop';
 
-/** The value below which that share of all lies; NaN of nothing. */
-export function quantile(values: readonly number[], share: number): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
-}
+/**
+ * Measures a row: each sample the bare loop, the limit and every target's build, in turn, so that they share the machine's mood.
+ *
+ * @param times samples
+ */
+export async function measure<T extends Target>(row: Row<T>, lab: Lab, targets: readonly T[], times: number): Promise<Measured> {
+  const limit = typeof row.limit === 'object' ? await row.limit.prepare(lab, targets[0]!) : undefined;
+  const rounds: Round[] = [];
+  for (const target of targets) rounds.push(await row.prepare(lab, target));
 
-export async function measure(row: Row, times: number): Promise<Measured> {
-  const take = await row.prepare();
-  const samples: Sample[] = [];
-  for (let nth = 0; nth < times; nth++) samples.push(await take());
-  const ratios = samples.map(({ value, limit }) => value / limit);
-  const ratio = medianOf(ratios);
-  const lessIsBetter = row.lessIsBetter ?? false;
-  return {
-    name: row.name,
-    limit: row.limit,
-    unit: row.unit,
-    goal: row.goal,
-    lessIsBetter,
-    samples,
-    median: { value: medianOf(samples.map(({ value }) => value)), limit: medianOf(samples.map(({ limit }) => limit)), ratio },
-    ratios: { least: Math.min(...ratios), most: Math.max(...ratios) },
-    met: row.goal === undefined ? undefined : lessIsBetter ? ratio <= row.goal : ratio >= row.goal,
+  const warmed = async (round: Round): Promise<Measurement> => {
+    await round(Math.min(WARM_UP, row.items));
+    return round(row.items);
   };
+  const samples: Sample[] = [];
+  for (let nth = 0; nth < times; nth++) {
+    const loop = await lab.bareLoop();
+    const beside = limit ? await warmed(limit) : row.limit === 'loop' ? loop : undefined;
+    const builds: Measurement[] = [];
+    for (const round of rounds) builds.push(await warmed(round));
+    samples.push({ loop, limit: beside, builds });
+  }
+  const limitName = typeof row.limit === 'object' ? row.limit.name : row.limit === 'loop' ? LOOP_NAME : undefined;
+  return { name: row.name, unit: row.unit, figures: row.figures, limit: limitName, samples };
 }

@@ -4,10 +4,18 @@ import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC, type StatusChange } from '#contracts';
 import { createSealer } from '#database';
 import { generateSecret } from '#webhook';
+import { ENCRYPTION_KEY } from './target.js';
 
 const CHUNK = 4000;
+const SEALER = createSealer(ENCRYPTION_KEY);
 
-/** Agents of one client with what they do next. They begin logged out, and each change turns them. */
+/** What telemetry consists of. */
+export type Mixture = 'repeats alone' | '95 % repeats';
+
+/** The last client that was made; the first ones are those of applications. */
+let clients = 100;
+
+/** Agents of a client of their own with what they do next. They begin logged out, and each change turns them. */
 export class Population {
   private readonly sequences: number[];
   private turn = 0;
@@ -20,16 +28,17 @@ export class Population {
   }
 
   /**
-   * Writes agents and, where `urlOf` is given, agent events of both types for each into the database.
+   * Writes a new client, agents and, where `urlOf` is given, agent events of both types for each into the database.
    *
    * @param urlOf the agent's number, from 0
    */
-  static async create(pool: pg.Pool, clientId: number, size: number, urlOf?: (agent: number) => string): Promise<Population> {
+  static async create(pool: pg.Pool, size: number, urlOf?: (agent: number) => string): Promise<Population> {
+    const clientId = ++clients;
     const agents = Array.from({ length: size }, (_, index) => index);
     await pool.query('insert into presence.client (client_id) values ($1)', [clientId]);
     await pool.query(`insert into subscription.webhook_secret (client_id, secret_sealed) values ($1, $2)`, [
       clientId,
-      createSealer(undefined).seal(generateSecret()),
+      SEALER.seal(generateSecret()),
     ]);
     await pool.query(
       `insert into presence.agent (client_id, agent_id, agent_type, name)
@@ -56,11 +65,6 @@ export class Population {
     return { agent, sequence, available: sequence % 2 === 1 };
   }
 
-  /** What the agent is now, said once more. */
-  repeat(agent: number): TelemetryJson {
-    return telemetryOf(this.clientId, agent, this.sequences[agent]! % 2 === 1);
-  }
-
   /** An item of telemetry that is a real change. */
   nextTelemetry(): TelemetryJson {
     const { agent, available } = this.next();
@@ -73,10 +77,10 @@ export class Population {
     return { agent, sequence, item: telemetryOf(this.clientId, agent, available) };
   }
 
-  /** Items of which one in twenty changes something. */
-  mostlyRepeats(count: number): TelemetryJson[] {
+  /** Items that repeat what agents are, all of them or but for one in twenty. */
+  repeats(count: number, mixture: Mixture): TelemetryJson[] {
     return Array.from({ length: count }, (_, nth) =>
-      nth % 20 === 0 ? this.nextTelemetry() : this.repeat((nth * 7919) % this.size),
+      mixture === '95 % repeats' && nth % 20 === 0 ? this.nextTelemetry() : this.repeat((nth * 7919) % this.size),
     );
   }
 
@@ -90,6 +94,11 @@ export class Population {
       STATUS_CHANGED_TOPIC,
       changes.map((change) => ({ key: partitionKey(change), ...encodeStatusChange(change, traceparent) })),
     );
+  }
+
+  /** What the agent is now, said once more. */
+  private repeat(agent: number): TelemetryJson {
+    return telemetryOf(this.clientId, agent, this.sequences[agent]! % 2 === 1);
   }
 
   private nextChange(): StatusChange {
@@ -108,15 +117,19 @@ export class Population {
       changedAt: now,
     };
   }
+}
 
-  /** Writes telemetry to its topic. */
-  async publishTelemetry(producer: BusProducer, items: readonly TelemetryJson[]): Promise<void> {
-    await inChunks(
-      producer,
-      TELEMETRY_TOPIC,
-      items.map((item) => ({ key: `${item.client_id}:${item.agent_id}`, value: JSON.stringify(item) })),
-    );
-  }
+/** Writes telemetry to a topic, its own unless another is named. */
+export async function publishTelemetry(
+  producer: BusProducer,
+  items: readonly TelemetryJson[],
+  topic: string = TELEMETRY_TOPIC,
+): Promise<void> {
+  await inChunks(
+    producer,
+    topic,
+    items.map((item) => ({ key: `${item.client_id}:${item.agent_id}`, value: JSON.stringify(item) })),
+  );
 }
 
 /** @param agent its number, from 0 */

@@ -14,7 +14,6 @@ const HEADERS = { 'content-type': 'application/x-www-form-urlencoded' };
 serve<PostLoop>(async ({ origin, requests }) => {
   const pool = new Pool(origin, { connections: CONNECTIONS });
   let left = requests;
-  const startedAt = performance.now();
   const loop = async (): Promise<void> => {
     while (left-- > 0) {
       const { body } = await pool.request({ method: 'POST', path: '/login', headers: HEADERS, body: BODY });
@@ -22,7 +21,6 @@ serve<PostLoop>(async ({ origin, requests }) => {
     }
   };
   await Promise.all(Array.from({ length: CONNECTIONS }, loop));
-  const seconds = (performance.now() - startedAt) / 1000;
   await pool.close();
-  return requests / seconds;
+  return null;
 });

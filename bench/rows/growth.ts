@@ -1,40 +1,15 @@
 import type pg from 'pg';
-import type { Lab, System } from '../lab/lab.js';
 import { Population } from '../lab/population.js';
-import { medianOf, type Row } from '../row.js';
-import { dispatchRound } from './notifying.js';
+import type { ThreeServices } from '../lab/three-services.js';
+import type { Row } from '../row.js';
+import { medianOf } from '../statistics.js';
+import { dispatchRound } from './dispatcher.js';
 
-const CLIENT = 101;
 const AGENTS = 5000;
-const CHANGES = 30_000;
-const GOAL = 0.85;
 /** Statements have ten seconds; so many rows go into one. */
 const CHUNK = 250_000;
 
-/** The dispatcher row again, on tables that grow from stage to stage; its own first figure is the limit. */
-export function growthRows(lab: Lab, system: System, say: (text: string) => void): Row[] {
-  const firsts: number[] = [];
-  let population: Population | undefined;
-  return STAGES.map(([events, deliveries], nth): Row => ({
-    name: `dispatcher with ${events.toLocaleString('en')} agent events, ${deliveries.toLocaleString('en')} old deliveries`,
-    limit: 'its first figure',
-    unit: 'notifications/s',
-    goal: GOAL,
-    prepare: async () => {
-      population ??= await Population.create(system.pool, CLIENT, AGENTS, () => `${lab.receivers.origins[0]}/login`);
-      await fill(system.pool, events, deliveries, say);
-      await dispatchRound(lab, system, population, CHANGES);
-      await system.settle();
-      const own = population;
-      return async () => {
-        const value = await dispatchRound(lab, system, own, CHANGES);
-        if (nth === 0) firsts.push(value);
-        return { value, limit: nth === 0 ? value : medianOf(firsts) };
-      };
-    },
-  }));
-}
-
+/** Agent events, and deliveries of old. */
 const STAGES = [
   [10_000, 0],
   [100_000, 0],
@@ -42,7 +17,41 @@ const STAGES = [
   [1_000_000, 10_000_000],
 ] as const;
 
-async function fill(pool: pg.Pool, events: number, deliveries: number, say: (text: string) => void): Promise<void> {
+/** What the stages of one system share. */
+interface Stages {
+  readonly population: Population;
+  /** The first stage's rates. */
+  readonly first: number[];
+}
+
+/** The dispatcher row again, on tables that grow from stage to stage; its own first figure is the limit. */
+export function growthRows(items = 30_000): Row<ThreeServices>[] {
+  const begun = new Map<ThreeServices, Stages>();
+  return STAGES.map(([events, deliveries], nth) => ({
+    name: `growth: ${events.toLocaleString('en')} agent events, ${deliveries.toLocaleString('en')} old deliveries`,
+    unit: 'notifications/s',
+    figures: [{ goal: { of: 'ratio', atLeast: 0.85 } }],
+    items,
+    prepare: async (lab, system) => {
+      if (nth === 0) {
+        const population = await Population.create(system.pool, AGENTS, () => `${lab.receivers.origins[0]}/login`);
+        begun.set(system, { population, first: [] });
+      }
+      const stages = begun.get(system);
+      if (!stages) throw new Error('the stages of growth are measured from the first on');
+      await fill(system.pool, events, deliveries);
+      await dispatchRound(lab, system, stages.population, items);
+      await system.pool.query('analyze');
+      return async (count) => {
+        const measured = await dispatchRound(lab, system, stages.population, count);
+        if (nth === 0 && count === items) stages.first.push(...measured.values);
+        return { ...measured, limit: [nth === 0 ? measured.values[0]! : medianOf(stages.first)] };
+      };
+    },
+  }));
+}
+
+async function fill(pool: pg.Pool, events: number, deliveries: number): Promise<void> {
   const { rows } = await pool.query<{ events: number; deliveries: number }>(
     `select (select count(*)::integer from subscription.agent_event) as events,
             (select count(*)::integer from dispatch.attempt where agent_event_id > 4000000000) as deliveries`,
@@ -57,7 +66,6 @@ async function fill(pool: pg.Pool, events: number, deliveries: number, say: (tex
     );
   }
   for (let made = rows[0]!.deliveries; made < deliveries; made += CHUNK) {
-    if (made % 2_500_000 === 0) say(`(${made.toLocaleString('en')} of ${deliveries.toLocaleString('en')} old deliveries)`);
     // Spread over the last four weeks, as their ids are in time.
     await pool.query(
       `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, response)

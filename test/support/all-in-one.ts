@@ -17,14 +17,17 @@ export class AllInOne {
     readonly dataDir: string,
     private readonly ports: readonly number[],
     private readonly extra: Environment,
+    private readonly root: string | undefined,
     private service: ServiceProcess,
   ) {}
 
-  static async start(extra: Environment = {}): Promise<AllInOne> {
+  /** @param root of the tree whose build is started; this one unless given */
+  static async start(extra: Environment = {}, root?: string): Promise<AllInOne> {
     const dataDir = extra['DATA_DIR'] ?? (await makeDataDirectory());
     const ports = await freePorts(4);
     const environment = AllInOne.environment(dataDir, ports, extra);
-    const allInOne = new AllInOne(dataDir, ports, extra, ServiceProcess.start('all-in-one', environment));
+    const service = ServiceProcess.start('all-in-one', environment, root);
+    const allInOne = new AllInOne(dataDir, ports, extra, root, service);
     await allInOne.ready();
     return allInOne;
   }
@@ -60,7 +63,7 @@ export class AllInOne {
 
   /** Starts it again, on the same directory and ports, after it ended. */
   async restart(): Promise<void> {
-    this.service = ServiceProcess.start('all-in-one', this.environment);
+    this.service = ServiceProcess.start('all-in-one', this.environment, this.root);
     await this.ready();
   }
 

@@ -27,22 +27,32 @@ export interface Instance {
 export class Cluster {
   readonly instances: Instance[] = [];
 
-  private constructor(private readonly environment: Environment) {}
+  private constructor(
+    private readonly environment: Environment,
+    private readonly root: string | undefined,
+  ) {}
 
   /**
    * Starts one instance of each service.
    *
    * @param databaseUrl a migrated database
    * @param brokers Kafka that is used by nobody else: topics and groups have fixed names
+   * @param root of the tree whose build is started; this one unless given
    */
-  static async startOn(databaseUrl: string, brokers: readonly string[], extra: Environment = {}): Promise<Cluster> {
-    const cluster = new Cluster({
+  static async startOn(
+    databaseUrl: string,
+    brokers: readonly string[],
+    extra: Environment = {},
+    root?: string,
+  ): Promise<Cluster> {
+    const environment = {
       DATABASE_URL: databaseUrl,
       KAFKA_BROKERS: brokers.join(','),
       BOOTSTRAP_APPS: APPLICATIONS,
       ALLOW_DESTINATIONS: '127.0.0.0/8,::1',
       ...extra,
-    });
+    };
+    const cluster = new Cluster(environment, root);
     try {
       const started = await Promise.all(SERVICES.map((service) => cluster.launch(service)));
       await Promise.all(started.map((instance) => instance.process.ready(instance.url)));
@@ -62,7 +72,7 @@ export class Cluster {
 
   /** Starts an instance that ended again, where it was. */
   async restart(instance: Instance): Promise<void> {
-    instance.process = ServiceProcess.start(instance.service, this.environmentOf(instance.service, new URL(instance.url).port));
+    instance.process = this.spawn(instance.service, new URL(instance.url).port);
     await instance.process.ready(instance.url);
   }
 
@@ -98,13 +108,14 @@ export class Cluster {
 
   private async launch(service: ServiceName): Promise<Instance> {
     const [port] = await freePorts(1);
-    const process = ServiceProcess.start(service, this.environmentOf(service, String(port)));
+    const process = this.spawn(service, String(port));
     const instance: Instance = { service, url: `http://127.0.0.1:${port}`, process };
     this.instances.push(instance);
     return instance;
   }
 
-  private environmentOf(service: ServiceName, port: string): Environment {
-    return { ...SERVICE_ENVIRONMENT, ...this.environment, [PORT_SETTING[service]]: port };
+  private spawn(service: ServiceName, port: string): ServiceProcess {
+    const environment = { ...SERVICE_ENVIRONMENT, ...this.environment, [PORT_SETTING[service]]: port };
+    return ServiceProcess.start(service, environment, this.root);
   }
 }

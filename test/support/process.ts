@@ -19,9 +19,10 @@ export class ServiceProcess {
     private readonly child: ChildProcess,
   ) {}
 
-  static start(name: string, environment: Environment): ServiceProcess {
-    const child = spawn(process.execPath, [join(ROOT, 'dist', 'apps', name, 'main.js')], {
-      cwd: ROOT,
+  /** @param root of the tree whose build is started */
+  static start(name: string, environment: Environment, root = ROOT): ServiceProcess {
+    const child = spawn(process.execPath, [join(root, 'dist', 'apps', name, 'main.js')], {
+      cwd: root,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

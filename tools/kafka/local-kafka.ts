@@ -92,6 +92,12 @@ export class LocalKafka {
     return [`127.0.0.1:${this.port}`];
   }
 
+  /** Of the broker that runs. */
+  get pid(): number {
+    if (this.child?.pid === undefined) throw new LocalKafkaError('Kafka does not run');
+    return this.child.pid;
+  }
+
   get running(): boolean {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }

@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Kafka, logLevel, type Admin } from 'kafkajs';
+import pg from 'pg';
+import { createKafkaBus, type BusProducer } from '#bus';
+import { DISPATCHER_GROUP, PRESENCE_GROUP, STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC, TOPICS } from '#contracts';
+import { EmbeddedPostgres } from '#database';
+import { createLogger } from '#runtime';
+import { Cluster, SERVICES, type ServiceName } from '../../test/support/cluster.js';
+import type { Urls } from '../../test/support/client.js';
+import { startBroker } from './broker.js';
+import type { Build } from './build.js';
+import type { Lab } from './lab.js';
+import type { Metered } from './meter.js';
+import { ENCRYPTION_KEY, serverOf, SETTINGS, until, untilNothingWaits, type Target } from './target.js';
+
+const run = promisify(execFile);
+
+/** Which group reads which topic, from the start of the path to its end. */
+const CONSUMERS = [
+  { groupId: PRESENCE_GROUP, topic: TELEMETRY_TOPIC },
+  { groupId: DISPATCHER_GROUP, topic: STATUS_CHANGED_TOPIC },
+] as const;
+
+/**
+ * A build's three services as production starts them, on a PostgreSQL and a Kafka of their own: topics and groups have fixed
+ * names. Nothing is switched off: fsync and acks=all stand.
+ */
+export class ThreeServices implements Target {
+  private constructor(
+    readonly urls: Urls,
+    readonly databaseUrl: string,
+    readonly pool: pg.Pool,
+    readonly brokers: string[],
+    readonly producer: BusProducer,
+    readonly processes: Metered['processes'],
+    private readonly cluster: Cluster,
+    private readonly admin: Admin,
+  ) {}
+
+  /**
+   * Ends with the lab.
+   *
+   * @param warmUp requests that the broker is warmed up with
+   */
+  static async start(lab: Lab, { root }: Build, warmUp: number): Promise<ThreeServices> {
+    const postgres = await EmbeddedPostgres.start(await lab.directory());
+    lab.onStop(() => postgres.stop());
+    await postgres.ensureDatabase('rollcall');
+    const databaseUrl = postgres.url('rollcall');
+    await run(process.execPath, [join(root, 'dist', 'apps', 'migrate', 'main.js')], {
+      cwd: root,
+      env: { ...process.env, DATABASE_URL: databaseUrl },
+    });
+
+    const kafka = await startBroker(lab, warmUp);
+    const { brokers } = kafka;
+    const bus = createKafkaBus({ brokers, clientId: 'bench', partitions: 12, logger: createLogger('bench', 'error') });
+    lab.onStop(() => bus.close());
+    await bus.ensureTopics(TOPICS);
+    const producer = bus.producer();
+    await producer.connect();
+    const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    lab.onStop(() => admin.disconnect());
+
+    const cluster = await Cluster.startOn(databaseUrl, brokers, { ...SETTINGS, ENCRYPTION_KEY }, root);
+    lab.onStop(() => cluster.stop());
+    const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+    lab.onStop(() => pool.end());
+    const services = SERVICES.map((service) => [service, cluster.of(service).map(({ process }) => process)] as const);
+    const processes = { PostgreSQL: [await serverOf(pool)], Kafka: [kafka], ...Object.fromEntries(services) };
+    return new ThreeServices(cluster.urls, databaseUrl, pool, brokers, producer, processes, cluster, admin);
+  }
+
+  pid(service: ServiceName): number {
+    return this.cluster.of(service)[0]!.process.pid;
+  }
+
+  /** Has services stand still, so that what is prepared waits for them. */
+  pause(...services: readonly ServiceName[]): void {
+    for (const service of services) process.kill(this.pid(service), 'SIGSTOP');
+  }
+
+  resume(...services: readonly ServiceName[]): void {
+    for (const service of services) process.kill(this.pid(service), 'SIGCONT');
+  }
+
+  /** Waits until presence has committed the offsets of all telemetry. */
+  untilTelemetryTaken(): Promise<void> {
+    return this.untilCommitted(CONSUMERS[0]);
+  }
+
+  readonly settled = async (): Promise<void> => {
+    for (const consumer of CONSUMERS) {
+      await this.untilCommitted(consumer);
+      await untilNothingWaits(this.pool);
+    }
+  };
+
+  /** Waits until a group has committed all that is on its topic now. */
+  private async untilCommitted({ groupId, topic }: (typeof CONSUMERS)[number]): Promise<void> {
+    const ends = await this.admin.fetchTopicOffsets(topic);
+    const behind = async (): Promise<number> => {
+      const [committed] = await this.admin.fetchOffsets({ groupId, topics: [topic] });
+      const offsets = new Map(committed!.partitions.map(({ partition, offset }) => [partition, Math.max(0, Number(offset))]));
+      return ends.reduce((sum, { partition, offset }) => sum + Math.max(0, Number(offset) - (offsets.get(partition) ?? 0)), 0);
+    };
+    await until(
+      async () => (await behind()) === 0,
+      async () => `${groupId} has not committed ${await behind()} records of ${topic}`,
+    );
+  }
+}

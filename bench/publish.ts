@@ -1,0 +1,23 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { format, resolveConfig } from 'prettier';
+import { describe, type Results } from './report.js';
+
+const README = 'bench/README.md';
+
+/** What is published of a run of all rows, or of growth. */
+export type Publication = 'results' | 'growth';
+
+/** Writes a run to `bench/<name>.json`, and its tables between its marks in bench/README.md. */
+export async function publish(name: Publication, results: Results): Promise<void> {
+  await writeFile(`bench/${name}.json`, `${JSON.stringify(results, null, 2)}\n`);
+  const text = replaceBetweenMarks(await readFile(README, 'utf8'), name, describe(results));
+  await writeFile(README, await format(text, { ...(await resolveConfig(README)), filepath: README }));
+}
+
+/** @throws Error where the text lacks the marks */
+export function replaceBetweenMarks(text: string, name: Publication, content: string): string {
+  const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${README} lacks the marks ${begin} and ${end}`);
+  return `${text.slice(0, from + begin.length)}\n\n${content}\n\n${text.slice(to)}`;
+}
