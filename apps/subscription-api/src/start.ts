@@ -1,6 +1,14 @@
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
-import { AgentEventEntity, ApplicationEntity, connectDatabase, createSealer, WebhookSecretEntity } from '#database';
+import {
+  AgentEventEntity,
+  ApplicationEntity,
+  connectDatabase,
+  createSealer,
+  poolOf,
+  WebhookSecretEntity,
+  WriteCheck,
+} from '#database';
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
 import { serveDocs } from './docs/docs.js';
@@ -31,7 +39,8 @@ export async function startSubscriptionApi(options: {
     logger,
   );
   const readiness = new Readiness();
-  readiness.register('postgresql', async () => void (await dataSource.query('select 1')));
+  const writeCheck = new WriteCheck(poolOf(dataSource), 'subscription-api');
+  readiness.register('postgresql', () => writeCheck.run());
   const external = externalIssuerOf(settings, logger, issuerTimes);
   if (external) readiness.register('oidc', () => external.keys.check());
   try {

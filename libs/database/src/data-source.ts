@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, type MigrationInterface } from 'typeorm';
 import { Access1764000000001 } from './migrations/1764000000001-access.js';
 import { Subscription1764000000002 } from './migrations/1764000000002-subscription.js';
 import { Presence1764000000003 } from './migrations/1764000000003-presence.js';
@@ -13,9 +13,21 @@ import { DispatchRows1764000000010 } from './migrations/1764000000010-dispatch-r
 import { DispatchCursor1764000000011 } from './migrations/1764000000011-dispatch-cursor.js';
 import { RecentWrite1764000000012 } from './migrations/1764000000012-recent-write.js';
 import { FinishedEvents1764000000013 } from './migrations/1764000000013-finished-events.js';
+import { Operation1764000000017 } from './migrations/1764000000017-operation.js';
+import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
+
+/** A migration, and which code may run on a database that has it: ADR 22. */
+export interface Migration {
+  new (): MigrationInterface;
+  /**
+   * Timestamp of the newest migration that code must have, at least, to run on a database that has this one. Without it, code
+   * must have this one.
+   */
+  readonly compatibleFrom?: number;
+}
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
-export const MIGRATIONS = [
+export const MIGRATIONS: readonly Migration[] = [
   Access1764000000001,
   Subscription1764000000002,
   Presence1764000000003,
@@ -29,13 +41,14 @@ export const MIGRATIONS = [
   DispatchCursor1764000000011,
   RecentWrite1764000000012,
   FinishedEvents1764000000013,
+  Operation1764000000017,
 ];
 
-/** Longest that the server works on one statement, in milliseconds. */
-const STATEMENT_TIMEOUT_MS = 10_000;
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */
 const QUERY_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5000;
+/** A connection that nobody uses is asked after so long, in milliseconds, whether the other side still has it; the system's own 2 hours are no help. */
+const KEEP_ALIVE_MS = 5000;
 /**
  * How long a connection that nobody needs is kept, in milliseconds. Long, since whoever needs a new one waits tens of
  * milliseconds: for the server's process, the password, and plans that each connection makes for itself.
@@ -48,42 +61,42 @@ const types: pg.CustomTypesConfig = {
     oid === pg.types.builtins.INT8 && format !== 'binary' ? Number : (pg.types.getTypeParser(oid, format) as unknown),
 };
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends SessionNeeds {
   /** `postgresql://…` */
   readonly url: string;
   /** Shown in `pg_stat_activity`, so that an operator sees whose connection it is. */
   readonly applicationName: string;
   /** Most connections of this service. */
   readonly poolSize: number;
-  /** Every statement has an index to go by, whatever the statistics say: for a service whose tables fill and empty all day. */
-  readonly alwaysByIndex?: boolean;
 }
-
-// What is asked for is nearly always in memory, or on a disk without a head to move; PostgreSQL's default is for one with.
-const PLANNER = '-c random_page_cost=1.1';
 
 /** A data source that is not yet connected; entities are those of the service that asks. */
 export function createDataSource(
   options: DatabaseOptions,
   entities: NonNullable<DataSource['options']['entities']> = [],
 ): DataSource {
+  const setup = sessionSetup(options);
   return new DataSource({
     type: 'postgres',
     url: options.url,
     applicationName: options.applicationName,
     poolSize: options.poolSize,
     entities,
-    migrations: MIGRATIONS,
+    migrations: [...MIGRATIONS],
     migrationsTableName: 'rollcall_migration',
+    driver: { Pool: SessionPool },
     extra: {
       types,
       keepAlive: true,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      query_timeout: QUERY_TIMEOUT_MS,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+      // A statement that may take any time is waited for as long.
+      ...(options.statementTimeoutMs !== 0 && { query_timeout: QUERY_TIMEOUT_MS }),
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: IDLE_TIMEOUT_MS,
-      onConnect: ignoreErrorEvents,
-      options: options.alwaysByIndex ? `${PLANNER} -c enable_seqscan=off` : PLANNER,
+      onConnect: async (client: pg.Client) => {
+        ignoreErrorEvents(client);
+        await client.query(setup);
+      },
     },
   });
 }
