@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { DataSource, type MigrationInterface } from 'typeorm';
+import { DataSource, type Logger, type MigrationInterface } from 'typeorm';
 import { Access1764000000001 } from './migrations/1764000000001-access.js';
 import { Subscription1764000000002 } from './migrations/1764000000002-subscription.js';
 import { Presence1764000000003 } from './migrations/1764000000003-presence.js';
@@ -70,6 +70,16 @@ export interface DatabaseOptions extends SessionNeeds {
   readonly poolSize: number;
 }
 
+/** TypeORM would write to the terminal by itself; what went wrong is thrown as well. */
+const NO_LOGGER: Logger = {
+  logQuery: () => undefined,
+  logQueryError: () => undefined,
+  logQuerySlow: () => undefined,
+  logSchemaBuild: () => undefined,
+  logMigration: () => undefined,
+  log: () => undefined,
+};
+
 /** A data source that is not yet connected; entities are those of the service that asks. */
 export function createDataSource(
   options: DatabaseOptions,
@@ -84,6 +94,7 @@ export function createDataSource(
     entities,
     migrations: [...MIGRATIONS],
     migrationsTableName: 'rollcall_migration',
+    logger: NO_LOGGER,
     driver: { Pool: SessionPool },
     extra: {
       types,
