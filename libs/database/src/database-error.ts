@@ -5,7 +5,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'check the user in DATABASE_URL, whether it may log in, and the server’s pg_hba.conf (it may ask for TLS: sslmode=verify-full)',
   '3D000': 'create the database, or check its name in DATABASE_URL',
   '53300': 'raise max_connections, or lower DATABASE_POOL or the number of instances',
-  '42501': 'grant it to the user in DATABASE_URL: SECURITY.md says who needs what',
+  '42501': 'grant it to the user in DATABASE_URL: docs/adr/0009 says what each service needs',
   '3F000': 'create the schema public, which the table of migrations is in',
   '53100': 'the disk of the server is full: make room',
   '25006': 'the server is read-only, such as a standby: connect to the primary',

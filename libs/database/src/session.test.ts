@@ -73,9 +73,9 @@ describe('a session that is of no more use', () => {
     await fill();
     await admin.query(`alter database ${database.name} set default_transaction_read_only = off`);
     const reader = await pool.connect();
-    const slow = reader.query('select pg_sleep(0.3), pg_backend_pid() as pid');
+    const slow = reader.query<{ pid: number }>('select pg_sleep(0.3), pg_backend_pid() as pid');
     expect(await codeOf(dataSource.query(WRITE))).toBe(READ_ONLY);
-    const { pid } = (await slow).rows[0] as { pid: number };
+    const { pid } = (await slow).rows[0]!;
     reader.release();
     expect(await fill()).not.toContain(pid);
   });
@@ -85,7 +85,7 @@ describe('a session that is of no more use', () => {
     async (what) => {
       const error = await dataSource
         .transaction(async (manager) => {
-          const [{ pid }] = (await manager.query('select pg_backend_pid() as pid')) as [{ pid: number }];
+          const [{ pid }]: [{ pid: number }] = await manager.query('select pg_backend_pid() as pid');
           if (what === '57P01') await admin.query('select pg_terminate_backend($1)', [pid]);
           else await manager.query(`set local idle_in_transaction_session_timeout = '10ms'`);
           await admin.query('select pg_sleep(0.2)');
@@ -107,15 +107,16 @@ describe('a session that is of no more use', () => {
       lockTimeoutMs: 200,
     }).initialize();
     try {
-      const show = async (name: string) =>
-        ((await other.query(`show ${name}`)) as Record<string, string>[])[0]![name.toLowerCase()];
+      const show = async (name: string) => {
+        const rows: Record<string, string>[] = await other.query(`show ${name}`);
+        return rows[0]![name];
+      };
       expect(await show('lock_timeout')).toBe('200ms');
       expect(await show('statement_timeout')).toBe('10s');
       expect(await show('synchronous_commit')).toBe('on');
       await admin.query(`alter database ${database.name} set synchronous_commit = local`);
       await other.query('select pg_terminate_backend(pg_backend_pid())').catch(() => undefined);
-      const weaker = other.query('show synchronous_commit') as Promise<{ synchronous_commit: string }[]>;
-      expect((await weaker)[0]!.synchronous_commit).toBe('local');
+      expect(await show('synchronous_commit')).toBe('local');
     } finally {
       await other.destroy();
     }
