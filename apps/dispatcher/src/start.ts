@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import type { Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
-import { connectDatabase, createSealer, DatabaseClock, poolOf } from '#database';
+import { connectDatabase, createSealer, DatabaseClock, poolOf, WriteCheck } from '#database';
 import { createHttpApp, listen } from '#http';
 import {
   PeriodicWork,
@@ -111,7 +111,8 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
 
   const readiness = new Readiness();
   let topicsMade = false;
-  readiness.register('postgresql', async () => void (await pool.query('select 1')));
+  const writeCheck = new WriteCheck(pool, 'dispatcher');
+  readiness.register('postgresql', () => writeCheck.run());
   readiness.register('kafka', async () => {
     await bus.check();
     if (!topicsMade) throw new Error('topics are not made yet');

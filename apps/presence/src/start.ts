@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
 import type { Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS } from '#contracts';
-import { connectDatabase, DatabaseClock, poolOf } from '#database';
+import { connectDatabase, DatabaseClock, poolOf, WriteCheck } from '#database';
 import { createHttpApp, listen } from '#http';
 import {
   PeriodicWork,
@@ -89,7 +89,8 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   const readiness = new Readiness();
   let consuming = false;
   let stopping = false;
-  readiness.register('postgresql', async () => void (await pool.query('select 1')));
+  const writeCheck = new WriteCheck(pool, 'presence');
+  readiness.register('postgresql', () => writeCheck.run());
   readiness.register('kafka', async () => {
     await bus.check();
     if (!consuming) throw new Error('waiting for the topics');

@@ -8,6 +8,7 @@ import {
   createSealer,
   poolOf,
   WebhookSecretEntity,
+  WriteCheck,
 } from '#database';
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
@@ -42,7 +43,8 @@ export async function startSubscriptionApi(options: {
     logger,
   );
   const readiness = new Readiness();
-  readiness.register('postgresql', async () => void (await dataSource.query('select 1')));
+  const writeCheck = new WriteCheck(poolOf(dataSource), 'subscription-api');
+  readiness.register('postgresql', () => writeCheck.run());
   const external = externalIssuerOf(settings, logger, issuerTimes);
   if (external) readiness.register('oidc', () => external.keys.check());
   const registry = new Registry();

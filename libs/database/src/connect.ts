@@ -1,7 +1,9 @@
 import type { DataSource } from 'typeorm';
 import { StartError, waitBackoff, type Logger } from '#runtime';
 import { createDataSource, type DatabaseOptions } from './data-source.js';
-import { assertSchemaCurrent } from './migrate.js';
+import { explainDatabaseError } from './database-error.js';
+import { assertSchemaUsable } from './migrate.js';
+import { checkServer } from './server-check.js';
 
 /** A service that starts together with its database waits for it this long, in milliseconds. */
 const START_TIMEOUT_MS = 60_000;
@@ -10,7 +12,7 @@ const BACKOFF = { firstMs: 100, maxMs: 2000 };
 /**
  * Connects a service that starts to its database, waiting (bounded) while the database starts too or is being migrated.
  *
- * @throws StartError when the database cannot be reached in time, or its schema is not this version's
+ * @throws StartError when the database cannot be reached in time, or at once when it can never be used by this version
  */
 export async function connectDatabase(
   options: DatabaseOptions,
@@ -22,12 +24,14 @@ export async function connectDatabase(
   for (let attempt = 1; ; attempt++) {
     const dataSource = createDataSource(options, entities);
     try {
+      await checkServer(options.url, options.applicationName);
       await dataSource.initialize();
-      await assertSchemaCurrent((sql) => dataSource.query(sql));
+      await assertSchemaUsable(dataSource);
       return dataSource;
     } catch (error) {
       if (dataSource.isInitialized) await dataSource.destroy();
-      const reason = error instanceof AggregateError ? (error.errors as Error[])[0]?.message : (error as Error).message;
+      if (error instanceof StartError) throw error;
+      const reason = explainDatabaseError(error);
       if (Date.now() > deadline) throw new StartError(`The database cannot be used: ${reason}`, { cause: error });
       logger.warn({ reason, attempt }, 'database.waiting');
       await waitBackoff(attempt, BACKOFF);

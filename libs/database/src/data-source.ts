@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, type Logger, type MigrationInterface } from 'typeorm';
 import { Access1764000000001 } from './migrations/1764000000001-access.js';
 import { Subscription1764000000002 } from './migrations/1764000000002-subscription.js';
 import { Presence1764000000003 } from './migrations/1764000000003-presence.js';
@@ -15,10 +15,22 @@ import { RecentWrite1764000000012 } from './migrations/1764000000012-recent-writ
 import { FinishedEvents1764000000013 } from './migrations/1764000000013-finished-events.js';
 import { TelemetryPosition1764000000014 } from './migrations/1764000000014-telemetry-position.js';
 import { DirectoryChange1764000000016 } from './migrations/1764000000016-directory-change.js';
+import { Operation1764000000017 } from './migrations/1764000000017-operation.js';
 import { LogSweep1764000000018 } from './migrations/1764000000018-log-sweep.js';
+import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
+
+/** A migration, and which code may run on a database that has it: ADR 22. */
+export interface Migration {
+  new (): MigrationInterface;
+  /**
+   * Timestamp of the newest migration that code must have, at least, to run on a database that has this one. Without it, code
+   * must have this one.
+   */
+  readonly compatibleFrom?: number;
+}
 
 /** Every migration, in order. Add new ones at the end: CONTRIBUTING.md. */
-export const MIGRATIONS = [
+export const MIGRATIONS: readonly Migration[] = [
   Access1764000000001,
   Subscription1764000000002,
   Presence1764000000003,
@@ -34,14 +46,15 @@ export const MIGRATIONS = [
   FinishedEvents1764000000013,
   TelemetryPosition1764000000014,
   DirectoryChange1764000000016,
+  Operation1764000000017,
   LogSweep1764000000018,
 ];
 
-/** Longest that the server works on one statement, in milliseconds. */
-const STATEMENT_TIMEOUT_MS = 10_000;
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */
 const QUERY_TIMEOUT_MS = 15_000;
 const CONNECT_TIMEOUT_MS = 5000;
+/** A connection that nobody uses is asked after so long, in milliseconds, whether the other side still has it; the system's own 2 hours are no help. */
+const KEEP_ALIVE_MS = 5000;
 /**
  * How long a connection that nobody needs is kept, in milliseconds. Long, since whoever needs a new one waits tens of
  * milliseconds: for the server's process, the password, and plans that each connection makes for itself.
@@ -54,42 +67,53 @@ const types: pg.CustomTypesConfig = {
     oid === pg.types.builtins.INT8 && format !== 'binary' ? Number : (pg.types.getTypeParser(oid, format) as unknown),
 };
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends SessionNeeds {
   /** `postgresql://…` */
   readonly url: string;
   /** Shown in `pg_stat_activity`, so that an operator sees whose connection it is. */
   readonly applicationName: string;
   /** Most connections of this service. */
   readonly poolSize: number;
-  /** Every statement has an index to go by, whatever the statistics say: for a service whose tables fill and empty all day. */
-  readonly alwaysByIndex?: boolean;
 }
 
-// What is asked for is nearly always in memory, or on a disk without a head to move; PostgreSQL's default is for one with.
-const PLANNER = '-c random_page_cost=1.1';
+/** TypeORM would write to the terminal by itself; what went wrong is thrown as well. */
+const NO_LOGGER: Logger = {
+  logQuery: () => undefined,
+  logQueryError: () => undefined,
+  logQuerySlow: () => undefined,
+  logSchemaBuild: () => undefined,
+  logMigration: () => undefined,
+  log: () => undefined,
+};
 
 /** A data source that is not yet connected; entities are those of the service that asks. */
 export function createDataSource(
   options: DatabaseOptions,
   entities: NonNullable<DataSource['options']['entities']> = [],
 ): DataSource {
+  const setup = sessionSetup(options);
   return new DataSource({
     type: 'postgres',
     url: options.url,
     applicationName: options.applicationName,
     poolSize: options.poolSize,
     entities,
-    migrations: MIGRATIONS,
+    migrations: [...MIGRATIONS],
     migrationsTableName: 'rollcall_migration',
+    logger: NO_LOGGER,
+    driver: { Pool: SessionPool },
     extra: {
       types,
       keepAlive: true,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      query_timeout: QUERY_TIMEOUT_MS,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+      // A statement that may take any time is waited for as long.
+      ...(options.statementTimeoutMs !== 0 && { query_timeout: QUERY_TIMEOUT_MS }),
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: IDLE_TIMEOUT_MS,
-      onConnect: ignoreErrorEvents,
-      options: options.alwaysByIndex ? `${PLANNER} -c enable_seqscan=off` : PLANNER,
+      onConnect: async (client: pg.Client) => {
+        ignoreErrorEvents(client);
+        await client.query(setup);
+      },
     },
   });
 }

@@ -1,8 +1,9 @@
 export { arrayOfPlain, arrayOfTexts } from './array-literal.js';
 export { createDataSource, MIGRATIONS, poolOf, type DatabaseOptions } from './data-source.js';
 export { EmbeddedPostgres, EmbeddedPostgresError } from './embedded-postgres.js';
-export { assertSchemaCurrent, migrate } from './migrate.js';
 export { DatabaseClock } from './database-clock.js';
+export { explainDatabaseError } from './database-error.js';
+export { migrate } from './migrate.js';
 export { createSealer, type Sealer } from './sealing.js';
 export { connectDatabase } from './connect.js';
 export { runOperatorCommand, type OperatorCommand } from './operator-command.js';
@@ -10,3 +11,4 @@ export { AgentEventEntity } from './entities/agent-event.entity.js';
 export { ApplicationEntity } from './entities/application.entity.js';
 export { WebhookSecretEntity } from './entities/webhook-secret.entity.js';
 export type { Pool } from 'pg';
+export { WriteCheck } from './write-check.js';

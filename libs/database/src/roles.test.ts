@@ -99,6 +99,13 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
     expect(await codeOf(`select dispatch.maintain_partitions('30 days')`)).toBe(
       role === 'rollcall_dispatcher' ? undefined : DENIED,
     );
+    for (const command of [`presence.add_partitions()`, `presence.drop_partitions('30 days')`])
+      expect(await codeOf(`select ${command}`)).toBe(role === 'rollcall_presence' ? undefined : DENIED);
+    for (const command of [`dispatch.add_partitions('30 days')`, `dispatch.drop_partitions('30 days')`])
+      expect(await codeOf(`select ${command}`)).toBe(role === 'rollcall_dispatcher' ? undefined : DENIED);
+    expect(await codeOf(`select public.rollcall_check_write('a')`)).toBeUndefined();
+    expect(await codeOf(`delete from public.rollcall_write_check`)).toBe(DENIED);
+    expect(await codeOf(`select public.rollcall_drop_partitions('presence.status_change', '2000-01-01')`)).toBe(DENIED);
   });
 
   it('sees the last position of the log where cursors are judged', async () => {

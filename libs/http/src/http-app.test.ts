@@ -45,6 +45,33 @@ class ThingController {
 @Module({ controllers: [ThingController] })
 class ThingModule {}
 
+it('writes one line a second at most about requests that a dependency keeps from being answered, and no stack', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino(
+    { level: 'info' },
+    { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+  );
+  const app = await createHttpApp(ThingModule, { logger, readiness: new Readiness(), metrics: new Registry() });
+  try {
+    const startedAt = performance.now();
+    for (let nth = 0; nth < 100; nth++) await app.inject({ method: 'GET', url: `/fails/${['refused', 'shutdown'][nth % 2]}` });
+    const seconds = (performance.now() - startedAt) / 1000;
+    expect(lines.length).toBeLessThanOrEqual(1 + Math.ceil(seconds));
+    expect(lines[0]).toMatchObject({
+      msg: 'http.unavailable',
+      reason: 'connect ECONNREFUSED 127.0.0.1:5432',
+      requests: 1,
+      route: '/fails/:how',
+    });
+    expect(JSON.stringify(lines)).not.toContain('    at ');
+    lines.length = 0;
+    for (let nth = 0; nth < 2; nth++) await app.inject({ method: 'GET', url: '/fails/otherwise' });
+    expect(lines).toHaveLength(2); // what nobody expected is told each time
+  } finally {
+    await app.close();
+  }
+});
+
 describe('http app', () => {
   let app: NestFastifyApplication;
   let url: string;

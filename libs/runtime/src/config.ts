@@ -82,7 +82,7 @@ const settings = {
     .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' })
     .optional()
     .describe(
-      'PostgreSQL 15 or later. Unset: the all-in-one starts an embedded one under DATA_DIR; a service on its own needs it.',
+      'PostgreSQL 15 or later, directly or through a pooler in session mode. Unset: the all-in-one starts an embedded one under DATA_DIR; a service on its own needs it.',
     ),
   DATABASE_POOL: z.coerce
     .number()

@@ -350,9 +350,22 @@ function committedOf(
   });
 }
 
-/** Makes the partitions of the days ahead and drops those beyond the retention (milliseconds). */
-export async function maintainPartitions(pool: Pool, retentionMs: number): Promise<void> {
-  await pool.query(`select presence.maintain_partitions(make_interval(secs => $1))`, [retentionMs / 1000]);
+/** Makes the partitions of the days ahead. */
+export async function addPartitions(pool: Pool): Promise<void> {
+  await pool.query('select presence.add_partitions()');
+}
+
+/**
+ * Drops the partitions beyond the retention (milliseconds).
+ *
+ * @throws Error where somebody reads them, such as pg_dump: they are left for the next time
+ */
+export async function dropPartitions(pool: Pool, retentionMs: number): Promise<void> {
+  const { rows } = await pool.query<{ done: boolean }>(`select presence.drop_partitions($1 * interval '1 ms') as done`, [
+    retentionMs,
+  ]);
+  if (!rows[0]!.done)
+    throw new Error('partitions of presence.status_change beyond the retention are in use; they are dropped later');
 }
 
 /** Directory changes that are deleted at a time. */

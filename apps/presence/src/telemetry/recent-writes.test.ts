@@ -1,11 +1,40 @@
 import fc from 'fast-check';
+import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AGENT_STATUSES, parseTelemetry, type AgentStatus } from '#contracts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { Instance, NO_RELAY, report } from '../../test/support.js';
 import { decide, type AgentState } from '../decision/presence-decision.js';
-import { dropOldWrites } from '../log/recent-write.repository.js';
+import { dropOldWrites, readRecentWrites } from '../log/recent-write.repository.js';
+
+/** How the version before moved the horizon; it may run beside this one. */
+const OLD_DROP = `
+  with moved as (
+    insert into presence.recent_write_horizon as h (kept_from, next_kept_from, moved_at)
+    select xmin, xmin, now() from pg_snapshot_xmin(pg_current_snapshot()) as xmin
+    on conflict (only_one) do update
+      set kept_from = h.next_kept_from, next_kept_from = excluded.next_kept_from, moved_at = excluded.moved_at
+    returning kept_from
+  )
+  delete from presence.recent_write where xid < (select kept_from from moved)`;
+
+interface PlanNode {
+  readonly 'Relation Name'?: string;
+  readonly 'Actual Rows': number;
+  readonly 'Actual Loops': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** Rows of the notes that a plan went through, also those that it left out. */
+function rowsReadOf(node: PlanNode): number {
+  const own =
+    node['Relation Name'] === 'recent_write'
+      ? node['Actual Loops'] * (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0))
+      : 0;
+  return (node.Plans ?? []).reduce((sum, inner) => sum + rowsReadOf(inner), own);
+}
 
 describe('what others have written of late', () => {
   let database: TestDatabase;
@@ -127,6 +156,92 @@ describe('what others have written of late', () => {
     statements.length = 0;
     await tell('available');
     expect(statements).toEqual(['read_recent_writes']);
+  });
+
+  describe('while a write transaction of another database of the server is left open', () => {
+    let elsewhere: TestDatabase;
+    let open: pg.Client;
+
+    beforeAll(async () => {
+      elsewhere = await createTestDatabase();
+      open = new pg.Client({ connectionString: elsewhere.url });
+      await open.connect();
+      await open.query('begin; select pg_current_xact_id()');
+      await dropOldWrites(other.pool, 0);
+    });
+
+    afterAll(async () => {
+      await open.end();
+      await elsewhere.drop();
+    });
+
+    const countWrites = async () =>
+      (await other.pool.query<{ count: number }>('select count(*) from presence.recent_write')).rows[0]!.count;
+
+    it('still drops what is old, and still believes what it has seen', async () => {
+      const { agentId, tell, statements } = await knowing('available');
+      for (let nth = 0; nth < 50; nth++) await logOut(agentId + 1_000_000 + nth);
+      for (let nth = 0; nth < 50; nth++)
+        await other.pool.query(`select presence.put_agent(12, 'local', $1, 'x')`, [2_000_000 + nth]);
+      expect(await countWrites()).toBeGreaterThanOrEqual(50);
+      for (let move = 0; move < 2; move++) {
+        await dropOldWrites(other.pool, 0);
+        await tell('available');
+      }
+      expect(await countWrites()).toBe(0);
+      statements.length = 0;
+      expect(await tell('available')).toEqual({ result: 'unchanged', sequence: 1 });
+      expect(statements).toEqual(['read_recent_writes']);
+    });
+
+    it('has a repeat read what came since the last, not since that transaction began', async () => {
+      for (let nth = 0; nth < 300; nth++)
+        await other.pool.query(`select presence.put_agent(12, 'local', $1, 'y')`, [3_000_000 + nth]);
+      const asked: { text: string; values: unknown[] }[] = [];
+      const listening = {
+        query: (config: { text: string; values: unknown[] }) => (asked.push(config), other.pool.query(config)),
+      };
+      const { snapshot } = await readRecentWrites(other.pool, undefined);
+      await other.pool.query(`select presence.put_agent(12, 'local', 3000000, 'z')`);
+      const seen = await readRecentWrites(listening as never, snapshot);
+      expect(seen.writes).toHaveLength(1);
+      const { rows } = await other.pool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>({
+        text: `explain (analyze, format json) ${asked[0]!.text}`,
+        values: asked[0]!.values,
+      });
+      expect(rowsReadOf(rows[0]!['QUERY PLAN'][0].Plan)).toBeLessThan(20);
+    });
+
+    it('tells a change of that transaction itself, were it here, once it is committed', async () => {
+      const { agentId, tell } = await knowing('available');
+      const client = await other.pool.connect();
+      try {
+        await client.query('begin');
+        await client.query(`update presence.agent set agent_status = 'logged_out' where agent_id = $1`, [agentId]);
+        for (let move = 0; move < 3; move++) {
+          await dropOldWrites(other.pool, 0);
+          expect(await tell('available')).toEqual({ result: 'unchanged', sequence: 1 });
+        }
+        await client.query('commit');
+        await dropOldWrites(other.pool, 0);
+        expect(await tell('available')).toEqual({ result: 'changed', sequence: 2 });
+      } finally {
+        client.release();
+      }
+    });
+  });
+
+  it('believes nothing after a version that knows nothing of snapshots has dropped writes, until it is moved on again', async () => {
+    const { agentId, tell } = await knowing('available');
+    await logOut(agentId);
+    await other.pool.query(OLD_DROP);
+    await other.pool.query(OLD_DROP);
+    expect(await tell('available')).toEqual({ result: 'changed', sequence: 2 });
+    await dropOldWrites(other.pool, 0);
+    await logOut(agentId);
+    await other.pool.query(OLD_DROP);
+    await dropOldWrites(other.pool, 0);
+    expect(await tell('available')).toEqual({ result: 'changed', sequence: 3 });
   });
 
   it('decides every item as if there was one instance, whichever it comes to and whoever writes between', async () => {

@@ -1,5 +1,5 @@
 import type { Pool } from '#database';
-import { readRecentWrites } from '../log/recent-write.repository.js';
+import { isInSnapshot, readRecentWrites } from '../log/recent-write.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { StateMemory } from './state-memory.js';
 
@@ -47,7 +47,7 @@ export class RecentWrites {
     if (!seen.isComplete || seen.server !== this.server) memory.forgetAll();
     for (const { xid, agents } of seen.writes) if (!this.own.delete(xid)) for (const agent of agents) memory.forget(agent);
     // What is left was seen before it was known to be ours.
-    for (const xid of this.own) if (BigInt(xid) < seen.oldestRunning) this.own.delete(xid);
+    for (const xid of this.own) if (isInSnapshot(xid, seen.snapshot)) this.own.delete(xid);
     this.snapshot = seen.snapshot;
     this.server = seen.server;
   }

@@ -5,6 +5,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * offset: ADR 19. Owned by presence.
  */
 export class TelemetryPosition1764000000014 implements MigrationInterface {
+  static readonly compatibleFrom = 1764000000013;
+
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
       create table presence.telemetry_position (

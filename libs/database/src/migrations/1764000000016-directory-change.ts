@@ -6,6 +6,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * an operator's statement. Owned by presence.
  */
 export class DirectoryChange1764000000016 implements MigrationInterface {
+  static readonly compatibleFrom = 1764000000013;
+
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
       create table presence.directory_change (

@@ -5,6 +5,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
  * there before begins as compared. Owned by dispatcher.
  */
 export class LogSweep1764000000018 implements MigrationInterface {
+  static readonly compatibleFrom = 1764000000013;
+
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
       create table dispatch.log_sweep (
