@@ -1,7 +1,7 @@
 import { Controller, UseFilters } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
-import { BusExceptionFilter, type BusBatch, type BusMessage, type BusRecord } from '#bus';
-import { ERROR_HEADER, TELEMETRY_TOPIC } from '#contracts';
+import { BusExceptionFilter, type BusBatch, type BusRecord } from '#bus';
+import { TELEMETRY_TOPIC } from '#contracts';
 import { DeadLetters } from './dead-letters.js';
 import { parseRecord, reasonOf } from './telemetry-record.js';
 import { TelemetryService } from './telemetry.service.js';
@@ -22,7 +22,7 @@ export class TelemetryConsumer {
     const places: number[] = []; // of the values, among the records
     const reasons = new Map<number, string>(); // why the record at that place cannot be used
     records.forEach((record, place) => {
-      const parsed = parseRecord(record.value);
+      const parsed = record.unreadable ? { error: reasonOfUnreadable(record) } : parseRecord(record.value);
       if ('error' in parsed) {
         reasons.set(place, parsed.error);
       } else {
@@ -39,7 +39,7 @@ export class TelemetryConsumer {
     // In the order in which they came, whichever check they failed.
     const letters = records.flatMap((record, place) => {
       const reason = reasons.get(place);
-      return reason === undefined ? [] : [toDeadLetter(record, reason)];
+      return reason === undefined ? [] : [{ record, reason }];
     });
     if (letters.length > 0) await this.deadLetters.send(letters);
   }
@@ -55,10 +55,7 @@ function receivedAt({ timestamp }: BusRecord, now: number): number {
   return timestamp > 0 ? Math.min(timestamp, now) : now;
 }
 
-function toDeadLetter(record: BusRecord, reason: string): BusMessage {
-  return {
-    key: record.keyBytes ?? record.key,
-    value: record.value,
-    headers: { ...record.headers, [ERROR_HEADER]: reason },
-  };
+/** Names what is passed over: of an unreadable batch there is nothing else that a dead letter could carry. */
+function reasonOfUnreadable({ topic, partition, offset, unreadable }: BusRecord): string {
+  return `batch: ${unreadable?.reason}; passed over: offsets ${unreadable?.firstOffset} to ${offset} of partition ${partition} of ${topic}`;
 }
