@@ -152,7 +152,7 @@ function* entriesOf({ bytes, from, highWatermark }: FetchedBytes): Generator<Ent
     const following = end + 8 <= bytes.length ? bytes.readBigInt64BE(end) : highWatermark;
     yield {
       baseOffset,
-      lastOffset: damage === undefined ? claimed : within(claimed, from, following - 1n),
+      lastOffset: damage === undefined ? claimed : within(claimed, from > baseOffset ? from : baseOffset, following - 1n),
       damage,
       bytes: entry,
     };
