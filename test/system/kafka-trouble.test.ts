@@ -69,7 +69,10 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('the services and a 
     // As an operator may have made them: the broker keeps what producers compress, and takes no letter above its default size.
     const admin = new Kafka({ brokers: kafka.brokers, logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
-    const configEntries = [{ name: 'compression.type', value: 'producer' }];
+    const configEntries = [
+      { name: 'compression.type', value: 'producer' },
+      { name: 'max.message.bytes', value: '2000000' },
+    ];
     await admin.createTopics({
       topics: [
         { topic: TELEMETRY_TOPIC, numPartitions: 1, configEntries },
@@ -139,12 +142,12 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('the services and a 
       ['twice', null],
       ['__proto__', 'p'],
     ] as const;
-    const tooLarge = `{"client_id":"${'x'.repeat(1_040_000)}"}`; // fits in its topic, but not with a reason beside it
-    await produceWithJava(kafka.brokers, { 'max.request.size': 1_048_500, 'batch.size': 1 }, [
+    const tooLarge = `{"client_id":"${'x'.repeat(1_500_000)}"}`; // its topic takes it, that of dead letters does not
+    await produceWithJava(kafka.brokers, { 'max.request.size': 2_000_000, 'batch.size': 1 }, [
       { topic: TELEMETRY_TOPIC, key: null, value: null, headers },
       { topic: TELEMETRY_TOPIC, key: bytes, value: bytes, headers: [['a', null]] },
       { topic: TELEMETRY_TOPIC, key: 'k', value: '['.repeat(100_000) },
-      { topic: TELEMETRY_TOPIC, key: 'k', value: tooLarge, headers: [['padding', 'x'.repeat(7000)]] },
+      { topic: TELEMETRY_TOPIC, key: 'k', value: tooLarge },
       { topic: TELEMETRY_TOPIC, key: 'k', value: `\ufeff${login(999)}` },
       { topic: TELEMETRY_TOPIC, key: 'k', value: '{"__proto__":{"client_id":"12"},"constructor":1,"agent_id":-0.5}' },
       telemetry(agentId),
