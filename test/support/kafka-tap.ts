@@ -21,6 +21,7 @@ export interface TappedRecord {
   readonly value: string | undefined;
   /** Key and value to the byte. */
   readonly bytes: { readonly key: Buffer | null; readonly value: Buffer | null };
+  /** Of several, the last. */
   readonly headers: Readonly<Record<string, string>>;
   /** All of them, in order, as text. */
   readonly headerList: readonly (readonly [name: string, value: string | null])[];
@@ -64,7 +65,9 @@ export class KafkaTap {
           key: message.key?.toString(),
           value: message.value?.toString(),
           bytes: { key: message.key, value: message.value },
-          headers: Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)])),
+          headers: Object.fromEntries(
+            Object.entries(message.headers ?? {}).map(([name, value]) => [name, String([value].flat().at(-1))]),
+          ),
           headerList: (message as DecodedMessage).headerList.map(
             ({ name, value }) => [String(name), value === null ? null : String(value)] as const,
           ),
