@@ -74,6 +74,7 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('the services and a 
       { name: 'max.message.bytes', value: '2000000' },
     ];
     await admin.createTopics({
+      waitForLeaders: false, // the services wait for them
       topics: [
         { topic: TELEMETRY_TOPIC, numPartitions: 1, configEntries },
         { topic: TELEMETRY_DEAD_LETTER_TOPIC, numPartitions: 1 },

@@ -49,7 +49,8 @@ describe.skipIf(brokers.length === 0 || (await LocalKafka.missing()) !== undefin
     async function makeTopic(config: Readonly<Record<string, string>> = {}): Promise<void> {
       topic = `topic-${randomUUID()}`;
       const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }));
-      await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }] });
+      await admin.createTopics({ waitForLeaders: false, topics: [{ topic, numPartitions: 1, configEntries }] });
+      await eventually('the topic is there', () => admin.fetchTopicMetadata({ topics: [topic] }));
     }
 
     async function read(): Promise<void> {
