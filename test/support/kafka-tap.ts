@@ -1,5 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { Kafka, logLevel, Partitioners, type Admin, type Consumer, type IHeaders, type Producer } from 'kafkajs';
+import {
+  Kafka,
+  logLevel,
+  Partitioners,
+  type Admin,
+  type Consumer,
+  type IHeaders,
+  type KafkaMessage,
+  type Producer,
+} from 'kafkajs';
+import type { BusHeader } from '#bus';
+
+/** The bus decodes for every kafkajs of the process, and keeps the list of headers that kafkajs has no room for. */
+type DecodedMessage = KafkaMessage & { readonly headerList: readonly BusHeader[] };
 
 /** One record as another service would read it. */
 export interface TappedRecord {
@@ -8,7 +21,10 @@ export interface TappedRecord {
   readonly value: string | undefined;
   /** Key and value to the byte. */
   readonly bytes: { readonly key: Buffer | null; readonly value: Buffer | null };
+  /** Of several, the last. */
   readonly headers: Readonly<Record<string, string>>;
+  /** All of them, in order, as text. */
+  readonly headerList: readonly (readonly [name: string, value: string | null])[];
 }
 
 /** A plain Kafka client beside the product: writes what internal services write, and reads what other services read. */
@@ -49,7 +65,12 @@ export class KafkaTap {
           key: message.key?.toString(),
           value: message.value?.toString(),
           bytes: { key: message.key, value: message.value },
-          headers: Object.fromEntries(Object.entries(message.headers ?? {}).map(([name, value]) => [name, String(value)])),
+          headers: Object.fromEntries(
+            Object.entries(message.headers ?? {}).map(([name, value]) => [name, String([value].flat().at(-1))]),
+          ),
+          headerList: (message as DecodedMessage).headerList.map(
+            ({ name, value }) => [String(name), value === null ? null : String(value)] as const,
+          ),
         });
         return Promise.resolve();
       },
@@ -72,6 +93,10 @@ export class KafkaTap {
       const ends = await admin.fetchTopicOffsets(topic);
       return ends.reduce((sum, { partition, high }) => sum + Number(high) - (committed.get(partition) ?? 0), 0);
     });
+  }
+
+  async deleteTopic(topic: string): Promise<void> {
+    await this.withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
   }
 
   /** Has a group that has no members pass over what it has not read. */

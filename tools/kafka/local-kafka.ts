@@ -65,6 +65,11 @@ export class LocalKafka {
     return undefined;
   }
 
+  /** The directory of Kafka's jars, its clients among them. @throws LocalKafkaError when they cannot be had */
+  static jars(): Promise<string> {
+    return ensureJars(() => undefined);
+  }
+
   /**
    * Starts a broker and waits until it answers. A broker that a killed process left running on the same directory is stopped.
    *
@@ -124,6 +129,14 @@ export class LocalKafka {
   /** Starts again on the same port and records after {@link kill}; ends it in an orderly way before, when it runs. */
   async restart(): Promise<void> {
     await this.end('SIGTERM');
+    await this.launch();
+  }
+
+  /** Starts again on the same port with nothing of what was there: what the loss of its disk looks like. */
+  async restartEmpty(): Promise<void> {
+    await this.kill();
+    await rm(join(this.directory, 'log'), { recursive: true, force: true });
+    await this.format();
     await this.launch();
   }
 

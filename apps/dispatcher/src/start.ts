@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
-import type { Bus } from '#bus';
+import { BusMetrics, type Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, createSealer, DatabaseClock, poolOf, WriteCheck } from '#database';
 import { createHttpApp, listen } from '#http';
@@ -128,7 +128,8 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   });
   const url = await listen(app, settings.HOST, settings.DISPATCHER_PORT);
 
-  app.connectMicroservice({ strategy: bus.strategy({ groupId: DISPATCHER_GROUP, maxBatchRecords: MAX_BATCH_RECORDS }) });
+  const consumer = { groupId: DISPATCHER_GROUP, maxBatchRecords: MAX_BATCH_RECORDS, metrics: new BusMetrics(registry) };
+  app.connectMicroservice({ strategy: bus.strategy(consumer) });
   const onBus = bus.ensureTopics(TOPICS).then(async () => {
     topicsMade = true;
     await app.startAllMicroservices();

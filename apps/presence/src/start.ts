@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
-import type { Bus } from '#bus';
+import { BusMetrics, type Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, DatabaseClock, poolOf, WriteCheck } from '#database';
 import { createHttpApp, listen } from '#http';
 import {
+  DegradedError,
   PeriodicWork,
   Readiness,
   type Logger,
@@ -92,7 +93,13 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   const writeCheck = new WriteCheck(pool, 'presence');
   readiness.register('postgresql', () => writeCheck.run());
   readiness.register('kafka', async () => {
-    await bus.check();
+    try {
+      await bus.check();
+    } catch (error) {
+      // Telemetry over HTTP goes on without the broker; until it was reached once, its address may be wrong: contract §8.
+      if (consuming && error instanceof Error) throw new DegradedError(error.message, { cause: error });
+      throw error;
+    }
     if (!consuming) throw new Error('waiting for the topics');
   });
 
@@ -115,7 +122,8 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
 
   // Telemetry over HTTP does not wait for the broker: its changes are durable in the outbox.
   relay.start();
-  app.connectMicroservice({ strategy: bus.strategy({ groupId: PRESENCE_GROUP, maxBatchRecords: MAX_BATCH_RECORDS }) });
+  const consumer = { groupId: PRESENCE_GROUP, maxBatchRecords: MAX_BATCH_RECORDS, metrics: new BusMetrics(registry) };
+  app.connectMicroservice({ strategy: bus.strategy(consumer) });
   const onBus = bus.ensureTopics(TOPICS).then(async () => {
     if (!stopping) await app.startAllMicroservices();
     consuming = true;

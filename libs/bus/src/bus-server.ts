@@ -105,11 +105,6 @@ export async function settledWithin(promises: readonly Promise<unknown>[], ms: n
   return result;
 }
 
-/** Consecutive parts of at most `size`. */
-export function* chunksOf<T>(items: readonly T[], size: number): Generator<T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
-}
-
 /** A promise to be resolved from outside. */
 export function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
   let resolve: () => void = () => undefined;

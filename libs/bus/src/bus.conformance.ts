@@ -5,6 +5,7 @@ import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/poll.js';
+import type { BusMetrics } from './bus-metrics.js';
 import type { Bus, BusBatch, BusRecord } from './bus.js';
 import { BusExceptionFilter } from './bus-server.js';
 
@@ -31,6 +32,7 @@ export async function consume(
   groupId: string,
   handle: Handle,
   maxBatchRecords?: number,
+  metrics?: BusMetrics,
 ): Promise<TestConsumer> {
   @Controller()
   @UseFilters(BusExceptionFilter)
@@ -40,13 +42,19 @@ export async function consume(
       await handle(batch as BusBatch);
     }
   }
-  return startApp(bus, groupId, [Consumer], maxBatchRecords);
+  return startApp(bus, groupId, [Consumer], maxBatchRecords, metrics);
 }
 
-async function startApp(bus: Bus, groupId: string, controllers: (new () => object)[], max?: number): Promise<TestConsumer> {
+async function startApp(
+  bus: Bus,
+  groupId: string,
+  controllers: (new () => object)[],
+  max?: number,
+  metrics?: BusMetrics,
+): Promise<TestConsumer> {
   @Module({ controllers })
   class App {}
-  const strategy = bus.strategy({ groupId, ...(max !== undefined && { maxBatchRecords: max }) });
+  const strategy = bus.strategy({ groupId, ...(max !== undefined && { maxBatchRecords: max }), ...(metrics && { metrics }) });
   const app = await NestFactory.createMicroservice(App, { strategy, logger: false });
   await app.listen();
   return { close: () => app.close() };
@@ -114,6 +122,34 @@ export function describeBus(name: string, skip: boolean, runs: number, open: () 
       expect(byValue('')).toMatchObject({ key: 'empty' });
       expect(seen.find(({ value }) => value?.equals(bytes))?.keyBytes).toEqual(bytes);
       expect(Math.abs(byValue('').timestamp - Date.now())).toBeLessThan(600_000);
+    });
+
+    it('carries every header as it is, and shows the last of each name as text', async () => {
+      await fresh();
+      const seen: BusRecord[] = [];
+      await start(({ records }) => void seen.push(...records));
+      const headerList = [
+        { name: 'twice', value: 'one' },
+        { name: 'null', value: null },
+        { name: 'twice', value: Buffer.from([0xff]) },
+        { name: '__proto__', value: 'p' },
+        { name: 'ends in null', value: 'text' },
+        { name: 'ends in null', value: null },
+        { name: Buffer.from([0xfe]), value: '' },
+      ];
+      await connect()
+        .producer()
+        .send(topic, [{ key: 'k', value: 'v', headerList }]);
+      await eventually('the record', () => seen.length === 1);
+      const bytes = (value: string | Buffer | null) => (value === null ? null : Buffer.from(value));
+      expect(seen[0]!.headerList!.map(({ name, value }) => [bytes(name), bytes(value)])).toEqual(
+        headerList.map(({ name, value }) => [bytes(name), bytes(value)]),
+      );
+      expect(Object.entries(seen[0]!.headers)).toEqual([
+        ['twice', '\ufffd'],
+        ['__proto__', 'p'],
+        ['\ufffd', ''],
+      ]);
     });
 
     it('keeps the order of each key, and hands over everything once', async () => {

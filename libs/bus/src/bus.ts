@@ -1,4 +1,11 @@
 import type { CustomTransportStrategy, Server } from '@nestjs/microservices';
+import type { BusMetrics } from './bus-metrics.js';
+
+/** One header of a record; any of them may stand several times. */
+export interface BusHeader {
+  readonly name: string | Buffer;
+  readonly value: string | Buffer | null;
+}
 
 /** A record as a consumer sees it. */
 export interface BusRecord {
@@ -10,8 +17,15 @@ export interface BusRecord {
   /** The key's bytes where they may differ from `key`, which is read as UTF-8; a dead letter keeps them. */
   readonly keyBytes?: Buffer | null;
   readonly value: Buffer | null;
-  /** Read as UTF-8; of a header that stands several times, the last one. */
+  /** Read as UTF-8; of a header that stands several times, the last one, and none where that is null. */
   readonly headers: Readonly<Record<string, string>>;
+  /** All headers, in order and to the byte, where they may differ from `headers`; a dead letter keeps them. */
+  readonly headerList?: readonly BusHeader[];
+  /**
+   * Says that nothing could be read here: a damaged record or batch, one whose compression is unknown, or one that expands
+   * beyond all bounds. It stands for all offsets from `firstOffset` to its own. Key and value are null, headers empty.
+   */
+  readonly unreadable?: { readonly reason: string; readonly firstOffset: string };
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
 }
@@ -21,6 +35,8 @@ export interface BusMessage {
   readonly key: string | Buffer | null;
   readonly value: string | Buffer | null;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Instead of `headers`, where a name stands several times, a value is null, or bytes are no text. */
+  readonly headerList?: readonly BusHeader[];
 }
 
 /**
@@ -61,6 +77,8 @@ export interface BusConsumerOptions {
   readonly groupId: string;
   /** Most records that a handler is given at once; 500 unless said. */
   readonly maxBatchRecords?: number;
+  /** Counts what an operator should know of. */
+  readonly metrics?: BusMetrics;
 }
 
 /** What `app.connectMicroservice({ strategy })` takes. */
@@ -75,9 +93,17 @@ export interface Bus {
    * for one topic. A broker that is away does not keep it from starting: it is waited for in the background.
    */
   strategy(options: BusConsumerOptions): BusStrategy;
-  /** Makes the topics that are missing. Waits for the broker as long as it takes; rejects once the bus is closed. */
+  /**
+   * Makes the topics that are missing, now and whenever one is deleted. Waits for the broker as long as it takes; rejects once
+   * the bus is closed.
+   */
   ensureTopics(topics: readonly string[]): Promise<void>;
-  /** For readiness. @throws with the reason when the broker cannot be reached now */
+  /**
+   * For readiness.
+   *
+   * @throws with the reason when the broker cannot be reached now, a topic that was there is missing, or a consumer has lost its
+   *   place in the group again and again for the same reason
+   */
   check(): Promise<void>;
   /** Gives back what the bus itself holds, its producers included; strategies are closed by their application, before. */
   close(): Promise<void>;
@@ -85,7 +111,12 @@ export interface Bus {
 
 /** The records could not be handed over now; trying again later can help. */
 export class BusUnavailableError extends Error {
-  override readonly name = 'BusUnavailableError';
+  override readonly name: string = 'BusUnavailableError';
+}
+
+/** A record is larger than its topic or the broker takes: sending it again does not help. */
+export class RecordTooLargeError extends BusUnavailableError {
+  override readonly name = 'RecordTooLargeError';
 }
 
 export const DEFAULT_MAX_BATCH_RECORDS = 500;

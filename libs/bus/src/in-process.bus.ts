@@ -10,6 +10,7 @@ import {
   type BusStrategy,
 } from './bus.js';
 import { settledWithin } from './bus-server.js';
+import { headerListOf } from './headers.js';
 import { InProcessConsumer, type Delivery, type Lane } from './in-process.consumer.js';
 
 /** Partitions of every topic: keys in different ones are handled at the same time. */
@@ -236,10 +237,11 @@ class InProcessProducer implements BusProducer {
 }
 
 /** The sender may go on using what it sent. */
-function copyOf({ key, value, headers }: BusMessage): BusMessage {
+function copyOf(message: BusMessage): BusMessage {
+  const { key, value } = message;
   return {
     key: typeof key === 'string' || key === null ? key : Buffer.from(key),
     value: typeof value === 'string' || value === null ? value : Buffer.from(value),
-    headers: { ...headers },
+    headerList: headerListOf(message).map((header) => ({ ...header })),
   };
 }

@@ -1,6 +1,7 @@
 import { StartError, type Logger } from '#runtime';
 import type { BusMessage, BusRecord } from './bus.js';
 import { ABORT_GRACE_MS, BusServer, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+import { headerListOf, headerTexts } from './headers.js';
 
 /** A message in the place that it has been given. */
 interface Placed extends BusMessage {
@@ -87,8 +88,10 @@ export class InProcessConsumer extends BusServer {
 }
 
 /** A copy of its own for each group. */
-function toRecord({ key, value, headers, topic, partition, offset, timestamp }: Placed): BusRecord {
+function toRecord(placed: Placed): BusRecord {
+  const { key, value, topic, partition, offset, timestamp } = placed;
   const keyBytes = key === null ? null : Buffer.from(key);
+  const list = headerListOf(placed);
   return {
     topic,
     partition,
@@ -96,7 +99,8 @@ function toRecord({ key, value, headers, topic, partition, offset, timestamp }: 
     key: keyBytes === null ? null : keyBytes.toString('utf8'),
     keyBytes,
     value: value === null ? null : Buffer.from(value),
-    headers: { ...headers },
+    headers: headerTexts(list),
+    headerList: list,
     timestamp,
   };
 }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
-import { Kafka, logLevel, type ISocketFactory, type KafkaConfig, type LogEntry } from 'kafkajs';
+import { Kafka, KafkaJSProtocolError, logLevel, type ISocketFactory, type KafkaConfig, type LogEntry } from 'kafkajs';
 import type { Logger } from '#runtime';
+import './kafka.records.js';
 
 export interface KafkaBusOptions {
   /** host:port */
@@ -49,6 +50,14 @@ export function createClient({ brokers, clientId, logger }: KafkaBusOptions, con
     socketFactory: createSocket,
     ...config,
   });
+}
+
+/** The broker's error code behind an error of kafkajs, such as `UNKNOWN_TOPIC_OR_PARTITION`, which retries may have wrapped. */
+export function protocolErrorOf(error: unknown): string | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof KafkaJSProtocolError) return cause.type;
+  }
+  return undefined;
 }
 
 function write(logger: Logger, { level, namespace, log }: LogEntry): void {

@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from 'kafkajs';
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import { StartError, waitBackoff, type Backoff, type Logger } from '#runtime';
+import type { BusMetrics } from './bus-metrics.js';
 import type { BusRecord } from './bus.js';
+import { ABORT_GRACE_MS, BusServer, deferred, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+import { headerTexts } from './headers.js';
+import { protocolErrorOf } from './kafka.client.js';
 import { readTopicId } from './kafka.topic-ids.js';
-import { ABORT_GRACE_MS, BusServer, chunksOf, deferred, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+import type { FetchedRecord } from './record-batches.js';
 
 /** Between attempts to be a member of the group. */
 const REJOIN_BACKOFF: Backoff = { firstMs: 200, maxMs: 5000 };
@@ -27,6 +31,12 @@ const MAX_FETCH_WAIT_MS = 100;
 const MAX_PARTITION_BYTES = 256 * 1024;
 const MAX_FETCH_BYTES = 2 * 1024 * 1024;
 const PARTITIONS_AT_ONCE = 64;
+
+/** A handler is given no more than this at once, in bytes of keys and values; a larger record is given alone. */
+const MAX_BATCH_BYTES = 1024 * 1024;
+
+/** A membership that has lasted this long, in milliseconds, is no longer said to be in trouble. */
+const SOUND_AFTER_MS = 5000;
 
 /**
  * kafkajs fetches again only when every batch of the last fetch is done. A batch that fails or takes longer than this, in
@@ -56,14 +66,18 @@ export class KafkaConsumer extends BusServer {
   private commitTimer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
   private closed: Promise<void> | undefined;
+  /** Why the last membership was lost, while it may be that none has lasted since. */
+  private lastLoss: string | undefined;
+  private lossesAlike = 0;
 
-  constructor(
-    private readonly kafka: Kafka,
-    groupId: string,
-    private readonly maxBatchRecords: number,
-    override readonly log: Logger,
-  ) {
-    super(groupId, log);
+  constructor(private readonly options: KafkaConsumerOptions) {
+    super(options.groupId, options.logger);
+  }
+
+  /** What keeps it from consuming: the reason for which its membership was lost at least twice in a row. For readiness. */
+  get trouble(): string | undefined {
+    if (this.lossesAlike < 2) return undefined;
+    return `consumer group ${this.groupId} lost its place ${this.lossesAlike} times in a row: ${this.lastLoss}`;
   }
 
   listen(callback: (error?: unknown) => void): void {
@@ -87,7 +101,7 @@ export class KafkaConsumer extends BusServer {
   private async finish(): Promise<void> {
     this.stopping.abort();
     if (!(await settledWithin([...this.busy.values()], STOP_GRACE_MS))) {
-      this.log.warn({ group_id: this.groupId, partitions: [...this.busy.keys()] }, 'bus.stop_aborts_handlers');
+      this.options.logger.warn({ group_id: this.groupId, partitions: [...this.busy.keys()] }, 'bus.stop_aborts_handlers');
     }
     await settledWithin([this.commit()], ABORT_GRACE_MS); // a broker that is away must not hold up the stop
     this.assignment.abort();
@@ -102,16 +116,25 @@ export class KafkaConsumer extends BusServer {
       try {
         await this.beMember(topics);
       } catch (error) {
-        this.log.warn({ err: error, group_id: this.groupId, topics, attempt }, 'bus.membership_lost');
+        this.noteLoss(error);
+        this.options.logger.warn({ err: error, group_id: this.groupId, topics, attempt }, 'bus.membership_lost');
       }
       if (Date.now() - startedAt > SESSION_TIMEOUT_MS) attempt = 1;
       await waitBackoff(attempt, REJOIN_BACKOFF, this.stopping.signal);
     }
   }
 
+  private noteLoss(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.lossesAlike = reason === this.lastLoss ? this.lossesAlike + 1 : 1;
+    this.lastLoss = reason;
+    this.options.metrics?.countLoss(this.groupId);
+    if (protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') this.options.onTopicMissing();
+  }
+
   /** @returns once {@link finish} has everything done @throws what ended the membership */
   private async beMember(topics: readonly string[]): Promise<void> {
-    const consumer = this.kafka.consumer({
+    const consumer = this.options.kafka.consumer({
       groupId: this.groupId,
       sessionTimeout: SESSION_TIMEOUT_MS,
       heartbeatInterval: HEARTBEAT_INTERVAL_MS,
@@ -124,6 +147,7 @@ export class KafkaConsumer extends BusServer {
       metadataMaxAge: 60_000,
     });
     let over = false;
+    let sound: NodeJS.Timeout | undefined;
     const crashed = new Promise<never>((_, reject) => consumer.on('consumer.crash', ({ payload }) => reject(payload.error)));
     consumer.on('consumer.rebalancing', () => {
       void this.commitPending(); // while the broker still takes it from us
@@ -133,16 +157,23 @@ export class KafkaConsumer extends BusServer {
       // A start that was under way while we left: kafkajs knows no way to call it off, and would stay a member.
       if (over) return void disconnect(consumer);
       this.revoke();
-      this.log.info({ group_id: this.groupId, assignment: payload.memberAssignment }, 'bus.joined');
+      sound ??= setTimeout(() => this.noteSoundness(), SOUND_AFTER_MS);
+      this.options.logger.info({ group_id: this.groupId, assignment: payload.memberAssignment }, 'bus.joined');
     });
     try {
       const lost = Promise.race([crashed, this.consume(consumer, topics)]);
       await Promise.race([lost, this.leaving.promise]);
     } finally {
       over = true;
+      clearTimeout(sound);
       this.revoke();
       await disconnect(consumer);
     }
+  }
+
+  private noteSoundness(): void {
+    this.lossesAlike = 0;
+    this.lastLoss = undefined;
   }
 
   private async consume(consumer: Consumer, topics: readonly string[]): Promise<never> {
@@ -186,11 +217,13 @@ export class KafkaConsumer extends BusServer {
 
   /** Delivers a batch part by part, and has each committed soon; ends early, never throws, when the assignment does. */
   private async work(payload: EachBatchPayload, signal: AbortSignal, onTrouble: () => void): Promise<void> {
-    const { topic, partition, messages } = payload.batch;
+    const { topic, partition } = payload.batch;
+    const messages = payload.batch.messages as unknown as readonly FetchedRecord[]; // decoded by us: kafka.records.ts
     this.watchOffsets(payload);
     const topicId = (): Promise<string> => this.topicIdOf(topic);
-    for (const part of chunksOf(messages, this.maxBatchRecords)) {
+    for (const part of partsOf(messages, this.options.maxBatchRecords)) {
       const records = part.map((message) => toRecord(topic, partition, message));
+      for (const record of records) if (record.unreadable) this.tellUnreadable(record, record.unreadable);
       if (!(await this.deliver(topic, { records, signal, topicId }, this.stopping.signal, onTrouble))) return;
       const last = part.at(-1)!.offset;
       payload.resolveOffset(last);
@@ -212,11 +245,19 @@ export class KafkaConsumer extends BusServer {
   private topicIdOf(topic: string): Promise<string> {
     let id = this.topicIds.get(topic);
     if (!id) {
-      id = readTopicId(this.kafka, topic).then((known) => known ?? randomUUID());
+      id = readTopicId(this.options.kafka, topic).then((known) => known ?? randomUUID());
       this.topicIds.set(topic, id);
       id.catch(() => this.topicIds.get(topic) === id && this.topicIds.delete(topic));
     }
     return id;
+  }
+
+  private tellUnreadable({ topic, partition, offset }: BusRecord, { reason, firstOffset }: Unreadable): void {
+    this.options.metrics?.countUnreadable(topic);
+    this.options.logger.error(
+      { topic, partition, first_offset: firstOffset, last_offset: offset, reason, group_id: this.groupId },
+      'bus.unreadable',
+    );
   }
 
   /** Commits what is not committed yet, and what comes meanwhile; what fails is tried again with the next. Never throws. */
@@ -240,11 +281,29 @@ export class KafkaConsumer extends BusServer {
       await first[1].payload.commitOffsetsIfNecessary({ topics });
     } catch (error) {
       // A rebalance that has begun, or has passed us by, is found by the next heartbeat, which revokes the assignment.
-      this.log.info({ err: error, group_id: this.groupId, topics }, 'bus.commit_failed');
+      this.options.logger.info({ err: error, group_id: this.groupId, topics }, 'bus.commit_failed');
+      if (protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') {
+        // Offsets of a topic that was deleted must not be taken for those of the one that is made in its place.
+        this.revoke();
+        this.options.onTopicMissing();
+        return;
+      }
       for (const [id, offset] of pending) if (!this.uncommitted.has(id)) this.uncommitted.set(id, offset);
       if (!this.stopping.signal.aborted) this.commitTimer ??= setTimeout(() => void this.commit(), RECOMMIT_MS);
     }
   }
+}
+
+type Unreadable = NonNullable<BusRecord['unreadable']>;
+
+export interface KafkaConsumerOptions {
+  readonly kafka: Kafka;
+  readonly groupId: string;
+  readonly maxBatchRecords: number;
+  readonly logger: Logger;
+  readonly metrics: BusMetrics | undefined;
+  /** Called when the broker does not know a topic that is to be consumed. */
+  readonly onTopicMissing: () => void;
 }
 
 /** An offset, with what to commit it by while its assignment stands. */
@@ -260,7 +319,8 @@ async function disconnect(consumer: Consumer): Promise<void> {
   await settledWithin([consumer.disconnect()], DISCONNECT_TIMEOUT_MS);
 }
 
-function toRecord(topic: string, partition: number, { offset, key, value, headers, timestamp }: KafkaMessage): BusRecord {
+function toRecord(topic: string, partition: number, fetched: FetchedRecord): BusRecord {
+  const { offset, key, value, headerList, timestamp, unreadable } = fetched;
   return {
     topic,
     partition,
@@ -268,16 +328,26 @@ function toRecord(topic: string, partition: number, { offset, key, value, header
     key: key === null ? null : key.toString('utf8'),
     keyBytes: key,
     value,
-    headers: textsOf(headers),
+    headers: headerTexts(headerList),
+    headerList,
     timestamp: Number(timestamp),
+    ...(unreadable && { unreadable }),
   };
 }
 
-function textsOf(headers: IHeaders | undefined): Record<string, string> {
-  const texts: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers ?? {})) {
-    const last = Array.isArray(value) ? value.at(-1) : value;
-    if (last !== undefined) texts[name] = last.toString();
+/** Consecutive parts of at most so many records and {@link MAX_BATCH_BYTES}: what a batch expands to must not be parsed at once. */
+function* partsOf(records: readonly FetchedRecord[], maxRecords: number): Generator<FetchedRecord[]> {
+  let part: FetchedRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const size = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+    if (part.length === maxRecords || (part.length > 0 && bytes + size > MAX_BATCH_BYTES)) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(record);
+    bytes += size;
   }
-  return texts;
+  if (part.length > 0) yield part;
 }

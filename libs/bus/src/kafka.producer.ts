@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto';
 import { Partitioners, type ICustomPartitioner, type Kafka, type Message, type Producer } from 'kafkajs';
 import type { Logger } from '#runtime';
-import { BusUnavailableError, type BusMessage, type BusProducer } from './bus.js';
+import { BusUnavailableError, RecordTooLargeError, type BusHeader, type BusMessage, type BusProducer } from './bus.js';
 import { settledWithin } from './bus-server.js';
+import { headerListOf } from './headers.js';
+import { protocolErrorOf } from './kafka.client.js';
 
 /** A `send` is rejected after this, in milliseconds, wherever it has got to. */
 const SEND_TIMEOUT_MS = 15_000;
@@ -33,9 +35,11 @@ export class KafkaProducer implements BusProducer {
   private pumping: Promise<void> | undefined;
   private closed = false;
 
+  /** @param onTopicMissing called when the broker does not know a topic that records were for */
   constructor(
     private readonly kafka: Kafka,
     private readonly logger: Logger,
+    private readonly onTopicMissing: () => void,
   ) {}
 
   async connect(): Promise<void> {
@@ -87,8 +91,9 @@ export class KafkaProducer implements BusProducer {
         for (const topicMessages of requestsOf(sends)) await client.sendBatch({ acks: -1, timeout: 10_000, topicMessages });
         for (const send of sends) send.resolve();
       } catch (error) {
-        const unavailable = new BusUnavailableError(`Kafka did not take the records: ${reasonOf(error)}`, { cause: error });
-        for (const send of sends) send.reject(unavailable);
+        const rejection = rejectionOf(error);
+        for (const send of sends) send.reject(rejection);
+        if (protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') this.onTopicMissing();
         await this.retire();
       }
     }
@@ -179,16 +184,23 @@ function grouped(request: ReadonlyMap<string, Message[]>): { topic: string; mess
   return [...request].map(([topic, messages]) => ({ topic, messages }));
 }
 
-function encode({ key, value, headers }: BusMessage): Message {
-  return { key, value, headers: { ...headers } };
+/** kafkajs is given a list where its types know of an object: our encoder takes both (kafka.records.ts). */
+function encode(message: BusMessage): Message {
+  const { key, value } = message;
+  return { key, value, headers: headerListOf(message) as unknown as NonNullable<Message['headers']> };
 }
 
 /** About what a record takes; strings are counted as if all were ASCII, which the bound leaves room for. */
 function sizeOf({ key, value, headers }: Message): number {
-  const ofHeaders = Object.entries(headers ?? {}).reduce((sum, [name, text]) => sum + name.length + String(text).length, 0);
+  const list = headers as unknown as readonly BusHeader[];
+  const ofHeaders = list.reduce((sum, header) => sum + header.name.length + (header.value?.length ?? 0), 0);
   return 32 + (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders;
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
+
+function rejectionOf(error: unknown): Error {
+  const message = `Kafka did not take the records: ${error instanceof Error ? error.message : String(error)}`;
+  const tooLarge = TOO_LARGE.has(protocolErrorOf(error) ?? '');
+  return new (tooLarge ? RecordTooLargeError : BusUnavailableError)(message, { cause: error });
 }

@@ -41,6 +41,7 @@ export {
 export {
   DISPATCHER_GROUP,
   ERROR_HEADER,
+  MAX_RECORD_BYTES,
   partitionKey,
   PRESENCE_GROUP,
   STATUS_CHANGED_TOPIC,

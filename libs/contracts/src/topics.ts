@@ -20,3 +20,6 @@ export const ERROR_HEADER = 'rollcall-error';
 export function partitionKey({ clientId, agentId }: AgentKey): string {
   return `${clientId}:${agentId}`;
 }
+
+/** A value of more bytes than this is not even parsed: what we write has some hundred, and a compressed batch may expand to 64 MiB. */
+export const MAX_RECORD_BYTES = 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Logger, Readiness } from '#runtime';
 
 declare module 'fastify' {
@@ -14,14 +14,23 @@ export function registerOperations(instance: FastifyInstance, readiness: Readine
   const config = { public: true };
   instance.get('/health/live', { config }, () => ({ status: 'ok' }));
   instance.get('/health/ready', { config }, async (_request, reply) => {
-    const { ready, checks } = await readiness.report();
-    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready', checks });
+    const { ready, ...details } = await readiness.report();
+    return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready', ...details });
   });
   instance.get('/metrics', { config }, async (_request, reply) => {
     return reply.type(metrics.contentType).send(await metrics.metrics());
   });
 
   collectDefaultMetrics({ register: metrics });
+  new Gauge({
+    name: 'rollcall_dependency_up',
+    help: 'Whether a dependency can be used: 1, or 0 when it is away or degraded.',
+    labelNames: ['dependency'],
+    registers: [metrics],
+    async collect() {
+      for (const [dependency, isUp] of await readiness.dependencies()) this.set({ dependency }, isUp ? 1 : 0);
+    },
+  });
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'Time from the request line to the end of the answer.',

@@ -12,7 +12,7 @@ export {
 export { parseDuration } from './duration.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
 export { PeriodicWork } from './periodic-work.js';
-export { Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
+export { DegradedError, Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
 export { backoffDelay, waitBackoff, type Backoff } from './retry.js';
 export { readOrMakeSecret } from './secret-file.js';
 export { runService, type RunningService } from './service.js';

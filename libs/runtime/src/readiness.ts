@@ -1,13 +1,30 @@
-/** Answers whether one dependency can be used now; throws or rejects with the reason when it cannot. */
+/**
+ * Answers whether one dependency can be used now; throws or rejects with the reason when it cannot, and with a
+ * {@link DegradedError} when the service does its work without it.
+ */
 export type ReadinessCheck = () => Promise<void> | void;
+
+/** A dependency cannot be used now, and the service is ready all the same. */
+export class DegradedError extends Error {
+  override readonly name = 'DegradedError';
+}
 
 /** Longest that one check may take before it counts as failed, in milliseconds. */
 const CHECK_TIMEOUT_MS = 2000;
 
-/** What `/health/ready` answers: `ok`, or per dependency why not. */
+/** What `/health/ready` answers: contract §8. */
 export interface ReadinessReport {
   readonly ready: boolean;
+  /** By dependency: `ok`, `degraded`, or why it cannot be used. */
   readonly checks: Readonly<Record<string, string>>;
+  /** By dependency that is degraded: why. */
+  readonly reasons?: Readonly<Record<string, string>>;
+}
+
+interface Outcome {
+  readonly name: string;
+  readonly state: 'ok' | 'degraded' | 'failed';
+  readonly reason?: string;
 }
 
 /** The dependencies that a service needs, each with its check; each hop registers its own. */
@@ -28,21 +45,36 @@ export class Readiness {
 
   async report(): Promise<ReadinessReport> {
     if (this.stopping) return { ready: false, checks: { service: 'stopping' } };
-    const results = await Promise.all([...this.checks].map(async ([name, check]) => [name, await outcomeOf(check)] as const));
-    return { ready: results.every(([, outcome]) => outcome === 'ok'), checks: Object.fromEntries(results) };
+    const outcomes = await this.look();
+    const degraded = outcomes.filter(({ state }) => state === 'degraded');
+    return {
+      ready: outcomes.every(({ state }) => state !== 'failed'),
+      checks: Object.fromEntries(outcomes.map(({ name, state, reason }) => [name, state === 'failed' ? (reason ?? '') : state])),
+      ...(degraded.length > 0 && { reasons: Object.fromEntries(degraded.map(({ name, reason = '' }) => [name, reason])) }),
+    };
+  }
+
+  /** Which dependencies can be used now, whether the service is ready or not. For metrics. */
+  async dependencies(): Promise<ReadonlyMap<string, boolean>> {
+    return new Map((await this.look()).map(({ name, state }) => [name, state === 'ok']));
+  }
+
+  private look(): Promise<Outcome[]> {
+    return Promise.all([...this.checks].map(([name, check]) => outcomeOf(name, check)));
   }
 }
 
-async function outcomeOf(check: ReadinessCheck): Promise<string> {
+async function outcomeOf(name: string, check: ReadinessCheck): Promise<Outcome> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
   });
   try {
     await Promise.race([Promise.resolve().then(check), timeout]);
-    return 'ok';
+    return { name, state: 'ok' };
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : String(error);
+    return { name, state: error instanceof DegradedError ? 'degraded' : 'failed', reason };
   } finally {
     clearTimeout(timer);
   }

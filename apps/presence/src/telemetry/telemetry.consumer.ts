@@ -1,7 +1,7 @@
 import { Controller, UseFilters } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
-import { BusExceptionFilter, type BusBatch, type BusMessage, type BusRecord } from '#bus';
-import { ERROR_HEADER, TELEMETRY_TOPIC } from '#contracts';
+import { BusExceptionFilter, type BusBatch, type BusRecord } from '#bus';
+import { TELEMETRY_TOPIC } from '#contracts';
 import { DeadLetters } from './dead-letters.js';
 import type { PartitionRecord } from './partition-records.js';
 import { parseRecord } from './telemetry-record.js';
@@ -23,7 +23,7 @@ export class TelemetryConsumer {
     const reasons = new Map<number, string>(); // why the record at that offset cannot be used
     for (const record of batch.records) {
       const offset = Number(record.offset);
-      const parsed = parseRecord(record.value);
+      const parsed = record.unreadable ? { error: reasonOfUnreadable(record) } : parseRecord(record.value);
       if ('error' in parsed) reasons.set(offset, parsed.error);
       else usable.push({ offset, value: parsed.value, timestamp: record.timestamp });
     }
@@ -31,16 +31,13 @@ export class TelemetryConsumer {
     // In the order in which they came, whichever check they failed.
     const letters = batch.records.flatMap((record) => {
       const reason = reasons.get(Number(record.offset));
-      return reason === undefined ? [] : [toDeadLetter(record, reason)];
+      return reason === undefined ? [] : [{ record, reason }];
     });
     if (letters.length > 0) await this.deadLetters.send(letters);
   }
 }
 
-function toDeadLetter(record: BusRecord, reason: string): BusMessage {
-  return {
-    key: record.keyBytes ?? record.key,
-    value: record.value,
-    headers: { ...record.headers, [ERROR_HEADER]: reason },
-  };
+/** Names what is passed over: of an unreadable batch there is nothing else that a dead letter could carry. */
+function reasonOfUnreadable({ topic, partition, offset, unreadable }: BusRecord): string {
+  return `batch: ${unreadable?.reason}; passed over: offsets ${unreadable?.firstOffset} to ${offset} of partition ${partition} of ${topic}`;
 }

@@ -1,0 +1,155 @@
+import type { Admin, ITopicConfig, Kafka } from 'kafkajs';
+import { waitBackoff, type Backoff } from '#runtime';
+import { BusUnavailableError } from './bus.js';
+import { settledWithin } from './bus-server.js';
+import { createClient, protocolErrorOf, type KafkaBusOptions } from './kafka.client.js';
+
+const ENSURE_BACKOFF: Backoff = { firstMs: 200, maxMs: 5000 };
+const DISCONNECT_TIMEOUT_MS = 2000;
+/** Answers of the broker to readiness are good for this long, in milliseconds. */
+const CHECK_TTL_MS = 1000;
+/** From one look at whether the topics are still there to the next, in milliseconds. */
+const LOOK_MS = 5000;
+
+/** Records are taken as they come by a dead-letter topic, to which headers are added: its limit is above the others'. */
+const DEAD_LETTER_TOPIC = /\.dlq$/;
+const DEAD_LETTER_MAX_BYTES = 8 * 1024 * 1024;
+
+/** The topics that a service needs: made when they are missing, at the start and whenever somebody has deleted one. */
+export class KafkaTopics {
+  /** Answers soon, or not at all: for readiness. */
+  private readonly probe: Kafka;
+  private readonly closing = new AbortController();
+  /** They have been there: that one of them is missing is news. */
+  private readonly known = new Set<string>();
+  private prober: Promise<Admin> | undefined;
+  private checked: { at: number; result: Promise<void> } | undefined;
+  private looking: Promise<void> | undefined;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly kafka: Kafka,
+    private readonly options: KafkaBusOptions,
+  ) {
+    this.probe = createClient(options, { connectionTimeout: 1500, requestTimeout: 1500, retry: { retries: 0 } });
+  }
+
+  /** Makes those that are missing, and from now on keeps them there. @throws BusUnavailableError once it is stopped */
+  async ensure(topics: readonly string[]): Promise<void> {
+    await this.make(topics);
+    for (const topic of topics) this.known.add(topic);
+    if (!this.closing.signal.aborted) this.timer ??= setInterval(() => this.lookSoon(), LOOK_MS).unref();
+  }
+
+  /** @throws BusUnavailableError when the broker cannot be reached now, or one of the topics is missing */
+  check(): Promise<void> {
+    const now = Date.now();
+    if (!this.checked || now - this.checked.at > CHECK_TTL_MS) {
+      this.checked = { at: now, result: this.ask() };
+    }
+    return this.checked.result;
+  }
+
+  /** Looks in the background whether the topics are still there, and makes the ones that are not. */
+  lookSoon(): void {
+    this.looking ??= this.look().finally(() => (this.looking = undefined));
+  }
+
+  /** Makes and looks for nothing any more. */
+  stop(): void {
+    this.closing.abort();
+    clearInterval(this.timer);
+  }
+
+  /** Lets go of the broker. */
+  async close(): Promise<void> {
+    this.stop();
+    await this.looking;
+    await this.dropProber();
+  }
+
+  private async look(): Promise<void> {
+    const topics = [...this.known];
+    try {
+      await this.ask();
+    } catch (error) {
+      if (!isTopicMissing(error) || this.closing.signal.aborted) return; // readiness says that the broker is away
+      this.options.logger.error({ err: error, topics }, 'bus.topic_missing');
+      await this.make(topics).catch(() => undefined); // stopped meanwhile
+    }
+  }
+
+  private async make(topics: readonly string[]): Promise<void> {
+    const { logger } = this.options;
+    for (let attempt = 1; !this.closing.signal.aborted; attempt++) {
+      const admin = this.kafka.admin();
+      try {
+        await admin.connect();
+        const existing = new Set(await admin.listTopics());
+        const missing = topics.filter((topic) => !existing.has(topic));
+        if (missing.length === 0) return;
+        // False when another service was faster; then, as after an error, what is there is looked up again.
+        if (await admin.createTopics({ topics: missing.map((topic) => this.topicConfig(topic)) })) {
+          logger.info({ topics: missing }, 'bus.topics_created');
+          return;
+        }
+      } catch (error) {
+        logger.warn({ err: error, topics, attempt }, 'bus.ensure_topics_failed');
+      } finally {
+        await settledWithin([admin.disconnect()], DISCONNECT_TIMEOUT_MS);
+      }
+      await waitBackoff(attempt, ENSURE_BACKOFF, this.closing.signal);
+    }
+    throw new BusUnavailableError('the bus was closed before its topics could be made');
+  }
+
+  private async ask(): Promise<void> {
+    if (this.closing.signal.aborted) throw new BusUnavailableError('the bus is closed');
+    this.prober ??= connectedAdmin(this.probe);
+    try {
+      const admin = await this.prober;
+      if (this.known.size === 0) await admin.describeCluster();
+      else await admin.fetchTopicMetadata({ topics: [...this.known] });
+    } catch (error) {
+      if (isTopicMissing(error)) {
+        throw new BusUnavailableError(`a topic is missing in Kafka, and is being made: one of ${[...this.known].join(', ')}`, {
+          cause: error,
+        });
+      }
+      await this.dropProber();
+      throw new BusUnavailableError(`Kafka cannot be reached: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  private async dropProber(): Promise<void> {
+    const prober = this.prober;
+    this.prober = undefined;
+    if (prober) await settledWithin([prober.then((admin) => admin.disconnect())], DISCONNECT_TIMEOUT_MS);
+  }
+
+  private topicConfig(topic: string): ITopicConfig {
+    return {
+      topic,
+      numPartitions: this.options.partitions,
+      replicationFactor: -1,
+      configEntries: DEAD_LETTER_TOPIC.test(topic) ? [{ name: 'max.message.bytes', value: String(DEAD_LETTER_MAX_BYTES) }] : [],
+    };
+  }
+}
+
+function isTopicMissing(error: unknown): boolean {
+  return protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION';
+}
+
+async function connectedAdmin(kafka: Kafka): Promise<Admin> {
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    return admin;
+  } catch (error) {
+    await settledWithin([admin.disconnect()], DISCONNECT_TIMEOUT_MS);
+    throw error;
+  }
+}
