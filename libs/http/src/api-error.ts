@@ -13,6 +13,7 @@ const HTTP_STATUS = {
   delivery_not_found: 404,
   not_found: 404,
   method_not_allowed: 405,
+  already_exists: 409,
   payload_too_large: 413,
   unsupported_media_type: 415,
   rate_limit_exceeded: 429,
