@@ -16,3 +16,8 @@ export const JWKS_MAX_AGE_SECONDS = 300;
 export function bearerTokenOf(authorization: string | undefined): string | undefined {
   return /^bearer +([\w~+/.-]+=*) *$/i.exec(authorization ?? '')?.[1];
 }
+
+/** Whether an Authorization header means to carry a token, be it one that cannot be read. */
+export function isBearer(authorization: string | undefined): boolean {
+  return /^bearer\s+\S/i.test(authorization ?? '');
+}

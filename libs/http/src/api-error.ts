@@ -58,8 +58,13 @@ export class ApiError extends Error {
     return new ApiError('validation_error', `${field} ${why}`, { errors: { [field]: [why] } });
   }
 
-  /** The answer to a request without a good token; says nothing of what was wrong with it. */
-  static unauthorized(): ApiError {
-    return new ApiError('unauthorized', 'Unauthorized', { headers: { 'www-authenticate': 'Bearer' } });
+  /**
+   * The answer to a request without a good token; says nothing of what was wrong with it.
+   *
+   * @param isTokenGiven whether there was one at all: RFC 6750 §3.1 has only then an error in the challenge
+   */
+  static unauthorized(isTokenGiven: boolean): ApiError {
+    const challenge = isTokenGiven ? 'Bearer error="invalid_token"' : 'Bearer';
+    return new ApiError('unauthorized', 'Unauthorized', { headers: { 'www-authenticate': challenge } });
   }
 }

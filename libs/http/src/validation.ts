@@ -6,14 +6,19 @@ import { ApiError } from './api-error.js';
 interface Issue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+  /** The keys that a strict object does not know. */
+  readonly keys?: unknown;
 }
 
 /** Groups a schema's issues by the field they are about; what concerns the whole value stands under `body`. */
 export function fieldErrorsOf(issues: readonly Issue[]): FieldErrors {
   const errors: Record<string, string[]> = {};
-  for (const { path, message } of issues) {
-    const field = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.') || 'body';
-    (Object.hasOwn(errors, field) ? errors[field]! : (errors[field] = [])).push(message);
+  const add = (field: string, message: string): void =>
+    void (Object.hasOwn(errors, field) ? errors[field]! : (errors[field] = [])).push(message);
+  for (const { path, message, keys } of issues) {
+    const names = (path ?? []).map((part) => String(typeof part === 'object' ? part.key : part));
+    if (Array.isArray(keys)) for (const key of keys) add([...names, String(key)].join('.'), 'is not known here');
+    else add(names.join('.') || 'body', message);
   }
   return errors;
 }
