@@ -188,7 +188,9 @@ describe('known clients', () => {
     expect((await demo.api('GET', `${EVENTS}${id}`)).text).toBe(expected);
     expect((await demo.api('GET', EVENTS)).text).toBe(`[${expected}]`);
     expect((await demo.api('GET', '/client/@me/limit/')).text).toBe('{"agent_event":1000,"agent_event_used":1}');
-    expect((await demo.api('GET', '/user')).text).toMatch(/^\{"id":\d+,"login":"demo","admin":false,"client_id":12\}$/);
+    expect((await demo.api('GET', '/user')).text).toMatch(
+      /^\{"id":\d+,"login":"demo","admin":false,"client_id":12,"access":"all"\}$/,
+    );
   });
 
   it('without a token read exactly this', async () => {

@@ -90,7 +90,7 @@ describe('an external OpenID issuer', () => {
     const token = await issuer.token('crm', AUDIENCE);
     expect(decodeProtectedHeader(token)).toMatchObject({ typ: 'at+jwt', alg: 'RS256' });
     const first = await get(token);
-    expect(first.text).toMatch(/^\{"id":\d+,"login":"oidc:12:crm","admin":false,"client_id":12\}$/);
+    expect(first.text).toMatch(/^\{"id":\d+,"login":"oidc:12:crm","admin":false,"client_id":12,"access":"all"\}$/);
     expect((await get(await issuer.token('crm', AUDIENCE))).text).toBe(first.text);
     expect((await get(await issuer.token('reader', AUDIENCE))).json).not.toMatchObject({ id: (first.json as { id: number }).id });
     expect(await applications()).toEqual([
@@ -191,6 +191,7 @@ describe('an external OpenID issuer', () => {
       expect(answer.json).toEqual({ error: 'unsupported_grant_type', error_description: `Tokens are issued by ${issuer.url}` });
     }
     expect((await call(`${api.url}/.well-known/jwks.json`)).json).toEqual({ keys: [] });
+    expect((await call(`${api.url}/.well-known/oauth-authorization-server`)).json).toMatchObject({ status: 'not_found' });
     const builtIn = await ApiFixture.startService(api.database.url);
     const token = await call(`${builtIn.url}/oauth/token`, {
       method: 'POST',

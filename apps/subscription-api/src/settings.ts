@@ -14,6 +14,7 @@ export type SubscriptionApiSettings = Pick<
   | 'RATE_LIMIT'
   | 'ENCRYPTION_KEY'
   | 'SIGNING_KEY_LIFETIME'
+  | 'PUBLIC_URL'
   | 'OIDC_ISSUER'
   | 'OIDC_AUDIENCE'
   | 'OIDC_CLIENT_CLAIM'

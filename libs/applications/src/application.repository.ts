@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull } from 'typeorm';
 import type { AccessLevel } from '#auth';
 import { ApplicationEntity, poolOf } from '#database';
-import type { NewApplication } from './new-application.js';
+import { MAX_APP_ID_LENGTH, type NewApplication } from './new-application.js';
 
 /** What a token request is checked against. */
 export interface Credentials {
@@ -14,6 +14,7 @@ export interface Credentials {
 }
 
 interface CredentialsRow {
+  readonly app_id: string;
   readonly id: number;
   readonly client_id: number;
   readonly access: AccessLevel;
@@ -29,19 +30,29 @@ export class ApplicationRepository {
     return this.dataSource.getRepository(ApplicationEntity).findOneBy({ appId });
   }
 
-  /** Asked by every token request, so not through the entity; undefined: no such application, or it is revoked. */
-  async findCredentials(appId: string): Promise<Credentials | undefined> {
-    if (appId.includes('\0')) return undefined;
+  /**
+   * What token requests are checked against, of several applications at once; not through the entity, since every token
+   * request asks.
+   *
+   * @returns by `app_id`; one that is not there, or is revoked, is missing
+   */
+  async findCredentials(appIds: readonly string[]): Promise<ReadonlyMap<string, Credentials>> {
+    const possible = appIds.filter((appId) => appId.length <= MAX_APP_ID_LENGTH && !appId.includes('\0'));
+    if (possible.length === 0) return new Map();
     const { rows } = await poolOf(this.dataSource).query<CredentialsRow>({
       name: 'find_credentials',
-      text: `select id, client_id, access,
+      text: `select app_id, id, client_id, access,
                case when previous_secret_expires_at > now() then array[secret_hash, previous_secret_hash]
                     else array[secret_hash] end as secret_hashes
-             from access.application where app_id = $1 and revoked_at is null`,
-      values: [appId],
+             from access.application where app_id = any ($1) and revoked_at is null`,
+      values: [possible],
     });
-    const row = rows[0];
-    return row && { applicationId: row.id, clientId: row.client_id, access: row.access, secretHashes: row.secret_hashes };
+    return new Map(
+      rows.map(({ app_id, id, client_id, access, secret_hashes }) => [
+        app_id,
+        { applicationId: id, clientId: client_id, access, secretHashes: secret_hashes },
+      ]),
+    );
   }
 
   /** @param clientId undefined: of every client */

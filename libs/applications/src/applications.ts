@@ -1,12 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { AccessLevel } from '#auth';
 import type { ApplicationEntity } from '#database';
 import { ApplicationRepository } from './application.repository.js';
 import type { NewApplication } from './new-application.js';
-import { hashSecret } from './secret-hash.js';
+import { makeSecret, hashSecret } from './secret-hash.js';
 
-const SECRET_BYTES = 32;
 /** Longest that a replaced secret may go on: a day. */
 export const MAX_KEEP_PREVIOUS_SECONDS = 86_400;
 
@@ -35,8 +33,8 @@ export class Applications {
 
   /** @returns undefined when the name is taken, be it by a revoked one */
   async register(application: NewApplication): Promise<ApplicationWithSecret | undefined> {
-    const secret = makeSecret();
-    return (await this.ensure(application, secret)) ? this.show(application.app_id, secret) : undefined;
+    const { secret, hash } = await makeSecret();
+    return (await this.repository.addIfMissing(application, hash)) ? this.show(application.app_id, secret) : undefined;
   }
 
   /**
@@ -73,8 +71,8 @@ export class Applications {
   async rotateSecret(appId: string, keepPreviousSeconds: number): Promise<ApplicationWithSecret | undefined> {
     const found = await this.repository.findByAppId(appId);
     if (!found || found.revokedAt) return undefined;
-    const secret = makeSecret();
-    const replaced = await this.repository.replaceSecret(found.id, await hashSecret(secret), keepPreviousSeconds);
+    const { secret, hash } = await makeSecret();
+    const replaced = await this.repository.replaceSecret(found.id, hash, keepPreviousSeconds);
     return replaced ? this.show(appId, secret) : undefined;
   }
 
@@ -93,10 +91,6 @@ export class Applications {
     const application = await this.find(appId);
     return application && { ...application, secret };
   }
-}
-
-function makeSecret(): string {
-  return randomBytes(SECRET_BYTES).toString('base64url');
 }
 
 function viewOf(entity: ApplicationEntity): Application {

@@ -1,4 +1,4 @@
-export { ApplicationRepository } from './application.repository.js';
+export { ApplicationRepository, type Credentials } from './application.repository.js';
 export { Applications, MAX_KEEP_PREVIOUS_SECONDS, type Application, type ApplicationWithSecret } from './applications.js';
 export { newApplicationSchema, type NewApplication } from './new-application.js';
-export { hashSecret, verifySecret } from './secret-hash.js';
+export { makeSecret, hashSecret, isQuickHash, verifySecret } from './secret-hash.js';

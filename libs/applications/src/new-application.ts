@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { ACCESS_LEVELS } from '#auth';
 import { ID_LIMIT, isId, parseId } from '#contracts';
 
-const MAX_APP_ID_LENGTH = 255;
+/** In UTF-16 code units. */
+export const MAX_APP_ID_LENGTH = 255;
 const CLIENT_ID = 'must be a whole number from 0 to 4294967295';
 
 const required =

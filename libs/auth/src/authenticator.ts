@@ -2,7 +2,7 @@ import type { OnModuleInit } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '#http';
-import { bearerTokenOf } from './token.js';
+import { bearerTokenOf, isBearer } from './token.js';
 import type { TokenVerifier } from './token-verifier.js';
 
 /**
@@ -25,10 +25,13 @@ export class Authenticator implements OnModuleInit {
     if (request.is404 || config.public) return;
     const token = bearerTokenOf(request.headers.authorization);
     const principal = token === undefined ? undefined : await this.verifier.verify(token);
-    if (!principal) throw ApiError.unauthorized();
+    if (!principal) throw ApiError.unauthorized(isBearer(request.headers.authorization));
     request.principal = principal;
     if (config.access && !config.access.includes(principal.access)) {
-      throw new ApiError('app_access_type_deny', `The access level ${principal.access} does not allow this`);
+      const message = `The access level ${principal.access} does not allow this, which needs ${config.access.join(' or ')}`;
+      throw new ApiError('app_access_type_deny', message, {
+        headers: { 'www-authenticate': 'Bearer error="insufficient_scope"' },
+      });
     }
   }
 }

@@ -27,3 +27,8 @@ export function bearerTokenOf(authorization: string | undefined): string | undef
 export function expiryOf(token: string): number {
   return (decodeJwt(token).exp ?? 0) * 1000;
 }
+
+/** Whether an Authorization header means to carry a token, be it one that cannot be read. */
+export function isBearer(authorization: string | undefined): boolean {
+  return /^bearer\s+\S/i.test(authorization ?? '');
+}

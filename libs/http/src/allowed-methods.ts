@@ -1,45 +1,84 @@
 import type { FastifyInstance, HTTPMethods } from 'fastify';
+import findMyWay, { type HTTPMethod } from 'find-my-way';
 import { ApiError } from './api-error.js';
 
-const METHODS: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+/** The order in which `Allow` names them. */
+const ORDER: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** How the router of the application reads paths, so that both find the same. */
+export interface PathOptions {
+  readonly ignoreTrailingSlash: boolean;
+  readonly maxParamLength: number;
+}
+
+/** What the paths of an application serve. */
+export interface AllowedMethods {
+  /**
+   * The methods that a path serves, as `Allow` names them.
+   *
+   * @param target of a request line, with or without a query
+   * @returns undefined for a path that serves none
+   */
+  find(target: string): string | undefined;
+  /** Has OPTIONS answered with 204 wherever no route does; call it when all routes are registered. */
+  answerOptions(): void;
+}
 
 /**
- * Answers 405 with `Allow` where a path is known and the method is not, and OPTIONS with 204.
+ * The refusal of a method that a path does not serve, whichever that is.
  *
- * @returns adds those routes; call it when all others are registered
+ * @param allow the methods that it serves; undefined: there is no such path
  */
-export function trackAllowedMethods(instance: FastifyInstance): () => void {
+export function unserved(allow: string | undefined): ApiError {
+  if (allow === undefined) return new ApiError('not_found', 'Not found');
+  return new ApiError('method_not_allowed', `Method not allowed: this path serves ${allow}`, { headers: { allow } });
+}
+
+/**
+ * Answers 405 with `Allow` where a path is known and the method is not, be it one that the router never heard of, and 404
+ * where there is no such path. Before the body is read, which need not be one that we take.
+ */
+export function trackAllowedMethods(instance: FastifyInstance, options: PathOptions): AllowedMethods {
   const methodsOf = new Map<string, Set<HTTPMethods>>();
+  const paths = findMyWay(options);
   instance.addHook('onRoute', ({ url, method }) => {
     // Both slash forms are one route to the router.
     const path = url.length > 1 && url.endsWith('/') ? url.slice(0, -1) : url;
-    const methods = methodsOf.get(path) ?? new Set();
-    for (const one of Array.isArray(method) ? method : [method]) methods.add(one);
-    methodsOf.set(path, methods);
-  });
-  return () => {
-    for (const [url, known] of [...methodsOf]) {
-      if (url.includes('*')) continue;
-      const allow = METHODS.filter(
-        (method) => known.has(method) || (method === 'HEAD' && known.has('GET')) || method === 'OPTIONS',
-      ).join(', ');
-      const missing = METHODS.filter((method) => !known.has(method) && !allow.split(', ').includes(method));
-      instance.route({
-        method: missing,
-        url,
-        config: { public: true },
-        // Before the body is read, which need not be one that we take.
-        onRequest: (_request, _reply, done) =>
-          done(new ApiError('method_not_allowed', 'Method not allowed', { headers: { allow } })),
-        handler: () => undefined,
-      });
-      if (known.has('OPTIONS')) continue;
-      instance.route({
-        method: 'OPTIONS',
-        url,
-        config: { public: true },
-        handler: (_request, reply) => void reply.code(204).header('allow', allow).send(),
-      });
+    let methods = methodsOf.get(path);
+    if (!methods) {
+      methods = new Set(['OPTIONS']);
+      methodsOf.set(path, methods);
+      paths.on(ANY, path, () => undefined, methods);
     }
+    for (const one of Array.isArray(method) ? method : [method]) methods.add(one);
+    if (methods.has('GET')) methods.add('HEAD');
+  });
+  const find = (target: string): string | undefined => {
+    const methods = paths.find(ANY, target)?.store as ReadonlySet<HTTPMethods> | undefined;
+    return methods && listOf(methods);
   };
+  instance.addHook('onRequest', (request, _reply, done) => {
+    done(request.is404 ? unserved(find(request.raw.url ?? '/')) : undefined);
+  });
+  return {
+    find,
+    answerOptions: () => {
+      for (const [url, methods] of [...methodsOf]) {
+        if (instance.hasRoute({ method: 'OPTIONS', url })) continue;
+        instance.route({
+          method: 'OPTIONS',
+          url,
+          config: { public: true },
+          handler: (_request, reply) => void reply.code(204).header('allow', listOf(methods)).send(),
+        });
+      }
+    },
+  };
+}
+
+/** Paths are looked up whatever the method, so all stand in the router's tree of one. */
+const ANY: HTTPMethod = 'GET';
+
+function listOf(methods: ReadonlySet<HTTPMethods>): string {
+  return ORDER.filter((method) => methods.has(method)).join(', ');
 }

@@ -13,6 +13,7 @@ const HTTP_STATUS = {
   delivery_not_found: 404,
   not_found: 404,
   method_not_allowed: 405,
+  already_exists: 409,
   cursor_expired: 410,
   payload_too_large: 413,
   unsupported_media_type: 415,
@@ -58,8 +59,13 @@ export class ApiError extends Error {
     return new ApiError('validation_error', `${field} ${why}`, { errors: { [field]: [why] } });
   }
 
-  /** The answer to a request without a good token; says nothing of what was wrong with it. */
-  static unauthorized(): ApiError {
-    return new ApiError('unauthorized', 'Unauthorized', { headers: { 'www-authenticate': 'Bearer' } });
+  /**
+   * The answer to a request without a good token; says nothing of what was wrong with it.
+   *
+   * @param isTokenGiven whether there was one at all: RFC 6750 §3.1 has only then an error in the challenge
+   */
+  static unauthorized(isTokenGiven: boolean): ApiError {
+    const challenge = isTokenGiven ? 'Bearer error="invalid_token"' : 'Bearer';
+    return new ApiError('unauthorized', 'Unauthorized', { headers: { 'www-authenticate': challenge } });
   }
 }

@@ -23,9 +23,10 @@ export function registerBodyParsers(instance: FastifyInstance): void {
   const parseJson = instance.getDefaultJsonParser('remove', 'remove');
   instance.removeAllContentTypeParsers();
   instance.addContentTypeParser('*', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    if (body.length === 0 || request.is404 || request.method === 'DELETE') return done(null, undefined);
+    if (body.length === 0 || request.method === 'DELETE') return done(null, undefined);
+    if (!isIdentity(request.headers['content-encoding'])) return done(encoded());
     const type = mediaTypeOf(request);
-    if (type === '' || type === 'application/json' || type.endsWith('+json')) {
+    if (type === '' || type === JSON_TYPE || type.endsWith('+json')) {
       const text = decode(body);
       if (text === undefined) return done(notReadable('must be UTF-8'));
       return parseJson(request, text, (error, value) => done(error ? notReadable('must be JSON') : null, value)) as void;
@@ -37,11 +38,30 @@ export function registerBodyParsers(instance: FastifyInstance): void {
       );
       return;
     }
-    done(new ApiError('unsupported_media_type', 'The request body must be application/json'));
+    done(unsupported(request, type));
   });
 }
 
+const JSON_TYPE = 'application/json';
 const FORM_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data'];
+
+/** Codings may be listed, and a coding that changes nothing is none: RFC 9110 §8.4. */
+function isIdentity(encoding: string | undefined): boolean {
+  return (encoding ?? '').split(',').every((coding) => /^\s*(identity)?\s*$/i.test(coding));
+}
+
+function encoded(): ApiError {
+  return new ApiError('unsupported_media_type', 'The request body must not be compressed: send it without Content-Encoding', {
+    headers: { 'accept-encoding': 'identity' },
+  });
+}
+
+function unsupported(request: FastifyRequest, type: string): ApiError {
+  const wanted = request.routeOptions.config.acceptsForms ? [...FORM_TYPES, JSON_TYPE].join(', ') : JSON_TYPE;
+  const came = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/.test(type) ? `, not ${type}` : '';
+  const hint = FORM_TYPES.includes(type) ? ': send the fields as a JSON object, with that Content-Type' : '';
+  return new ApiError('unsupported_media_type', `The request body must be ${wanted}${came}${hint}`);
+}
 
 function mediaTypeOf(request: FastifyRequest): string {
   return (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase();

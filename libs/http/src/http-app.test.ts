@@ -1,6 +1,7 @@
 import { Body, Controller, Delete, Get, Module, Param, Post } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -101,6 +102,28 @@ describe('http app', () => {
       headers: type === undefined ? {} : { 'content-type': type },
     });
 
+  /** Sends any method, which clients would not. */
+  async function sendRaw(
+    method: string,
+    path: string,
+    body: string,
+  ): Promise<{ status: number; headers: Record<string, string>; body: string }> {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.write(
+      `${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${body === '' ? '' : `Content-Length: ${body.length}\r\n`}\r\n${body}`,
+    );
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket as AsyncIterable<Buffer>) chunks.push(chunk);
+    const [head = '', text = ''] = Buffer.concat(chunks).toString().split('\r\n\r\n');
+    const [statusLine = '', ...lines] = head.split('\r\n');
+    const headers = lines.map((line) => /^(.*?): (.*)$/.exec(line)!).map(([, name, value]) => [name!.toLowerCase(), value!]);
+    return {
+      status: Number(statusLine.split(' ')[1]),
+      headers: Object.fromEntries(headers) as Record<string, string>,
+      body: text,
+    };
+  }
+
   it.each(['/things', '/things/'])('reads JSON at %s', async (path) => {
     const answer = await send('POST', path, '\ufeff{"name":"Zoë","other":1}', 'application/json; charset=utf-8');
     expect([answer.statusCode, answer.body]).toEqual([201, '{"name":"Zoë"}']);
@@ -158,6 +181,83 @@ describe('http app', () => {
     const options = await send('OPTIONS', '/things');
     expect([options.statusCode, options.headers.allow]).toEqual([204, 'POST, OPTIONS']);
     expect((await send('HEAD', '/things/1')).statusCode).toBe(200);
+  });
+
+  it.each([
+    ...['TRACE', 'PROPFIND', 'QUERY', 'PURGE', 'PATCH', 'MKCOL', 'M-SEARCH', 'LINK', 'CONNECT'],
+    ...['FOO', 'get', 'G3T', '!#$%&*+.^_`|~-', 'X'.repeat(200)],
+  ])('answers 405 to %s where the path is known, and 404 where it is not', async (method) => {
+    for (const [path, allow] of [
+      ['/things', 'POST, OPTIONS'],
+      ['/things/?a=b', 'POST, OPTIONS'],
+      ['/things/1', 'GET, HEAD, DELETE, OPTIONS'],
+      ['/things/%2f/', 'GET, HEAD, DELETE, OPTIONS'],
+      ['/health/ready', 'GET, HEAD, OPTIONS'],
+      ['/metrics/', 'GET, HEAD, OPTIONS'],
+    ] as const) {
+      for (const body of ['', '{', '<a/>']) {
+        const answer = await sendRaw(method, path, body);
+        expect([path, answer.status, answer.headers['allow']]).toEqual([path, 405, allow]);
+        expect(JSON.parse(answer.body)).toEqual({
+          message: `Method not allowed: this path serves ${allow}`,
+          status: 'method_not_allowed',
+        });
+      }
+    }
+    for (const path of ['/nothing', '/things/1/2']) {
+      const answer = await sendRaw(method, path, '');
+      expect([answer.status, JSON.parse(answer.body)]).toEqual([404, { message: 'Not found', status: 'not_found' }]);
+    }
+  });
+
+  it('goes on after a method that the path does not serve', async () => {
+    const allow = 'POST, OPTIONS';
+    for (const method of ['TRACE', 'PROPFIND', 'QUERY']) {
+      expect((await send(method, '/things')).headers['allow']).toBe(allow);
+    }
+    expect((await send('POST', '/things', '{"name":"x"}', 'application/json')).statusCode).toBe(201);
+  });
+
+  it.each(['gzip', 'GZIP', 'x-gzip', 'br', 'deflate, gzip', 'identity, gzip', 'zstd', 'nonsense'])(
+    'refuses a body that is encoded as %s, saying what it takes',
+    async (encoding) => {
+      for (const [path, type] of [
+        ['/things', 'application/json'],
+        ['/form', 'application/x-www-form-urlencoded'],
+      ]) {
+        const answer = await app.inject({
+          method: 'POST',
+          url: path!,
+          payload: gzipSync('{"name":"x"}'),
+          headers: { 'content-type': type!, 'content-encoding': encoding },
+        });
+        expect([answer.statusCode, answer.headers['accept-encoding']]).toEqual([415, 'identity']);
+        expect(answer.json()).toMatchObject({ status: 'unsupported_media_type' });
+      }
+      const bare = await app.inject({ method: 'DELETE', url: '/things/1', headers: { 'content-encoding': encoding } });
+      expect(bare.statusCode).toBe(200);
+    },
+  );
+
+  it.each(['identity', 'Identity', '', 'identity, identity'])('takes a body that is encoded as "%s"', async (encoding) => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
+    const answer = await app.inject({ method: 'POST', url: '/things', payload: '{"name":"x"}', headers });
+    expect(answer.statusCode).toBe(201);
+  });
+
+  it.each([
+    ['application/x-www-form-urlencoded', 'name=x'],
+    ['application/x-www-form-urlencoded; charset=utf-8', '{"name":"x"}'],
+    ['multipart/form-data; boundary=b', '--b\r\ncontent-disposition: form-data; name="name"\r\n\r\nx\r\n--b--\r\n'],
+  ])('says what to send instead of %s', async (type, body) => {
+    const answer = await send('POST', '/things', body, type);
+    expect([answer.statusCode, answer.json()]).toEqual([
+      415,
+      {
+        message: `The request body must be application/json, not ${type.split(';')[0]}: send the fields as a JSON object, with that Content-Type`,
+        status: 'unsupported_media_type',
+      },
+    ]);
   });
 
   it('answers URLs that cannot be read', async () => {

@@ -5,11 +5,11 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { Socket } from 'node:net';
 import type { Registry } from 'prom-client';
 import { NestLogger, StartError, type Logger, type Readiness } from '#runtime';
-import { trackAllowedMethods } from './allowed-methods.js';
-import { ApiError } from './api-error.js';
+import { trackAllowedMethods, type AllowedMethods } from './allowed-methods.js';
 import { ApiExceptionFilter } from './api-exception.filter.js';
 import { registerBodyParsers } from './body-parsers.js';
 import { runAnswerHooks } from './before-answer.js';
+import { answerBrokenRequest, refuseConnect } from './broken-request.js';
 import { errorResponse } from './error-response.js';
 import { registerOperations } from './operations.js';
 import { registerSecurityHeaders } from './security-headers.js';
@@ -51,8 +51,10 @@ export interface HttpAppOptions {
  */
 export async function createHttpApp(module: Type | DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
   const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+  const pathOptions = { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH };
+  let allowed: AllowedMethods | undefined;
   const adapter = new FastifyAdapter({
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH },
+    routerOptions: pathOptions,
     bodyLimit: options.bodyLimit ?? DEFAULT_BODY_LIMIT,
     trustProxy: options.trustProxy ?? false,
     requestTimeout,
@@ -67,7 +69,7 @@ export async function createHttpApp(module: Type | DynamicModule, options: HttpA
       void reply.code(httpStatus).type('application/json; charset=utf-8');
       void runAnswerHooks(adapter.getInstance(), request, reply).then(() => reply.send(JSON.stringify(body)));
     },
-    clientErrorHandler: answerBrokenRequest,
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, allowed),
   });
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, {
     logger: new NestLogger(options.logger),
@@ -79,7 +81,9 @@ export async function createHttpApp(module: Type | DynamicModule, options: HttpA
     const instance = adapter.getInstance<FastifyInstance>();
     instance.server.maxConnections = MAX_CONNECTIONS;
     closeConnectionsInTime(instance);
-    const addOtherMethods = trackAllowedMethods(instance);
+    const tracked = trackAllowedMethods(instance, pathOptions);
+    allowed = tracked;
+    refuseConnect(instance.server, tracked);
     registerBodyParsers(instance);
     registerSecurityHeaders(instance);
     registerOperations(instance, options.readiness, options.metrics, options.logger);
@@ -87,7 +91,7 @@ export async function createHttpApp(module: Type | DynamicModule, options: HttpA
     app.useGlobalPipes(validationPipe);
     await options.configure?.(app);
     await app.init();
-    addOtherMethods();
+    tracked.answerOptions();
     await instance.ready();
   } catch (error) {
     await app.close();
@@ -149,22 +153,3 @@ export async function listen(app: NestFastifyApplication, host: string, port: nu
   if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
   return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`;
 }
-
-/** What Node itself refuses, before there is a request: told in the same form as everything else. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const [status, reason, message] = BROKEN[error.code ?? ''] ?? [400, 'Bad Request', 'The request is not valid HTTP'];
-  const { body } = errorResponse(new ApiError('validation_error', message, { errors: { request: [message] } }));
-  const text = JSON.stringify(body);
-  socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(text)}\r\nConnection: close\r\n\r\n${text}`,
-  );
-}
-
-const BROKEN: Readonly<Record<string, readonly [number, string, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'The request headers are too large'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'The request took too long to arrive'],
-};

@@ -32,6 +32,14 @@ describe('settings', () => {
     expect(() => readSettings({ SIGNING_KEY_LIFETIME: '59m' })).toThrow('SIGNING_KEY_LIFETIME: must be at least 1h');
   });
 
+  it('takes the slashes off the end of PUBLIC_URL', () => {
+    for (const url of ['https://rollcall.example.com', 'https://rollcall.example.com/', 'https://rollcall.example.com//'])
+      expect(readSettings({ PUBLIC_URL: url }).PUBLIC_URL).toBe('https://rollcall.example.com');
+    expect(readSettings({ PUBLIC_URL: 'http://[::1]:3000/base/' }).PUBLIC_URL).toBe('http://[::1]:3000/base');
+    for (const url of ['rollcall.example.com', 'ftp://a/', 'https://a@b/', 'https://b/?a', 'https://b/#a', 'https:// b/'])
+      expect(() => readSettings({ PUBLIC_URL: url })).toThrow(/^PUBLIC_URL: must be an absolute http/);
+  });
+
   it('reads durations, lists and applications', () => {
     expect(
       readSettings({

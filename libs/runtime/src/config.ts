@@ -25,6 +25,13 @@ const issuerUrl = z.string().refine((text) => isSecureUrl(text) && !/[?#@]/.test
   error: 'must be an https URL without query and fragment (http on loopback only), exactly as the issuer names itself',
 });
 
+const publicUrl = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:\/\/[^\s?#@]+$/i.test(text), {
+    error: 'must be an absolute http(s) URL without credentials, query and fragment, such as https://rollcall.example.com',
+  })
+  .transform((text) => text.replace(/\/+$/, ''));
+
 const commaList = z.string().transform((text) =>
   text
     .split(',')
@@ -147,6 +154,11 @@ const settings = {
   SIGNING_KEY_LIFETIME: signingKeyLifetime
     .default(30 * 86_400_000)
     .describe('A key signs tokens for this long before the next one does, at least 1h. Default 30d.'),
+  PUBLIC_URL: publicUrl
+    .optional()
+    .describe(
+      'Where others reach subscription-api, such as https://rollcall.example.com: the base of the URLs that it names. Unset: as each request names it.',
+    ),
   OIDC_ISSUER: issuerUrl
     .optional()
     .describe(

@@ -67,3 +67,60 @@ it('deletes the agent events of removed agents once their last change was notifi
   );
   expect(others[0]!.count).toBe(3000);
 });
+
+const AGENT = { clientId: 12, agentType: 'local', agentId: 99 } as const;
+
+/** @returns how many agent events the client has, by its rows and by its count */
+async function countsOf(clientId: number): Promise<[number, number]> {
+  const { rows } = await poolOf(dataSource).query<{ rows: number; used: number }>(
+    `select (select count(*) from subscription.agent_event where client_id = $1) as rows, agent_event_used as used
+     from subscription.client_usage where client_id = $1`,
+    [clientId],
+  );
+  return [rows[0]!.rows, rows[0]!.used];
+}
+
+it('removes more agent events than a statement has parameters, those of the application alone', async () => {
+  const add = (applicationId: number, agentId: number, count: number) =>
+    poolOf(dataSource).query(
+      `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
+       select 77, $1, $2, 'local', 'https://example.com/', 'POST', 'agent-login' from generate_series(1, $3)`,
+      [applicationId, agentId, count],
+    );
+  const agent = { ...AGENT, clientId: 77 };
+  await add(1, 99, 70_000);
+  await add(2, 99, 3);
+  await add(1, 98, 4);
+  await poolOf(dataSource).query('insert into subscription.client_usage (client_id, agent_event_used) values (77, 70007)');
+  await repository.removeOf(agent, 1);
+  expect(await countsOf(77)).toEqual([7, 7]);
+  await repository.removeOf(agent, 1); // none is left
+  await repository.removeOf(agent, 2);
+  expect(await countsOf(77)).toEqual([4, 4]);
+}, 60_000);
+
+it('starts one for all agents at what is fanned out, with rows for those agents alone that have more', async () => {
+  const pool = poolOf(dataSource);
+  await pool.query(
+    `insert into presence.agent (client_id, agent_id, agent_type, name, agent_status, sequence)
+     select 78, n, 'local', '101', 'available', 5 from generate_series(1, 20000) n`,
+  );
+  await pool.query(
+    `insert into dispatch.agent_cursor (client_id, agent_id, last_sequence)
+     select 78, n, case n when 10 then 3 when 12 then 6 else 5 end from generate_series(1, 20000) n where n <> 11`,
+  );
+  await pool.query('update presence.agent set sequence = 0 where client_id = 78 and agent_id = 13');
+  const event = { url: 'https://example.com/', method: 'POST', event_type: 'agent-login', agent_type: null } as const;
+  const added = await repository.addInTurn({ clientId: 78 }, event, 1, async (manager) => {
+    await manager.query(`insert into subscription.webhook_secret (client_id, secret_sealed) values (78, 'x')`);
+  });
+  const { rows } = await pool.query(
+    'select agent_id, after_sequence from subscription.client_event_start where agent_event_id = $1 order by agent_id',
+    [(added as { id: number }).id],
+  );
+  expect(rows).toEqual([
+    { agent_id: 10, after_sequence: 5 },
+    { agent_id: 11, after_sequence: 5 },
+  ]);
+  expect(await countsOf(78)).toEqual([1, 1]);
+}, 60_000);

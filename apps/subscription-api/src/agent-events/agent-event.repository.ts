@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource, In, IsNull, type EntityManager, type FindOptionsWhere } from 'typeorm';
+import { DataSource, IsNull, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import { uuidv7 } from 'uuidv7';
 import { AgentEventEntity, poolOf } from '#database';
 import type { ServiceSettings } from '#runtime';
@@ -36,6 +36,10 @@ const ADD_FOR_AGENT = {
     returning ${COLUMNS}`,
 };
 
+/**
+ * What is fanned out already comes no more, so only agents with a change that is still on its way there need a start. Each
+ * agent's cursor is read by its key: a join could compare each with each where the planner has no statistics yet.
+ */
 const ADD_FOR_CLIENT = {
   name: 'add_client_event',
   text: `
@@ -47,7 +51,13 @@ const ADD_FOR_CLIENT = {
       select client_id, $3, $7, $4, $5, $6 from used returning *),
     started as (
       insert into subscription.client_event_start (agent_event_id, agent_id, after_sequence)
-      select added.id, a.agent_id, a.sequence from added, presence.agent a where a.client_id = $1 and a.sequence > 0)
+      select added.id, a.agent_id, a.sequence
+      from added
+      join presence.agent a on a.client_id = $1 and a.sequence > 0
+      left join lateral (
+        select c.last_sequence from dispatch.agent_cursor c
+        where c.client_id = a.client_id and c.agent_id = a.agent_id limit 1) c on true
+      where c.last_sequence is null or c.last_sequence < a.sequence)
     select ${COLUMNS} from added`,
 };
 
@@ -204,9 +214,7 @@ export class AgentEventRepository {
   private removing(clientId: number, where: FindOptionsWhere<AgentEventEntity>): Promise<number> {
     return this.dataSource.transaction(async (manager) => {
       await lockUsage(manager, clientId);
-      const events = await manager.find(AgentEventEntity, { where, select: { id: true } });
-      if (events.length === 0) return 0;
-      const { affected } = await manager.delete(AgentEventEntity, { id: In(events.map(({ id }) => id)) });
+      const { affected } = await manager.delete(AgentEventEntity, where);
       await lowerUsage(manager, clientId, affected ?? 0);
       return affected ?? 0;
     });

@@ -54,7 +54,8 @@ function wordOf<const T extends string>(words: readonly [T, ...T[]]) {
 const method = wordOf(NOTIFICATION_METHODS);
 const event_type = wordOf(EVENT_TYPES);
 const agent_type = wordOf(AGENT_TYPES).nullable();
-const body = { error: 'must be a JSON object' };
+/** Strict objects say which keys they do not know. */
+const body = { error: (issue: { code?: string }) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) };
 
 const EXAMPLE = { url: 'https://example.com/agents?key=1', event_type: 'agent-login', method: 'GET' };
 
@@ -62,12 +63,14 @@ export const newAgentEventSchema = z.object({ url, event_type, method }, body).m
 export const agentEventPatchSchema = z
   .object({ url: url.optional(), event_type: event_type.optional(), method: method.optional() }, body)
   .meta({ id: 'AgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
+/** Of the answer, which may be sent back. */
+const id = z.unknown().optional().meta({ type: 'integer', description: 'Not read: the agent event keeps its own' });
 export const newClientEventSchema = z
-  .object({ url, event_type, method, agent_type: agent_type.default(null) }, body)
+  .strictObject({ url, event_type, method, agent_type: agent_type.default(null), id }, body)
   .meta({ id: 'NewClientAgentEvent', examples: [{ ...EXAMPLE, agent_type: 'local' }] });
 export const clientEventPatchSchema = z
-  .object(
-    { url: url.optional(), event_type: event_type.optional(), method: method.optional(), agent_type: agent_type.optional() },
+  .strictObject(
+    { url: url.optional(), event_type: event_type.optional(), method: method.optional(), agent_type: agent_type.optional(), id },
     body,
   )
   .meta({ id: 'ClientAgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
@@ -97,7 +100,7 @@ export type LimitView = z.output<typeof limitSchema>;
 const MAX_LIMIT = 2 ** 31 - 1;
 const LIMIT = `must be a whole number from 0 to ${MAX_LIMIT}, or null`;
 export const limitChangeSchema = z
-  .object(
+  .strictObject(
     {
       agent_event: z
         .int({ error: (issue) => (issue.input === undefined ? 'is required' : LIMIT) })
@@ -105,6 +108,7 @@ export const limitChangeSchema = z
         .max(MAX_LIMIT, LIMIT)
         .nullable()
         .meta({ description: 'null: the limit of all clients, AGENT_EVENT_LIMIT' }),
+      agent_event_used: z.unknown().optional().meta({ type: 'integer', description: 'Not read: it is counted' }),
     },
     body,
   )

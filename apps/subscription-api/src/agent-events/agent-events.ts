@@ -78,5 +78,5 @@ export class AgentEvents {
 
 function refusal(code: Refusal): ApiError {
   if (code === 'agent_not_found') return notFound(code);
-  return new ApiError(code, 'The limit of agent events is used up');
+  return new ApiError(code, 'The limit of agent events is used up: remove some, or have the limit raised (/limit/ shows both)');
 }

@@ -1,7 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
-import { pagingSchema, type Paging } from '../request/paging.js';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
+import { strictPagingSchema, type Paging } from '../request/paging.js';
 import { ClientId, EventId } from '../request/path-params.js';
 import { AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
 import {
@@ -20,6 +21,7 @@ import { UrlErrorFilter } from './url-error.filter.js';
 @ApiTags('Agent events of all agents')
 @Controller(AGENT_EVENTS_OF_CLIENT_PATH)
 @UseFilters(UrlErrorFilter)
+@RefuseUnknownKeys()
 export class ClientEventController {
   constructor(private readonly agentEvents: AgentEvents) {}
 
@@ -40,7 +42,7 @@ export class ClientEventController {
   @Get()
   @ApiOperation({ summary: 'Those for all agents' })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: clientEventSchema, isArray: true })
-  async list(@ClientId() clientId: number, @Query({ schema: pagingSchema }) paging: Paging): Promise<ClientEventView[]> {
+  async list(@ClientId() clientId: number, @Query({ schema: strictPagingSchema }) paging: Paging): Promise<ClientEventView[]> {
     return (await this.agentEvents.list({ clientId }, paging)).map(clientEventViewOf);
   }
 

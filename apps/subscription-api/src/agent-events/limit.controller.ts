@@ -2,6 +2,7 @@ import { Body, Controller, Get, Inject, Put } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import type { Logger } from '#runtime';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
 import { LOGGER } from '../tokens.js';
@@ -25,6 +26,7 @@ export class LimitController {
   }
 
   @Put()
+  @RefuseUnknownKeys()
   @RequireAccess('platform')
   @ApiOperation({
     summary: 'Give the client a limit of its own',

@@ -115,8 +115,12 @@ describe('applications', () => {
     const body = { app_id: 'race', client_id: 12, access: 'all' };
     const answers = await Promise.all(Array.from({ length: 12 }, () => platform('POST', '/', body)));
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
-    for (const { json } of answers.filter(({ status }) => status !== 201))
-      expect(json).toMatchObject({ status: 'validation_error', errors: { app_id: ['is taken'] } });
+    for (const { status, json } of answers.filter(({ status }) => status !== 201)) {
+      expect([status, json]).toEqual([
+        409,
+        { message: expect.stringContaining('race is taken') as string, status: 'already_exists' },
+      ]);
+    }
     expect((await ask(answers.find(({ status }) => status === 201)!.json as Registered)).status).toBe(200);
   });
 
@@ -234,7 +238,7 @@ describe('applications', () => {
     expect((await platform('DELETE', path)).status).toBe(404);
     expect((await platform('POST', `${path}/secret`)).status).toBe(404);
     const again = await platform('POST', '/', { app_id: application.app_id, client_id: 12, access: 'all' });
-    expect(again.json).toMatchObject({ status: 'validation_error', errors: { app_id: ['is taken'] } });
+    expect([again.status, again.json]).toEqual([409, expect.objectContaining({ status: 'already_exists' })]);
   });
 
   it('do not revoke themselves', async () => {

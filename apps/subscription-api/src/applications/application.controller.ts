@@ -40,12 +40,16 @@ export class ApplicationController {
     description: 'The secret is made here and shown in this answer alone. Access `platform` only, as all of these.',
   })
   @ApiResponse({ status: 201, description: 'The application and its secret', standardSchema: applicationWithSecretSchema })
+  @ApiResponse({ status: 409, description: 'The `app_id` is taken: `already_exists`', standardSchema: errorSchema })
   async register(
     @Body({ schema: newApplicationSchema }) application: NewApplication,
     @CurrentPrincipal() { appId: by }: Principal,
   ): Promise<ApplicationWithSecret> {
     const registered = await this.applications.register(application);
-    if (!registered) throw ApiError.invalid('app_id', 'is taken');
+    if (!registered) {
+      const { app_id } = application;
+      throw new ApiError('already_exists', `The app_id ${app_id} is taken (a revoked application keeps its own): choose another`);
+    }
     const { app_id, client_id, access } = registered;
     this.logger.info({ app_id, client_id, access, by }, 'application.registered');
     return registered;

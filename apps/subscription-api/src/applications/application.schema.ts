@@ -25,12 +25,40 @@ export const oauthErrorSchema = z
 
 export const jwksSchema = z.object({ keys: z.array(z.record(z.string(), z.unknown())) }).meta({ id: 'Jwks' });
 
+export const authorizationServerSchema = z
+  .object({
+    issuer: z.string().meta({ example: 'https://rollcall.example.com' }),
+    token_endpoint: z.string().meta({ example: 'https://rollcall.example.com/oauth/token' }),
+    jwks_uri: z.string().meta({ example: 'https://rollcall.example.com/.well-known/jwks.json' }),
+    grant_types_supported: z.array(z.literal('client_credentials')),
+    response_types_supported: z.array(z.string()).meta({ description: 'None: nobody is sent to a browser', example: [] }),
+    scopes_supported: z.array(z.literal('all')),
+    token_endpoint_auth_methods_supported: z.array(z.enum(['client_secret_basic', 'client_secret_post'])),
+    service_documentation: z.string().meta({ example: 'https://rollcall.example.com/api/docs' }),
+  })
+  .meta({ id: 'AuthorizationServer' });
+
+/** @param base the URL that this service is reached at, without a slash at its end */
+export function authorizationServerAt(base: string): z.output<typeof authorizationServerSchema> {
+  return {
+    issuer: base,
+    token_endpoint: `${base}/oauth/token`,
+    jwks_uri: `${base}/.well-known/jwks.json`,
+    grant_types_supported: ['client_credentials'],
+    response_types_supported: [],
+    scopes_supported: ['all'],
+    token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+    service_documentation: `${base}/api/docs`,
+  };
+}
+
 export const userSchema = z
   .object({
     id: z.number().int().meta({ example: 1 }),
     login: z.string().meta({ description: 'The application', example: 'demo' }),
     admin: z.boolean().meta({ description: 'Whether the application acts for every client', example: false }),
     client_id: z.number().int().meta({ example: 12 }),
+    access: z.enum(ACCESS_LEVELS).meta({ description: 'What the application may do', example: 'all' }),
   })
   .meta({ id: 'User' });
 

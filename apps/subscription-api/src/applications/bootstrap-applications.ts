@@ -1,13 +1,21 @@
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { Applications } from '#applications';
 import type { Logger, ServiceSettings } from '#runtime';
 import { LOGGER, SETTINGS } from '../tokens.js';
+import { CredentialVerifier } from './credential-verifier.js';
 
-/** Makes the applications of BOOTSTRAP_APPS that are missing; those that are there are left as they are: contract §8. */
+/**
+ * Makes the applications of BOOTSTRAP_APPS that are missing; those that are there are left as they are: contract §8. Their
+ * secrets are checked once, so that no flood of wrong ones stands before the first right one.
+ */
 @Injectable()
-export class BootstrapApplications implements OnModuleInit {
+export class BootstrapApplications implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
+  private checking: Promise<void> = Promise.resolve();
+  private stopped = false;
+
   constructor(
     private readonly applications: Applications,
+    private readonly credentials: CredentialVerifier,
     @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'BOOTSTRAP_APPS'>,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -15,6 +23,27 @@ export class BootstrapApplications implements OnModuleInit {
   async onModuleInit(): Promise<void> {
     for (const { secret, ...application } of this.settings.BOOTSTRAP_APPS ?? []) {
       if (await this.applications.ensure(application, secret)) this.logger.info(application, 'application.registered');
+    }
+  }
+
+  onApplicationBootstrap(): void {
+    this.checking = this.checkAll();
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stopped = true;
+    await this.checking;
+  }
+
+  /** Beside the start, which need not wait for slow hashes. */
+  private async checkAll(): Promise<void> {
+    try {
+      for (const { secret, app_id: appId } of this.settings.BOOTSTRAP_APPS ?? []) {
+        if (this.stopped) return;
+        await this.credentials.verify([{ appId, secret }], 'BOOTSTRAP_APPS');
+      }
+    } catch (error) {
+      this.logger.warn({ err: error }, 'application.secrets_not_checked'); // each is when it is first used
     }
   }
 }

@@ -1,83 +1,113 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { ApplicationRepository, hashSecret, verifySecret } from '#applications';
+import { ApplicationRepository, hashSecret, isQuickHash, verifySecret, type Credentials } from '#applications';
 import type { Principal } from '#auth';
-import { ApiError } from '#http';
+import { BatchedLookup } from './batched-lookup.js';
+import { Lane } from './lane.js';
 
-const MAX_VERIFIED = 10_000;
-/** For memory's sake alone: what a hash is of does not change. */
-const VERIFIED_TTL_MS = 3_600_000;
-/** Each hash takes 16 MiB and a core: more at a time would only starve the rest. */
-const MAX_HASHING = 2;
-const MAX_WAITING = 500;
+/** Hashes whose secret is remembered. */
+const MAX_KNOWN = 10_000;
+/** Requests that may wait in each lane, some 40 ms for each one before it. */
+const MAX_WAITING = 100;
+
+/** An application's id and secret as a token request gives them. */
+export interface CredentialPair {
+  readonly appId: string;
+  readonly secret: string;
+}
+
+type Verdict = 'right' | 'wrong' | 'undecided';
 
 /**
  * Checks an application's id and secret against the application as it is now: a secret that was replaced and an
- * application that was revoked are refused at once, by every instance. The hash is slow on purpose, and real clients
- * ask for a token before every call, so that a secret was the one of a hash is remembered: as an HMAC under a key of
- * this process, never as it came.
+ * application that was revoked are refused at once, by every instance. ADR 20.
+ *
+ * Whoever is right is answered without a queue: a secret that was made here has a quick hash, and of a secret that somebody
+ * chose, whose hash is slow on purpose, an HMAC under a key of this process is remembered when it was found right once; any
+ * other secret is then wrong. What is wrong, or of no application, takes the time of a slow hash, so that time does not
+ * tell which names exist; that happens in a lane of its own, with bounded places. A slow hash that no secret was found
+ * for yet has another lane.
  */
 @Injectable()
 export class CredentialVerifier {
   private readonly key = randomBytes(32);
-  private readonly verified = new LRUCache<string, true>({ max: MAX_VERIFIED, ttl: VERIFIED_TTL_MS });
+  /** By hash: the HMAC of its secret. What a hash is of does not change. */
+  private readonly known = new LRUCache<string, string>({ max: MAX_KNOWN });
   private readonly pending = new Map<string, Promise<boolean>>();
-  private readonly waiting: (() => void)[] = [];
-  private hashing = 0;
+  private readonly credentials: BatchedLookup<Credentials>;
+  private readonly refused = new Lane(MAX_WAITING);
+  private readonly undecided = new Lane(MAX_WAITING);
   private decoyHash: Promise<string> | undefined;
 
-  constructor(private readonly applications: ApplicationRepository) {}
-
-  /** @returns undefined when the pair is not right, whichever of the two is wrong */
-  async verify(appId: string, secret: string): Promise<Principal | undefined> {
-    const credentials = await this.applications.findCredentials(appId);
-    if (!credentials) {
-      // Costs the same as a wrong secret, so that time does not tell which names exist (beyond those being rotated).
-      await this.isSecretOf(await (this.decoyHash ??= hashSecret(randomBytes(16).toString('hex'))), secret);
-      return undefined;
-    }
-    const { secretHashes, ...application } = credentials;
-    return (await this.isSecretOfOne(secretHashes, secret)) ? { ...application, appId } : undefined;
+  constructor(applications: ApplicationRepository) {
+    this.credentials = new BatchedLookup((appIds) => applications.findCredentials(appIds));
   }
 
-  private async isSecretOfOne(hashes: readonly string[], secret: string): Promise<boolean> {
-    if (hashes.some((hash) => this.verified.get(this.pairOf(hash, secret)))) return true;
-    for (const hash of hashes) if (await this.isSecretOf(hash, secret)) return true;
-    return false;
+  /**
+   * Finds the application that one of some pairs is right for.
+   *
+   * @param pairs the readings of one request, the likeliest first
+   * @param source who asks, such as an address: of what has to wait, sources take turns
+   * @returns undefined when none is right, whether it is the id or the secret that is wrong
+   * @throws ApiError `unavailable` when too many wait to be refused
+   */
+  async verify(pairs: readonly CredentialPair[], source: string): Promise<Principal | undefined> {
+    const found = await Promise.all(pairs.map(async (pair) => ({ ...pair, of: await this.credentials.find(pair.appId) })));
+    const readings = found.flatMap(({ appId, secret, of }) =>
+      of ? of.secretHashes.map((hash) => ({ appId, secret, hash, of })) : [],
+    );
+    const undecided: typeof readings = [];
+    for (const reading of readings) {
+      const verdict = await this.judge(reading.secret, reading.hash);
+      if (verdict === 'right') return principalOf(reading);
+      if (verdict === 'undecided') undecided.push(reading);
+    }
+    for (const reading of undecided) if (await this.isSlowly(reading, source)) return principalOf(reading);
+    if (undecided.length === 0) await this.refuse(pairs, source);
+    return undefined;
+  }
+
+  /** What can be said of a secret without a slow hash. */
+  private async judge(secret: string, hash: string): Promise<Verdict> {
+    const known = this.known.get(hash);
+    if (known !== undefined) return known === this.tagOf(hash, secret) ? 'right' : 'wrong';
+    if (!isQuickHash(hash)) return 'undecided';
+    return (await verifySecret(secret, hash)) ? 'right' : 'wrong';
   }
 
   /** Worked out once for callers that come at the same time. */
-  private async isSecretOf(hash: string, secret: string): Promise<boolean> {
-    const pair = this.pairOf(hash, secret);
-    let checking = this.pending.get(pair);
+  private isSlowly({ appId, secret, hash }: CredentialPair & { readonly hash: string }, source: string): Promise<boolean> {
+    const tag = this.tagOf(hash, secret);
+    let checking = this.pending.get(tag);
     if (!checking) {
-      checking = this.limited(() => verifySecret(secret, hash)).finally(() => this.pending.delete(pair));
-      this.pending.set(pair, checking);
+      checking = this.undecided
+        .run([appId, source], async () => {
+          const known = this.known.get(hash); // found while this waited
+          if (known !== undefined) return known === tag;
+          const matches = await verifySecret(secret, hash);
+          if (matches) this.known.set(hash, tag);
+          return matches;
+        })
+        .finally(() => this.pending.delete(tag));
+      this.pending.set(tag, checking);
     }
-    const matches = await checking;
-    if (matches) this.verified.set(pair, true);
-    return matches;
+    return checking;
   }
 
-  private pairOf(hash: string, secret: string): string {
+  /** Takes the time that a slow hash does. */
+  private async refuse([pair]: readonly CredentialPair[], source: string): Promise<void> {
+    if (!pair) return;
+    const decoy = await (this.decoyHash ??= hashSecret(randomBytes(16).toString('hex')));
+    await this.refused.run([source, pair.appId], () => verifySecret(pair.secret, decoy));
+  }
+
+  private tagOf(hash: string, secret: string): string {
     return createHmac('sha256', this.key).update(`${hash} ${secret}`).digest('base64');
   }
+}
 
-  private async limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.hashing >= MAX_HASHING) {
-      if (this.waiting.length >= MAX_WAITING)
-        throw new ApiError('unavailable', 'Too many token requests', { headers: { 'retry-after': '1' } });
-      await new Promise<void>((resolve) => this.waiting.push(resolve));
-    } else {
-      this.hashing++;
-    }
-    try {
-      return await work();
-    } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.hashing--;
-    }
-  }
+function principalOf({ appId, of }: { readonly appId: string; readonly of: Credentials }): Principal {
+  const { applicationId, clientId, access } = of;
+  return { applicationId, appId, clientId, access };
 }

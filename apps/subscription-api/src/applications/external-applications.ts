@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { hashSecret, type ApplicationRepository } from '#applications';
+import { makeSecret, type ApplicationRepository } from '#applications';
 import type { RegisterExternalApplication } from '#auth';
 import type { Logger } from '#runtime';
 
@@ -10,7 +9,7 @@ import type { Logger } from '#runtime';
 export function externalRegistrar(applications: ApplicationRepository, logger: Logger): RegisterExternalApplication {
   return async ({ appId: app_id, clientId: client_id, access }) => {
     const application = { app_id, client_id, access };
-    const added = await applications.addIfMissing(application, await hashSecret(randomBytes(32).toString('base64')));
+    const added = await applications.addIfMissing(application, (await makeSecret()).hash);
     if (added) logger.info({ ...application, by: 'oidc' }, 'application.registered');
   };
 }

@@ -1,8 +1,10 @@
+import type { CredentialPair } from './credential-verifier.js';
+
 /** What a client sent to the token endpoint, wherever it stood: contract §2. */
 export interface TokenRequest {
   readonly grantType: string | undefined;
-  readonly appId: string | undefined;
-  readonly secret: string | undefined;
+  /** The readings of its id and secret, the likeliest first; none: one of them is missing. */
+  readonly credentials: readonly CredentialPair[];
   /** By HTTP Basic: a refusal must then ask for it. */
   readonly basic: boolean;
 }
@@ -22,10 +24,10 @@ export function readTokenRequest(body: unknown, query: unknown, authorization: s
   if (['grant_type', 'client_id', 'client_secret'].some((name) => !['string', 'undefined'].includes(typeof given(name))))
     return undefined;
   const basic = readBasic(authorization);
+  const [appId, secret] = [given('client_id'), given('client_secret')];
   return {
     grantType: given('grant_type'),
-    appId: basic?.user ?? given('client_id'),
-    secret: basic?.password ?? given('client_secret'),
+    credentials: basic ?? (appId === undefined || secret === undefined ? [] : [{ appId, secret }]),
     basic: basic !== undefined,
   };
 }
@@ -34,20 +36,24 @@ function record(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }
 
-function readBasic(authorization: string | undefined): { user: string; password: string } | undefined {
+/** @returns the pair as it stands there (RFC 7617), and form-decoded (RFC 6749 §2.3.1) where that is another one */
+function readBasic(authorization: string | undefined): CredentialPair[] | undefined {
   const encoded = /^basic +([\w+/-]+=*) *$/i.exec(authorization ?? '')?.[1];
   if (encoded === undefined) return undefined;
-  const text = Buffer.from(encoded, 'base64').toString('utf8');
-  const colon = text.indexOf(':');
-  if (colon < 0) return { user: decode(text), password: '' };
-  return { user: decode(text.slice(0, colon)), password: decode(text.slice(colon + 1)) };
+  const [appId = '', ...rest] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
+  const raw = { appId, secret: rest.join(':') };
+  const decoded = { appId: formDecode(raw.appId), secret: formDecode(raw.secret) };
+  if (decoded.appId === undefined || decoded.secret === undefined) return [raw];
+  return decoded.appId === raw.appId && decoded.secret === raw.secret
+    ? [raw]
+    : [raw, { appId: decoded.appId, secret: decoded.secret }];
 }
 
-/** RFC 6749 §2.3.1 has both form-encoded; what is not is taken as it is. */
-function decode(text: string): string {
+/** @returns undefined where the text is not form-encoded */
+function formDecode(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
-    return text;
+    return undefined;
   }
 }

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { hashSecret } from '#applications';
@@ -10,6 +12,7 @@ const form = (fields: Record<string, string>): FormData => {
   for (const [name, value] of Object.entries(fields)) data.set(name, value);
   return data;
 };
+const formEncode = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);
 const json = (value: unknown): RequestInit => ({ body: JSON.stringify(value), headers: { 'content-type': 'application/json' } });
 const basic = (user: string, password: string) => ({
   authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
@@ -23,6 +26,7 @@ describe('tokens', () => {
       BOOTSTRAP_APPS: [
         { app_id: 'demo', secret: 'demo-secret', client_id: 12, access: 'all' },
         { app_id: 'odd: %+/ü', secret: 'p:%25 ü+', client_id: 14, access: 'call_api' },
+        { app_id: 'a+b%2F/c', secret: 'Zk9+Q2/7xQ+1w4kN3pV5yg==', client_id: 14, access: 'call_api' },
       ],
     });
   });
@@ -53,6 +57,23 @@ describe('tokens', () => {
       () =>
         token('?grant_type=client_credentials', {
           headers: basic(encodeURIComponent('odd: %+/ü'), encodeURIComponent('p:%25 ü+')),
+        }),
+    ],
+    ...[String, encodeURIComponent, formEncode].flatMap((encode): [string, () => Promise<Answer>][] => [
+      [
+        `HTTP Basic with a secret in base64, ${encode.name}`,
+        () =>
+          token('?grant_type=client_credentials', {
+            headers: basic(encode('a+b%2F/c'), encode('Zk9+Q2/7xQ+1w4kN3pV5yg==')),
+          }),
+      ],
+    ]),
+    [
+      'lower-case basic with a body that names the application too',
+      () =>
+        token('', {
+          headers: { authorization: basic('demo', 'demo-secret').authorization.replace('Basic', 'basic') },
+          body: new URLSearchParams({ grant_type: 'client_credentials', client_id: 'demo' }),
         }),
     ],
   ])('are given for %s', async (_form, ask) => {
@@ -90,6 +111,7 @@ describe('tokens', () => {
       'invalid_client',
       () => token('', { body: new URLSearchParams({ grant_type: 'client_credentials', client_id: 'demo' }) }),
     ],
+    ['an empty Basic password', 401, 'invalid_client', () => token(`?${query}`, { headers: basic('demo', '') })],
     ['a field that is no string', 400, 'invalid_request', () => token('', json({ ...FIELDS, client_secret: 1 }))],
     ['malformed JSON', 400, 'invalid_request', () => token('', { body: '{', headers: { 'content-type': 'application/json' } })],
     ['another type of body', 415, 'invalid_request', () => token('', { body: '<a/>', headers: { 'content-type': 'text/xml' } })],
@@ -103,6 +125,44 @@ describe('tokens', () => {
   it('ask for HTTP Basic again where it was wrong', async () => {
     const answer = await token('?grant_type=client_credentials', { headers: basic('demo', 'wrong') });
     expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="rollcall"']);
+  });
+
+  it('say where they are given out: RFC 8414', async () => {
+    const path = '/.well-known/oauth-authorization-server';
+    for (const slash of ['', '/']) {
+      const answer = await call(`${api.url}${path}${slash}`);
+      expect(answer.json).toMatchObject({
+        issuer: api.url,
+        token_endpoint: `${api.url}/oauth/token`,
+        jwks_uri: `${api.url}/.well-known/jwks.json`,
+        grant_types_supported: ['client_credentials'],
+        token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+      });
+    }
+    const named = await ApiFixture.startService(api.database.url, { PUBLIC_URL: 'https://rollcall.example.com/base' });
+    expect((await call(named.url + path)).json).toMatchObject({
+      issuer: 'https://rollcall.example.com/base',
+      token_endpoint: 'https://rollcall.example.com/base/oauth/token',
+    });
+    await named.stop();
+  });
+
+  it.each(['TRACE', 'PROPFIND', 'QUERY', 'PURGE', 'PATCH', 'MADE-UP'])('answer %s with what is served', async (method) => {
+    for (const [path, allow] of [
+      ['/oauth/token', 'POST, OPTIONS'],
+      ['/oauth/token/', 'POST, OPTIONS'],
+      ['/.well-known/jwks.json', 'GET, HEAD, OPTIONS'],
+      ['/api/ver1.0/user', 'GET, HEAD, OPTIONS'],
+      ['/api/ver1.0/client/@me/agent/local/136/event/7/', 'GET, HEAD, PUT, DELETE, OPTIONS'],
+      ['/api/docs', 'GET, HEAD, OPTIONS'],
+      ['/health/live', 'GET, HEAD, OPTIONS'],
+    ] as const) {
+      const socket = connect(Number(new URL(api.url).port), '127.0.0.1');
+      socket.write(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
+      const answer = await text(socket);
+      expect(answer).toMatch(/^HTTP\/1\.1 405 [^]*"status":"method_not_allowed"/);
+      expect([path, /^allow: (.*)\r$/im.exec(answer)?.[1]]).toEqual([path, allow]);
+    }
   });
 
   it('can be verified with the published keys by anybody', async () => {
@@ -124,12 +184,26 @@ describe('tokens', () => {
       for (const one of [first, other]) {
         for (const slash of ['', '/']) {
           const user = await call(`${url}/api/ver1.0/user${slash}`, { headers: { authorization: `Bearer ${one}` } });
-          expect(user.text).toMatch(/^\{"id":\d+,"login":"demo","admin":false,"client_id":12\}$/);
+          expect(user.text).toMatch(/^\{"id":\d+,"login":"demo","admin":false,"client_id":12,"access":"all"\}$/);
         }
       }
     }
     await second.stop();
   });
+
+  it('are given while others send 700 wrong requests at once', async () => {
+    const ask = (client_id: string, client_secret: string, url = api.url) =>
+      call(`${url}/oauth/token`, {
+        method: 'POST',
+        body: new URLSearchParams({ grant_type: 'client_credentials', client_id, client_secret }),
+      });
+    const flood = Promise.all(
+      Array.from({ length: 700 }, async (_, n) => (await (n % 2 ? ask('demo', `x${n}`) : ask(`nobody-${n}`, 'x'))).status),
+    );
+    for (let n = 0; n < 6; n++) expect((await ask('demo', 'demo-secret')).status).toBe(200);
+    const statuses = new Set(await flood);
+    expect([...statuses].sort()).toEqual([401, 503]);
+  }, 180_000);
 
   it('are not given to an application that was revoked', async () => {
     const fields = { grant_type: 'client_credentials', client_id: 'gone', client_secret: 'secret' };

@@ -1,11 +1,20 @@
-import { Body, Controller, Get, Header, Headers, HttpCode, Inject, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Header, Headers, HttpCode, Inject, Ip, Post, Query, Req } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { JWKS_MAX_AGE_SECONDS, Public, signToken, TOKEN_LIFETIME_SECONDS } from '#auth';
+import type { FastifyRequest } from 'fastify';
 import { AddRouteConfig, ApiError, type ErrorResponse } from '#http';
+import { notFound } from '../request/path-params.js';
 import type { SubscriptionApiSettings } from '../settings.js';
 import { SETTINGS } from '../tokens.js';
 import { CredentialVerifier } from './credential-verifier.js';
-import { jwksSchema, oauthErrorSchema, tokenRequestJsonSchema, tokenSchema } from './application.schema.js';
+import {
+  authorizationServerAt,
+  authorizationServerSchema,
+  jwksSchema,
+  oauthErrorSchema,
+  tokenRequestJsonSchema,
+  tokenSchema,
+} from './application.schema.js';
 import { SigningKeys } from './signing-keys.js';
 import { readTokenRequest } from './token-request.js';
 
@@ -40,7 +49,7 @@ export class TokenController {
   constructor(
     private readonly credentials: CredentialVerifier,
     private readonly signingKeys: SigningKeys,
-    @Inject(SETTINGS) private readonly settings: Pick<SubscriptionApiSettings, 'OIDC_ISSUER'>,
+    @Inject(SETTINGS) private readonly settings: Pick<SubscriptionApiSettings, 'OIDC_ISSUER' | 'PUBLIC_URL'>,
   ) {}
 
   @Post('oauth/token')
@@ -63,6 +72,7 @@ export class TokenController {
     @Body() body: unknown,
     @Query() query: unknown,
     @Headers('authorization') authorization: string | undefined,
+    @Ip() source: string,
   ): Promise<unknown> {
     const { OIDC_ISSUER: issuer } = this.settings;
     if (issuer !== undefined) throw new OAuthError('unsupported_grant_type', `Tokens are issued by ${issuer}`);
@@ -71,13 +81,14 @@ export class TokenController {
     if (request.grantType === undefined) throw new OAuthError('invalid_request', 'grant_type is required');
     if (request.grantType !== 'client_credentials')
       throw new OAuthError('unsupported_grant_type', 'grant_type must be client_credentials');
-    const { appId, secret, basic } = request;
-    const principal = appId === undefined || secret === undefined ? undefined : await this.credentials.verify(appId, secret);
+    const principal = await this.credentials.verify(request.credentials, source);
     if (!principal) {
       throw new OAuthError(
         'invalid_client',
-        'client_id or client_secret is wrong',
-        basic ? { 'www-authenticate': 'Basic realm="rollcall"' } : {},
+        request.credentials.length === 0
+          ? 'client_id and client_secret are required: in the body, in the query string or by HTTP Basic'
+          : 'client_id or client_secret is wrong',
+        request.basic ? { 'www-authenticate': 'Basic realm="rollcall"' } : {},
       );
     }
     return {
@@ -96,5 +107,21 @@ export class TokenController {
   @ApiResponse({ status: 200, description: 'RFC 7517', standardSchema: jwksSchema })
   keys(): unknown {
     return this.signingKeys.publicKeySet;
+  }
+
+  @Get('.well-known/oauth-authorization-server')
+  @Public()
+  @ApiOperation({
+    summary: 'Where tokens are given out, and how',
+    description:
+      'Under PUBLIC_URL where that is set, else as it was asked for. `not_found` where an external issuer gives out the tokens.',
+  })
+  @ApiSecurity({})
+  @ApiResponse({ status: 200, description: 'RFC 8414', standardSchema: authorizationServerSchema })
+  metadata(@Req() { protocol, host }: FastifyRequest): unknown {
+    const { OIDC_ISSUER, PUBLIC_URL } = this.settings;
+    if (OIDC_ISSUER !== undefined) throw notFound('not_found');
+    if (PUBLIC_URL === undefined && !host) throw ApiError.invalid('host', 'is required: it says where this service is reached');
+    return authorizationServerAt(PUBLIC_URL ?? `${protocol}://${host}`);
   }
 }

@@ -12,6 +12,6 @@ export class UserController {
   @ApiResponse({ status: 200, description: 'The application of the token', standardSchema: userSchema })
   user(@CurrentPrincipal() principal: Principal): unknown {
     const { applicationId, appId, access, clientId } = principal;
-    return { id: applicationId, login: appId, admin: access === 'platform', client_id: clientId };
+    return { id: applicationId, login: appId, admin: access === 'platform', client_id: clientId, access };
   }
 }

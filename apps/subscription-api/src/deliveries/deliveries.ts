@@ -38,13 +38,34 @@ export class Deliveries {
       this.repository.findQueued(event, changeIds),
       this.log.findByIds(changeIds),
     ]);
-    const attemptsOf = new Map<string, AttemptRow[]>();
-    for (const row of attempts) attemptsOf.set(row.change_id, [...(attemptsOf.get(row.change_id) ?? []), row]);
+    const attemptsOf = groupBy(attempts, (row) => row.change_id);
     const queuedOf = new Map(queued.map((row) => [row.change_id, row]));
     const changeOf = new Map(changes.map((change) => [change.id, change]));
     return changeIds
       .filter((id) => attemptsOf.has(id) || queuedOf.has(id))
       .map((id) => viewOf(deliveryId(id, event.id), changeOf.get(id), attemptsOf.get(id) ?? [], queuedOf.get(id)));
+  }
+
+  /**
+   * The deliveries of one change to several agent events, however many those are.
+   *
+   * @returns by agent event; one that the change is not on its way to, and never was, has none
+   */
+  async ofChange(events: readonly AgentEvent[], change: LoggedChange): Promise<ReadonlyMap<number, DeliveryView>> {
+    const [attempts, queued] = await Promise.all([
+      this.repository.findAttemptsOfChange(
+        events.map(({ id }) => id),
+        change.id,
+      ),
+      this.repository.findQueuedOfChange(events, change),
+    ]);
+    const attemptsOf = groupBy(attempts, (row) => row.agent_event_id);
+    const queuedOf = new Map(queued.map((row) => [row.agent_event_id, row]));
+    return new Map(
+      events
+        .filter(({ id }) => attemptsOf.has(id) || queuedOf.has(id))
+        .map(({ id }) => [id, viewOf(deliveryId(change.id, id), change, attemptsOf.get(id) ?? [], queuedOf.get(id))]),
+    );
   }
 
   async redeliver(event: AgentEvent, id: string): Promise<DeliveryView> {
@@ -79,6 +100,16 @@ export class Deliveries {
       oldest_waiting: oldest?.changedAt.toISOString() ?? null,
     };
   }
+}
+
+function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const item of items) {
+    const group = groups.get(keyOf(item));
+    if (group) group.push(item);
+    else groups.set(keyOf(item), [item]);
+  }
+  return groups;
 }
 
 function viewOf(

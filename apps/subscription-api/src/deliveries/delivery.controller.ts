@@ -1,7 +1,8 @@
 import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { AgentEvents } from '../agent-events/agent-events.js';
-import { pagingSchema, type Paging } from '../request/paging.js';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
+import { strictPagingSchema, type Paging } from '../request/paging.js';
 import { EventId, EventScope, type Scope } from '../request/path-params.js';
 import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
 import { Deliveries } from './deliveries.js';
@@ -21,6 +22,7 @@ import { TestNotifier } from './test-notifier.js';
 /** What became of the notifications of an agent event, of one agent or of all: contract §3. */
 @ApiTags('Deliveries')
 @Controller([AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH])
+@RefuseUnknownKeys()
 export class DeliveryController {
   constructor(
     private readonly agentEvents: AgentEvents,
@@ -74,7 +76,7 @@ export class DeliveryController {
   async list(
     @EventScope() scope: Scope,
     @EventId() id: number,
-    @Query({ schema: pagingSchema }) paging: Paging,
+    @Query({ schema: strictPagingSchema }) paging: Paging,
   ): Promise<DeliveryView[]> {
     return this.deliveries.list(await this.agentEvents.find(scope, id), paging);
   }

@@ -1,8 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import type { StatusChange } from '#contracts';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
 
 export interface AttemptRow {
+  readonly agent_event_id: number;
   readonly change_id: string;
   readonly attempt: number;
   readonly attempted_at: Date;
@@ -15,6 +17,7 @@ export interface AttemptRow {
 
 /** A delivery that is not finished. */
 export interface QueuedRow {
+  readonly agent_event_id: number;
   readonly change_id: string;
   readonly due_at: Date | null;
   readonly expires_at: Date;
@@ -32,14 +35,14 @@ export interface HealthRow {
  * and those that are leased by the lanes of its agents, since no index holds them.
  */
 const QUEUED = `
-  select q.change_id, q.due_at, q.expires_at, false as leased from dispatch.queue q
+  select q.agent_event_id, q.change_id, q.due_at, q.expires_at, false as leased from dispatch.queue q
     where q.agent_event_id = $1 and q.lease_owner is null
   union all
-  select q.change_id, q.due_at, q.expires_at, true as leased from presence.agent a
+  select q.agent_event_id, q.change_id, q.due_at, q.expires_at, true as leased from presence.agent a
     join dispatch.queue q on q.lane = dispatch.lane_of(a.client_id, a.agent_id, $4) and q.agent_event_id = $1 and q.lease_owner is not null
     where a.client_id = $2 and ($3::bigint is null or a.agent_id = $3)`;
 
-const ATTEMPT_COLUMNS = 'change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response';
+const ATTEMPT_COLUMNS = 'agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response';
 
 /** What the dispatcher knows of deliveries; what is asked of it goes through functions of its schema. */
 @Injectable()
@@ -70,6 +73,29 @@ export class DeliveryRepository {
       ...queuedBy(event),
       changeIds,
     ]);
+  }
+
+  /** The attempts of one change for several agent events. */
+  findAttemptsOfChange(agentEventIds: readonly number[], changeId: string): Promise<AttemptRow[]> {
+    return this.dataSource.query(
+      `select ${ATTEMPT_COLUMNS} from dispatch.attempt
+       where agent_event_id = any ($1) and change_id = $2 order by agent_event_id, attempt`,
+      [agentEventIds, changeId],
+    );
+  }
+
+  /** The queued rows of one change for several agent events, each by its key. */
+  findQueuedOfChange(
+    events: readonly AgentEvent[],
+    { clientId, agentId, sequence, id }: Pick<StatusChange, 'clientId' | 'agentId' | 'sequence' | 'id'>,
+  ): Promise<QueuedRow[]> {
+    return this.dataSource.query(
+      `select q.agent_event_id, q.change_id, q.due_at, q.expires_at, q.lease_owner is not null as leased
+       from unnest($1::bigint[], $2::text[]) as e (id, url)
+       join dispatch.queue q
+         on q.lane = dispatch.lane_of($3, $4, e.url) and q.sequence = $5 and q.agent_event_id = e.id and q.change_id = $6`,
+      [events.map((event) => event.id), events.map(({ url }) => url), clientId, agentId, sequence, id],
+    );
   }
 
   async backlog(event: AgentEvent): Promise<{ readonly count: number; readonly oldestChangeId: string | null }> {

@@ -52,9 +52,9 @@ export const healthSchema = z
 export type HealthView = z.output<typeof healthSchema>;
 
 export const replaySchema = z
-  .object(
+  .strictObject(
     { since: momentSchema.meta({ format: 'date-time' }), until: momentSchema.optional().meta({ format: 'date-time' }) },
-    { error: 'must be a JSON object' },
+    { error: (issue) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) },
   )
   .refine(({ since, until }) => until === undefined || until > since, { path: ['until'], error: 'must be later than since' })
   .meta({

@@ -4,11 +4,12 @@ import { z } from 'zod';
 import { loggedChangeSchema, momentSchema } from '../agent-status/agent-status.schema.js';
 import { agentSchema } from '../agents/agent.schema.js';
 import { Agent, type AgentRef } from '../request/path-params.js';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { AGENT_PATH } from '../request/paths.js';
 import { deliverySchema } from './delivery.schema.js';
 import { Explainer } from './explainer.js';
 
-const querySchema = z.object({
+const querySchema = z.strictObject({
   at: momentSchema.optional().meta({ description: 'The moment in question; default: now', format: 'date-time' }),
 });
 
@@ -36,6 +37,7 @@ const explanationSchema = z
 /** Why was I (not) notified: contract §3. */
 @ApiTags('Deliveries')
 @Controller(`${AGENT_PATH}/explain`)
+@RefuseUnknownKeys()
 export class ExplainController {
   constructor(private readonly explainer: Explainer) {}
 

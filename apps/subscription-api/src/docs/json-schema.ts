@@ -11,7 +11,7 @@ export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): Convert
   const { $defs, ...body } = z.toJSONSchema(schema, {
     io,
     unrepresentable: 'any',
-    override: ({ jsonSchema }) => simplify(jsonSchema),
+    override: ({ jsonSchema }) => simplify(jsonSchema, io),
   });
   delete body.$schema; // the document says it for all
   const components = Object.fromEntries(Object.entries($defs ?? {}).map(([name, definition]) => [name, componentOf(definition)]));
@@ -24,13 +24,13 @@ export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): Convert
 }
 
 /** Leaves out what readers do not need: patterns that say what the format says, and the bounds of a JSON number. */
-function simplify(schema: z.core.JSONSchema.BaseSchema): void {
+function simplify(schema: z.core.JSONSchema.BaseSchema, io: 'input' | 'output'): void {
   if (schema.format !== undefined) delete schema.pattern;
   if (schema.type === 'integer') delete schema.pattern; // out of a query string
   if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
-  // Answers may gain keys, and unknown keys of requests are ignored.
-  if (schema.additionalProperties === false) delete schema.additionalProperties;
+  // Answers may gain keys.
+  if (io === 'output' && schema.additionalProperties === false) delete schema.additionalProperties;
 }
 
 /** References lead to the document's components. */

@@ -4,7 +4,7 @@ import { ApplicationRepository } from '#applications';
 import type { Principal } from '#auth';
 import { parseId } from '#contracts';
 import { ApiError } from '#http';
-import { notFound } from './path-params.js';
+import { noClientId, notFound } from './path-params.js';
 
 const MAX_CLIENTS = 50_000;
 /** Clients never go away; they are forgotten now and then only so that memory holds those in use. */
@@ -31,10 +31,11 @@ export class ClientAccess {
     const clientId = parseId(segment);
     if (clientId === principal.clientId) return clientId;
     if (!mayActFor(principal, clientId)) {
-      if (clientId === undefined) throw notFound('not_found'); // no client can have such an id, so this tells nothing
+      if (clientId === undefined) throw noClientId('not_found'); // no client can have such an id, so this tells nothing
       throw new ApiError('access_denied', 'Access denied');
     }
-    if (clientId === undefined || !(await this.exists(clientId))) throw notFound('client_not_found');
+    if (clientId === undefined) throw noClientId('client_not_found');
+    if (!(await this.exists(clientId))) throw notFound('client_not_found');
     return clientId;
   }
 

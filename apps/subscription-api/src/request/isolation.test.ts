@@ -44,6 +44,7 @@ const ofEvents = (base: string): Readonly<Record<string, Route>> => ({
 const ROUTES: Readonly<Record<string, Route>> = {
   'POST /oauth/token': { access: 'public' },
   'GET /.well-known/jwks.json': { access: 'public' },
+  'GET /.well-known/oauth-authorization-server': { access: 'public' },
   [`GET ${BASE}/user`]: any,
   [`POST ${BASE}/application/`]: { access: 'platform', body: { app_id: '{new_app_id}', client_id: 12, access: 'call_api' } },
   [`GET ${BASE}/application/`]: { access: 'platform' },

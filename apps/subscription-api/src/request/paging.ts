@@ -20,6 +20,9 @@ export const pagingSchema = z.object({
   per_page: integerParam(1, MAX_PER_PAGE).default(100).meta({ description: 'Default 100' }),
 });
 
+/** The same, where no other key is taken. */
+export const strictPagingSchema = z.strictObject(pagingSchema.shape);
+
 export type Paging = z.output<typeof pagingSchema>;
 
 /** Rows to skip and to take. */

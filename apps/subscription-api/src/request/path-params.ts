@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { AGENT_TYPES, parseId, type AgentKey, type AgentType } from '#contracts';
+import { AGENT_TYPES, ID_LIMIT, parseId, type AgentKey, type AgentType } from '#contracts';
 import { ApiError, type ApiErrorCode } from '#http';
 
 declare module 'fastify' {
@@ -30,9 +30,21 @@ const MESSAGES = {
   not_found: 'Not found',
 } as const satisfies Partial<Record<ApiErrorCode, string>>;
 
-/** A 404 of the kind of the path segment that led nowhere. */
-export function notFound(code: keyof typeof MESSAGES): ApiError {
-  return new ApiError(code, MESSAGES[code]);
+const TYPES = `the type in the path must be ${AGENT_TYPES.join(' or ')}`;
+const AN_ID = `must be a decimal number below ${ID_LIMIT}`;
+
+/**
+ * A 404 of the kind of the path segment that led nowhere.
+ *
+ * @param why what is wrong with the segment, where it can name nothing at all
+ */
+export function notFound(code: keyof typeof MESSAGES, why?: string): ApiError {
+  return new ApiError(code, why === undefined ? MESSAGES[code] : `${MESSAGES[code]}: ${why}`);
+}
+
+/** A 404 for a segment that names the client and is none. */
+export function noClientId(code: 'client_not_found' | 'not_found'): ApiError {
+  return notFound(code, `the client in the path ${AN_ID}, or @me`);
 }
 
 const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();
@@ -44,7 +56,7 @@ export const ClientId = createParamDecorator((_data: unknown, context: Execution
 /** `local` or `remote`. */
 export const AgentTypeParam = createParamDecorator((_data: unknown, context: ExecutionContext): AgentType => {
   const type = AGENT_TYPES.find((known) => known === paramsOf(context)['type']);
-  if (!type) throw notFound('not_found');
+  if (!type) throw notFound('not_found', TYPES);
   return type;
 });
 
@@ -60,14 +72,15 @@ function agentOf(context: ExecutionContext): AgentRef {
   const { type, agent_id } = paramsOf(context);
   const agentType = AGENT_TYPES.find((known) => known === type);
   const agentId = parseId(agent_id ?? '');
-  if (!agentType || agentId === undefined) throw notFound('agent_not_found');
+  if (!agentType) throw notFound('agent_not_found', TYPES);
+  if (agentId === undefined) throw notFound('agent_not_found', `the agent in the path ${AN_ID}`);
   return { clientId: clientIdOf(context), agentType, agentId };
 }
 
 /** The agent event's id. */
 export const EventId = createParamDecorator((_data: unknown, context: ExecutionContext): number => {
   const id = parseId(paramsOf(context)['event_id'] ?? '');
-  if (id === undefined) throw notFound('event_not_found');
+  if (id === undefined) throw notFound('event_not_found', `the agent event in the path ${AN_ID}`);
   return id;
 });
 

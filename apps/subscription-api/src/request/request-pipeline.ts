@@ -42,7 +42,7 @@ export class RequestPipeline implements OnModuleInit {
       request.rateState = this.rateLimiter.take(principal.applicationId, Date.now());
       if (!request.rateState.allowed) {
         const headers = { 'retry-after': String(request.rateState.resetSeconds) };
-        throw new ApiError('rate_limit_exceeded', 'Too many requests', { headers });
+        throw new ApiError('rate_limit_exceeded', `Too many requests: try again in ${headers['retry-after']} s`, { headers });
       }
     }
     const { client_id } = (request.params ?? {}) as { client_id?: string };

@@ -2,6 +2,7 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { RequireAccess } from '#auth';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
 import { WebhookSecrets, type WebhookSecret } from './webhook-secrets.js';
@@ -18,6 +19,7 @@ const webhookSecretSchema = z
 /** The secrets that notifications are signed with: contract §3 and §6. */
 @ApiTags('Signing secrets')
 @Controller(`${CLIENT_PATH}/webhook_secret`)
+@RefuseUnknownKeys()
 export class WebhookSecretController {
   constructor(private readonly secrets: WebhookSecrets) {}
 

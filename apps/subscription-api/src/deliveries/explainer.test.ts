@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import type { DataSource } from 'typeorm';
+import { AgentEventEntity, createDataSource } from '#database';
+import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
+import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
+import { StatusLogRepository } from '../agent-status/status-log.repository.js';
+import { AgentRepository } from '../agents/agent.repository.js';
+import { Deliveries } from './deliveries.js';
+import { DeliveryRepository } from './delivery.repository.js';
+import { Explainer } from './explainer.js';
+
+const AGENT = { clientId: 12, agentType: 'local', agentId: 136 } as const;
+const CHANGE = '019aa0e5-6b2c-7c3e-9a4f-3f1d2c4b5a69';
+
+let database: TestDatabase;
+let dataSource: DataSource;
+let explainer: Explainer;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  dataSource = createDataSource({ url: database.url, applicationName: 'test', poolSize: 4 }, [AgentEventEntity]);
+  await dataSource.initialize();
+  const agents = new AgentRepository(dataSource);
+  const log = new StatusLogRepository(dataSource);
+  const deliveries = new Deliveries(new DeliveryRepository(dataSource), log, { DELIVERY_WINDOW: 1000 });
+  explainer = new Explainer(agents, new AgentEventRepository(dataSource, agents, { AGENT_EVENT_LIMIT: 1000 }), log, deliveries);
+});
+
+afterAll(async () => {
+  await dataSource.destroy();
+  await database.drop();
+});
+
+interface Explained {
+  readonly agent_events: readonly { id: number; url: string; delivery: { status: string; attempts: unknown[] } | null }[];
+}
+
+it('takes the same few statements for one agent event and for hundreds, and tells each its own delivery', async () => {
+  await dataSource.query(`select presence.put_agent(12, 'local', 136, '101')`);
+  await dataSource.query(
+    `create table if not exists presence.status_change_test partition of presence.status_change
+     for values from ('019aa0e5-0000-0000-0000-000000000000') to ('019aa0e5-ffff-ffff-ffff-ffffffffffff')`,
+  );
+  await dataSource.query(
+    `create table if not exists dispatch.attempt_test partition of dispatch.attempt
+     for values from ('019aa0e5-0000-0000-0000-000000000000') to ('019aa0e5-ffff-ffff-ffff-ffffffffffff')`,
+  );
+  await dataSource.query(
+    `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
+     values ($1, 12, 136, 'local', '101', 'available', 'api', 3, now(), now())`,
+    [CHANGE],
+  );
+  const explain = async (): Promise<[number, Explained['agent_events']]> => {
+    const statements = vi.spyOn(dataSource.logger, 'logQuery');
+    const { agent_events } = (await explainer.explain(AGENT, new Date())) as Explained;
+    const count = statements.mock.calls.length;
+    statements.mockRestore();
+    return [count, agent_events];
+  };
+  const add = async (agentId: number | null, count: number): Promise<number[]> => {
+    const rows: { id: number }[] = await dataSource.query(
+      `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
+       select 12, 1, $1, 'local', 'https://example.com/' || n, 'POST', 'agent-login' from generate_series(1, $2) n returning id`,
+      [agentId, count],
+    );
+    return rows.map(({ id }) => id);
+  };
+  await add(136, 1);
+  const [few] = await explain();
+  const [attempted, leased, waiting] = (await add(136, 199)) as [number, number, number];
+  const [ofAll] = (await add(null, 200)) as [number];
+  await dataSource.query(
+    `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status)
+     select id, $2, n, now(), 1, case n when 2 then 'delivered' else 'retry' end, 200 from unnest($1::bigint[]) id, generate_series(1, 2) n`,
+    [[attempted, ofAll], CHANGE],
+  );
+  await dataSource.query(
+    `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, lease_owner, expires_at)
+     select dispatch.lane_of(12, 136, e.url), 3, e.id, $2, 12, 136, now(), case e.id when $3 then gen_random_uuid() end, now() + interval '1 hour'
+     from subscription.agent_event e where e.id = any ($1)`,
+    [[leased, waiting], CHANGE, leased],
+  );
+  const [many, events] = await explain();
+  expect(many).toBe(few);
+  expect(events).toHaveLength(400);
+  const found = events
+    .filter(({ delivery }) => delivery !== null)
+    .map(({ id, delivery }) => [id, delivery!.status, delivery!.attempts.length]);
+  expect(found).toEqual([
+    [attempted, 'delivered', 2],
+    [leased, 'waiting', 0],
+    [waiting, 'waiting', 0],
+    [ofAll, 'delivered', 2],
+  ]);
+});
