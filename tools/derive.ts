@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmbeddedPostgres, migrate } from '#database';
@@ -58,8 +58,7 @@ async function onMigratedDatabase<T>(work: (databaseUrl: string) => Promise<T>):
     await migrate(server.url());
     return await work(server.url());
   } finally {
-    await server.stop('immediate');
-    await rm(directory, { recursive: true, force: true });
+    await server.discard();
   }
 }
 

@@ -1,6 +1,7 @@
 // The way in for npm scripts: installs and builds what is missing, saying so, and then runs the command on the pinned Node.
 // Runs on whatever Node the machine has and imports nothing that would have to be installed.
-//   node tools/run.mjs [--no-build] <command> [arguments]
+//   node tools/run.mjs [--no-build] [--dotenv] <command> [arguments]
+// With --dotenv the settings in the file .env are read too; the environment wins.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -28,7 +29,8 @@ function runOrExit(command, args, env = process.env) {
 function ensureInstalled() {
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs) return;
   say('Installing dependencies (the first time takes about half a minute) ...');
-  runOrExit('npm', ['ci', '--loglevel=error', '--no-progress']);
+  // Also with NODE_ENV=production, which leaves out what the build needs.
+  runOrExit('npm', ['ci', '--include=dev', '--loglevel=error', '--no-progress']);
 }
 
 function newest(path) {
@@ -46,24 +48,55 @@ function ensureBuilt(env) {
   utimesSync(built, new Date(), new Date());
 }
 
+function readDotenv() {
+  const file = join(root, '.env');
+  if (!existsSync(file)) return;
+  try {
+    process.loadEnvFile(file);
+  } catch (error) {
+    say(`.env cannot be read: ${error.message}`);
+    process.exit(1);
+  }
+  say('Settings are read from .env, too; the environment wins.');
+}
+
+/** Has the child end, in order, when this process is killed: a small shell waits for the end of its input, which comes with our end. */
+function endWithUs(child) {
+  const watch = spawn('/bin/sh', ['-c', 'read -r _; kill -TERM "$1"', 'sh', String(child.pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watch.on('error', () => {});
+  child.on('exit', () => watch.kill('SIGKILL'));
+}
+
+/** npm tells us of SIGTERM and SIGINT; when it is killed, or its terminal is closed, it is simply gone. */
+function hangUpAfterNpm(child) {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const npm = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== npm) child.kill('SIGHUP'); // passed over by what runs under nohup
+  }, 500).unref();
+}
+
 const args = process.argv.slice(2);
-const build = args[0] !== '--no-build';
-if (!build) args.shift();
+const flags = new Set();
+while (args[0]?.startsWith('--')) flags.add(args.shift());
 
 ensureInstalled();
-const env = {
-  ...process.env,
-  PATH: [pinnedNode, join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter),
-};
-if (build) ensureBuilt(env);
+const path = [pinnedNode, join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+if (!flags.has('--no-build')) ensureBuilt({ ...process.env, PATH: path });
+if (flags.has('--dotenv')) readDotenv();
 
 const [command, ...rest] = args;
-const child = spawn(command, rest, { cwd: root, stdio: 'inherit', env });
+const child = spawn(command, rest, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: path } });
 // The terminal sends Ctrl-C to the whole group; a plain `kill` reaches us alone and is passed on.
 process.on('SIGINT', () => {});
-process.on('SIGTERM', () => child.kill('SIGTERM'));
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => {
   say(`${command}: ${error.message}`);
   process.exit(1);
 });
 child.on('exit', (code) => process.exit(code ?? 1));
+endWithUs(child);
+hangUpAfterNpm(child);

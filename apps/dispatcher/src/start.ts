@@ -3,25 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import type { Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
-import { connectDatabase, createSealer, poolOf } from '#database';
+import { assertKeyFits, connectDatabase, createSealer, poolOf } from '#database';
 import { createHttpApp, listen } from '#http';
-import {
-  PeriodicWork,
-  Readiness,
-  type Logger,
-  type RunningService,
-  type ServiceSettings,
-  startInSteps,
-  type Undo,
-} from '#runtime';
+import { PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './delivery/delivery.engine.js';
 import { Delivery } from './delivery/delivery.js';
+import { watchKey } from './encryption-key.js';
 import { DispatcherModule } from './dispatcher.module.js';
 import { FanOutService } from './fan-out/fan-out.service.js';
 import { ConsumerReport } from './fan-out/status-change.consumer.js';
 import { DispatcherMetrics } from './metrics.js';
 import { maintainQueue } from './queue/queue-maintenance.repository.js';
+import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
 /** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
@@ -29,26 +23,17 @@ const BUS_START_MS = 10_000;
 const MIN_LEASE_MS = 30_000;
 
 export interface DispatcherOptions {
-  readonly settings: Pick<
-    ServiceSettings,
-    | 'DATABASE_URL'
-    | 'DATABASE_POOL'
-    | 'HOST'
-    | 'DISPATCHER_PORT'
-    | 'ALLOW_DESTINATIONS'
-    | 'DESTINATION_PORTS'
-    | 'DELIVERY_RETRY_SCHEDULE'
-    | 'DELIVERY_WINDOW'
-    | 'DELIVERY_TIMEOUT'
-    | 'STATUS_HISTORY_RETENTION'
-    | 'ENCRYPTION_KEY'
-  >;
+  readonly settings: DispatcherSettings;
   /** The service's own; closed when the service stops, or cannot start. */
   readonly bus: Bus;
   readonly logger: Logger;
   /** For tests that wait for a takeover, in milliseconds. */
   readonly leaseMs?: number;
   readonly budgets?: Partial<Budgets>;
+  /** Aborted when the start is to be given up. */
+  readonly stopping?: AbortSignal;
+  /** Told why the service, once started, can do no good. */
+  readonly fail?: (reason: string) => void;
 }
 
 /**
@@ -71,9 +56,13 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     { url: settings.DATABASE_URL, applicationName: 'rollcall-dispatcher', poolSize: settings.DATABASE_POOL, alwaysByIndex: true },
     [],
     logger,
+    { stopping: options.stopping },
   );
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
+  const keyWatch = new PeriodicWork((error) => logger.warn({ err: error }, 'secrets.key_check_failed'));
+  undo.push(() => keyWatch.stop());
+  await watchKey(keyWatch, () => assertKeyFits((sql, values) => dataSource.query(sql, values), sealer), options.fail);
 
   const registry = new Registry();
   const metrics = new DispatcherMetrics(registry);
@@ -107,7 +96,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     readiness.stop();
     await app.close();
   });
-  const url = await listen(app, settings.HOST, settings.DISPATCHER_PORT);
+  const url = await listen(app, settings.HOST, settings.DISPATCHER_PORT, 'DISPATCHER_PORT');
 
   app.connectMicroservice({ strategy: bus.strategy({ groupId: DISPATCHER_GROUP, maxBatchRecords: MAX_BATCH_RECORDS }) });
   const onBus = bus.ensureTopics(TOPICS).then(async () => {
@@ -115,6 +104,6 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     await app.startAllMicroservices();
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false })]);
+  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
   return url;
 }

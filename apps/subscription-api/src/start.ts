@@ -1,6 +1,13 @@
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
-import { AgentEventEntity, ApplicationEntity, connectDatabase, createSealer, WebhookSecretEntity } from '#database';
+import {
+  AgentEventEntity,
+  ApplicationEntity,
+  assertKeyFits,
+  connectDatabase,
+  createSealer,
+  WebhookSecretEntity,
+} from '#database';
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
 import { serveDocs } from './docs/docs.js';
@@ -21,20 +28,24 @@ export async function startSubscriptionApi(options: {
   signingKeyRefreshMs?: number;
   /** For tests that wait for an external issuer's keys to change. */
   issuerTimes?: IssuerTimes;
+  /** Aborted when the start is to be given up. */
+  stopping?: AbortSignal;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, issuerTimes } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, issuerTimes, stopping } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
     { url: settings.DATABASE_URL, applicationName: 'rollcall-subscription-api', poolSize: settings.DATABASE_POOL },
     [AgentEventEntity, ApplicationEntity, WebhookSecretEntity],
     logger,
+    { stopping },
   );
   const readiness = new Readiness();
   readiness.register('postgresql', async () => void (await dataSource.query('select 1')));
   const external = externalIssuerOf(settings, logger, issuerTimes);
   if (external) readiness.register('oidc', () => external.keys.check());
   try {
+    await assertKeyFits((sql, parameters) => dataSource.query(sql, parameters), sealer);
     const module = SubscriptionApiModule.forRoot({
       settings,
       logger,
@@ -52,7 +63,10 @@ export async function startSubscriptionApi(options: {
       await dataSource.destroy();
     };
     try {
-      return { url: await listen(app, settings.HOST, settings.SUBSCRIPTION_API_PORT), stop: () => (stopping ??= stop()) };
+      return {
+        url: await listen(app, settings.HOST, settings.SUBSCRIPTION_API_PORT, 'SUBSCRIPTION_API_PORT'),
+        stop: () => (stopping ??= stop()),
+      };
     } catch (error) {
       await app.close();
       throw error;

@@ -6,7 +6,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Readiness } from '#runtime';
-import { ApiError, AddRouteConfig, createHttpApp, listen, PortInUseError } from './index.js';
+import { ApiError, AddRouteConfig, createHttpApp, listen } from './index.js';
 
 const thing = z.object({ name: z.string({ error: 'must be a string' }) }, { error: 'must be a JSON object' });
 
@@ -61,7 +61,7 @@ describe('http app', () => {
       metrics: new Registry(),
       bodyLimit: 1000,
     });
-    url = await listen(app, '127.0.0.1', 0);
+    url = await listen(app, '127.0.0.1', 0, 'PRESENCE_PORT');
   });
 
   afterAll(() => app.close());
@@ -181,7 +181,7 @@ describe('http app', () => {
       readiness: new Readiness(),
       metrics: new Registry(),
     });
-    await expect(listen(second, '127.0.0.1', Number(new URL(url).port))).rejects.toThrow(PortInUseError);
+    await expect(listen(second, '127.0.0.1', Number(new URL(url).port), 'PRESENCE_PORT')).rejects.toThrow(/set PRESENCE_PORT to/);
     await second.close();
   });
 });

@@ -75,8 +75,8 @@ describe('settings', () => {
   });
 
   it('wants a database and a broker for a service on its own', () => {
-    expect(() => readServiceSettings({})).toThrow(/DATABASE_URL: .*\nKAFKA_BROKERS: /);
-    expect(readServiceSettings({ DATABASE_URL: 'postgresql://u:p@h/d', KAFKA_BROKERS: 'a:1,b:2' }).KAFKA_BROKERS).toEqual([
+    expect(() => readServiceSettings([], {})).toThrow(/DATABASE_URL: .*\nKAFKA_BROKERS: /);
+    expect(readServiceSettings([], { DATABASE_URL: 'postgresql://u:p@h/d', KAFKA_BROKERS: 'a:1,b:2' }).KAFKA_BROKERS).toEqual([
       'a:1',
       'b:2',
     ]);
