@@ -14,6 +14,9 @@ const installed = join(root, 'node_modules', '.package-lock.json');
 const built = join(root, 'dist', '.tsbuildinfo');
 const SOURCES = ['apps', 'libs', 'tools', 'bench', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
 
+// While what is missing is built, it may be gone.
+const parent = process.ppid;
+
 function say(text) {
   process.stderr.write(`${text}\n`);
 }
@@ -70,12 +73,14 @@ function endWithUs(child) {
   child.on('exit', () => watch.kill('SIGKILL'));
 }
 
-/** npm tells us of SIGTERM and SIGINT; when it is killed, or its terminal is closed, it is simply gone. */
+/**
+ * npm tells us of SIGTERM and SIGINT; when it is killed, or its terminal is closed, it is simply gone. Its scripts begin with `exec`
+ * where this matters, so that our parent is npm and no shell in between.
+ */
 function hangUpAfterNpm(child) {
   if (process.env.npm_lifecycle_event === undefined) return;
-  const npm = process.ppid;
   setInterval(() => {
-    if (process.ppid !== npm) child.kill('SIGHUP'); // passed over by what runs under nohup
+    if (process.ppid !== parent) child.kill('SIGHUP'); // passed over by what runs under nohup
   }, 500).unref();
 }
 
@@ -90,8 +95,10 @@ if (flags.has('--dotenv')) readDotenv();
 
 const [command, ...rest] = args;
 const child = spawn(command, rest, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: path } });
-// The terminal sends Ctrl-C to the whole group; a plain `kill` reaches us alone and is passed on.
-process.on('SIGINT', () => {});
+// A terminal sends Ctrl-C to the whole group; a plain `kill` reaches us alone and is passed on.
+process.on('SIGINT', () => {
+  if (!process.stdin.isTTY) child.kill('SIGINT');
+});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => {
   say(`${command}: ${error.message}`);
