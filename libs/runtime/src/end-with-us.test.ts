@@ -25,7 +25,7 @@ describe('a child of a process that is gone', () => {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     started.push(parent);
-    const [line] = (await once(parent.stdout!.setEncoding('utf8'), 'data')) as [string];
+    const [line] = (await once(parent.stdout.setEncoding('utf8'), 'data')) as [string];
     child = Number(line);
     expect(isRunning(child)).toBe(true);
     return parent;
