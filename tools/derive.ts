@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EmbeddedPostgres, migrate } from '#database';
@@ -27,6 +27,8 @@ function json(document: unknown): string {
 function envExample(): string {
   const lines = [
     '# Every setting, as libs/runtime/src/config.ts describes it (npm run derive). Nothing here needs to be set for `npm start`.',
+    '# npm reads a copy of it named .env; the environment wins. DATABASE_URL, BOOTSTRAP_APPS and ENCRYPTION_KEY can also be given as files,',
+    '# named by DATABASE_URL_FILE and so on.',
   ];
   for (const { name, description } of describeSettings()) lines.push('', `# ${description}`, `# ${name}=`);
   return `${lines.join('\n')}\n`;
@@ -58,8 +60,7 @@ async function onMigratedDatabase<T>(work: (databaseUrl: string) => Promise<T>):
     await migrate(server.url());
     return await work(server.url());
   } finally {
-    await server.stop('immediate');
-    await rm(directory, { recursive: true, force: true });
+    await server.discard();
   }
 }
 

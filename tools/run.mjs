@@ -1,6 +1,7 @@
 // The way in for npm scripts: installs and builds what is missing, saying so, and then runs the command on the pinned Node.
 // Runs on whatever Node the machine has and imports nothing that would have to be installed.
-//   node tools/run.mjs [--no-build] <command> [arguments]
+//   node tools/run.mjs [--no-build] [--dotenv] <command> [arguments]
+// With --dotenv the settings in the file .env are read too; the environment wins.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
@@ -12,6 +13,9 @@ const pinnedNode = join(root, 'node_modules', 'node', 'bin');
 const installed = join(root, 'node_modules', '.package-lock.json');
 const built = join(root, 'dist', '.tsbuildinfo');
 const SOURCES = ['apps', 'libs', 'tools', 'bench', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
+
+// While what is missing is built, it may be gone.
+const parent = process.ppid;
 
 function say(text) {
   process.stderr.write(`${text}\n`);
@@ -28,7 +32,8 @@ function runOrExit(command, args, env = process.env) {
 function ensureInstalled() {
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs) return;
   say('Installing dependencies (the first time takes about half a minute) ...');
-  runOrExit('npm', ['ci', '--loglevel=error', '--no-progress']);
+  // Also with NODE_ENV=production, which leaves out what the build needs.
+  runOrExit('npm', ['ci', '--include=dev', '--loglevel=error', '--no-progress']);
 }
 
 function newest(path) {
@@ -46,24 +51,59 @@ function ensureBuilt(env) {
   utimesSync(built, new Date(), new Date());
 }
 
+function readDotenv() {
+  const file = join(root, '.env');
+  if (!existsSync(file)) return;
+  try {
+    process.loadEnvFile(file);
+  } catch (error) {
+    say(`.env cannot be read: ${error.message}`);
+    process.exit(1);
+  }
+  say('Settings are read from .env, too; the environment wins.');
+}
+
+/** Has the child end, in order, when this process is killed: a small shell waits for the end of its input, which comes with our end. */
+function endWithUs(child) {
+  const watch = spawn('/bin/sh', ['-c', 'read -r _; kill -TERM "$1"', 'sh', String(child.pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  watch.on('error', () => {});
+  child.on('exit', () => watch.kill('SIGKILL'));
+}
+
+/**
+ * npm tells us of SIGTERM and SIGINT; when it is killed, or its terminal is closed, it is simply gone. Its scripts begin with `exec`
+ * where this matters, so that our parent is npm and no shell in between.
+ */
+function hangUpAfterNpm(child) {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  setInterval(() => {
+    if (process.ppid !== parent) child.kill('SIGHUP'); // passed over by what runs under nohup
+  }, 500).unref();
+}
+
 const args = process.argv.slice(2);
-const build = args[0] !== '--no-build';
-if (!build) args.shift();
+const flags = new Set();
+while (args[0]?.startsWith('--')) flags.add(args.shift());
 
 ensureInstalled();
-const env = {
-  ...process.env,
-  PATH: [pinnedNode, join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter),
-};
-if (build) ensureBuilt(env);
+const path = [pinnedNode, join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
+if (!flags.has('--no-build')) ensureBuilt({ ...process.env, PATH: path });
+if (flags.has('--dotenv')) readDotenv();
 
 const [command, ...rest] = args;
-const child = spawn(command, rest, { cwd: root, stdio: 'inherit', env });
-// The terminal sends Ctrl-C to the whole group; a plain `kill` reaches us alone and is passed on.
-process.on('SIGINT', () => {});
-process.on('SIGTERM', () => child.kill('SIGTERM'));
+const child = spawn(command, rest, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: path } });
+// A terminal sends Ctrl-C to the whole group; a plain `kill` reaches us alone and is passed on.
+process.on('SIGINT', () => {
+  if (!process.stdin.isTTY) child.kill('SIGINT');
+});
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 child.on('error', (error) => {
   say(`${command}: ${error.message}`);
   process.exit(1);
 });
 child.on('exit', (code) => process.exit(code ?? 1));
+endWithUs(child);
+hangUpAfterNpm(child);

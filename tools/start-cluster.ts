@@ -4,13 +4,16 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EmbeddedPostgres, migrate } from '#database';
-import { isLoopback, readSettings, StartError, type Settings } from '#runtime';
+import { endWithUs, isLoopback, onStopSignal, readSettings, StartError, type Settings } from '#runtime';
 import { lockDataDirectory } from '../apps/all-in-one/src/data-directory-lock.js';
 import { addDemoAgent } from '../apps/all-in-one/src/demo.repository.js';
 import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from '../apps/all-in-one/src/demo.js';
 import { encryptionKeyOf } from '../apps/all-in-one/src/encryption-key.js';
 import { assertPortsFree } from '../apps/all-in-one/src/ports.js';
 import { LocalKafka, LocalKafkaError } from './kafka/local-kafka.js';
+import { DISPATCHER_SETTINGS } from '../apps/dispatcher/src/settings.js';
+import { PRESENCE_SETTINGS } from '../apps/presence/src/settings.js';
+import { SUBSCRIPTION_API_SETTINGS } from '../apps/subscription-api/src/settings.js';
 import { SERVICE_ENVIRONMENT } from './service-environment.js';
 
 /**
@@ -25,6 +28,15 @@ const SERVICES = [
   { name: 'presence', port: 'PRESENCE_PORT' },
   { name: 'subscription-api', port: 'SUBSCRIPTION_API_PORT' },
 ] as const;
+
+/** The services' settings, so that a wrong one is told before anything is started, and those of this process. */
+const USED = [
+  ...SUBSCRIPTION_API_SETTINGS,
+  ...PRESENCE_SETTINGS,
+  ...DISPATCHER_SETTINGS,
+  ...(['DATA_DIR', 'KAFKA_BROKERS', 'KAFKA_TOPIC_PARTITIONS', 'LOG_LEVEL'] as const),
+];
+type UsedSettings = Pick<Settings, (typeof USED)[number]>;
 
 const READY_TIMEOUT_MS = 60_000;
 /** Longer than a service's own patience with its stop. */
@@ -54,7 +66,7 @@ function fail(message: string): void {
   void stop(1);
 }
 
-async function start(settings: Settings): Promise<void> {
+async function start(settings: UsedSettings): Promise<void> {
   const host = settings.HOST ?? '127.0.0.1';
   const local = isLoopback(host);
   const lock = await lockDataDirectory(settings.DATA_DIR);
@@ -72,6 +84,9 @@ async function start(settings: Settings): Promise<void> {
     ...SERVICE_ENVIRONMENT,
     ...process.env,
     HOST: host,
+    // As values, whatever files they were read from.
+    DATABASE_URL_FILE: undefined,
+    ...(encryptionKey !== undefined && { ENCRYPTION_KEY_FILE: undefined }),
     DATABASE_URL: databaseUrl,
     KAFKA_BROKERS: brokers.join(','),
     ...(encryptionKey !== undefined && { ENCRYPTION_KEY: encryptionKey }),
@@ -104,8 +119,9 @@ async function start(settings: Settings): Promise<void> {
 
 async function startDatabase(dataDir: string): Promise<string> {
   say(`Starting PostgreSQL in ${dataDir} ...`);
-  const server = await EmbeddedPostgres.start(dataDir);
+  const server = await EmbeddedPostgres.start(dataDir, [], say);
   stops.push(() => server.stop());
+  server.keepRunning(fail);
   await server.ensureDatabase('rollcall');
   return server.url();
 }
@@ -126,6 +142,7 @@ async function startKafka(dataDir: string): Promise<string[]> {
 function startService(name: string, env: NodeJS.ProcessEnv): ChildProcess {
   const main = join(import.meta.dirname, '..', 'apps', name, 'main.js');
   const child = spawn(process.execPath, [main], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  endWithUs(child);
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => say(`${name.padEnd(16)} | ${line}`));
   }
@@ -159,10 +176,9 @@ async function ready(child: ChildProcess, name: string, url: string): Promise<vo
   throw new StartError(`${name} was not ready within ${READY_TIMEOUT_MS / 1000} s: ${last}`);
 }
 
-process.on('SIGINT', () => void stop(0));
-process.on('SIGTERM', () => void stop(0));
+onStopSignal(() => void stop(0));
 try {
-  await start(readSettings());
+  await start(readSettings(undefined, USED));
 } catch (error) {
   fail(error instanceof StartError || error instanceof LocalKafkaError ? error.message : String((error as Error).stack));
 }

@@ -4,11 +4,10 @@ import { startAllInOne } from './src/start.js';
 
 await runService(
   'all-in-one',
-  // The terminal belongs to the banner and the demo receiver; what goes wrong is still said.
-  () => ({ LOG_LEVEL: 'warn' as const, ...definedOf(readSettings()) }),
-  (settings) => startAllInOne(settings, (line) => process.stdout.write(`${line}\n`)),
+  () => {
+    const settings = readSettings();
+    // The terminal belongs to the banner and the demo receiver; what goes wrong is still said.
+    return { ...settings, LOG_LEVEL: settings.LOG_LEVEL ?? ('warn' as const) };
+  },
+  (settings, _logger, lifetime) => startAllInOne(settings, (line) => process.stdout.write(`${line}\n`), lifetime),
 );
-
-function definedOf<T extends object>(settings: T): T {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T;
-}

@@ -1,11 +1,11 @@
-import { migrate } from '#database';
-import { createLogger, readSettings, StartError } from '#runtime';
+import { databaseUrlOf, migrate } from '#database';
+import { createLogger, endOnSigterm, readSettings, StartError } from '#runtime';
 
-/** `npm run migrate`: brings the database of DATABASE_URL up to this version, and ends. Contract §8. */
+/** `npm run migrate`: brings the database of DATABASE_URL, or of the all-in-one that runs here, up to this version, and ends. */
 const logger = createLogger('migrate', 'info');
+endOnSigterm();
 try {
-  const { DATABASE_URL: url } = readSettings();
-  if (url === undefined) throw new StartError('DATABASE_URL: is required: the database to bring up to date');
+  const url = await databaseUrlOf(readSettings(undefined, ['DATABASE_URL', 'DATA_DIR']), 'the database to bring up to date');
   const { run, ahead } = await migrate(url, { tell: (reason) => logger.warn({ reason }, 'database.waiting') });
   if (ahead.length > 0) logger.info({ ahead, reason: 'the database is ahead of this version, and compatible' }, 'database.ahead');
   logger.info({ migrations: run }, 'database.migrated');

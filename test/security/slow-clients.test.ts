@@ -76,8 +76,8 @@ describe('clients that never finish', () => {
   beforeAll(async () => {
     strict = await start(200);
     patient = await start(60_000);
-    ports.strict = Number(new URL(await listen(strict, '127.0.0.1', 0)).port);
-    ports.patient = Number(new URL(await listen(patient, '127.0.0.1', 0)).port);
+    ports.strict = Number(new URL(await listen(strict, '127.0.0.1', 0, 'PRESENCE_PORT')).port);
+    ports.patient = Number(new URL(await listen(patient, '127.0.0.1', 0, 'PRESENCE_PORT')).port);
   });
 
   afterEach(() => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -19,16 +19,13 @@ const TEMPLATE = 'rollcall_template';
 /** vitest global setup: one real PostgreSQL server for the run, and one migrated database that tests copy. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'rollcall-test-'));
-  // The server may run as another user than we do (as root it must), and has to enter this directory.
-  await import('node:fs/promises').then(({ chmod }) => chmod(directory, 0o755));
-  const server = await EmbeddedPostgres.start(directory, ['fsync=off', 'max_connections=400']);
+  await chmod(directory, 0o755); // as root the server may run as another user
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  const server = await EmbeddedPostgres.start(directory, ['fsync=off', 'max_connections=400'], say);
   await server.ensureDatabase(TEMPLATE);
   await migrate(server.url(TEMPLATE));
   project.provide('postgresUrl', server.url('postgres'));
-  return async () => {
-    await server.stop('immediate');
-    await rm(directory, { recursive: true, force: true });
-  };
+  return () => server.discard();
 }
 
 export interface TestDatabase {

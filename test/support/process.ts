@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { endWithUs } from '#runtime';
 import { eventually } from './poll.js';
 
 // Where npm runs its scripts.
@@ -26,6 +27,7 @@ export class ServiceProcess {
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    endWithUs(child);
     const service = new ServiceProcess(name, child);
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (service.output += text));

@@ -9,7 +9,7 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createKafkaBus } from '#bus';
-import { createLogger } from '#runtime';
+import { createLogger, endOrphan, endWithUs } from '#runtime';
 
 const run = promisify(execFile);
 
@@ -171,7 +171,7 @@ export class LocalKafka {
   }
 
   private async format(): Promise<void> {
-    await writeFile(this.properties, propertiesOf(this.port, this.controllerPort, join(this.directory, 'log')));
+    await writeFile(this.properties, propertiesOf(this.port, this.controllerPort));
     if (existsSync(join(this.directory, 'log', 'meta.properties'))) return;
     // Written with `=` below: an id may begin with a dash.
     const clusterId = randomBytes(16).toString('base64url');
@@ -184,7 +184,10 @@ export class LocalKafka {
       'kafka.tools.StorageTool',
     ];
     try {
-      await run('java', [...args, 'format', `--cluster-id=${clusterId}`, '-c', this.properties], { maxBuffer: MAX_BUFFER });
+      await run('java', [...args, 'format', `--cluster-id=${clusterId}`, '-c', this.properties], {
+        maxBuffer: MAX_BUFFER,
+        cwd: this.directory,
+      });
     } catch (error) {
       throw new LocalKafkaError(`Kafka could not create its files in ${this.directory}: ${reasonOf(error)}`);
     }
@@ -202,6 +205,7 @@ export class LocalKafka {
       // Its own process group: Ctrl-C in the terminal reaches us alone, and we stop the broker last.
       { detached: true, stdio: ['ignore', 'ignore', 'pipe'], cwd: this.directory },
     );
+    endWithUs(child);
     this.child = child;
     child.once('error', (error) => this.lastLines.push(error.message));
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
@@ -233,26 +237,16 @@ export class LocalKafka {
     }
   }
 
-  /** A broker whose parent was killed goes on running; known by its process id, and by our file on its command line. */
+  /** A broker whose parent was killed goes on running for a moment; known by its process id, and by our file on its command line. */
   private async killOrphan(): Promise<void> {
     if (!existsSync(this.pidFile)) return;
-    const pid = Number(await readFile(this.pidFile, 'utf8'));
-    const isOurs = async (): Promise<boolean> => {
-      const { stdout } = await run('ps', ['-o', 'args=', '-p', String(pid)]).catch(() => ({ stdout: '' }));
-      return stdout.includes(this.properties);
-    };
-    if (Number.isInteger(pid) && pid > 0 && (await isOurs())) {
-      process.kill(pid, 'SIGTERM');
-      for (const deadline = Date.now() + STOP_TIMEOUT_MS; await isOurs(); await delay(100)) {
-        if (Date.now() > deadline) process.kill(pid, 'SIGKILL');
-      }
-    }
+    await endOrphan(Number(await readFile(this.pidFile, 'utf8')), this.properties, 'SIGTERM');
     await rm(this.pidFile, { force: true });
   }
 }
 
 /** Small and quick to start: one node, few internal partitions, no waiting for further group members. */
-function propertiesOf(port: number, controllerPort: number, logs: string): string {
+function propertiesOf(port: number, controllerPort: number): string {
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -260,7 +254,8 @@ function propertiesOf(port: number, controllerPort: number, logs: string): strin
     'controller.listener.names': 'CONTROLLER',
     listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
-    'log.dirs': logs,
+    // In the directory that it is started in, whose own name may have commas, at which this list is split.
+    'log.dirs': 'log',
     'auto.create.topics.enable': false,
     'default.replication.factor': 1,
     'offsets.topic.replication.factor': 1,

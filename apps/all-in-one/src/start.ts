@@ -5,6 +5,7 @@ import {
   createLogger,
   isLoopback,
   startInSteps,
+  type Lifetime,
   type Logger,
   type RunningService,
   type ServiceSettings,
@@ -30,11 +31,11 @@ const LOOPBACK_DESTINATIONS = ['127.0.0.0/8', '::1'];
  * @param show takes the lines for the person at the terminal
  * @throws StartError when the data directory or a port is taken
  */
-export function startAllInOne(settings: Settings, show: (text: string) => void): Promise<RunningService> {
-  return startInSteps((undo) => startSteps(settings, show, undo));
+export function startAllInOne(settings: Settings, show: (text: string) => void, lifetime: Lifetime): Promise<RunningService> {
+  return startInSteps((undo) => startSteps(settings, show, lifetime, undo));
 }
 
-async function startSteps(settings: Settings, show: (text: string) => void, undo: Undo[]): Promise<string> {
+async function startSteps(settings: Settings, show: (text: string) => void, lifetime: Lifetime, undo: Undo[]): Promise<string> {
   const host = settings.HOST ?? '127.0.0.1';
   const local = isLoopback(host);
   const level = settings.LOG_LEVEL ?? 'warn';
@@ -48,8 +49,9 @@ async function startSteps(settings: Settings, show: (text: string) => void, undo
     ...(local && { RECEIVER_PORT: settings.RECEIVER_PORT }),
   });
 
-  const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, undo));
+  const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, lifetime, undo));
   await migrate(databaseUrl);
+  lifetime.stopping.throwIfAborted();
 
   // The demo's applications would get no token from us where somebody else issues them.
   const withDemo = local && settings.BOOTSTRAP_APPS === undefined && settings.OIDC_ISSUER === undefined;
@@ -72,10 +74,10 @@ async function startSteps(settings: Settings, show: (text: string) => void, undo
   const busFor = createBuses(serviceSettings);
   const start = async (
     name: string,
-    service: (options: { settings: ServiceSettings; bus: Bus; logger: Logger }) => Promise<RunningService>,
+    service: (options: Lifetime & { settings: ServiceSettings; bus: Bus; logger: Logger }) => Promise<RunningService>,
   ): Promise<string> => {
     const logger = createLogger(name, level);
-    const running = await service({ settings: serviceSettings, bus: busFor(name, logger), logger });
+    const running = await service({ settings: serviceSettings, bus: busFor(name, logger), logger, ...lifetime });
     undo.push(() => running.stop());
     return running.url;
   };
@@ -91,10 +93,17 @@ async function startSteps(settings: Settings, show: (text: string) => void, undo
   return subscriptionApi;
 }
 
-async function startDatabase(dataDir: string, show: (text: string) => void, undo: Undo[]): Promise<string> {
+async function startDatabase(
+  dataDir: string,
+  show: (text: string) => void,
+  { stopping, fail }: Lifetime,
+  undo: Undo[],
+): Promise<string> {
   show(`Starting PostgreSQL in ${dataDir} ...`);
-  const server = await EmbeddedPostgres.start(dataDir);
+  const server = await EmbeddedPostgres.start(dataDir, [], show);
   undo.push(() => server.stop());
+  stopping.throwIfAborted();
+  server.keepRunning(fail);
   await server.ensureDatabase('rollcall');
   return server.url();
 }

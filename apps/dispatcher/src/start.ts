@@ -3,19 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { BusMetrics, type Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
-import { connectDatabase, createSealer, DatabaseClock, poolOf, WriteCheck } from '#database';
+import { assertKeyFits, connectDatabase, createSealer, DatabaseClock, poolOf, WriteCheck } from '#database';
 import { createHttpApp, listen } from '#http';
-import {
-  PeriodicWork,
-  Readiness,
-  type Logger,
-  type RunningService,
-  type ServiceSettings,
-  startInSteps,
-  type Undo,
-} from '#runtime';
+import { PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
+import { watchKey } from './encryption-key.js';
 import { DispatcherModule } from './dispatcher.module.js';
 import { FanOutService } from './fan-out/fan-out.service.js';
 import { LogSweep } from './fan-out/log-sweep.js';
@@ -23,6 +16,7 @@ import { ConsumerReport } from './fan-out/status-change.consumer.js';
 import { DispatcherMetrics } from './metrics.js';
 import { Delivery } from './queue/delivery.js';
 import { maintainQueue } from './queue/queue-maintenance.repository.js';
+import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
 /** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
@@ -32,20 +26,7 @@ const MIN_LEASE_MS = 30_000;
 const DEFAULT_SWEEP = { everyMs: 10_000, settleMs: 30_000 };
 
 export interface DispatcherOptions {
-  readonly settings: Pick<
-    ServiceSettings,
-    | 'DATABASE_URL'
-    | 'DATABASE_POOL'
-    | 'HOST'
-    | 'DISPATCHER_PORT'
-    | 'ALLOW_DESTINATIONS'
-    | 'DESTINATION_PORTS'
-    | 'DELIVERY_RETRY_SCHEDULE'
-    | 'DELIVERY_WINDOW'
-    | 'DELIVERY_TIMEOUT'
-    | 'STATUS_HISTORY_RETENTION'
-    | 'ENCRYPTION_KEY'
-  >;
+  readonly settings: DispatcherSettings;
   /** The service's own; closed when the service stops, or cannot start. */
   readonly bus: Bus;
   readonly logger: Logger;
@@ -54,6 +35,10 @@ export interface DispatcherOptions {
   readonly budgets?: Partial<Budgets>;
   /** For tests that wait for what the topic never brought, in milliseconds. */
   readonly sweep?: { readonly everyMs: number; readonly settleMs: number };
+  /** Aborted when the start is to be given up. */
+  readonly stopping?: AbortSignal;
+  /** Told why the service, once started, can do no good. */
+  readonly fail?: (reason: string) => void;
 }
 
 /**
@@ -76,9 +61,13 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     { url: settings.DATABASE_URL, applicationName: 'rollcall-dispatcher', poolSize: settings.DATABASE_POOL, alwaysByIndex: true },
     [],
     logger,
+    { stopping: options.stopping },
   );
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
+  const keyWatch = new PeriodicWork((error) => logger.warn({ err: error }, 'secrets.key_check_failed'));
+  undo.push(() => keyWatch.stop());
+  await watchKey(keyWatch, () => assertKeyFits((sql, values) => dataSource.query(sql, values), sealer), options.fail);
 
   const registry = new Registry();
   const metrics = new DispatcherMetrics(registry);
@@ -126,7 +115,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     readiness.stop();
     await app.close();
   });
-  const url = await listen(app, settings.HOST, settings.DISPATCHER_PORT);
+  const url = await listen(app, settings.HOST, settings.DISPATCHER_PORT, 'DISPATCHER_PORT');
 
   const consumer = { groupId: DISPATCHER_GROUP, maxBatchRecords: MAX_BATCH_RECORDS, metrics: new BusMetrics(registry) };
   app.connectMicroservice({ strategy: bus.strategy(consumer) });
@@ -135,6 +124,6 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     await app.startAllMicroservices();
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false })]);
+  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
   return url;
 }

@@ -6,21 +6,13 @@ import { BusMetrics, type Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, DatabaseClock, poolOf, WriteCheck } from '#database';
 import { createHttpApp, listen } from '#http';
-import {
-  DegradedError,
-  PeriodicWork,
-  Readiness,
-  type Logger,
-  type RunningService,
-  type ServiceSettings,
-  startInSteps,
-  type Undo,
-} from '#runtime';
+import { DegradedError, PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
 import { maintainLog } from './log/log-maintenance.js';
 import { PresenceMetrics } from './metrics.js';
 import { PresenceModule } from './presence.module.js';
 import { OutboxRelay } from './relay/outbox.relay.js';
 import type { LeaseTimes } from './relay/relay-leases.js';
+import type { PresenceSettings } from './settings.js';
 import { DeadLetters } from './telemetry/dead-letters.js';
 import { TelemetryService } from './telemetry/telemetry.service.js';
 
@@ -31,18 +23,7 @@ const MAX_BATCH_RECORDS = 4000;
 const BUS_START_MS = 10_000;
 
 export interface PresenceOptions {
-  readonly settings: Pick<
-    ServiceSettings,
-    | 'DATABASE_URL'
-    | 'DATABASE_POOL'
-    | 'HOST'
-    | 'PRESENCE_PORT'
-    | 'STATUS_HISTORY_RETENTION'
-    | 'OIDC_ISSUER'
-    | 'OIDC_AUDIENCE'
-    | 'OIDC_CLIENT_CLAIM'
-    | 'OIDC_ACCESS_CLAIM'
-  >;
+  readonly settings: PresenceSettings;
   /** The service's own; closed when the service stops, or cannot start. */
   readonly bus: Bus;
   readonly logger: Logger;
@@ -50,6 +31,8 @@ export interface PresenceOptions {
   readonly leaseTimes?: LeaseTimes;
   /** For tests that wait for an external issuer's keys to change. */
   readonly issuerTimes?: IssuerTimes;
+  /** Aborted when the start is to be given up. */
+  readonly stopping?: AbortSignal;
 }
 
 /**
@@ -69,6 +52,7 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
     { url: settings.DATABASE_URL, applicationName: 'rollcall-presence', poolSize: settings.DATABASE_POOL },
     [],
     logger,
+    { stopping: options.stopping },
   );
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
@@ -118,7 +102,7 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
     readiness.stop();
     await app.close();
   });
-  const url = await listen(app, settings.HOST, settings.PRESENCE_PORT);
+  const url = await listen(app, settings.HOST, settings.PRESENCE_PORT, 'PRESENCE_PORT');
 
   // Telemetry over HTTP does not wait for the broker: its changes are durable in the outbox.
   relay.start();
@@ -129,6 +113,6 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
     consuming = true;
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false })]);
+  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
   return url;
 }

@@ -3,9 +3,10 @@ import { externalIssuerOf, type IssuerTimes } from '#auth';
 import {
   AgentEventEntity,
   ApplicationEntity,
+  assertKeyFits,
   connectDatabase,
-  DatabaseClock,
   createSealer,
+  DatabaseClock,
   poolOf,
   WebhookSecretEntity,
   WriteCheck,
@@ -33,14 +34,17 @@ export async function startSubscriptionApi(options: {
   streamTimes?: StreamTimes;
   /** For tests that wait for an external issuer's keys to change. */
   issuerTimes?: IssuerTimes;
+  /** Aborted when the start is to be given up. */
+  stopping?: AbortSignal;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, stopping } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
     { url: settings.DATABASE_URL, applicationName: 'rollcall-subscription-api', poolSize: settings.DATABASE_POOL },
     [AgentEventEntity, ApplicationEntity, WebhookSecretEntity],
     logger,
+    { stopping },
   );
   const readiness = new Readiness();
   const writeCheck = new WriteCheck(poolOf(dataSource), 'subscription-api');
@@ -50,6 +54,7 @@ export async function startSubscriptionApi(options: {
   const registry = new Registry();
   let clock: DatabaseClock | undefined;
   try {
+    await assertKeyFits((sql, parameters) => dataSource.query(sql, parameters), sealer);
     clock = await DatabaseClock.start(poolOf(dataSource), logger, registry);
     const module = SubscriptionApiModule.forRoot({
       settings,
@@ -70,7 +75,10 @@ export async function startSubscriptionApi(options: {
       await dataSource.destroy();
     };
     try {
-      return { url: await listen(app, settings.HOST, settings.SUBSCRIPTION_API_PORT), stop: () => (stopping ??= stop()) };
+      return {
+        url: await listen(app, settings.HOST, settings.SUBSCRIPTION_API_PORT, 'SUBSCRIPTION_API_PORT'),
+        stop: () => (stopping ??= stop()),
+      };
     } catch (error) {
       await app.close();
       throw error;

@@ -1,5 +1,5 @@
 import type { DataSource } from 'typeorm';
-import { StartError, waitBackoff, type Logger } from '#runtime';
+import { StartError, unlessAborted, waitBackoff, type Logger } from '#runtime';
 import { createDataSource, type DatabaseOptions } from './data-source.js';
 import { explainDatabaseError } from './database-error.js';
 import { assertSchemaUsable } from './migrate.js';
@@ -8,33 +8,49 @@ import { checkServer } from './server-check.js';
 /** A service that starts together with its database waits for it this long, in milliseconds. */
 const START_TIMEOUT_MS = 60_000;
 const BACKOFF = { firstMs: 100, maxMs: 2000 };
+/** What is waited for is said again after this long, in milliseconds. */
+const SAY_EVERY_MS = 1000;
+
+export interface WaitOptions {
+  /** Longest that the database is waited for, in milliseconds; a minute by default. */
+  readonly timeoutMs?: number;
+  /** Ends the waiting at once. */
+  readonly stopping?: AbortSignal | undefined;
+}
 
 /**
  * Connects a service that starts to its database, waiting (bounded) while the database starts too or is being migrated.
  *
- * @throws StartError when the database cannot be reached in time, or at once when it can never be used by this version
+ * @throws StartError when the database cannot be reached in time, or at once when it can never be used by this version; the reason
+ *   of `stopping`
  */
 export async function connectDatabase(
   options: DatabaseOptions,
   entities: NonNullable<DataSource['options']['entities']>,
   logger: Logger,
-  timeoutMs = START_TIMEOUT_MS,
+  { timeoutMs = START_TIMEOUT_MS, stopping }: WaitOptions = {},
 ): Promise<DataSource> {
   const deadline = Date.now() + timeoutMs;
+  let saidAt = -Infinity;
   for (let attempt = 1; ; attempt++) {
     const dataSource = createDataSource(options, entities);
     try {
-      await checkServer(options.url, options.applicationName);
-      await dataSource.initialize();
-      await assertSchemaUsable(dataSource);
+      await unlessAborted(checkServer(options.url, options.applicationName), stopping);
+      await unlessAborted(dataSource.initialize(), stopping);
+      await unlessAborted(assertSchemaUsable(dataSource), stopping);
       return dataSource;
     } catch (error) {
-      if (dataSource.isInitialized) await dataSource.destroy();
+      const closed = dataSource.isInitialized ? dataSource.destroy() : Promise.resolve();
+      await unlessAborted(closed, stopping); // which waits for what the database still owes
       if (error instanceof StartError) throw error;
       const reason = explainDatabaseError(error);
       if (Date.now() > deadline) throw new StartError(`The database cannot be used: ${reason}`, { cause: error });
-      logger.warn({ reason, attempt }, 'database.waiting');
-      await waitBackoff(attempt, BACKOFF);
+      if (performance.now() - saidAt >= SAY_EVERY_MS) {
+        logger.warn({ reason, attempt }, 'database.waiting');
+        saidAt = performance.now();
+      }
+      await waitBackoff(attempt, BACKOFF, stopping);
+      stopping?.throwIfAborted();
     }
   }
 }

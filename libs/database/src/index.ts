@@ -1,12 +1,14 @@
 export { arrayOfPlain, arrayOfTexts } from './array-literal.js';
 export { createDataSource, MIGRATIONS, poolOf, type DatabaseOptions } from './data-source.js';
-export { EmbeddedPostgres, EmbeddedPostgresError } from './embedded-postgres.js';
+export { EmbeddedPostgres } from './embedded-postgres.js';
+export { EmbeddedPostgresError } from './server-place.js';
 export { DatabaseClock } from './database-clock.js';
 export { explainDatabaseError } from './database-error.js';
 export { migrate } from './migrate.js';
 export { createSealer, type Sealer } from './sealing.js';
+export { assertKeyFits } from './sealing-key.js';
 export { connectDatabase } from './connect.js';
-export { runOperatorCommand, type OperatorCommand } from './operator-command.js';
+export { databaseUrlOf, runOperatorCommand, type OperatorCommand } from './operator-command.js';
 export { AgentEventEntity } from './entities/agent-event.entity.js';
 export { ApplicationEntity } from './entities/application.entity.js';
 export { WebhookSecretEntity } from './entities/webhook-secret.entity.js';

@@ -41,10 +41,23 @@ async function connect(
   { DATABASE_URL, DATA_DIR }: Pick<Settings, 'DATABASE_URL' | 'DATA_DIR'>,
   { name, holds, entities = [] }: Pick<OperatorCommand<{ readonly name: string }>, 'name' | 'holds' | 'entities'>,
 ): Promise<DataSource> {
+  const url = await databaseUrlOf({ DATABASE_URL, DATA_DIR }, `the database of the ${holds}`);
+  return connectDatabase({ url, applicationName: `rollcall-${name}`, poolSize: 1 }, entities, createLogger(name, 'silent'), {
+    timeoutMs: 0,
+  });
+}
+
+/**
+ * The database that a command works on: that of DATABASE_URL, or that of the all-in-one which is running on DATA_DIR.
+ *
+ * @param what it is, for people
+ * @throws StartError when there is neither
+ */
+export async function databaseUrlOf(
+  { DATABASE_URL, DATA_DIR }: Pick<Settings, 'DATABASE_URL' | 'DATA_DIR'>,
+  what: string,
+): Promise<string> {
   const url = DATABASE_URL ?? (await EmbeddedPostgres.findRunning(DATA_DIR));
-  if (url === undefined)
-    throw new StartError(
-      `DATABASE_URL: is required: the database of the ${holds} (no all-in-one is running on ${DATA_DIR}, whose own would be taken)`,
-    );
-  return connectDatabase({ url, applicationName: `rollcall-${name}`, poolSize: 1 }, entities, createLogger(name, 'silent'), 0);
+  if (url !== undefined) return url;
+  throw new StartError(`DATABASE_URL: is required: ${what} (no all-in-one is running on ${DATA_DIR}, whose own would be taken)`);
 }

@@ -12,6 +12,8 @@ export interface Sealer {
   seal(plain: string): string;
   /** @throws Error when the text was sealed with another key or was tampered with */
   open(sealed: string): string;
+  /** Stands in each sealed text, and tells nothing of the key. */
+  readonly keyId: string;
   /** ENCRYPTION_KEY is unset: warn about it once at start. */
   readonly isDevelopmentKey: boolean;
 }
@@ -24,6 +26,7 @@ export function createSealer(encryptionKey: string | undefined): Sealer {
   const key = scryptSync(encryptionKey ?? DEVELOPMENT_KEY, SALT, 32);
   const keyId = createHash('sha256').update(key).digest('hex').slice(0, 8);
   return {
+    keyId,
     isDevelopmentKey: encryptionKey === undefined,
     seal(plain) {
       const iv = randomBytes(IV_BYTES);

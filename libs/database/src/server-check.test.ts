@@ -50,7 +50,7 @@ describe('what a database has to be', () => {
   }
 
   const serve = async (url: string) => {
-    const dataSource = await connectDatabase({ url, applicationName: 'test', poolSize: 2 }, [], SILENT, 0);
+    const dataSource = await connectDatabase({ url, applicationName: 'test', poolSize: 2 }, [], SILENT, { timeoutMs: 0 });
     await dataSource.destroy();
   };
 

@@ -1,5 +1,5 @@
+import { isUnavailable } from '#runtime';
 import { ApiError, type ApiErrorCode } from './api-error.js';
-import { isUnavailable } from './unavailable.js';
 
 /** Seconds after which a caller may try again when a dependency is away. */
 const RETRY_AFTER_SECONDS = 2;

@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Readiness } from '#runtime';
-import { ApiError, AddRouteConfig, createHttpApp, listen, PortInUseError } from './index.js';
+import { ApiError, AddRouteConfig, createHttpApp, listen } from './index.js';
 
 const thing = z.object({ name: z.string({ error: 'must be a string' }) }, { error: 'must be a JSON object' });
 
@@ -46,33 +46,6 @@ class ThingController {
 @Module({ controllers: [ThingController] })
 class ThingModule {}
 
-it('writes one line a second at most about requests that a dependency keeps from being answered, and no stack', async () => {
-  const lines: Record<string, unknown>[] = [];
-  const logger = pino(
-    { level: 'info' },
-    { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
-  );
-  const app = await createHttpApp(ThingModule, { logger, readiness: new Readiness(), metrics: new Registry() });
-  try {
-    const startedAt = performance.now();
-    for (let nth = 0; nth < 100; nth++) await app.inject({ method: 'GET', url: `/fails/${['refused', 'shutdown'][nth % 2]}` });
-    const seconds = (performance.now() - startedAt) / 1000;
-    expect(lines.length).toBeLessThanOrEqual(1 + Math.ceil(seconds));
-    expect(lines[0]).toMatchObject({
-      msg: 'http.unavailable',
-      reason: 'connect ECONNREFUSED 127.0.0.1:5432',
-      requests: 1,
-      route: '/fails/:how',
-    });
-    expect(JSON.stringify(lines)).not.toContain('    at ');
-    lines.length = 0;
-    for (let nth = 0; nth < 2; nth++) await app.inject({ method: 'GET', url: '/fails/otherwise' });
-    expect(lines).toHaveLength(2); // what nobody expected is told each time
-  } finally {
-    await app.close();
-  }
-});
-
 describe('http app', () => {
   let app: NestFastifyApplication;
   let url: string;
@@ -89,7 +62,7 @@ describe('http app', () => {
       metrics: new Registry(),
       bodyLimit: 1000,
     });
-    url = await listen(app, '127.0.0.1', 0);
+    url = await listen(app, '127.0.0.1', 0, 'PRESENCE_PORT');
   });
 
   afterAll(() => app.close());
@@ -308,7 +281,7 @@ describe('http app', () => {
       readiness: new Readiness(),
       metrics: new Registry(),
     });
-    await expect(listen(second, '127.0.0.1', Number(new URL(url).port))).rejects.toThrow(PortInUseError);
+    await expect(listen(second, '127.0.0.1', Number(new URL(url).port), 'PRESENCE_PORT')).rejects.toThrow(/set PRESENCE_PORT to/);
     await second.close();
   });
 });

@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import type { Registry } from 'prom-client';
-import { NestLogger, StartError, type Logger, type Readiness } from '#runtime';
+import { listenError, NestLogger, type Logger, type Readiness, type SettingName } from '#runtime';
 import { trackAllowedMethods, type AllowedMethods } from './allowed-methods.js';
 import { ApiExceptionFilter } from './api-exception.filter.js';
 import { registerBodyParsers } from './body-parsers.js';
@@ -128,26 +128,19 @@ function closeConnectionsInTime(instance: FastifyInstance): void {
   });
 }
 
-/** A port that another program listens on. */
-export class PortInUseError extends StartError {
-  override readonly name = 'PortInUseError';
-}
-
 /**
  * Starts answering.
  *
  * @param port 0: any free one
+ * @param setting the one that the port is from, to name where it cannot be had
  * @returns the base URL
- * @throws PortInUseError
+ * @throws StartError when the address cannot be listened on
  */
-export async function listen(app: NestFastifyApplication, host: string, port: number): Promise<string> {
+export async function listen(app: NestFastifyApplication, host: string, port: number, setting: SettingName): Promise<string> {
   try {
     await app.listen(port, host);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-      throw new PortInUseError(`Port ${port} on ${host} is in use by another program.`);
-    }
-    throw error;
+    throw listenError(error, { host, port, setting });
   }
   const address = app.getHttpServer().address();
   if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');

@@ -2,7 +2,6 @@ export { API_ERROR_CODES, ApiError, type ApiErrorCode, type ApiErrorDetails } fr
 export { ApiExceptionFilter } from './api-exception.filter.js';
 export { beforeAnswer, type AnswerHook } from './before-answer.js';
 export { errorResponse, type ErrorResponse } from './error-response.js';
-export { createHttpApp, listen, PortInUseError, type HttpAppOptions } from './http-app.js';
-export { isUnavailable } from './unavailable.js';
+export { createHttpApp, listen, type HttpAppOptions } from './http-app.js';
 export { fieldErrorsOf, validationPipe } from './validation.js';
 export { AddRouteConfig } from './route-config.js';

@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseDuration } from './duration.js';
+import { lookUp, type Environment } from './environment.js';
 import { StartError } from './start-error.js';
 
 /**
@@ -15,6 +17,11 @@ const duration = z.string().transform((text, context) => {
   }
   return ms;
 });
+
+/** Longest that a timer can be set for, in milliseconds; one that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const timeout = duration.refine((ms) => ms > 0 && ms <= LONGEST_TIMER_MS, 'must be from 1ms to 24d');
 
 const signingKeyLifetime = duration.refine((ms) => ms >= 3_600_000, 'must be at least 1h, the life of a token');
 
@@ -39,7 +46,68 @@ const commaList = z.string().transform((text) =>
     .filter((part) => part !== ''),
 );
 
-const port = z.coerce.number({ error: 'must be a port number' }).int().min(0).max(65535);
+function wholeNumber(from: number, to: number = Number.MAX_SAFE_INTEGER) {
+  const range = to === Number.MAX_SAFE_INTEGER ? `of ${from} or more` : `from ${from} to ${to}`;
+  return z
+    .string()
+    .trim()
+    .transform((text, context) => {
+      const number = Number(text);
+      if (/^\d+$/.test(text) && number >= from && number <= to) return number;
+      context.addIssue({ code: 'custom', message: `"${text}" is no whole number ${range}` });
+      return z.NEVER;
+    });
+}
+
+const port = wholeNumber(0, 65_535);
+
+const flag = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(['true', 'false'], { error: ({ input }) => `"${String(input)}" is neither true nor false` }))
+  .transform((text) => text === 'true');
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+const logLevel = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(LOG_LEVELS, { error: ({ input }) => `"${String(input)}" is none of ${LOG_LEVELS.join(', ')}` }));
+
+/** Whether there is such a host shows when it is listened on. */
+const host = z
+  .string()
+  .trim()
+  .refine((text) => isIP(text) !== 0 || HOST_NAME.test(text), {
+    error: ({ input }) =>
+      `"${String(input)}" is neither an IP address nor a host name: write the address to listen on, such as 127.0.0.1, or 0.0.0.0 for all (some shells and build tools set HOST for themselves)`,
+  });
+
+const HOST_NAME = /^(?=.{1,253}$)[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])?)*\.?$/i;
+
+const brokers = commaList.transform((parts, context) => {
+  for (const part of parts) {
+    if (!/^[^\s/]+:\d+$/.test(part)) context.addIssue({ code: 'custom', message: `"${part}" is no host:port` });
+  }
+  if (parts.length === 0) context.addIssue({ code: 'custom', message: 'must name at least one host:port' });
+  return parts;
+});
+
+const networks = commaList.transform((parts, context) => {
+  for (const part of parts) {
+    if (!isNetwork(part))
+      context.addIssue({ code: 'custom', message: `"${part}" is no address or CIDR such as 10.0.0.0/8 or ::1` });
+  }
+  return parts;
+});
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const widest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return rest.length === 0 && (bits === undefined ? widest > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= widest);
+}
 
 const ports = commaList.transform((parts, context) =>
   parts.map((part) => {
@@ -62,26 +130,32 @@ const rateLimit = z.string().transform((text, context) => {
   return { requests: Number(match[1]), windowMs };
 });
 
+const applications = z.array(
+  z.object({
+    app_id: z.string().min(1).max(255),
+    secret: z.string().min(1).max(1024),
+    client_id: z.coerce.number().int().min(0).max(4_294_967_295),
+    access: z.enum(['call_api', 'all', 'platform']),
+  }),
+);
+
+/** Says where it is wrong, but never in the parser's words: they would print the value, and with it the secrets. */
 const bootstrapApps = z.string().transform((text, context) => {
-  try {
-    return z
-      .array(
-        z.object({
-          app_id: z.string().min(1).max(255),
-          secret: z.string().min(1).max(1024),
-          client_id: z.coerce.number().int().min(0).max(4_294_967_295),
-          access: z.enum(['call_api', 'all', 'platform']),
-        }),
-      )
-      .parse(JSON.parse(text));
-  } catch {
-    // The parser's own message would print the value, and with it the secrets.
-    context.addIssue({
-      code: 'custom',
-      message: 'must be a JSON array of {"app_id","secret","client_id","access"}, access one of call_api, all, platform',
-    });
+  const refuse = (where: string): never => {
+    const message = `must be a JSON array of {"app_id","secret","client_id","access"}, access one of call_api, all, platform (${where})`;
+    context.addIssue({ code: 'custom', message });
     return z.NEVER;
+  };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return refuse('this is no JSON');
   }
+  const { success, data, error } = applications.safeParse(value);
+  if (success) return data;
+  const places = error.issues.map(({ path }) => path.map((part) => (typeof part === 'number' ? `[${part}]` : part)).join(' '));
+  return refuse(`wrong: ${places.join(', ') || 'it is no array'}`);
 });
 
 const settings = {
@@ -91,25 +165,15 @@ const settings = {
     .describe(
       'PostgreSQL 15 or later, directly or through a pooler in session mode. Unset: the all-in-one starts an embedded one under DATA_DIR; a service on its own needs it.',
     ),
-  DATABASE_POOL: z.coerce
-    .number()
-    .int()
-    .min(2)
-    .max(200)
-    .default(10)
-    .describe('Most connections of one service to PostgreSQL. Default 10.'),
-  KAFKA_BROKERS: commaList
+  DATABASE_POOL: wholeNumber(2, 200).default(10).describe('Most connections of one service to PostgreSQL. Default 10.'),
+  KAFKA_BROKERS: brokers
     .optional()
     .describe('host:port, comma-separated. Unset: the all-in-one uses the in-process bus; a service on its own needs it.'),
-  KAFKA_TOPIC_PARTITIONS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(10_000)
+  KAFKA_TOPIC_PARTITIONS: wholeNumber(1, 10_000)
     .default(12)
     .describe('Partitions of topics that are missing and therefore created. Default 12.'),
   DATA_DIR: z.string().default('.rollcall').describe('Where the all-in-one keeps the embedded PostgreSQL. Default .rollcall'),
-  HOST: z.string().optional().describe('Address to listen on. Default 127.0.0.1; 0.0.0.0 in the image.'),
+  HOST: host.optional().describe('Address to listen on. Default 127.0.0.1; 0.0.0.0 in the image.'),
   SUBSCRIPTION_API_PORT: port.default(3000).describe('Port of subscription-api. Default 3000.'),
   PRESENCE_PORT: port.default(3001).describe('Port of presence. Default 3001.'),
   DISPATCHER_PORT: port.default(3002).describe('Port of dispatcher (health and metrics). Default 3002.'),
@@ -119,7 +183,7 @@ const settings = {
     .describe(
       'Applications made at start if missing: [{"app_id":"…","secret":"…","client_id":12,"access":"call_api|all|platform"}]. Default: the demo applications, all-in-one on loopback only.',
     ),
-  ALLOW_DESTINATIONS: commaList
+  ALLOW_DESTINATIONS: networks
     .optional()
     .describe(
       'CIDRs that notifications may go to although they are not public, comma-separated. Default: none; 127.0.0.0/8,::1 for the all-in-one on loopback.',
@@ -136,11 +200,11 @@ const settings = {
     .pipe(z.array(duration))
     .describe('Delays after the first, second, … failed attempt. Default 5s,30s,2m,5m,15m,30m,1h,2h,4h,8h,8h'),
   DELIVERY_WINDOW: duration.default(24 * 3_600_000).describe('A delivery is tried for this long after its change. Default 24h.'),
-  DELIVERY_TIMEOUT: duration.default(10_000).describe('Longest that one attempt may take. Default 10s.'),
+  DELIVERY_TIMEOUT: timeout.default(10_000).describe('Longest that one attempt may take. Default 10s.'),
   STATUS_HISTORY_RETENTION: duration
     .default(30 * 86_400_000)
     .describe('The log of status changes is kept for this long, in whole days. Default 30d.'),
-  AGENT_EVENT_LIMIT: z.coerce.number().int().min(0).default(1000).describe('Agent events a client may have. Default 1000.'),
+  AGENT_EVENT_LIMIT: wholeNumber(0).default(1000).describe('Agent events a client may have. Default 1000.'),
   RATE_LIMIT: rateLimit
     .default({ requests: 6000, windowMs: 60_000 })
     .describe('REST requests an application may make over all instances, as requests/duration, or off. Default 6000/1m.'),
@@ -149,7 +213,16 @@ const settings = {
     .min(16, 'must have at least 16 characters')
     .optional()
     .describe(
-      'Seals signing secrets and keys in the database. Keep it secret, and the same for every service. Unset: a development key, with a warning; the all-in-one makes one under DATA_DIR for its embedded PostgreSQL.',
+      'Seals signing secrets and keys in the database. Keep it secret, and the same for every service. Unset: a development key, with a warning, and with NODE_ENV=production only if ALLOW_DEVELOPMENT_KEY; the all-in-one makes one under DATA_DIR for its embedded PostgreSQL.',
+    ),
+  ALLOW_DEVELOPMENT_KEY: flag
+    .default(false)
+    .describe('Whether a service with NODE_ENV=production may start without ENCRYPTION_KEY: true or false. Default false.'),
+  NODE_ENV: z
+    .string()
+    .optional()
+    .describe(
+      '`production`, as in the image: without ENCRYPTION_KEY nothing that seals secrets starts. Anything else: no difference.',
     ),
   SIGNING_KEY_LIFETIME: signingKeyLifetime
     .default(30 * 86_400_000)
@@ -175,24 +248,26 @@ const settings = {
   OIDC_ACCESS_CLAIM: claimName
     .default('rollcall_access')
     .describe('Claim of tokens of OIDC_ISSUER with the access level: call_api, all or platform. Default rollcall_access'),
-  LOG_LEVEL: z
-    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+  LOG_LEVEL: logLevel
     .optional()
-    .describe('Least severe log line that is written. Default info; warn for the all-in-one.'),
+    .describe(
+      'Least severe log line that is written: trace, debug, info, warn, error, fatal or silent. Default info; warn for the all-in-one.',
+    ),
 };
 
-const schema = z
-  .object(settings)
-  .refine(({ OIDC_ISSUER, OIDC_AUDIENCE }) => OIDC_ISSUER === undefined || OIDC_AUDIENCE !== undefined, {
-    path: ['OIDC_AUDIENCE'],
-    error: 'is required with OIDC_ISSUER',
-  });
+/** The name of a setting. */
+export type SettingName = keyof typeof settings;
 
 /** The settings as read: durations in milliseconds, lists split, defaults filled in. */
-export type Settings = z.output<typeof schema>;
+export type Settings = { [Name in SettingName]: z.output<(typeof settings)[Name]> };
 
 /** The settings of a service that runs on its own: database and broker are there. */
 export type ServiceSettings = Settings & { DATABASE_URL: string; KAFKA_BROKERS: string[]; HOST: string };
+
+/** Those that may stand in a file, named by `<NAME>_FILE`: contract §8. */
+const SECRETS: ReadonlySet<SettingName> = new Set<SettingName>(['DATABASE_URL', 'BOOTSTRAP_APPS', 'ENCRYPTION_KEY']);
+
+const NAMES = Object.keys(settings) as SettingName[];
 
 /** What a wrong or missing setting is reported as: one line a setting, and nothing starts. */
 export class ConfigError extends StartError {
@@ -200,37 +275,77 @@ export class ConfigError extends StartError {
 }
 
 /**
- * Reads the settings.
+ * Reads settings: those that the process uses, so that nothing else can stop it.
  *
- * @param env defaults to the process's environment; an empty value counts as unset
+ * @param env the process's environment; an empty value counts as unset
+ * @param uses all of them by default
  * @throws ConfigError naming every setting that is wrong, never printing a value that may be a secret
  */
-export function readSettings(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
-  const given = Object.fromEntries(Object.keys(settings).map((name) => [name, env[name] === '' ? undefined : env[name]]));
-  const parsed = schema.safeParse(given);
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('\n'));
-  }
-  return parsed.data;
+export function readSettings<Name extends SettingName = SettingName>(
+  env: Environment = process.env,
+  uses: readonly Name[] = NAMES as Name[],
+): Pick<Settings, Name> {
+  return readNeeding(env, new Set(uses), []) as Pick<Settings, Name>;
 }
 
+/** What a service on its own uses, whichever it is. */
+const OF_EVERY_SERVICE = ['DATABASE_URL', 'KAFKA_BROKERS', 'HOST', 'LOG_LEVEL'] as const;
+
 /**
- * Reads the settings of a service that runs on its own, which needs a database and a broker: contract §8.
+ * Reads the settings that a service on its own uses, beside those of every one; it needs DATABASE_URL and KAFKA_BROKERS: contract §8.
  *
  * @throws ConfigError as {@link readSettings}
  */
-export function readServiceSettings(env?: Readonly<Record<string, string | undefined>>): ServiceSettings {
-  const read = readSettings(env);
-  const missing = (['DATABASE_URL', 'KAFKA_BROKERS'] as const).filter((name) => read[name] === undefined);
-  if (missing.length > 0) {
-    throw new ConfigError(missing.map((name) => `${name}: is required by a service that runs on its own`).join('\n'));
-  }
-  return { ...read, DATABASE_URL: read.DATABASE_URL!, KAFKA_BROKERS: read.KAFKA_BROKERS!, HOST: read.HOST ?? '127.0.0.1' };
+export function readServiceSettings<Name extends SettingName>(
+  uses: readonly Name[],
+  env: Environment = process.env,
+): Pick<ServiceSettings, Name | (typeof OF_EVERY_SERVICE)[number]> {
+  const read = readNeeding(env, new Set([...OF_EVERY_SERVICE, ...uses]), ['DATABASE_URL', 'KAFKA_BROKERS']);
+  return { ...read, HOST: read.HOST ?? '127.0.0.1' } as Pick<ServiceSettings, Name | (typeof OF_EVERY_SERVICE)[number]>;
 }
+
+/** All that is wrong is told at once, so that nobody mends one setting only to hear of the next. */
+function readNeeding(env: Environment, uses: ReadonlySet<SettingName>, needed: readonly SettingName[]): Partial<Settings> {
+  const problems: string[] = [];
+  const given = new Set<SettingName>();
+  const read = <Name extends SettingName>(name: Name): Settings[Name] | undefined => {
+    const found = lookUp(env, name, SECRETS.has(name));
+    if (found.problem !== undefined || found.text !== undefined) given.add(name);
+    if (found.problem !== undefined) {
+      problems.push(`${found.variable}: ${found.problem}`);
+      return undefined;
+    }
+    const { data, error } = settings[name].safeParse(found.text);
+    problems.push(...(error?.issues ?? []).map(({ message }) => `${name}: ${message}`));
+    return data as Settings[Name] | undefined;
+  };
+  const values = Object.fromEntries([...uses].map((name) => [name, read(name)]));
+
+  for (const name of needed) {
+    if (!given.has(name)) problems.push(`${name}: is required by a service that runs on its own`);
+  }
+  if (given.has('OIDC_ISSUER') && !given.has('OIDC_AUDIENCE')) problems.push('OIDC_AUDIENCE: is required with OIDC_ISSUER');
+  // The all-in-one's own database gets a key of its own.
+  const isOthersDatabase = given.has('DATABASE_URL') || needed.includes('DATABASE_URL');
+  if (uses.has('ENCRYPTION_KEY') && !given.has('ENCRYPTION_KEY') && isOthersDatabase) {
+    const isProduction = read('NODE_ENV')?.trim().toLowerCase() === 'production';
+    if (isProduction && read('ALLOW_DEVELOPMENT_KEY') === false) problems.push(`ENCRYPTION_KEY: ${KEY_NEEDED}`);
+  }
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)].join('\n'));
+  return values;
+}
+
+const KEY_NEEDED =
+  'is required with NODE_ENV=production: write a secret of at least 16 characters, the same for every service (or, to try things, ALLOW_DEVELOPMENT_KEY=true)';
 
 /** Every setting with what it means, for `.env.example`. */
 export function describeSettings(): { readonly name: string; readonly description: string }[] {
   return Object.entries(settings).map(([name, { description }]) => ({ name, description: description ?? '' }));
+}
+
+/** The program that the shell started us with, where it says so: `nohup`, for one. No setting of ours. */
+export function startedBy(env: Environment = process.env): string | undefined {
+  return env['_'];
 }
 
 /** Whether what a URL answers can be trusted to come from there: https, or http that does not leave this machine. */

@@ -7,15 +7,21 @@ export {
   readServiceSettings,
   readSettings,
   type ServiceSettings,
+  type SettingName,
   type Settings,
 } from './config.js';
 export { parseDuration } from './duration.js';
+export { endWithUs } from './end-with-us.js';
+export { listenError, type ListenPlace } from './listen-error.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
+export { endOrphan } from './orphan.js';
 export { PeriodicWork } from './periodic-work.js';
 export { DegradedError, Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
-export { backoffDelay, waitBackoff, type Backoff } from './retry.js';
+export { backoffDelay, unlessAborted, waitBackoff, type Backoff } from './retry.js';
 export { readOrMakeSecret } from './secret-file.js';
-export { runService, type RunningService } from './service.js';
+export { runService, type Lifetime, type RunningService } from './service.js';
+export { endOnSigterm, onStopSignal } from './signals.js';
 export { startInSteps, type Undo } from './start-in-steps.js';
 export { StartError } from './start-error.js';
+export { isUnavailable, reasonOf } from './unavailable.js';
 export { VERSION } from './version.js';

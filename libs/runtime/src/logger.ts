@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
 import { pino, type Logger } from 'pino';
+import { OutageLines } from './outage-lines.js';
 
 export type { Logger } from 'pino';
 
@@ -15,13 +16,27 @@ const SECRET_PATHS = [
   '*.authorization',
 ];
 
+/** One for the process: the services of the all-in-one share a database, and lose it together. */
+const outageLines = new OutageLines();
+
 /**
  * One JSON line per unit of work on standard output, under a dotted event name such as `telemetry.applied`.
+ * While a dependency is away, one line a second at most.
  *
  * @param service stands in every line, so that the all-in-one's lines can be told apart
  */
 export function createLogger(service: string, level: string): Logger {
-  return pino({ level, base: { service }, redact: SECRET_PATHS, timestamp: pino.stdTimeFunctions.isoTime });
+  return pino({
+    level,
+    base: { service },
+    redact: SECRET_PATHS,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    hooks: {
+      logMethod(args, method) {
+        outageLines.write(args, method, this);
+      },
+    },
+  });
 }
 
 /** Nest's own messages through the service's logger: its start-up chatter only at `debug`. */

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { createLogger, type Logger } from './logger.js';
 import { releaseMemory } from './release-memory.js';
+import { onStopSignal } from './signals.js';
 import { StartError } from './start-error.js';
 
 /** A service that has been started and can be stopped; what every `start` function returns. */
@@ -10,14 +12,22 @@ export interface RunningService {
   stop(): Promise<void>;
 }
 
+/** How a service and the process that it runs in tell each other of their end. */
+export interface Lifetime {
+  /** Aborted once the process has been told to end: a start that waits for something gives up, rejecting. */
+  readonly stopping: AbortSignal;
+  /** Has the process end, in order and with exit code 1, since it can do no good any more. @param reason a line for people */
+  readonly fail: (reason: string) => void;
+}
+
 /** Longest that a stop may take before the process ends anyway, in milliseconds; what is unfinished is redelivered. */
 const STOP_TIMEOUT_MS = 25_000;
 /** What began with the start is over by then, in milliseconds. */
 const SETTLED_MS = 2000;
 
 /**
- * The whole of a service's `main`: reads its settings, starts it, stops it on SIGTERM or SIGINT with exit code 0, and
- * ends the process with code 1 and a message for people when it cannot start.
+ * The whole of a service's `main`: reads its settings, starts it, stops it on SIGTERM, SIGINT or SIGHUP with exit code 0, also while
+ * it starts, and ends the process with code 1 and a message for people when it cannot start or go on.
  *
  * @param name the service's name in its log lines
  * @param readSettings throws a StartError that names the settings that are wrong
@@ -26,17 +36,20 @@ const SETTLED_MS = 2000;
 export async function runService<S extends { LOG_LEVEL?: string | undefined }>(
   name: string,
   readSettings: () => S,
-  start: (settings: S, logger: Logger) => Promise<RunningService>,
-): Promise<void> {
+  start: (settings: S, logger: Logger, lifetime: Lifetime) => Promise<RunningService>,
+): Promise<never> {
   let logger = createLogger(name, 'info');
-  let starting: Promise<RunningService>;
   try {
     const settings = readSettings();
     logger = createLogger(name, settings.LOG_LEVEL ?? 'info');
-    starting = start(settings, logger);
-    stopOnSignal(starting, logger);
-    logger.info({ url: (await starting).url }, 'service.started');
-    setTimeout(releaseMemory, SETTLED_MS).unref();
+    const end = endOf(logger);
+    try {
+      await runUntil(end, await start(settings, logger, end), logger);
+    } catch (error) {
+      if (!end.stopping.aborted) throw error;
+      logger.info({ reason: (error as Error).message }, 'service.start_given_up');
+    }
+    process.exit(end.exitCode());
   } catch (error) {
     if (error instanceof StartError) process.stderr.write(`${error.message}\n`);
     else logger.fatal({ err: error }, 'service.start_failed');
@@ -44,25 +57,39 @@ export async function runService<S extends { LOG_LEVEL?: string | undefined }>(
   }
 }
 
-function stopOnSignal(starting: Promise<RunningService>, logger: Logger): void {
-  let stopping = false;
-  const stop = async (signal: NodeJS.Signals): Promise<void> => {
-    if (stopping) return;
-    stopping = true;
-    logger.info({ signal }, 'service.stopping');
+async function runUntil({ stopping }: Lifetime, service: RunningService, logger: Logger): Promise<void> {
+  if (!stopping.aborted) {
+    logger.info({ url: service.url }, 'service.started');
+    setTimeout(releaseMemory, SETTLED_MS).unref();
+    await once(stopping, 'abort');
+  }
+  try {
+    await service.stop();
+    logger.info('service.stopped');
+  } catch (error) {
+    logger.error({ err: error }, 'service.stop_failed');
+    process.exit(1);
+  }
+}
+
+/** The end of this process: by a signal with exit code 0, or by the service's own failure with 1. The first of them counts. */
+function endOf(logger: Logger): Lifetime & { exitCode: () => number } {
+  const stopping = new AbortController();
+  let exitCode = 0;
+  const stop = (code: number, why: object): void => {
+    if (stopping.signal.aborted) return;
+    exitCode = code;
+    logger.info(why, 'service.stopping');
     setTimeout(() => {
       logger.error({ after_ms: STOP_TIMEOUT_MS }, 'service.stop_timed_out');
       process.exit(1);
     }, STOP_TIMEOUT_MS).unref();
-    try {
-      await (await starting).stop();
-      logger.info('service.stopped');
-      process.exit(0);
-    } catch (error) {
-      logger.error({ err: error }, 'service.stop_failed');
-      process.exit(1);
-    }
+    stopping.abort(new StartError('told to end'));
   };
-  process.on('SIGTERM', (signal) => void stop(signal));
-  process.on('SIGINT', (signal) => void stop(signal));
+  onStopSignal((signal) => stop(0, { signal }));
+  const fail = (reason: string): void => {
+    if (!stopping.signal.aborted) process.stderr.write(`${reason}\n`);
+    stop(1, { reason });
+  };
+  return { stopping: stopping.signal, fail, exitCode: () => exitCode };
 }

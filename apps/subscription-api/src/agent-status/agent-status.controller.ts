@@ -112,7 +112,7 @@ The stream ends with its token or application; a reader that takes nothing for a
     @Res() reply: FastifyReply,
   ): Promise<void> {
     const token = bearerTokenOf(request.headers.authorization);
-    if (token === undefined) throw ApiError.unauthorized();
+    if (token === undefined) throw ApiError.unauthorized(false);
     const lastId = lastEventId === undefined ? undefined : parseLastEventId(lastEventId);
     this.streams.takePlace(clientId, reply.raw);
     const start = lastId === undefined ? await this.startAfter(after) : await this.resumeAfter(lastId);

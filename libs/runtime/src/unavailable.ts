@@ -30,3 +30,9 @@ export function isUnavailable(error: unknown, depth = 0): boolean {
   const wrapped = [cause, driverError, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
   return wrapped.some((inner) => isUnavailable(inner, depth + 1));
 }
+
+/** An error in one line: its message, or that of the first one that it stands for. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  return error instanceof Error ? error.message : String(error);
+}
