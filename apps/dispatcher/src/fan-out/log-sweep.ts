@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import type { DispatcherMetrics } from '../metrics.js';
 import { moveSweptPosition, newestPosition, readUnfannedBetween, sweptPosition } from './change-log.repository.js';
