@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BusBatch, BusMessage, BusRecord } from '#bus';
+import type { BusBatch, BusRecord } from '#bus';
 import { AGENT_STATUSES, TELEMETRY_TOPIC, type AgentStatus } from '#contracts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { Instance, NO_RELAY, RecordingTopic, report, SILENT } from '../../test/support.js';
