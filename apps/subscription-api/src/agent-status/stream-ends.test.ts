@@ -89,7 +89,10 @@ describe('a stream ends', () => {
 
   it('with the key that signed its token', async () => {
     const signer = await TestSigner.add(api);
-    const stream = await open(await signer.token('reader', 600));
+    const token = await signer.token('reader', 600);
+    const isKnown = () => fetch(`${api.url}/api/ver1.0/user`, { headers: { authorization: `Bearer ${token}` } });
+    await eventually('the new key to be known', async () => (await isKnown()).ok);
+    const stream = await open(token);
     await signer.remove();
     await ended(stream);
   });
