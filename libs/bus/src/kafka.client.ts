@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { Kafka, KafkaJSProtocolError, logLevel, type ISocketFactory, type KafkaConfig, type LogEntry } from 'kafkajs';
+import kafkajs, { Kafka, logLevel, type ISocketFactory, type KafkaConfig, type LogEntry } from 'kafkajs';
 import type { Logger } from '#runtime';
 import './kafka.records.js';
 
@@ -11,6 +11,9 @@ export interface KafkaBusOptions {
   readonly partitions: number;
   readonly logger: Logger;
 }
+
+/** Node finds the names of what kafkajs exports by reading it, and so not those that it spreads into its exports. */
+const { KafkaJSProtocolError } = kafkajs;
 
 const requireInternal = createRequire(import.meta.url);
 const createPlainSocket = (requireInternal('kafkajs/src/network/socketFactory') as () => ISocketFactory)();
