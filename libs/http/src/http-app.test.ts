@@ -145,6 +145,15 @@ describe('http app', () => {
     },
   );
 
+  it.each([
+    ['application/json', '{"name":'],
+    ['application/json', Buffer.from([0xff])],
+    ['text/xml', '<a/>'],
+    ['multipart/form-data', 'x'],
+  ])('does not mind %s that cannot be read with DELETE', async (type, body) => {
+    expect((await send('DELETE', '/things/1', body, type)).statusCode).toBe(200);
+  });
+
   it('tells unknown paths from unknown methods', async () => {
     expect((await send('GET', '/nothing')).json()).toEqual({ message: 'Not found', status: 'not_found' });
     expect((await send('POST', '/nothing', 'x', 'text/plain')).statusCode).toBe(404);

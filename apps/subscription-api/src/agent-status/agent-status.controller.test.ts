@@ -137,6 +137,16 @@ describe('agent status', () => {
     const next = newest.headers.get('x-next-cursor')!;
     const older = await history(`after=${start}&order=desc&per_page=3&before=${next}`);
     expect([older.json, older.headers.get('x-next-cursor')]).toEqual([[expect.objectContaining({ sequence: 1 })], null]);
+    for (const [perPage, end] of [
+      [1, false],
+      [2, true],
+    ] as const) {
+      const last = await history(`after=${start}&order=desc&per_page=${perPage}&before=${cursors[2]}`);
+      expect(last.json).toHaveLength(perPage);
+      expect(last.headers.get('x-next-cursor') === null).toBe(end); // also where the last page is full
+    }
+    const full = await history(`after=${start}&per_page=4`);
+    expect([cursorOf(full), full.headers.get('x-next-cursor')]).toEqual([cursors[3], null]);
 
     expect((await api.api('demo', 'DELETE', '/client/@me/agent/remote/150')).status).toBe(204);
     expect(await sequences('agent_id=150')).toEqual([1, 2, 3, 4]);

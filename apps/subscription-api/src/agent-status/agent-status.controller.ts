@@ -83,8 +83,10 @@ export class AgentStatusController {
     const after = query.after ? await this.findStart(query.after) : 0;
     const end = Math.max(after, (await this.mark.move()).position);
     const upTo = before === undefined ? end : Math.min(end, before - 1);
-    const changes = await this.log.readHistory(clientId, { agentId, agentType, since, until, after, upTo, order }, limit);
-    const last = changes.length === limit ? changes.at(-1)!.position : undefined;
+    const filter = { agentId, agentType, since, until, after, upTo, order };
+    const found = await this.log.readHistory(clientId, filter, limit + 1); // one more tells whether this is the end
+    const changes = found.slice(0, limit);
+    const last = found.length > limit ? changes.at(-1)!.position : undefined;
     reply.header(CURSOR_HEADER, order === 'asc' ? (last ?? Math.max(after, upTo)) : end);
     if (order === 'desc' && last !== undefined) reply.header(NEXT_HEADER, last);
     return changes.map(viewOfChange);

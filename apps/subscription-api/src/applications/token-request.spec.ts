@@ -49,8 +49,10 @@ describe('a token request without HTTP Basic', () => {
     [{ client_id: null, client_secret: 's' }, []],
     [[], []],
   ])('is read from the body: %j', (body, credentials) => {
-    for (const authorization of [undefined, 'Basic %%%', 'Bearer x'])
+    for (const authorization of [undefined, 'Bearer x', 'Basics eDp5'])
       expect(readTokenRequest(body, {}, authorization)).toMatchObject({ basic: false, credentials });
+    for (const authorization of ['Basic %%%', 'basic', 'BASIC  ', 'Basic a b'])
+      expect(readTokenRequest(body, {}, authorization)).toMatchObject({ basic: true, credentials });
   });
 
   it('is refused where a field is no string', () => {

@@ -5,7 +5,7 @@ export interface TokenRequest {
   readonly grantType: string | undefined;
   /** The readings of its id and secret, the likeliest first; none: one of them is missing. */
   readonly credentials: readonly CredentialPair[];
-  /** By HTTP Basic: a refusal must then ask for it. */
+  /** HTTP Basic was tried, be it with what cannot be read: a refusal must then ask for it (RFC 6749 §5.2). */
   readonly basic: boolean;
 }
 
@@ -23,12 +23,11 @@ export function readTokenRequest(body: unknown, query: unknown, authorization: s
   };
   if (['grant_type', 'client_id', 'client_secret'].some((name) => !['string', 'undefined'].includes(typeof given(name))))
     return undefined;
-  const basic = readBasic(authorization);
   const [appId, secret] = [given('client_id'), given('client_secret')];
   return {
     grantType: given('grant_type'),
-    credentials: basic ?? (appId === undefined || secret === undefined ? [] : [{ appId, secret }]),
-    basic: basic !== undefined,
+    credentials: readBasic(authorization) ?? (appId === undefined || secret === undefined ? [] : [{ appId, secret }]),
+    basic: /^basic(\s|$)/i.test(authorization ?? ''),
   };
 }
 

@@ -123,8 +123,10 @@ describe('tokens', () => {
   });
 
   it('ask for HTTP Basic again where it was wrong', async () => {
-    const answer = await token('?grant_type=client_credentials', { headers: basic('demo', 'wrong') });
-    expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="rollcall"']);
+    for (const headers of [basic('demo', 'wrong'), { authorization: 'Basic !!!' }, { authorization: 'basic' }]) {
+      const answer = await token('?grant_type=client_credentials', { headers });
+      expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="rollcall"']);
+    }
   });
 
   it('say where they are given out: RFC 8414', async () => {

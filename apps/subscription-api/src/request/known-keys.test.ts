@@ -63,6 +63,15 @@ describe('keys that a call does not know', () => {
     }
   });
 
+  it('are refused in the body of a DELETE, which then removes nothing', async () => {
+    const added = (await api.api('demo', 'POST', '/client/@me/agent_events/', EVENT)).json as { id: number };
+    const path = `/client/@me/agent_events/${added.id}`;
+    await expectRefused('demo', 'DELETE', path, { dry_run: true }, 'dry_run');
+    await expectRefused('demo', 'DELETE', `${path}/`, { if_version: 3 }, 'if_version');
+    expect((await api.api('demo', 'GET', path)).json).toMatchObject(added);
+    expect((await api.api('demo', 'DELETE', path, {})).status).toBe(204);
+  });
+
   it('are told together with what else is wrong', async () => {
     const answer = await api.api('demo', 'POST', '/client/@me/agent_events/', {
       url: 'x',
@@ -106,6 +115,9 @@ describe('keys that a call does not know', () => {
     expect((await api.api('demo', 'PUT', '/client/@me/agent/local/136', name)).status).toBe(200);
     const added = await api.api('demo', 'POST', '/client/@me/agent/local/136/event/?x=1', { ...EVENT, id: 5, name: 'mine' });
     expect(added.status).toBe(201);
+    const { id } = added.json as { id: number };
+    const removed = await api.api('demo', 'DELETE', `/client/@me/agent/local/136/event/${id}`, { dry_run: true });
+    expect(removed.status).toBe(204);
   });
 });
 
