@@ -200,26 +200,37 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('the services and a 
   });
 
   it('is ready without the broker where telemetry goes on, and says that it is degraded', async () => {
-    expect(await ready(presence)).toMatchObject({
-      code: 200,
-      body: { status: 'ready', checks: { kafka: 'ok', postgresql: 'ok' } },
-    });
+    await eventually('ready', async () => (await ready(presence)).body.checks['kafka'] === 'ok', WAIT_MS);
+    expect(await ready(presence)).toMatchObject({ code: 200, body: { status: 'ready', checks: { postgresql: 'ok' } } });
     expect(await dependencyUp(presence)).toBe('1');
     kafka.freeze();
+    const codes = new Set<number>();
+    const tookMs: number[] = [];
+    const look = async (): Promise<Ready> => {
+      const startedAt = performance.now();
+      const answer = await ready(presence);
+      tookMs.push(performance.now() - startedAt);
+      codes.add(answer.code);
+      return answer;
+    };
     const degraded = await eventually(
       'degraded',
       async () => {
-        const answer = await ready(presence);
+        const answer = await look();
         return answer.body.checks['kafka'] === 'degraded' && answer;
       },
       WAIT_MS,
     );
+    // While the broker is asked again, and again does not answer: orchestrators wait for a second (one hiccup of a busy machine is none).
+    for (const end = performance.now() + 10_000; performance.now() < end;) await look();
+    expect(codes).toEqual(new Set([200]));
+    expect(tookMs.filter((ms) => ms > 1000).length).toBeLessThanOrEqual(1);
     expect(degraded).toMatchObject({
       code: 200,
       body: { status: 'ready', reasons: { kafka: expect.stringMatching(/Kafka/) as string } },
     });
     expect(await dependencyUp(presence)).toBe('0');
-    expect(await ready(dispatcher)).toMatchObject({ code: 503, body: { status: 'not_ready' } });
+    await eventually('not ready', async () => (await ready(dispatcher)).code === 503, WAIT_MS);
     kafka.thaw();
     for (const service of [presence, dispatcher]) {
       await eventually('ready', async () => (await ready(service)).body.checks['kafka'] === 'ok', WAIT_MS);

@@ -57,10 +57,14 @@ export class ByteReader {
 
   /** A zigzag varint of 64 bits. */
   varlong(): bigint {
-    const first = this.byte();
-    if (first < 0x80) return BigInt((first >>> 1) ^ -(first & 1)); // nearly all of them
-    let value = BigInt(first & 0x7f);
-    for (let index = 1; index < MAX_VARLONG_BYTES; index++) {
+    let low = 0; // the first 28 bits, which is nearly always all of it
+    for (let index = 0; index < 4; index++) {
+      const byte = this.byte();
+      low |= (byte & 0x7f) << (7 * index);
+      if (byte < 0x80) return BigInt((low >>> 1) ^ -(low & 1));
+    }
+    let value = BigInt(low);
+    for (let index = 4; index < MAX_VARLONG_BYTES; index++) {
       const byte = this.byte();
       value |= BigInt(byte & 0x7f) << BigInt(7 * index);
       if (byte < 0x80) return BigInt.asIntN(64, (value >> 1n) ^ -(value & 1n));

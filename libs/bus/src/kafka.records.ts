@@ -39,7 +39,7 @@ interface FetchResponse {
 type Fetch = (this: unknown, request: FetchRequest) => Promise<FetchResponse>;
 
 /** What the `messages` of a batch of kafkajs are. */
-export interface KafkaMessageRecord extends FetchedRecord {
+interface KafkaMessageRecord extends FetchedRecord {
   /** As kafkajs shows them, for other clients of it in the process. */
   readonly headers: IHeaders;
 }

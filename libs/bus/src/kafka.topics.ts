@@ -8,6 +8,8 @@ const ENSURE_BACKOFF: Backoff = { firstMs: 200, maxMs: 5000 };
 const DISCONNECT_TIMEOUT_MS = 2000;
 /** Answers of the broker to readiness are good for this long, in milliseconds. */
 const CHECK_TTL_MS = 1000;
+/** Longest that readiness waits for a newer answer, in milliseconds: orchestrators give up after a second. */
+const CHECK_PATIENCE_MS = 500;
 /** From one look at whether the topics are still there to the next, in milliseconds. */
 const LOOK_MS = 5000;
 
@@ -23,7 +25,9 @@ export class KafkaTopics {
   /** They have been there: that one of them is missing is news. */
   private readonly known = new Set<string>();
   private prober: Promise<Admin> | undefined;
-  private checked: { at: number; result: Promise<void> } | undefined;
+  /** What came of the last question to the broker that was answered or given up, and when. */
+  private answer: { at: number; result: Promise<void> } | undefined;
+  private asking: Promise<void> | undefined;
   private looking: Promise<void> | undefined;
   private timer: NodeJS.Timeout | undefined;
 
@@ -41,13 +45,17 @@ export class KafkaTopics {
     if (!this.closing.signal.aborted) this.timer ??= setInterval(() => this.lookSoon(), LOOK_MS).unref();
   }
 
-  /** @throws BusUnavailableError when the broker cannot be reached now, or one of the topics is missing */
-  check(): Promise<void> {
-    const now = Date.now();
-    if (!this.checked || now - this.checked.at > CHECK_TTL_MS) {
-      this.checked = { at: now, result: this.ask() };
+  /**
+   * Answers soon, once there was a first answer: while the broker takes its time, what it was before holds.
+   *
+   * @throws BusUnavailableError when the broker cannot be reached now, or one of the topics is missing
+   */
+  async check(): Promise<void> {
+    if (!this.answer || performance.now() - this.answer.at > CHECK_TTL_MS) {
+      this.asking ??= this.askAnew();
+      await (this.answer ? settledWithin([this.asking], CHECK_PATIENCE_MS) : this.asking);
     }
-    return this.checked.result;
+    await this.answer?.result;
   }
 
   /** Looks in the background whether the topics are still there, and makes the ones that are not. */
@@ -101,6 +109,13 @@ export class KafkaTopics {
       await waitBackoff(attempt, ENSURE_BACKOFF, this.closing.signal);
     }
     throw new BusUnavailableError('the bus was closed before its topics could be made');
+  }
+
+  private async askAnew(): Promise<void> {
+    const result = this.ask();
+    await Promise.allSettled([result]);
+    this.answer = { at: performance.now(), result };
+    this.asking = undefined;
   }
 
   private async ask(): Promise<void> {

@@ -105,13 +105,11 @@ export async function decodeBatches(fetched: FetchedBytes, budget: DecodeBudget)
       const batch = parseHeader(bytes);
       budget.spendBytes(bytes.length);
       if (transactions.shows(batch, lastOffset)) {
-        for (const record of recordsOf(baseOffset, batch, await expanded(batch, budget))) {
-          const offset = BigInt(record.offset);
-          if (offset < next) continue;
+        for (const record of recordsOf(baseOffset, batch, await expanded(batch, budget), next)) {
           if (budget.hasNoRecordLeft) return records;
           budget.spendRecord();
           records.push(record);
-          next = offset + 1n;
+          next = BigInt(record.offset) + 1n;
         }
       }
       if (next <= lastOffset) records.push(gap(lastOffset));
@@ -237,8 +235,10 @@ function controlType(records: Buffer): number {
   return key.int16();
 }
 
-function* recordsOf(baseOffset: bigint, batch: BatchHeader, bytes: Buffer): Generator<FetchedRecord> {
+/** Those from an offset on: a large batch is gone on with fetch after fetch, and what was handed on is passed over at little cost. */
+function* recordsOf(baseOffset: bigint, batch: BatchHeader, bytes: Buffer, from: bigint): Generator<FetchedRecord> {
   const reader = new ByteReader(bytes);
+  const firstDelta = Number(from - baseOffset);
   let before = -1;
   for (let index = 0; index < batch.count; index++) {
     const record = new ByteReader(reader.take(reader.varint()));
@@ -247,6 +247,7 @@ function* recordsOf(baseOffset: bigint, batch: BatchHeader, bytes: Buffer): Gene
     const offsetDelta = record.varint();
     if (offsetDelta <= before || offsetDelta > batch.lastOffsetDelta) throw new MalformedError('its offsets are out of order');
     before = offsetDelta;
+    if (offsetDelta < firstDelta) continue;
     const key = record.nullableBytes();
     const value = record.nullableBytes();
     const timestamp = (batch.attributes & LOG_APPEND_TIME) !== 0 ? batch.maxTimestamp : batch.firstTimestamp + timestampDelta;
