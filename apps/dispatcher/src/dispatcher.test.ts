@@ -198,9 +198,9 @@ describe('the dispatcher', () => {
       await eventually('the other agent', () => receiver.at('/new/other').length === 1);
       first.answer(status);
       await drained();
-      expect(receiver.at('/new').flatMap(({ url, headers }) => (url === '/new' ? Number(headers['webhook-sequence']) : []))).toEqual(
-        expected,
-      );
+      expect(
+        receiver.at('/new').flatMap(({ url, headers }) => (url === '/new' ? Number(headers['webhook-sequence']) : [])),
+      ).toEqual(expected);
     });
 
     it.each([

@@ -77,7 +77,11 @@ describe('attempts', () => {
     const attempts = new Attempts({
       client,
       endpoints: new BatchedCache((ids) => Promise.resolve(new Map(ids.map((id) => [id, endpoint]))), undefined, VIEW_TTL_MS),
-      keys: new BatchedCache((ids) => Promise.resolve(new Map(ids.map((id) => [id, [signingKey(world.secret)]]))), [], VIEW_TTL_MS),
+      keys: new BatchedCache(
+        (ids) => Promise.resolve(new Map(ids.map((id) => [id, [signingKey(world.secret)]]))),
+        [],
+        VIEW_TTL_MS,
+      ),
       budgets: DEFAULT_BUDGETS,
       metrics,
       logger: world.logger,
