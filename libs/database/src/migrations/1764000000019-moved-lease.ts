@@ -8,13 +8,16 @@ const ROWS = `
     declare moved dispatch.moved_lease;
     begin
       for attempt in 1..3 loop -- it may be moved again while the lock is waited for
-        select * into moved from dispatch.moved_lease m
-          where m.lane = of_lane and m.sequence = of_sequence and m.agent_event_id = of_event and (owner is null or m.lease_owner = owner);
-        exit when not found;
-        perform from dispatch.queue q
-          where q.lane = moved.now_in and q.sequence = of_sequence and q.agent_event_id = of_event and q.lease_owner = moved.lease_owner
-          for update;
-        if found then return moved.now_in; end if;
+        for moved in
+          select * from dispatch.moved_lease m
+          where m.lane = of_lane and m.sequence = of_sequence and m.agent_event_id = of_event and (owner is null or m.lease_owner = owner)
+        loop
+          perform from dispatch.queue q
+            where q.lane = moved.now_in and q.sequence = of_sequence and q.agent_event_id = of_event and q.lease_owner = moved.lease_owner
+            for update;
+          if found then return moved.now_in; end if;
+        end loop;
+        exit when not found; -- there was none
       end loop;
       return null;
     end $$;
@@ -37,6 +40,7 @@ const ROWS = `
       delete from dispatch.moved_lease m where m.lane = of_lane and m.sequence = of_sequence and m.agent_event_id = of_event;
     end $$;
 
+  -- As versions before this one call it.
   create or replace function dispatch.take_off(of_lane bigint, of_sequence bigint, of_event bigint, owner uuid) returns boolean
     language plpgsql volatile as $$
     begin
