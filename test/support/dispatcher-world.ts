@@ -107,6 +107,22 @@ export class DispatcherWorld {
     return Number(rows[0]!.id);
   }
 
+  /** What a PUT of an agent event's url, and method, does. */
+  async moveEvent(agentEventId: number, url: string, method = 'POST'): Promise<void> {
+    const client = await this.pool.connect();
+    try {
+      await client.query('begin');
+      const { rows } = await client.query<{ url: string }>('select url from subscription.agent_event where id = $1 for update', [
+        agentEventId,
+      ]);
+      await client.query('update subscription.agent_event set url = $2, method = $3 where id = $1', [agentEventId, url, method]);
+      await client.query('select dispatch.rehome($1, $2)', [agentEventId, rows[0]!.url]);
+      await client.query('commit');
+    } finally {
+      client.release();
+    }
+  }
+
   /** An agent's next change, in the log and not yet on the topic. Agents begin logged out. */
   async log(agentId: number, over: Partial<StatusChange> = {}): Promise<StatusChange> {
     const key = `${over.clientId ?? CLIENT}:${agentId}`;

@@ -162,31 +162,99 @@ describe('the dispatcher', () => {
     const id = await world.subscribe(136, `${receiver.url}/old`);
     await world.logins(136, 3);
     await eventually('an attempt', () => receiver.requests.length === 1);
-    await world.pool.query(`update subscription.agent_event set url = $1, method = 'GET' where id = $2`, [
-      `${receiver.url}/new`,
-      id,
-    ]);
-    await world.pool.query('select dispatch.rehome($1)', [id]);
+    await world.moveEvent(id, `${receiver.url}/new`, 'GET');
     await drained();
     expect(sequencesAt('/new')).toEqual([1, 3, 5]);
     expect(receiver.at('/new').every(({ method }) => method === 'GET')).toBe(true);
   });
 
-  it('moves an attempt that was in flight while the url changed before its next one', async () => {
-    let release: (() => void) | undefined;
-    receiver.answer((request, response) => {
-      if (request.url !== '/old') return void response.end();
-      release = () => response.writeHead(500).end();
+  describe('when the url changes while an attempt is under way', () => {
+    /** Holds the answer of the first request at /old until `answer`; all others are answered 200. */
+    function holdFirst(): { readonly isHeld: () => boolean; readonly answer: (status: number) => void } {
+      let held: ((status: number) => void) | undefined;
+      receiver.answer((request, response) => {
+        if (request.url !== '/old' || held) return void response.end();
+        held = (status) => response.writeHead(status).end();
+      });
+      return { isHeld: () => held !== undefined, answer: (status) => held!(status) };
+    }
+    const LONG = { DELIVERY_TIMEOUT: 10_000, DELIVERY_RETRY_SCHEDULE: [300, 300, 300] };
+
+    it.each([
+      ['and it fails', 503, [1, 3, 5, 7]],
+      ['and it succeeds', 200, [3, 5, 7]],
+    ])('sends what waits and what comes after it in order, %s', async (_what, status, expected) => {
+      const first = holdFirst();
+      await world.start(LONG);
+      const id = await world.subscribe(136, `${receiver.url}/old`);
+      await world.logins(136, 3);
+      await eventually('an attempt', first.isHeld);
+      await world.moveEvent(id, `${receiver.url}/new`);
+      await world.change(136);
+      await world.change(136);
+      // Another agent's delivery to the new url tells that what is due was claimed.
+      await world.subscribe(137, `${receiver.url}/new/other`);
+      await world.change(137);
+      await eventually('the other agent', () => receiver.at('/new/other').length === 1);
+      first.answer(status);
+      await drained();
+      expect(
+        receiver.at('/new').flatMap(({ url, headers }) => (url === '/new' ? Number(headers['webhook-sequence']) : [])),
+      ).toEqual(expected);
     });
-    await world.start();
-    const id = await world.subscribe(136, `${receiver.url}/old`);
-    await world.logins(136, 2);
-    await eventually('an attempt', () => release);
-    await world.pool.query(`update subscription.agent_event set url = $1 where id = $2`, [`${receiver.url}/new`, id]);
-    await world.pool.query('select dispatch.rehome($1)', [id]);
-    release!();
-    await drained();
-    expect(new Set(sequencesAt('/new'))).toEqual(new Set([1, 3]));
+
+    it.each([
+      ['moved on', ['/new', '/newer'], '/newer'],
+      ['moved back', ['/new', '/old'], '/old'],
+    ])('keeps the order where it is %s meanwhile', async (_what, moves, last) => {
+      const first = holdFirst();
+      await world.start(LONG);
+      const id = await world.subscribe(136, `${receiver.url}/old`);
+      await world.logins(136, 2);
+      await eventually('an attempt', first.isHeld);
+      for (const to of moves) await world.moveEvent(id, receiver.url + to);
+      await world.change(136);
+      await world.change(136);
+      first.answer(500);
+      await drained();
+      const arrived = receiver.requests.slice(1); // but for the one that was held
+      expect(arrived.map(({ url, headers }) => [url, Number(headers['webhook-sequence'])])).toEqual([
+        [last, 1],
+        [last, 3],
+        [last, 5],
+      ]);
+      expect((await world.pool.query('select from dispatch.moved_lease')).rows).toEqual([]);
+    });
+
+    it('keeps the order of a subscription to all agents', async () => {
+      const first = holdFirst();
+      await world.start(LONG);
+      const id = await world.subscribe(null, `${receiver.url}/old`);
+      await world.logins(136, 3);
+      await eventually('an attempt', first.isHeld);
+      await world.moveEvent(id, `${receiver.url}/new`);
+      first.answer(500);
+      await drained();
+      expect(sequencesAt('/new')).toEqual([1, 3, 5]);
+    });
+
+    it('keeps those that stay at the url, and those that were there before, in order', async () => {
+      const first = holdFirst();
+      await world.start(LONG);
+      const id = await world.subscribe(136, `${receiver.url}/old`);
+      await world.subscribe(136, `${receiver.url}/old`, 'agent-logout');
+      await world.subscribe(136, `${receiver.url}/new`, 'agent-logout');
+      await world.logins(136, 3);
+      await eventually('an attempt', first.isHeld);
+      await world.moveEvent(id, `${receiver.url}/new`);
+      await eventually('those that stay', () => receiver.at('/old').length === 3);
+      first.answer(500);
+      await drained();
+      expect(sequencesAt('/old')).toEqual([1, 2, 4]);
+      const logins = sequencesAt('/new').filter((sequence) => sequence % 2 === 1);
+      expect(logins).toEqual([1, 3, 5]);
+      expect(sequencesAt('/new').filter((sequence) => sequence % 2 === 0)).toEqual([2, 4]);
+    });
   });
 
   it('redelivers and replays, numbering attempts on', async () => {

@@ -95,7 +95,10 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   const { everyMs, settleMs } = options.sweep ?? DEFAULT_SWEEP;
   const sweep = new LogSweep({ pool, fanOut, windowMs: settings.DELIVERY_WINDOW, settleMs, metrics, logger });
   const sweeps = new PeriodicWork((error) => logger.warn({ err: error }, 'fan_out.sweep_failed'));
-  undo.push(() => sweeps.stop());
+  undo.push(() => {
+    sweep.stop();
+    return sweeps.stop();
+  });
   sweeps.every(everyMs, () => sweep.sweep());
 
   const readiness = new Readiness();

@@ -17,6 +17,7 @@ import { TelemetryPosition1764000000014 } from './migrations/1764000000014-telem
 import { DirectoryChange1764000000016 } from './migrations/1764000000016-directory-change.js';
 import { Operation1764000000017 } from './migrations/1764000000017-operation.js';
 import { LogSweep1764000000018 } from './migrations/1764000000018-log-sweep.js';
+import { MovedLease1764000000019 } from './migrations/1764000000019-moved-lease.js';
 import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
 
 /** A migration, and which code may run on a database that has it: ADR 22. */
@@ -48,6 +49,7 @@ export const MIGRATIONS: readonly Migration[] = [
   DirectoryChange1764000000016,
   Operation1764000000017,
   LogSweep1764000000018,
+  MovedLease1764000000019,
 ];
 
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */

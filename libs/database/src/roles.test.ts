@@ -89,6 +89,7 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
     expect(await codeOf(`select presence.put_agent(12, 'local', 1, 'a')`)).toBe(api ? undefined : DENIED);
     expect(await codeOf(`select presence.remove_agent(12, 'local', 1, $1)`, [changeId])).toBe(api ? undefined : DENIED);
     expect(await codeOf(`select dispatch.rehome(1)`)).toBe(role === 'rollcall_presence' ? DENIED : undefined);
+    expect(await codeOf(`select dispatch.rehome(1, 'https://example.com/')`)).toBe(api ? undefined : DENIED);
     expect(await codeOf(`select dispatch.resume(1)`)).toBe(api ? undefined : DENIED);
     expect(await codeOf(`select presence.maintain_partitions('30 days')`)).toBe(
       role === 'rollcall_presence' ? undefined : DENIED,
@@ -108,8 +109,8 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
     expect(await codeOf(`select public.rollcall_drop_partitions('presence.status_change', '2000-01-01')`)).toBe(DENIED);
   });
 
-  it('sees the last position of the log where cursors are judged', async () => {
-    const judges = role === 'rollcall_subscription_api' ? undefined : DENIED;
+  it('sees the last position of the log where cursors are judged, and where the log is compared', async () => {
+    const judges = role === 'rollcall_presence' ? DENIED : undefined;
     expect(await codeOf('select last_value, is_called from presence.status_change_position')).toBe(judges);
   });
 

@@ -1,10 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { Registry } from 'prom-client';
 import { Webhook } from 'standardwebhooks';
+import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { generateSecret } from '#webhook';
+import { AddressGuard, generateSecret, signingKey, WebhookClient } from '#webhook';
 import { DispatcherWorld, OTHER_CLIENT } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { RecordingReceiver, type RecordedRequest } from '../../../../test/support/receiver.js';
+import { DispatcherMetrics } from '../metrics.js';
+import { Attempts, DEFAULT_BUDGETS, VIEW_TTL_MS } from './attempts.js';
+import { BatchedCache } from './batched-cache.js';
 
 const LOGIN = 'agent-login';
 /** What is told after an answer holds from here on, in milliseconds: contract §3. */
@@ -62,6 +67,44 @@ describe('attempts', () => {
     await world.change(1, { clientId: OTHER_CLIENT });
     await eventually('the other client', () => receiver.at('/well').length === 1);
     for (const one of slow) await one.stop();
+  });
+
+  it('forgets an origin that is not sent to any more, also one that it had paused', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    const client = new WebhookClient({ guard: new AddressGuard(['127.0.0.0/8']), timeoutMs: 5000, connectionsPerOrigin: 8 });
+    const metrics = new DispatcherMetrics(new Registry());
+    const endpoint = { url: 'http://127.0.0.1:1/x', method: 'POST', suspended: false } as const; // nobody listens there
+    const attempts = new Attempts({
+      client,
+      endpoints: new BatchedCache((ids) => Promise.resolve(new Map(ids.map((id) => [id, endpoint]))), undefined, VIEW_TTL_MS),
+      keys: new BatchedCache(
+        (ids) => Promise.resolve(new Map(ids.map((id) => [id, [signingKey(world.secret)]]))),
+        [],
+        VIEW_TTL_MS,
+      ),
+      budgets: DEFAULT_BUDGETS,
+      metrics,
+      logger: world.logger,
+    });
+    try {
+      const open = async () => (await metrics.openBreakers.get()).values[0]!.value;
+      const delivery = {
+        ...{ changeId: uuidv7(), clientId: 12, agentEventId: 1, sequence: 1, attemptsBefore: 0, isRetry: false },
+        ...{ change: { pairs: 'a=b', occurredAt: new Date() }, endpoint: { value: endpoint, readAt: 0 }, startBy: Infinity },
+      };
+      for (let nth = 1; nth <= 5; nth++) {
+        expect(await attempts.attempt(delivery)).toMatchObject({ kind: 'attempted', result: { error: 'connection refused' } });
+      }
+      expect(await attempts.attempt(delivery)).toMatchObject({ kind: 'unsent', reason: 'breaker' });
+      vi.advanceTimersByTime(30_000);
+      expect(await open()).toBe(1);
+      vi.advanceTimersByTime(60_000);
+      expect(await open()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+      await attempts.stop();
+      await client.close();
+    }
   });
 
   it('signs with a rotated secret within half a second', async () => {

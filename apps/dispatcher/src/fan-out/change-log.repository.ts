@@ -66,14 +66,12 @@ export async function readUnfannedBetween(pool: Pool, after: number, upTo: numbe
   return rows.map(toChange);
 }
 
-/** The newest position of the log that can be seen, of the `limit` positions above `after`; undefined when there is none. */
-export async function newestPosition(pool: Pool, after: number, limit: number): Promise<number | undefined> {
-  const { rows } = await pool.query<{ position: number | null }>({
-    name: 'dispatch_newest_position',
-    text: 'select max(position) as position from presence.status_change where position > $1 and position <= $2',
-    values: [after, after + limit],
-  });
-  return rows[0]?.position ?? undefined;
+/** The last position that was given out, whether or not it can be seen yet: of changes, and of the directory's entries beside them. */
+export async function lastPosition(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ position: number }>(
+    'select case when is_called then last_value else 0 end as position from presence.status_change_position',
+  );
+  return rows[0]!.position;
 }
 
 /** The position up to which the log has been compared with the cursors. */

@@ -1,7 +1,11 @@
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createDataSource, poolOf } from '#database';
 import { DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { RecordingReceiver } from '../../../../test/support/receiver.js';
+import { DispatcherMetrics } from '../metrics.js';
+import { LogSweep } from './log-sweep.js';
 
 /** Generous: an attempt that times out on a busy machine would be made again. */
 const PATIENT = { DELIVERY_TIMEOUT: 20_000 };
@@ -72,6 +76,35 @@ describe('fan-out from a topic that is not whole', () => {
     await drained();
     expect(sequences()).toHaveLength(3);
     expect(sequences().filter((sequence) => sequence === 2)).toHaveLength(1);
+  });
+
+  it('goes on behind more positions without a change than it looks at in one step', async () => {
+    await world.start(PATIENT, { sweep: SOON });
+    for (const given of [5_001, 2_000_000]) {
+      // By the directory, or by statements that came to nothing.
+      await world.pool.query(`select setval('presence.status_change_position', $1)`, [given]);
+      await world.log(136);
+    }
+    await arrived(2);
+    await drained();
+    expect(sequences()).toEqual([1, 2]);
+  });
+
+  it('ends between two steps when it is stopped', async () => {
+    await world.log(136);
+    await world.pool.query(`select setval('presence.status_change_position', 20000)`);
+    const submit = (): Promise<void> => Promise.resolve(sweep.stop());
+    const dataSource = createDataSource({ url: world.database.url, applicationName: 'test', poolSize: 1 });
+    await dataSource.initialize();
+    const pool = poolOf(dataSource);
+    const metrics = new DispatcherMetrics(new Registry());
+    const sweep = new LogSweep({ pool, fanOut: { submit }, windowMs: 60_000, settleMs: 0, metrics, logger: world.logger });
+    try {
+      await sweep.sweep();
+      expect((await pool.query('select position from dispatch.log_sweep')).rows).toEqual([{ position: 5000 }]);
+    } finally {
+      await dataSource.destroy();
+    }
   });
 
   it('finds it by two instances side by side, and notifies it once', async () => {

@@ -1,7 +1,7 @@
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import type { DispatcherMetrics } from '../metrics.js';
-import { moveSweptPosition, newestPosition, readUnfannedBetween, sweptPosition } from './change-log.repository.js';
+import { lastPosition, moveSweptPosition, readUnfannedBetween, sweptPosition } from './change-log.repository.js';
 import type { FanOutService } from './fan-out.service.js';
 
 export interface LogSweepOptions {
@@ -9,7 +9,7 @@ export interface LogSweepOptions {
   readonly fanOut: Pick<FanOutService, 'submit'>;
   /** Changes older than this are not notified any more, in milliseconds. */
   readonly windowMs: number;
-  /** How long after a position was seen all before it are known to be seen too, in milliseconds: no writer takes so long. */
+  /** How long after a position was given out all up to it are known to be seen, in milliseconds: no writer takes so long. */
   readonly settleMs: number;
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
@@ -17,8 +17,6 @@ export interface LogSweepOptions {
 
 /** Positions that are compared by one statement. */
 const STEP = 5000;
-/** Most positions that are looked ahead at once. */
-const MAX_AHEAD = 1_000_000;
 
 /**
  * Compares the log of changes with the agents' cursors, and fans out what the topic never brought: a change whose record was lost, or
@@ -27,8 +25,10 @@ const MAX_AHEAD = 1_000_000;
  * Positions are given out before their transactions commit, so a part of the log is compared only when it has settled.
  */
 export class LogSweep {
-  /** Newest positions that were seen, with the moment in milliseconds of `performance.now()`, the oldest first. */
-  private seen: { readonly position: number; readonly at: number }[] = [];
+  /** Last positions that were given out, with the moment in milliseconds of `performance.now()`, the oldest first. */
+  private givenOut: { readonly position: number; readonly at: number }[] = [];
+
+  private stopping = false;
 
   constructor(private readonly options: LogSweepOptions) {}
 
@@ -36,15 +36,20 @@ export class LogSweep {
   async sweep(): Promise<void> {
     const { pool, settleMs } = this.options;
     const after = await sweptPosition(pool);
-    const newest = await newestPosition(pool, after, MAX_AHEAD);
+    const last = await lastPosition(pool);
     const now = performance.now();
-    if (newest !== undefined) this.seen.push({ position: newest, at: now });
-    const settled = this.seen.findLast(({ at }) => now - at >= settleMs);
+    if (last > after) this.givenOut.push({ position: last, at: now });
+    const settled = this.givenOut.findLast(({ at }) => now - at >= settleMs);
     if (!settled) return;
-    this.seen = this.seen.slice(this.seen.indexOf(settled) + 1);
-    for (let from = after; from < settled.position; from += STEP) {
+    this.givenOut = this.givenOut.slice(this.givenOut.indexOf(settled) + 1);
+    for (let from = after; from < settled.position && !this.stopping; from += STEP) {
       await this.compare(from, Math.min(from + STEP, settled.position));
     }
+  }
+
+  /** Has a sweep that is under way end with what it has in hand. */
+  stop(): void {
+    this.stopping = true;
   }
 
   private async compare(after: number, upTo: number): Promise<void> {

@@ -23,6 +23,7 @@ export async function maintainQueue(
   await work.atOnceAndEvery(PARTITIONS_MS, () => addPartitions(pool, retentionMs));
   await work.atOnceAndEvery(PARTITIONS_MS, () => dropPartitions(pool, retentionMs));
   await work.atOnceAndEvery(PARTITIONS_MS, () => forgetDeletedEvents(pool));
+  await work.atOnceAndEvery(PARTITIONS_MS, () => forgetEndedMoves(pool));
 }
 
 async function addPartitions(pool: Pool, retentionMs: number): Promise<void> {
@@ -42,4 +43,13 @@ async function forgetDeletedEvents(pool: Pool): Promise<void> {
   await pool.query(`
     delete from dispatch.event_health h
     where not exists (select from subscription.agent_event e where e.id = h.agent_event_id)`);
+}
+
+/** Forgets which rows were moved while they were leased, where nobody tells what became of them: their leaser has crashed. */
+async function forgetEndedMoves(pool: Pool): Promise<void> {
+  await pool.query(`
+    delete from dispatch.moved_lease m
+    where not exists (select from dispatch.queue q
+                      where q.lane = m.now_in and q.sequence = m.sequence and q.agent_event_id = m.agent_event_id
+                        and q.lease_owner = m.lease_owner)`);
 }

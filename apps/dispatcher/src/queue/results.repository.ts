@@ -47,19 +47,19 @@ const FINISH = {
   name: 'dispatch_finish',
   text: `
     with result as materialized (
-      select r.*, dispatch.take_off(lane, sequence, agent_event_id, case when extra = 'delivered' then null else $12::uuid end) as followed
+      select r.*, dispatch.take_out(lane, sequence, agent_event_id, case when extra = 'delivered' then null else $12::uuid end) as taken
       from ${RESULT}),
     logged as (
       insert into dispatch.attempt as a (${ATTEMPT})
       select agent_event_id, change_id, attempt, attempted_at, latency_ms, extra, http_status, error, response
-      from result where extra = 'delivered' or followed is not null
+      from result where extra = 'delivered' or (taken).was_followed is not null
       on conflict (agent_event_id, change_id, attempt) do update
         set outcome = excluded.outcome, http_status = excluded.http_status, error = excluded.error, response = excluded.response
         where excluded.outcome = 'delivered'),
     well as (
       delete from dispatch.event_health
       where agent_event_id = any (array(select agent_event_id from result where extra = 'delivered')) and suspended_at is null)
-    select distinct lane::text as lane from result where followed`,
+    select distinct (taken).in_lane::text as lane from result where (taken).was_followed`,
 };
 
 /** @returns the lanes to promote */
@@ -79,19 +79,19 @@ export async function endUnstorable(
   pool: Pool,
   { lane, sequence, agentEventId, changeId, attempt }: AttemptRecord,
 ): Promise<string[]> {
-  const { rows } = await pool.query<{ followed: boolean | null }>({
+  const { rows } = await pool.query<{ lane: string }>({
     name: 'dispatch_end_unstorable',
     text: `
-      with result as materialized (select dispatch.take_off($1, $2, $3, null) as followed),
+      with result as materialized (select * from dispatch.take_out($1, $2, $3, null)),
       logged as (
         insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, error)
         select $3, $4, least($5::integer, ${MAX_STORED_ATTEMPT}), clock_timestamp(), 0, 'failed', 'the result could not be stored'
-        from result where followed is not null
+        from result where was_followed is not null
         on conflict (agent_event_id, change_id, attempt) do update set outcome = excluded.outcome, error = excluded.error)
-      select followed from result`,
+      select in_lane::text as lane from result where was_followed`,
     values: [lane, sequence, agentEventId, changeId, attempt],
   });
-  return rows.some(({ followed }) => followed) ? [lane] : [];
+  return rows.map((row) => row.lane);
 }
 
 /** Has failed deliveries wait for their next attempt, and logs this one. Rows that are not ours any more are left alone. */

@@ -124,13 +124,14 @@ export class AgentEventRepository {
     });
   }
 
-  /** Changes what is given; deliveries that wait follow to a new url's lane. */
+  /** Changes what is given; deliveries that wait or are under way follow to a new url's lane. */
   change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEventEntity | null> {
     return this.dataSource.transaction(async (manager) => {
       const events = manager.getRepository(AgentEventEntity);
       const found = await events.findOne({ where: { ...whereOf(scope), id }, lock: { mode: 'pessimistic_write' } });
       if (!found) return null;
-      const moved = patch.url !== undefined && patch.url !== found.url;
+      const from = found.url;
+      const moved = patch.url !== undefined && patch.url !== from;
       const changed = await events.save(
         events.merge(found, {
           ...(patch.url !== undefined && { url: patch.url }),
@@ -139,7 +140,7 @@ export class AgentEventRepository {
           ...(patch.agent_type !== undefined && { agentType: patch.agent_type }),
         }),
       );
-      if (moved) await manager.query('select dispatch.rehome($1)', [id]);
+      if (moved) await manager.query('select dispatch.rehome($1, $2)', [id, from]);
       return changed;
     });
   }
