@@ -91,16 +91,21 @@ export async function findServerPlace(dataDir: string, say: (line: string) => vo
   return { binaries: reachable, directory: moved, launch: asAccount };
 }
 
-/** The directory of the cluster that belongs to a data directory, which links to it where it was put elsewhere. */
+/**
+ * The directory of the cluster that belongs to a data directory, which links to it where it was put elsewhere.
+ *
+ * @throws EmbeddedPostgresError when the link leads nowhere: what was there is lost, or on another machine
+ */
 export async function clusterOf(dataDir: string): Promise<string> {
   const path = resolve(dataDir, 'postgres');
   // A move that was interrupted between its two last steps.
   if (!(await exists(path)) && (await exists(`${path}.moved`))) await rename(`${path}.moved`, path);
-  try {
-    return resolve(dataDir, await readlink(path));
-  } catch {
-    return path; // a directory, or nothing yet
-  }
+  if (!(await exists(path)) || !(await lstat(path)).isSymbolicLink()) return path;
+  const target = resolve(dataDir, await readlink(path));
+  if (await exists(target)) return target;
+  throw new EmbeddedPostgresError(
+    `The data of PostgreSQL are gone: ${path} leads to ${target}, which is not there. Bring it back, or remove ${path} to begin anew.`,
+  );
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -202,8 +207,6 @@ async function moveCluster(dataDir: string): Promise<string> {
   if (await exists(from)) {
     await run('cp', ['-a', `${from}/.`, to]);
     await rename(from, `${from}.moved`);
-  } else {
-    await rm(to, { recursive: true }); // it is made whole, under another name
   }
   await symlink(to, from);
   await rm(`${from}.moved`, { recursive: true, force: true });
