@@ -115,6 +115,8 @@ describe('settings that stop a service', () => {
     ['subscription-api', { HOST: '192.0.2.1' }, /^HOST: "192\.0\.2\.1" is no address of this machine: write .*$/],
     ['dispatcher', { HOST: 'no-such-host.invalid' }, /^HOST: "no-such-host\.invalid" is no address of this machine: write .*$/],
     ['all-in-one', { HOST: '192.0.2.1', DATA_DIR: '/tmp' }, /^HOST: "192\.0\.2\.1" is no address of this machine: write .*$/],
+    ['all-in-one', { DATA_DIR: '/dev/null' }, /^DATA_DIR: \/dev\/null cannot be used \(.*\): name a directory .*$/],
+    ['all-in-one', { DATA_DIR: '/dev/null/data' }, /^DATA_DIR: \/dev\/null\/data cannot be used \(.*\): name a directory .*$/],
     ['presence', { LOG_LEVEL: 'loud', KAFKA_BROKERS: '' }, /^LOG_LEVEL: .*\nKAFKA_BROKERS: .*$/],
     ['dispatcher', { NODE_ENV: 'production' }, /^ENCRYPTION_KEY: is required with NODE_ENV=production.*$/],
   ])('%s with %o: words, no stack', async (name, environment: Environment, words) => {
