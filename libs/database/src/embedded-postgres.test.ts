@@ -108,6 +108,15 @@ describe('an embedded PostgreSQL under a directory that only its owner may enter
     await expect(start(dataDir)).rejects.toThrow(gone);
   });
 
+  it.runIf(isRoot)('leaves the data of an ordinary account to that account', async () => {
+    const dataDir = join(parent, 'data');
+    await mkdir(dataDir, { mode: 0o700 });
+    await run('chown', ['nobody', parent, dataDir]);
+    await start(dataDir);
+    expect(said.filter((line) => line.includes('data in'))).toEqual([]);
+    expect((await stat(join(dataDir, 'postgres'))).uid).toBe((await stat(dataDir)).uid);
+  });
+
   it.runIf(isRoot)('goes on with the data of a server that ran as an account, and moves it when it must', async () => {
     const dataDir = join(parent, 'data');
     const first = await start(dataDir);
