@@ -75,7 +75,7 @@ async function start(settings: UsedSettings): Promise<void> {
 
   const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR));
   const brokers = settings.KAFKA_BROKERS ?? (await startKafka(settings.DATA_DIR));
-  await migrate(databaseUrl);
+  await migrate(databaseUrl, { tell: say });
   const withDemo = local && settings.BOOTSTRAP_APPS === undefined;
   if (withDemo) await addDemoAgent(databaseUrl, DEMO_AGENT);
 

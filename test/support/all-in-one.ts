@@ -26,7 +26,7 @@ export class AllInOne {
     const dataDir = extra['DATA_DIR'] ?? (await makeDataDirectory());
     const ports = await freePorts(4);
     const environment = AllInOne.environment(dataDir, ports, extra);
-    const service = ServiceProcess.start('all-in-one', environment, root);
+    const service = ServiceProcess.start('all-in-one', environment, { root });
     const allInOne = new AllInOne(dataDir, ports, extra, root, service);
     await allInOne.ready();
     return allInOne;
@@ -63,7 +63,7 @@ export class AllInOne {
 
   /** Starts it again, on the same directory and ports, after it ended. */
   async restart(): Promise<void> {
-    this.service = ServiceProcess.start('all-in-one', this.environment, this.root);
+    this.service = ServiceProcess.start('all-in-one', this.environment, { root: this.root });
     await this.ready();
   }
 

@@ -116,6 +116,6 @@ export class Cluster {
 
   private spawn(service: ServiceName, port: string): ServiceProcess {
     const environment = { ...SERVICE_ENVIRONMENT, ...this.environment, [PORT_SETTING[service]]: port };
-    return ServiceProcess.start(service, environment, this.root);
+    return ServiceProcess.start(service, environment, { root: this.root });
   }
 }

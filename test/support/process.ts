@@ -20,9 +20,16 @@ export class ServiceProcess {
     private readonly child: ChildProcess,
   ) {}
 
-  /** @param root of the tree whose build is started */
-  static start(name: string, environment: Environment, root = ROOT): ServiceProcess {
-    const child = spawn(process.execPath, [join(root, 'dist', 'apps', name, 'main.js')], {
+  /**
+   * @param options.root of the tree whose build is started
+   * @param options.args of a command
+   */
+  static start(
+    name: string,
+    environment: Environment,
+    { root = ROOT, args = [] }: { readonly root?: string; readonly args?: readonly string[] } = {},
+  ): ServiceProcess {
+    const child = spawn(process.execPath, [join(root, 'dist', 'apps', name, 'main.js'), ...args], {
       cwd: root,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { userInfo } from 'node:os';
+import { constants, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createSealer } from '#database';
@@ -31,8 +33,8 @@ afterAll(async () => {
   await database.drop();
 });
 
-function start(name: string, environment: Environment): ServiceProcess {
-  const service = ServiceProcess.start(name, { ...ANY_PORTS, ...environment });
+function start(name: string, environment: Environment, ...args: string[]): ServiceProcess {
+  const service = ServiceProcess.start(name, { ...ANY_PORTS, ...environment }, { args });
   running.push(service);
   return service;
 }
@@ -78,12 +80,32 @@ describe('a service that waits', () => {
     expect(service.output).not.toContain('"stack"');
   });
 
-  it.each(['app', 'keys', 'migrate'])('the command %s ends on SIGTERM too', async (name) => {
-    // Its argument is not read before the database is there.
-    const command = start(name, { DATABASE_URL: awayDatabases()['never answers'] });
-    if (name !== 'migrate') return expect(await command.exited()).toBe(2); // no argument: nothing is waited for
+  it.each([
+    ['app', 'list'],
+    ['keys', 'list'],
+    ['migrate', ''],
+  ])('the command %s %s ends on SIGTERM too, and does not say that it is done', async (name, ...args) => {
+    const command = start(name, { DATABASE_URL: awayDatabases()['never answers'] }, ...args);
     await once(silent, 'connection');
-    expect(await command.stop('SIGTERM')).toBe(0);
+    expect(await command.stop('SIGTERM')).toBe(128 + constants.signals.SIGTERM);
+    expect(command.output).toBe('Told to end before it was done.\n');
+  });
+
+  it('the all-in-one for somebody else who migrates its database says so, and ends on SIGTERM at once, with 0', async () => {
+    const other = new pg.Client({ connectionString: database.url });
+    await other.connect();
+    const dataDir = await mkdtemp(join(tmpdir(), 'rollcall-lifetime-'));
+    try {
+      await other.query('select pg_advisory_lock(7262001)');
+      const service = start('all-in-one', { DATABASE_URL: database.url, DATA_DIR: dataDir });
+      await eventually('its word', () => service.output.includes('waiting for another process that migrates this database'));
+      const told = performance.now();
+      expect(await service.stop('SIGTERM')).toBe(0);
+      expect(performance.now() - told).toBeLessThan(10_000);
+    } finally {
+      await other.end();
+      await rm(dataDir, { recursive: true, force: true });
+    }
   });
 });
 
@@ -93,6 +115,8 @@ describe('settings that stop a service', () => {
     ['subscription-api', { HOST: '192.0.2.1' }, /^HOST: "192\.0\.2\.1" is no address of this machine: write .*$/],
     ['dispatcher', { HOST: 'no-such-host.invalid' }, /^HOST: "no-such-host\.invalid" is no address of this machine: write .*$/],
     ['all-in-one', { HOST: '192.0.2.1', DATA_DIR: '/tmp' }, /^HOST: "192\.0\.2\.1" is no address of this machine: write .*$/],
+    ['all-in-one', { DATA_DIR: '/dev/null' }, /^DATA_DIR: \/dev\/null cannot be used \(.*\): name a directory .*$/],
+    ['all-in-one', { DATA_DIR: '/dev/null/data' }, /^DATA_DIR: \/dev\/null\/data cannot be used \(.*\): name a directory .*$/],
     ['presence', { LOG_LEVEL: 'loud', KAFKA_BROKERS: '' }, /^LOG_LEVEL: .*\nKAFKA_BROKERS: .*$/],
     ['dispatcher', { NODE_ENV: 'production' }, /^ENCRYPTION_KEY: is required with NODE_ENV=production.*$/],
   ])('%s with %o: words, no stack', async (name, environment: Environment, words) => {

@@ -4,7 +4,7 @@ import { mkdir, realpath, rm } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { StartError } from '#runtime';
+import { reasonOf, StartError } from '#runtime';
 
 /** Paths of Unix sockets are cut off beyond this on some systems. */
 const MAX_SOCKET_PATH = 100;
@@ -18,9 +18,19 @@ export interface DataDirectoryLock {
  * Takes a data directory for this process. The lock is a listening Unix socket: the kernel closes it with the process,
  * however that ends, so a stale one is told apart for certain, which a file with a process id is not.
  *
- * @throws StartError when another process has the directory
+ * @throws StartError when another process has the directory, or it cannot be used
  */
 export async function lockDataDirectory(dataDir: string): Promise<DataDirectoryLock> {
+  try {
+    return await lock(dataDir);
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    const words = `DATA_DIR: ${dataDir} cannot be used (${reasonOf(error)}): name a directory that this account may write.`;
+    throw new StartError(words, { cause: error });
+  }
+}
+
+async function lock(dataDir: string): Promise<DataDirectoryLock> {
   await mkdir(dataDir, { recursive: true });
   const path = socketPath(await realpath(dataDir));
   if (await isHeld(path))

@@ -5,6 +5,7 @@ import {
   createLogger,
   isLoopback,
   startInSteps,
+  unlessAborted,
   type Lifetime,
   type Logger,
   type RunningService,
@@ -50,8 +51,7 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   });
 
   const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, lifetime, undo));
-  await migrate(databaseUrl);
-  lifetime.stopping.throwIfAborted();
+  await unlessAborted(migrate(databaseUrl, { tell: show }), lifetime.stopping);
 
   // The demo's applications would get no token from us where somebody else issues them.
   const withDemo = local && settings.BOOTSTRAP_APPS === undefined && settings.OIDC_ISSUER === undefined;

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { constants, gunzip, zstdDecompress } from 'node:zlib';
+import zlib from 'node:zlib';
 import { lz4Decompress, snappyDecompress } from '@platformatic/wasm-utils';
 import { ByteReader, MalformedError } from './byte-reader.js';
 
@@ -12,6 +12,11 @@ export class TooLargeError extends Error {
   }
 }
 
+/** This Node.js has not what it takes. Another one can read the bytes, so they must not be passed over. */
+export class UnsupportedError extends Error {
+  override readonly name = 'UnsupportedError';
+}
+
 type Decompress = (bytes: Buffer, maxBytes: number) => Promise<Buffer> | Buffer;
 
 /** A name for people, and how it is read. */
@@ -20,25 +25,22 @@ interface Codec {
   readonly decompress: Decompress;
 }
 
-const gunzipAsync = promisify(gunzip);
-const zstdDecompressAsync = promisify(zstdDecompress);
+const gunzipAsync = promisify(zlib.gunzip);
 
 /** Kafka's compression codecs by their number in a batch's attributes; 0 is none. */
 const CODECS: Readonly<Record<number, Codec>> = {
   1: { name: 'gzip', decompress: (bytes, maxOutputLength) => gunzipAsync(bytes, { maxOutputLength }) },
   2: { name: 'snappy', decompress: decompressSnappy },
   3: { name: 'lz4', decompress: decompressLz4 },
-  4: { name: 'zstd', decompress: (bytes, maxOutputLength) => zstdDecompressAsync(bytes, { maxOutputLength, ...ZSTD_OPTIONS }) },
+  4: { name: 'zstd', decompress: decompressZstd },
 };
-
-/** Every window that zstd's levels make without `--long`: 128 MiB, which is taken only as far as it is filled. */
-const ZSTD_OPTIONS = { params: { [constants.ZSTD_d_windowLogMax]: 27 } };
 
 /**
  * Expands what a producer or broker has compressed. What it holds meanwhile is bounded by `maxBytes`, whatever the bytes say.
  *
  * @param codec its number in the batch's attributes, 1 to 4
- * @throws TooLargeError beyond `maxBytes`; MalformedError, with the reason, when the codec is unknown or the bytes are not its own
+ * @throws TooLargeError beyond `maxBytes`; MalformedError, with the reason, when the codec is unknown or the bytes are not its own;
+ *   UnsupportedError
  */
 export async function decompress(codec: number, bytes: Buffer, maxBytes: number): Promise<Buffer> {
   const known = CODECS[codec];
@@ -46,10 +48,21 @@ export async function decompress(codec: number, bytes: Buffer, maxBytes: number)
   try {
     return await known.decompress(bytes, maxBytes);
   } catch (error) {
-    if (error instanceof TooLargeError) throw error;
+    if (error instanceof TooLargeError || error instanceof UnsupportedError) throw error;
     if (error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE') throw new TooLargeError(maxBytes);
     throw new MalformedError(`it is not readable as ${known.name}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+/** Of zstd: every window that its levels make without `--long`: 128 MiB, which is taken only as far as it is filled. */
+const ZSTD_WINDOW_LOG_MAX = 27;
+
+function decompressZstd(bytes: Buffer, maxOutputLength: number): Promise<Buffer> {
+  // Not imported by its name, which Node.js 20 does not have: nothing at all would start there.
+  const zstdDecompress = zlib.zstdDecompress as typeof zlib.zstdDecompress | undefined;
+  if (!zstdDecompress) throw new UnsupportedError(`zstd needs Node.js 22.19 or later; this is ${process.versions.node}`);
+  const params = { [zlib.constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX };
+  return promisify(zstdDecompress)(bytes, { maxOutputLength, params });
 }
 
 /** What snappy-java, and so every Java producer, puts before the first block. Others write one bare block. */

@@ -1,4 +1,4 @@
-import { gzipSync, zstdCompressSync } from 'node:zlib';
+import zlib, { gzipSync, zstdCompressSync } from 'node:zlib';
 import { crc32c, lz4Compress, snappyCompress } from '@platformatic/wasm-utils';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -117,6 +117,18 @@ describe('record batches', () => {
     const unreadable = records.find((one) => one.unreadable);
     expect(unreadable?.unreadable?.reason).toMatch(reason);
     expect(shown(records).at(-1)).toBe('20');
+  });
+
+  it('in zstd are no fault of the bytes where Node.js has no zstd, and not passed over', async () => {
+    const bytes = batch({ base: 0, attributes: 4, compress: zstdCompressSync });
+    const { zstdDecompress } = zlib;
+    Object.assign(zlib, { zstdDecompress: undefined });
+    try {
+      await expect(decode(bytes)).rejects.toThrow(/zstd needs Node\.js 22\.19 or later/);
+    } finally {
+      Object.assign(zlib, { zstdDecompress });
+    }
+    expect(shown(await decode(bytes))).toEqual(['0']);
   });
 
   it('hand over what comes before a record that cannot be read', async () => {

@@ -208,6 +208,8 @@ export class EmbeddedPostgres {
       }
       await delay(50);
     }
+    // It may have ended just after it has answered, when nobody would start it again.
+    if (ended !== undefined) throw new EmbeddedPostgresError(`PostgreSQL ended as it had started: ${this.lastLines.join(' | ')}`);
     isUp = true;
   }
 

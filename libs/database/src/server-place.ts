@@ -52,7 +52,7 @@ export interface ServerPlace {
  *
  * Run as root there are two ways. In a user namespace of its own, where the kernel permits one, the server goes by the name of an
  * ordinary account and still is root to the files: everything stays where it is. Else it runs as that account; programs and data that
- * this account cannot reach are put where it can.
+ * this account cannot reach are put where it can. A data directory of an ordinary account is left to that: it will be back.
  *
  * @param dataDir there already
  * @param say takes a line for people when something was put elsewhere
@@ -63,7 +63,8 @@ export async function findServerPlace(dataDir: string, say: (line: string) => vo
   const directory = await clusterOf(dataDir);
   if (userInfo().uid !== 0) return { binaries, directory, launch: { wrapper: [], account: undefined, owner: undefined } };
 
-  const { name, ...account } = await findAccount();
+  const owner = await ownerOf(dataDir);
+  const { name, ...account } = owner ?? (await findAccount());
   const namespace = [`--map-user=${account.uid}`, `--map-group=${account.gid}`];
   const asNamespace: Launch = {
     wrapper: ['unshare', '--user', ...namespace, '--'],
@@ -71,7 +72,7 @@ export async function findServerPlace(dataDir: string, say: (line: string) => vo
     owner: { uid: 0, gid: 0 },
   };
   const asAccount: Launch = { wrapper: [], account, owner: account };
-  for (const launch of [asNamespace, asAccount]) {
+  for (const launch of owner ? [asAccount] : [asNamespace, asAccount]) {
     if ((await canRun(launch, binaries)) && (await canEnter(launch, dirname(directory)))) {
       await own(directory, launch);
       return { binaries, directory, launch };
@@ -91,16 +92,21 @@ export async function findServerPlace(dataDir: string, say: (line: string) => vo
   return { binaries: reachable, directory: moved, launch: asAccount };
 }
 
-/** The directory of the cluster that belongs to a data directory, which links to it where it was put elsewhere. */
+/**
+ * The directory of the cluster that belongs to a data directory, which links to it where it was put elsewhere.
+ *
+ * @throws EmbeddedPostgresError when the link leads nowhere: what was there is lost, or on another machine
+ */
 export async function clusterOf(dataDir: string): Promise<string> {
   const path = resolve(dataDir, 'postgres');
   // A move that was interrupted between its two last steps.
   if (!(await exists(path)) && (await exists(`${path}.moved`))) await rename(`${path}.moved`, path);
-  try {
-    return resolve(dataDir, await readlink(path));
-  } catch {
-    return path; // a directory, or nothing yet
-  }
+  if (!(await exists(path)) || !(await lstat(path)).isSymbolicLink()) return path;
+  const target = resolve(dataDir, await readlink(path));
+  if (await exists(target)) return target;
+  throw new EmbeddedPostgresError(
+    `The data of PostgreSQL are gone: ${path} leads to ${target}, which is not there. Bring it back, or remove ${path} to begin anew.`,
+  );
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -128,6 +134,12 @@ async function findBinaries(): Promise<Binaries> {
       `There is no embedded PostgreSQL for ${platform()}-${arch()} (${reasonOf(error)}). Set DATABASE_URL to use a server of your own.`,
     );
   }
+}
+
+/** The ordinary account that a data directory belongs to; undefined: it is root's. */
+async function ownerOf(dataDir: string): Promise<(Account & { readonly name: string }) | undefined> {
+  const { uid, gid } = await stat(dataDir);
+  return uid === 0 ? undefined : { name: String(uid), uid, gid };
 }
 
 /** An account that is there already; none is made. */
@@ -202,8 +214,6 @@ async function moveCluster(dataDir: string): Promise<string> {
   if (await exists(from)) {
     await run('cp', ['-a', `${from}/.`, to]);
     await rename(from, `${from}.moved`);
-  } else {
-    await rm(to, { recursive: true }); // it is made whole, under another name
   }
   await symlink(to, from);
   await rm(`${from}.moved`, { recursive: true, force: true });

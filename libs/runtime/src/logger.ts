@@ -32,8 +32,8 @@ export function createLogger(service: string, level: string): Logger {
     redact: SECRET_PATHS,
     timestamp: pino.stdTimeFunctions.isoTime,
     hooks: {
-      logMethod(args, method) {
-        outageLines.write(args, method, this);
+      logMethod(args, method, level) {
+        outageLines.write(args, method, this, level);
       },
     },
   });

@@ -12,7 +12,7 @@ describe('lines about a dependency that is away', () => {
     lines = [];
     const outages = new OutageLines(() => now);
     const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>);
-    logger = pino({ hooks: { logMethod: (args, method) => outages.write(args, method, logger) } }, { write });
+    logger = pino({ hooks: { logMethod: (args, method, level) => outages.write(args, method, logger, level) } }, { write });
   });
 
   const refused = () => Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' });
@@ -40,6 +40,12 @@ describe('lines about a dependency that is away', () => {
     expect(lines).toHaveLength(1);
     expect(lines[0]).not.toHaveProperty('err');
     expect(lines[0]!['reason']).not.toBe('');
+  });
+
+  it('are never left out where the process ends with them', () => {
+    logger.warn({ err: refused() }, 'http.request_failed');
+    logger.fatal({ err: refused() }, 'service.start_failed');
+    expect(lines).toMatchObject([{}, { msg: 'service.start_failed', reason: 'connect ECONNREFUSED 127.0.0.1:5432' }]);
   });
 
   it('are not those of other errors, which keep their stack', () => {

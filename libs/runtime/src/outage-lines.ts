@@ -3,6 +3,8 @@ import { isUnavailable, reasonOf } from './unavailable.js';
 
 /** At most one line is written in this time, in milliseconds. */
 const INTERVAL_MS = 1000;
+/** Pino's number of the level at which a process ends: its last words are never left out. */
+const FATAL = 60;
 
 /**
  * Thins out what is logged while a dependency is away. Each request and each look at the database then fails for the same
@@ -19,7 +21,7 @@ export class OutageLines {
    * A pino hook (`logMethod`): writes the line, writes it in its short form, or leaves it out. Lines that are not about an error
    * of a dependency that is away pass as they are.
    */
-  write(args: Parameters<LogFn>, method: LogFn, logger: Logger): void {
+  write(args: Parameters<LogFn>, method: LogFn, logger: Logger, level: number): void {
     const [fields, message] = args as [unknown, string?];
     const error = typeof fields === 'object' && fields !== null && 'err' in fields ? fields.err : undefined;
     if (!isUnavailable(error)) {
@@ -27,7 +29,7 @@ export class OutageLines {
       return;
     }
     const now = this.now();
-    if (now - this.lastAt < INTERVAL_MS) {
+    if (level < FATAL && now - this.lastAt < INTERVAL_MS) {
       this.leftOut++;
       return;
     }

@@ -3,6 +3,7 @@ import { createLogger, type Logger } from './logger.js';
 import { releaseMemory } from './release-memory.js';
 import { onStopSignal } from './signals.js';
 import { StartError } from './start-error.js';
+import { isNodeTooOld, NODE_NEEDED } from './version.js';
 
 /** A service that has been started and can be stopped; what every `start` function returns. */
 export interface RunningService {
@@ -42,6 +43,8 @@ export async function runService<S extends { LOG_LEVEL?: string | undefined }>(
   try {
     const settings = readSettings();
     logger = createLogger(name, settings.LOG_LEVEL ?? 'info');
+    const { node } = process.versions;
+    if (isNodeTooOld(node)) logger.warn({ node, needed: NODE_NEEDED, lacks: 'telemetry in zstd' }, 'service.node_too_old');
     const end = endOf(logger);
     try {
       await runUntil(end, await start(settings, logger, end), logger);

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { startedBy } from './config.js';
 
@@ -21,11 +22,17 @@ export function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
   process.stderr.on('error', ignore);
 }
 
-/** For a command: ends the process on SIGTERM at once, also while it waits for its database, which takes back what is not done. */
+/** What a shell says of a process that SIGTERM has ended. */
+const ENDED_BY_SIGTERM = 128 + constants.signals.SIGTERM;
+
+/**
+ * For a command: ends the process on SIGTERM at once, also as process 1 and while it waits for its database, which takes back what
+ * is not done. The exit code is not 0, with which whoever waits for the command would go on as if it had been done.
+ */
 export function endOnSigterm(): void {
   process.on('SIGTERM', () => {
     process.stderr.write('Told to end before it was done.\n');
-    process.exit(0);
+    process.exit(ENDED_BY_SIGTERM);
   });
 }
 

@@ -1,14 +1,18 @@
 import { readFileSync } from 'node:fs';
 
-/** The version in package.json, found upwards from here: the same from the sources and from `dist`. */
-function readVersion(): string {
+interface Manifest {
+  readonly version: string;
+  readonly engines: { readonly node: string };
+}
+
+/** package.json, found upwards from here: the same from the sources and from `dist`. */
+function readManifest(): Manifest {
   for (let directory = new URL('.', import.meta.url); ; directory = new URL('..', directory)) {
     try {
-      const manifest = JSON.parse(readFileSync(new URL('package.json', directory), 'utf8')) as {
-        name?: string;
-        version?: string;
+      const manifest = JSON.parse(readFileSync(new URL('package.json', directory), 'utf8')) as Manifest & {
+        readonly name?: string;
       };
-      if (manifest.name === 'rollcall' && manifest.version) return manifest.version;
+      if (manifest.name === 'rollcall') return manifest;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
@@ -16,4 +20,21 @@ function readVersion(): string {
   }
 }
 
-export const VERSION = readVersion();
+const manifest = readManifest();
+
+/** Of Rollcall. */
+export const VERSION = manifest.version;
+
+/** The Node.js that Rollcall is made for, such as `>=22.19.0`. */
+export const NODE_NEEDED = manifest.engines.node;
+
+/** Whether a version of Node.js is older than that. @param node such as `20.20.2` */
+export function isNodeTooOld(node: string): boolean {
+  const [major = 0, minor = 0] = numbersOf(node);
+  const [neededMajor = 0, neededMinor = 0] = numbersOf(NODE_NEEDED);
+  return major < neededMajor || (major === neededMajor && minor < neededMinor);
+}
+
+function numbersOf(version: string): number[] {
+  return (version.match(/\d+/g) ?? []).map(Number);
+}
