@@ -97,7 +97,8 @@ export function* telemetryGarbage(random: Random): Generator<Garbage> {
     ...NO_OBJECT,
     'wrong field': () => {
       const field = random.pick(Object.keys(WRONG));
-      return JSON.stringify({ ...ITEM, [field]: random.pick([...WRONG[field]!, ...ANYTHING]) });
+      const anything = REQUIRED.includes(field) ? ANYTHING : ANYTHING.filter((value) => value !== null); // null counts as absent
+      return JSON.stringify({ ...ITEM, [field]: random.pick([...WRONG[field]!, ...anything]) });
     },
     'missing field': () => JSON.stringify({ ...ITEM, [random.pick(REQUIRED)]: undefined }),
     'huge number': () => JSON.stringify({ ...ITEM, agent_id: '?' }).replace('"?"', random.pick(NUMBERS)),
