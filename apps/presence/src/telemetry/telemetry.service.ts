@@ -19,10 +19,10 @@ import { reasonOf } from './telemetry-record.js';
 /** Most items of a statement, unless one partition brings more. Others wait for what is under way, so it is no more than a request may bring. */
 const MAX_BATCH_ITEMS = 1000;
 /**
- * While the database works on one batch, Node prepares the other; more would only make agents meet themselves. A third is for
- * whoever is not the client that has two under way already.
+ * While the database works on one batch, Node prepares another; more than three would only make agents meet themselves. One client
+ * has one under way: with two, a flood of one client kept another's single reports waiting for longer than contract §7.5 allows.
  */
-const HTTP_LIMITS = { maxSize: MAX_BATCH_ITEMS, maxInFlight: 3, maxInFlightOfOwner: 2, maxWaiting: 50_000 };
+const HTTP_LIMITS = { maxSize: MAX_BATCH_ITEMS, maxInFlight: 3, maxInFlightOfOwner: 1, maxWaiting: 50_000 };
 /** Of its own, so that a partition's backlog is in no request's way. What waits is bounded by the partitions: a batch each. */
 const BUS_LIMITS = { maxSize: MAX_BATCH_ITEMS, maxInFlight: 2, maxInFlightOfOwner: 1, maxWaiting: Infinity };
 /** Rounds in which an agent may lose to another writer. Somebody wins every round, so this is never met in practice. */
