@@ -14,3 +14,4 @@ export { ApplicationEntity } from './entities/application.entity.js';
 export { WebhookSecretEntity } from './entities/webhook-secret.entity.js';
 export type { Pool } from 'pg';
 export { WriteCheck } from './write-check.js';
+export { statusChangeOf, type StatusChangeRow } from './status-change-row.js';

@@ -107,6 +107,18 @@ describe('attempts', () => {
     }
   });
 
+  it('goes on beside a url in the database that is none', async () => {
+    await world.start();
+    await world.subscribe(1, 'no url');
+    await world.subscribe(1, `${receiver.url}/well`);
+    await world.change(1);
+    await eventually('the other one', () => receiver.at('/well').length === 1);
+    await eventually('the odd one, put back', async () => (await world.queue()).every(({ owner }) => owner === null));
+    await world.change(1);
+    await world.change(1);
+    await eventually('the next one', () => receiver.at('/well').length === 2);
+  });
+
   it('signs with a rotated secret within half a second', async () => {
     await world.start();
     await world.subscribe(1, `${receiver.url}/x`);

@@ -40,6 +40,8 @@ const VIEW_BOUND_MS = 500;
 /** Older than this it is read again before, so that there is time to write. */
 export const VIEW_TTL_MS = 300;
 
+/** Until a delivery to a url that cannot be read is looked at again, in milliseconds. */
+const UNREADABLE_URL_MS = 60_000;
 const TICK_MS = 250;
 /** A delivery waits this long for a slot at an origin that answers nobody; then others may have its place, in milliseconds. */
 const MAX_WAIT_MS = 2000;
@@ -87,7 +89,10 @@ export class Attempts {
   /** Makes one attempt as soon as there is room for it. Never rejects: what goes wrong is an outcome. */
   attempt(delivery: Delivery): Promise<Outcome> {
     if (this.stopping) return Promise.resolve(unsent('stopping'));
-    const target = targetOf(delivery.endpoint.value.url);
+    const { url } = delivery.endpoint.value;
+    // None is registered that cannot be read; somebody may have put one into the database by hand.
+    if (!URL.canParse(url)) return Promise.resolve(unsent('not_prepared', UNREADABLE_URL_MS));
+    const target = targetOf(url);
     const share = this.shareOf(target.origin, delivery.clientId);
     const now = performance.now();
     share.usedAt = now;

@@ -1,19 +1,6 @@
 import type { Pool } from 'pg';
 import type { StatusChange } from '#contracts';
-import { arrayOfPlain } from '#database';
-
-interface ChangeRow {
-  readonly id: string;
-  readonly client_id: number;
-  readonly agent_id: number;
-  readonly agent_type: StatusChange['agentType'];
-  readonly name: string;
-  readonly agent_status: StatusChange['agentStatus'];
-  readonly event_source: StatusChange['eventSource'];
-  readonly sequence: number;
-  readonly occurred_at: Date;
-  readonly changed_at: Date;
-}
+import { arrayOfPlain, statusChangeOf, type StatusChangeRow } from '#database';
 
 const COLUMNS = `s.id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence, s.occurred_at, s.changed_at`;
 
@@ -24,7 +11,7 @@ const UNFANNED = `
 
 /** Reads from the log what was not fanned out of the changes' agents, up to the newest of these changes. */
 export async function readUnfanned(pool: Pool, changes: readonly StatusChange[], windowMs: number): Promise<StatusChange[]> {
-  const { rows } = await pool.query<ChangeRow>({
+  const { rows } = await pool.query<StatusChangeRow>({
     name: 'dispatch_read_unfanned',
     text: `
       select ${COLUMNS}
@@ -45,12 +32,12 @@ export async function readUnfanned(pool: Pool, changes: readonly StatusChange[],
       windowMs,
     ],
   });
-  return rows.map(toChange);
+  return rows.map(statusChangeOf);
 }
 
 /** Reads what was not fanned out of a part of the log, positions above `after` up to `upTo`. */
 export async function readUnfannedBetween(pool: Pool, after: number, upTo: number, windowMs: number): Promise<StatusChange[]> {
-  const { rows } = await pool.query<ChangeRow>({
+  const { rows } = await pool.query<StatusChangeRow>({
     name: 'dispatch_read_unfanned_between',
     text: `
       select ${COLUMNS}
@@ -63,7 +50,7 @@ export async function readUnfannedBetween(pool: Pool, after: number, upTo: numbe
       order by s.client_id, s.agent_id, s.sequence`,
     values: [after, upTo, windowMs],
   });
-  return rows.map(toChange);
+  return rows.map(statusChangeOf);
 }
 
 /** The last position that was given out, whether or not it can be seen yet: of changes, and of the directory's entries beside them. */
@@ -83,19 +70,4 @@ export async function sweptPosition(pool: Pool): Promise<number> {
 /** Several instances sweep side by side; whoever is ahead counts. */
 export async function moveSweptPosition(pool: Pool, position: number): Promise<void> {
   await pool.query('update dispatch.log_sweep set position = $1 where position < $1', [position]);
-}
-
-function toChange(row: ChangeRow): StatusChange {
-  return {
-    id: row.id,
-    clientId: row.client_id,
-    agentId: row.agent_id,
-    agentType: row.agent_type,
-    name: row.name,
-    agentStatus: row.agent_status,
-    eventSource: row.event_source,
-    sequence: row.sequence,
-    occurredAt: row.occurred_at,
-    changedAt: row.changed_at,
-  };
 }

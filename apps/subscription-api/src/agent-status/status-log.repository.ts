@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AgentStatus, AgentType, StatusChange } from '#contracts';
+import { statusChangeOf, type StatusChangeRow } from '#database';
 import type { LogBounds } from './cursor.js';
 import type { OpenTransactions } from './high-water-mark.js';
 
@@ -56,18 +57,8 @@ export interface LogTail {
   readonly lastGivenOut: number;
 }
 
-interface ChangeRow {
-  readonly id: string;
+interface ChangeRow extends StatusChangeRow {
   readonly position: number;
-  readonly client_id: number;
-  readonly agent_id: number;
-  readonly agent_type: AgentType;
-  readonly name: string;
-  readonly agent_status: AgentStatus;
-  readonly event_source: StatusChange['eventSource'];
-  readonly sequence: number;
-  readonly occurred_at: Date;
-  readonly changed_at: Date;
 }
 
 interface EntryRow extends ChangeRow {
@@ -223,19 +214,7 @@ export class StatusLogRepository {
 }
 
 function changeOf(row: ChangeRow): LoggedChange {
-  return {
-    id: row.id,
-    position: row.position,
-    clientId: row.client_id,
-    agentId: row.agent_id,
-    agentType: row.agent_type,
-    name: row.name,
-    agentStatus: row.agent_status,
-    eventSource: row.event_source,
-    sequence: row.sequence,
-    occurredAt: row.occurred_at,
-    changedAt: row.changed_at,
-  };
+  return { ...statusChangeOf(row), position: row.position };
 }
 
 function entryOf(row: EntryRow): LogEntry {

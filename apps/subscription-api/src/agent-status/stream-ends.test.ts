@@ -22,7 +22,7 @@ class TestSigner {
     const { kid, publicJwk, privateJwk } = await makeSigningKey();
     await api.pool.query(
       `insert into access.signing_key (kid, public_jwk, private_jwk_sealed, activates_at)
-       select $1, $2, private_jwk_sealed, activates_at from access.signing_key limit 1`,
+       select $1, $2, private_jwk_sealed, now() + interval '1 day' from access.signing_key limit 1`, // the service signs with its own
       [kid, publicJwk],
     );
     return new TestSigner(api, kid, (await importJWK(privateJwk, 'ES256')) as CryptoKey);
