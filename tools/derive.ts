@@ -6,9 +6,10 @@ import { EmbeddedPostgres, migrate } from '#database';
 import { createLogger, describeSettings, readSettings } from '#runtime';
 import { startSubscriptionApi } from '../apps/subscription-api/src/start.js';
 import { asyncApiDocument } from './derive/asyncapi.js';
+import { findDeadCitations } from './derive/citations.js';
 import { describeSchema } from './derive/schema.repository.js';
 
-/** `npm run derive` writes the files that follow from the code; with `--check` it only says which of them differ. */
+/** `npm run derive` writes the files that follow from the code; with `--check` it only says which of them differ, and which citations of the contract lead nowhere. */
 async function derive(): Promise<Readonly<Record<string, string>>> {
   return {
     '.env.example': envExample(),
@@ -77,4 +78,8 @@ for (const [file, content] of Object.entries(await derive())) {
     await writeFile(path, content);
     process.stdout.write(`${file}\n`);
   }
+}
+for (const line of check ? await findDeadCitations(root) : []) {
+  process.stderr.write(`${line}\n`);
+  process.exitCode = 1;
 }

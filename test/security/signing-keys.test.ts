@@ -1,7 +1,7 @@
 import { decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunningService } from '#runtime';
-import { run } from '../../apps/keys/src/run.js';
+import { runCli } from '../../apps/cli/src/run.js';
 import { Gate } from '../../apps/presence/test/support.js';
 import { call } from '../support/client.js';
 import { eventually } from '../support/poll.js';
@@ -79,7 +79,7 @@ describe('signing keys', () => {
     );
   const keys = async (line: string): Promise<{ code: number; out: string; error: string }> => {
     let [out, error] = ['', ''];
-    const code = await run(line.split(' '), {
+    const code = await runCli(['keys', ...line.split(' ')], {
       readSettings: () => ({ DATABASE_URL: api.database.url, DATA_DIR: '/nonexistent' }),
       write: (text) => void (out += text),
       writeError: (text) => void (error += text),
@@ -179,12 +179,12 @@ describe('signing keys', () => {
   it('have a command that explains itself, and what is wrong', async () => {
     expect(await keys('--help')).toEqual({
       code: 0,
-      out: expect.stringContaining('npm run keys -- rotate --now') as string,
+      out: expect.stringContaining('rotate --now is for keys that were stolen') as string,
       error: '',
     });
     for (const line of ['steal', 'rotate --soon', 'list all', 'list --now']) {
       const wrong = await keys(line);
-      expect([wrong.code, wrong.out, wrong.error.includes('npm run keys -- list')]).toEqual([2, '', true]);
+      expect([wrong.code, wrong.out, wrong.error.includes('Usage: npm run cli -- keys')]).toEqual([2, '', true]);
     }
     expect((await keys('rotate --help')).code).toBe(0);
   });

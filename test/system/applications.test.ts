@@ -20,9 +20,11 @@ describe('the command for applications', () => {
     await system.remove();
   });
 
-  /** Runs the command as `npm run app` and the image do. */
-  async function app(args: readonly string[], dataDir = system.dataDir): Promise<{ code: number; out: string; error: string }> {
-    const main = join(process.cwd(), 'dist', 'apps', 'app', 'main.js');
+  const app = (args: readonly string[], dataDir?: string): ReturnType<typeof cli> => cli(['applications', ...args], dataDir);
+
+  /** Runs the command line as `npm run cli` and the image do. */
+  async function cli(args: readonly string[], dataDir = system.dataDir): Promise<{ code: number; out: string; error: string }> {
+    const main = join(process.cwd(), 'dist', 'apps', 'cli', 'main.js');
     const env = { PATH: process.env['PATH'] ?? '', DATA_DIR: dataDir };
     try {
       const { stdout, stderr } = await run(process.execPath, [main, ...args], { env });
@@ -51,10 +53,22 @@ describe('the command for applications', () => {
     expect((await app(['revoke', 'crm'])).code).toBe(1);
   });
 
+  it('has a sibling that tries the main job on the running product, and says which step went wrong', async () => {
+    const { subscriptionApi, presence } = system.urls;
+    const smoke = (...args: string[]) => cli(['smoke', '--api', subscriptionApi, '--presence', presence, ...args]);
+    for (let time = 0; time < 2; time++) {
+      const { code, out, error } = await smoke();
+      expect([code, error]).toEqual([0, '']);
+      expect(out).toMatch(/Notified after \d+ ms: GET \/\?agent_status=available&[^]*All is well\.\n$/);
+    }
+    const wrong = await smoke('--secret', 'wrong');
+    expect([wrong.code, wrong.error]).toEqual([1, expect.stringContaining('/oauth/token answered 401') as string]);
+  });
+
   it('ends with 2 and its help where it is called wrongly, and says what database it needs', async () => {
     const wrong = await app(['create', 'crm']);
     expect([wrong.code, wrong.out]).toEqual([2, '']);
-    expect(wrong.error).toMatch(/^--client: is required\n--access: is required\n\n[^]*npm run app -- create/);
+    expect(wrong.error).toMatch(/--client [^]*\nUsage: npm run cli -- applications create/);
     expect((await app(['--help'])).code).toBe(0);
     const empty = await makeDataDirectory();
     const nowhere = await app(['list'], empty);

@@ -47,16 +47,72 @@ export interface MigrateOptions {
  *   for it, or others hold what is needed for longer than is waited
  */
 export async function migrate(url: string, { tell, patienceMs = PATIENCE_MS }: MigrateOptions = {}): Promise<Migrated> {
+  const patience = { until: Date.now() + patienceMs, tell: tell ?? (() => undefined) };
+  return underLock(url, patience, (dataSource) => runMigrations(dataSource, patience));
+}
+
+/** A migration, and how a database stands to it. */
+export interface ListedMigration {
+  readonly name: string;
+  /** `unknown`: the database has it, and this version of the code does not. */
+  readonly state: 'applied' | 'missing' | 'unknown';
+}
+
+/**
+ * Says which migrations a database has and lacks, in order.
+ *
+ * @throws StartError when it cannot be reached or used
+ */
+export function listMigrations(url: string): Promise<ListedMigration[]> {
+  return underLock(url, { until: Date.now() + PATIENCE_MS, tell: () => undefined }, async (dataSource) => {
+    const state = await readSchemaState(dataSource);
+    const missing = new Set(state ? state.missing : MIGRATIONS.map(({ name }) => name));
+    return [
+      ...MIGRATIONS.map(({ name }) => ({ name, state: missing.has(name) ? ('missing' as const) : ('applied' as const) })),
+      ...[...(state?.ahead ?? []), ...(state?.tooNew ?? [])].map((name) => ({ name, state: 'unknown' as const })),
+    ];
+  });
+}
+
+/**
+ * Takes the newest migration of a database back; what it added goes with it.
+ *
+ * @returns its name
+ * @throws StartError when there is none, or this version of the code does not know it
+ */
+export function revertMigration(url: string): Promise<string> {
+  return underLock(url, { until: Date.now() + PATIENCE_MS, tell: () => undefined }, async (dataSource) => {
+    const state = await readSchemaState(dataSource);
+    const unknown = [...(state?.ahead ?? []), ...(state?.tooNew ?? [])];
+    if (unknown.length > 0)
+      throw new StartError(`This version does not know ${unknown.join(', ')}: use the version that brought it to take it back`);
+    const newest = MIGRATIONS.findLast(({ name }) => state && !state.missing.includes(name));
+    if (!newest) throw new StartError('The database has no migration that could be taken back');
+    await dataSource.undoLastMigration({ transaction: 'each' });
+    return newest.name;
+  });
+}
+
+/** Works on a database that nobody else migrates meanwhile. @throws StartError that says in words what stands in the way */
+async function underLock<Result>(
+  url: string,
+  patience: Patience,
+  work: (dataSource: DataSource) => Promise<Result>,
+): Promise<Result> {
   try {
     await checkServer(url, APPLICATION_NAME);
-    return await migrateLocked(url, { until: Date.now() + patienceMs, tell: tell ?? (() => undefined) });
+    return await workLocked(url, patience, work);
   } catch (error) {
     if (error instanceof StartError) throw error;
     throw new StartError(`The database cannot be migrated: ${explainDatabaseError(error)}`, { cause: error });
   }
 }
 
-async function migrateLocked(url: string, patience: Patience): Promise<Migrated> {
+async function workLocked<Result>(
+  url: string,
+  patience: Patience,
+  work: (dataSource: DataSource) => Promise<Result>,
+): Promise<Result> {
   const lock = new pg.Client({
     connectionString: url,
     application_name: APPLICATION_NAME,
@@ -75,7 +131,7 @@ async function migrateLocked(url: string, patience: Patience): Promise<Migrated>
       lockTimeoutMs: LOCK_TIMEOUT_MS,
     }).initialize();
     try {
-      return await runMigrations(dataSource, patience);
+      return await work(dataSource);
     } finally {
       await dataSource.destroy();
     }

@@ -1,4 +1,3 @@
-export { runCommand, UsageError, type CommandLine, type Surroundings } from './command.js';
 export {
   ConfigError,
   describeSettings,

@@ -1,9 +1,9 @@
 import { endOnSigterm, readSettings } from '#runtime';
-import { run } from './src/run.js';
+import { runCli } from './src/run.js';
 
-/** `npm run app`: registers applications, lists them, rotates their secrets and revokes them. Contract §2. */
+/** `npm run cli`: what operators do to a database by hand. */
 endOnSigterm();
-process.exitCode = await run(process.argv.slice(2), {
+process.exitCode = await runCli(process.argv.slice(2), {
   readSettings: () => readSettings(undefined, ['DATABASE_URL', 'DATA_DIR']),
   write: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { verifySecret } from '#applications';
 import pg from 'pg';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
-import { run } from './run.js';
+import { runCli } from './run.js';
 
 interface Outcome {
   readonly code: number;
@@ -10,7 +10,7 @@ interface Outcome {
   readonly error: string;
 }
 
-describe('the command', () => {
+describe('the command for applications', () => {
   let database: TestDatabase;
   let pool: pg.Pool;
 
@@ -27,7 +27,7 @@ describe('the command', () => {
   async function app(line: string, url: string | undefined = database.url): Promise<Outcome> {
     let out = '';
     let error = '';
-    const code = await run(line.split(' '), {
+    const code = await runCli(['applications', ...line.split(' ')], {
       readSettings: () => ({ DATABASE_URL: url, DATA_DIR: '/nonexistent' }),
       write: (text) => void (out += text),
       writeError: (text) => void (error += text),
@@ -99,18 +99,80 @@ describe('the command', () => {
   });
 
   it('explains itself, and what is wrong', async () => {
-    expect(await app('--help')).toEqual({ code: 0, out: expect.stringContaining('npm run app -- create') as string, error: '' });
-    const wrong = await app('create');
-    expect([wrong.code, wrong.out]).toEqual([2, '']);
-    expect(wrong.error).toMatch(/^app_id: is required\n[^]*npm run app -- create/);
+    expect(await app('--help')).toEqual({
+      code: 0,
+      out: expect.stringContaining('create [options] <app_id>') as string,
+      error: '',
+    });
     const away = await app('list', 'postgresql://nobody@127.0.0.1:1/none');
     expect([away.code, away.error]).toEqual([1, expect.stringMatching(/^The database cannot be used: .+\n$/)]);
+  });
+
+  it.each([
+    ['delete crm', 'delete'],
+    ['constructor', 'constructor'],
+    ['create', 'app_id'],
+    ['create crm', '--client'],
+    ['create crm --client 12', '--access'],
+    ['create crm --client x --access all', 'must be a whole number from 0 to 4294967295'],
+    ['create crm --client 12 --access admin', 'call_api, all, platform'],
+    ['create crm two --client 12 --access all', 'too many arguments'],
+    ['create crm --client 12 --access all --secret x', '--secret'],
+    ['create .. --client 12 --access all', 'app_id: must not be . or ..'],
+    ['list crm', 'too many arguments'],
+    ['list --client -1', '--client'],
+    ['list --client 4294967296', 'must be a whole number from 0 to 4294967295'],
+    ['rotate', 'app_id'],
+    ['rotate crm --keep-previous-for 1h', 'must be a whole number from 0 to 86400'],
+    ['rotate crm --keep-previous-for 86401', 'must be a whole number from 0 to 86400'],
+    ['revoke', 'app_id'],
+    ['revoke crm --keep-previous-for 1', '--keep-previous-for'],
+  ])('refuses %j with 2, and says why', async (line, why) => {
+    const { code, out, error } = await app(line);
+    expect([code, out]).toEqual([2, '']);
+    expect(error).toContain(why);
+    expect(error).toContain('Usage: npm run cli -- applications');
   });
 
   it('needs a database, and says so in one line', async () => {
     let error = '';
     const nothing = { readSettings: () => ({ DATABASE_URL: undefined, DATA_DIR: '/nonexistent' }), write: () => undefined };
-    expect(await run(['list'], { ...nothing, writeError: (text) => void (error += text) })).toBe(1);
+    expect(await runCli(['applications', 'list'], { ...nothing, writeError: (text) => void (error += text) })).toBe(1);
     expect(error).toMatch(/^DATABASE_URL: is required: .+\n$/);
+  });
+});
+
+describe('the command for migrations', () => {
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+
+  afterAll(async () => {
+    await database.drop();
+  });
+
+  async function migrations(...args: string[]): Promise<Outcome> {
+    let out = '';
+    let error = '';
+    const code = await runCli(['migrate', ...args], {
+      readSettings: () => ({ DATABASE_URL: database.url, DATA_DIR: '/nonexistent' }),
+      write: (text) => void (out += text),
+      writeError: (text) => void (error += text),
+    });
+    return { code, out, error };
+  }
+
+  it('lists them, and takes the newest back only where that is said twice', async () => {
+    const states = async () => (await migrations('--list')).out.trimEnd().split('\n').slice(1);
+    const before = await states();
+    expect(before.length).toBeGreaterThan(10);
+    expect(before.every((line) => line.endsWith('  applied'))).toBe(true);
+    const newest = before.at(-1)!.split(' ')[0]!;
+    expect(await migrations('--revert')).toMatchObject({ code: 2, out: '', error: expect.stringContaining('--yes') as string });
+    expect(await migrations('--list', '--revert')).toMatchObject({ code: 2, out: '' });
+    expect(await migrations('--revert', '--yes')).toEqual({ code: 0, out: `Took back ${newest}.\n`, error: '' });
+    expect((await states()).map((line) => line.split(/ +/)[1])).toEqual([...before.slice(1).map(() => 'applied'), 'missing']);
   });
 });

@@ -1,0 +1,39 @@
+import type { DataSource } from 'typeorm';
+import { connectDatabase, databaseUrlOf } from '#database';
+import { createLogger, type Settings } from '#runtime';
+
+/** Where a command reads its settings and writes its answer. */
+export interface Terminal {
+  readonly readSettings: () => Pick<Settings, 'DATABASE_URL' | 'DATA_DIR'>;
+  readonly write: (text: string) => void;
+  readonly writeError: (text: string) => void;
+}
+
+export interface DatabaseUse {
+  /** Shown in `pg_stat_activity` behind `rollcall-`. */
+  readonly name: string;
+  /** What the database is looked for, in words for people. */
+  readonly holds: string;
+  readonly entities?: Parameters<typeof connectDatabase>[1];
+}
+
+/**
+ * Connects to the database of DATABASE_URL, or of the all-in-one which is running on DATA_DIR, for one piece of work. Tried
+ * once: whoever types a command is there to try again.
+ *
+ * @throws Error in words for people, where there is no database or it cannot be used
+ */
+export async function withDatabase<Result>(
+  terminal: Terminal,
+  { name, holds, entities = [] }: DatabaseUse,
+  work: (dataSource: DataSource) => Promise<Result>,
+): Promise<Result> {
+  const url = await databaseUrlOf(terminal.readSettings(), `the database of the ${holds}`);
+  const options = { url, applicationName: `rollcall-${name}`, poolSize: 1 };
+  const dataSource = await connectDatabase(options, entities, createLogger(name, 'silent'), { timeoutMs: 0 });
+  try {
+    return await work(dataSource);
+  } finally {
+    await dataSource.destroy();
+  }
+}

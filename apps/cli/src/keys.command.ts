@@ -1,0 +1,75 @@
+import type { Command } from 'commander';
+import { signingKeyAt, SigningKeyRepository, type StoredSigningKey } from '#auth';
+import { withDatabase, type Terminal } from './database.js';
+import { asJson, asTable } from './output.js';
+
+const HELP = `
+Keys are replaced without this after SIGNING_KEY_LIFETIME. rotate asks for it before: a running subscription-api makes the
+new key, which signs after ten minutes, when everybody has it; tokens stay good.
+rotate --now is for keys that were stolen: all of them are deleted, and every token is refused within 3 seconds. A running
+subscription-api makes a new key within seconds, and applications ask for new tokens.`;
+
+/** A signing key as the command shows it; the private half is nobody's business. */
+export interface ShownKey {
+  readonly kid: string;
+  readonly state: 'next' | 'signing' | 'replaced';
+  readonly created_at: string;
+  readonly activates_at: string;
+}
+
+/**
+ * Adds `keys`: shows the keys that sign tokens, and has them replaced. Contract §2. It makes no key itself, so that it needs no
+ * ENCRYPTION_KEY and no private key leaves the services: it leaves word in the database, which subscription-api acts on.
+ */
+export function addKeysCommand(program: Command, terminal: Terminal): void {
+  const group = program.command('keys').description('Shows and replaces the keys that sign tokens.').addHelpText('after', HELP);
+
+  group
+    .command('list')
+    .description('shows them in the order that they sign in')
+    .option('--json', 'answer as JSON')
+    .action(async ({ json }: { json?: true }) => {
+      const { keys, now } = await work(terminal, (repository) => repository.read());
+      const shown = showKeys(keys, now);
+      terminal.write(json ? asJson(shown) : list(shown));
+    });
+
+  group
+    .command('rotate')
+    .description('has a new one made')
+    .option('--now', 'the old ones are gone at once, and every token with them')
+    .action(async ({ now }: { now?: true }) => {
+      if (!now) {
+        await work(terminal, (repository) => repository.askReplacement());
+        return terminal.write(
+          'Asked for a new key. A running subscription-api makes it within seconds; it signs ten minutes later.\n',
+        );
+      }
+      const deleted = await work(terminal, (repository) => repository.deleteAll());
+      terminal.write(
+        `Deleted ${deleted.length === 0 ? 'nothing: there was no key' : deleted.join(', ')}.\nEvery token is refused within 3 seconds; a running subscription-api makes a new key.\n`,
+      );
+    });
+}
+
+/** The keys in the order that they sign in. Pure. */
+export function showKeys(keys: readonly StoredSigningKey[], now: number): ShownKey[] {
+  const current = signingKeyAt(keys, now);
+  return keys.map((key) => ({
+    kid: key.kid,
+    state: key === current ? 'signing' : key.activatesAt > now ? 'next' : 'replaced',
+    created_at: new Date(key.createdAt).toISOString(),
+    activates_at: new Date(key.activatesAt).toISOString(),
+  }));
+}
+
+function work<Result>(terminal: Terminal, ask: (repository: SigningKeyRepository) => Promise<Result>): Promise<Result> {
+  return withDatabase(terminal, { name: 'keys', holds: 'keys' }, (dataSource) => ask(new SigningKeyRepository(dataSource)));
+}
+
+function list(keys: readonly ShownKey[]): string {
+  return asTable(
+    ['kid', 'state', 'created_at', 'activates_at'],
+    keys.map(({ kid, state, created_at, activates_at }) => [kid, state, created_at, activates_at]),
+  );
+}

@@ -1,0 +1,38 @@
+import type { Command } from 'commander';
+import { databaseUrlOf, listMigrations, migrate, revertMigration } from '#database';
+import { createLogger } from '#runtime';
+import type { Terminal } from './database.js';
+import { asTable } from './output.js';
+
+/** Adds `migrate`: brings a database up to this version, says where it stands, or takes the newest migration back. */
+export function addMigrateCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('migrate')
+    .description('Brings the database up to this version; does nothing where it is there already.')
+    .option('--list', 'only says which migrations it has')
+    .option('--revert', 'takes its newest migration back, and what it added with it; needs --yes')
+    .option('--yes', 'what --revert takes away may be lost')
+    .action(async (options: { list?: true; revert?: true; yes?: true }, command: Command) => {
+      if (options.list && options.revert) return command.error('--list and --revert: only one of them');
+      if (options.revert && !options.yes) return command.error('--revert: what the migration added is lost; say --yes as well');
+      const url = await databaseUrlOf(terminal.readSettings(), 'the database to bring up to date');
+      if (options.list) return terminal.write(list(await listMigrations(url)));
+      if (options.revert) return terminal.write(`Took back ${await revertMigration(url)}.\n`);
+      await bringUp(url);
+    });
+}
+
+/** Logs as services do: it runs beside them, as a job of Kubernetes. */
+async function bringUp(url: string): Promise<void> {
+  const logger = createLogger('migrate', 'info');
+  const { run, ahead } = await migrate(url, { tell: (reason) => logger.warn({ reason }, 'database.waiting') });
+  if (ahead.length > 0) logger.info({ ahead, reason: 'the database is ahead of this version, and compatible' }, 'database.ahead');
+  logger.info({ migrations: run }, 'database.migrated');
+}
+
+function list(migrations: Awaited<ReturnType<typeof listMigrations>>): string {
+  return asTable(
+    ['migration', 'state'],
+    migrations.map(({ name, state }) => [name, state]),
+  );
+}
