@@ -1,10 +1,9 @@
-import { endOnSigterm, readSettings } from '#runtime';
+import { endOnSigterm } from '#runtime';
 import { runCli } from './src/run.js';
 
 /** `npm run cli`: what operators do to a database by hand. */
 endOnSigterm();
 process.exitCode = await runCli(process.argv.slice(2), {
-  readSettings: () => readSettings(undefined, ['DATABASE_URL', 'DATA_DIR']),
   write: (text) => void process.stdout.write(text),
   writeError: (text) => void process.stderr.write(text),
 });

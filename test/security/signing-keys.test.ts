@@ -80,7 +80,7 @@ describe('signing keys', () => {
   const keys = async (line: string): Promise<{ code: number; out: string; error: string }> => {
     let [out, error] = ['', ''];
     const code = await runCli(['keys', ...line.split(' ')], {
-      readSettings: () => ({ DATABASE_URL: api.database.url, DATA_DIR: '/nonexistent' }),
+      env: { DATABASE_URL: api.database.url, DATA_DIR: '/nonexistent' },
       write: (text) => void (out += text),
       writeError: (text) => void (error += text),
     });

@@ -1,13 +1,15 @@
-import type { DataSource } from 'typeorm';
 import { connectDatabase, databaseUrlOf } from '#database';
-import { createLogger, type Settings } from '#runtime';
+import { createLogger, readSettings } from '#runtime';
 
 /** Where a command reads its settings and writes its answer. */
 export interface Terminal {
-  readonly readSettings: () => Pick<Settings, 'DATABASE_URL' | 'DATA_DIR'>;
+  /** The environment that settings are read from; the process's own by default. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
   readonly write: (text: string) => void;
   readonly writeError: (text: string) => void;
 }
+
+type DataSource = Awaited<ReturnType<typeof connectDatabase>>;
 
 export interface DatabaseUse {
   /** Shown in `pg_stat_activity` behind `rollcall-`. */
@@ -15,6 +17,11 @@ export interface DatabaseUse {
   /** What the database is looked for, in words for people. */
   readonly holds: string;
   readonly entities?: Parameters<typeof connectDatabase>[1];
+}
+
+/** Finds the database that a command works on. @throws Error in words for people */
+export function findDatabaseUrl({ env }: Terminal, what: string): Promise<string> {
+  return databaseUrlOf(readSettings(env, ['DATABASE_URL', 'DATA_DIR']), what);
 }
 
 /**
@@ -28,7 +35,7 @@ export async function withDatabase<Result>(
   { name, holds, entities = [] }: DatabaseUse,
   work: (dataSource: DataSource) => Promise<Result>,
 ): Promise<Result> {
-  const url = await databaseUrlOf(terminal.readSettings(), `the database of the ${holds}`);
+  const url = await findDatabaseUrl(terminal, `the database of the ${holds}`);
   const options = { url, applicationName: `rollcall-${name}`, poolSize: 1 };
   const dataSource = await connectDatabase(options, entities, createLogger(name, 'silent'), { timeoutMs: 0 });
   try {

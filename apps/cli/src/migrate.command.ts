@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { databaseUrlOf, listMigrations, migrate, revertMigration } from '#database';
+import { listMigrations, migrate, revertMigration } from '#database';
 import { createLogger } from '#runtime';
-import type { Terminal } from './database.js';
+import { findDatabaseUrl, type Terminal } from './database.js';
 import { asTable } from './output.js';
 
 /** Adds `migrate`: brings a database up to this version, says where it stands, or takes the newest migration back. */
@@ -15,7 +15,7 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
     .action(async (options: { list?: true; revert?: true; yes?: true }, command: Command) => {
       if (options.list && options.revert) return command.error('--list and --revert: only one of them');
       if (options.revert && !options.yes) return command.error('--revert: what the migration added is lost; say --yes as well');
-      const url = await databaseUrlOf(terminal.readSettings(), 'the database to bring up to date');
+      const url = await findDatabaseUrl(terminal, 'the database to bring up to date');
       if (options.list) return terminal.write(list(await listMigrations(url)));
       if (options.revert) return terminal.write(`Took back ${await revertMigration(url)}.\n`);
       await bringUp(url);

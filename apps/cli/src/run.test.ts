@@ -28,7 +28,7 @@ describe('the command for applications', () => {
     let out = '';
     let error = '';
     const code = await runCli(['applications', ...line.split(' ')], {
-      readSettings: () => ({ DATABASE_URL: url, DATA_DIR: '/nonexistent' }),
+      env: { DATABASE_URL: url, DATA_DIR: '/nonexistent' },
       write: (text) => void (out += text),
       writeError: (text) => void (error += text),
     });
@@ -136,7 +136,7 @@ describe('the command for applications', () => {
 
   it('needs a database, and says so in one line', async () => {
     let error = '';
-    const nothing = { readSettings: () => ({ DATABASE_URL: undefined, DATA_DIR: '/nonexistent' }), write: () => undefined };
+    const nothing = { env: { DATA_DIR: '/nonexistent' }, write: () => undefined };
     expect(await runCli(['applications', 'list'], { ...nothing, writeError: (text) => void (error += text) })).toBe(1);
     expect(error).toMatch(/^DATABASE_URL: is required: .+\n$/);
   });
@@ -157,7 +157,7 @@ describe('the command for migrations', () => {
     let out = '';
     let error = '';
     const code = await runCli(['migrate', ...args], {
-      readSettings: () => ({ DATABASE_URL: database.url, DATA_DIR: '/nonexistent' }),
+      env: { DATABASE_URL: database.url, DATA_DIR: '/nonexistent' },
       write: (text) => void (out += text),
       writeError: (text) => void (error += text),
     });

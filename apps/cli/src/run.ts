@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addApplicationsCommand } from './applications.command.js';
 import type { Terminal } from './database.js';
+import { addDoctorCommand } from './doctor.command.js';
 import { addKeysCommand } from './keys.command.js';
 import { addMigrateCommand } from './migrate.command.js';
 import { addSmokeCommand } from './smoke.command.js';
@@ -30,6 +31,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   addKeysCommand(program, terminal);
   addMigrateCommand(program, terminal);
   addSmokeCommand(program, terminal);
+  addDoctorCommand(program, terminal);
   try {
     await program.parseAsync(args, { from: 'user' });
     return SUCCEEDED;

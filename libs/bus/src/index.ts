@@ -16,3 +16,4 @@ export { headerListOf } from './headers.js';
 export { InProcessBroker, type InProcessBrokerOptions } from './in-process.bus.js';
 export { type KafkaBusOptions } from './kafka.client.js';
 export { createKafkaBus } from './kafka.bus.js';
+export { inspectKafka, type InspectedGroup, type InspectedTopic, type KafkaInspection } from './kafka.inspection.js';

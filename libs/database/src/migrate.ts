@@ -54,8 +54,8 @@ export async function migrate(url: string, { tell, patienceMs = PATIENCE_MS }: M
 /** A migration, and how a database stands to it. */
 export interface ListedMigration {
   readonly name: string;
-  /** `unknown`: the database has it, and this version of the code does not. */
-  readonly state: 'applied' | 'missing' | 'unknown';
+  /** Of those that the code does not know: `ahead`, this version may run with it; `too_new`: it may not. */
+  readonly state: 'applied' | 'missing' | 'ahead' | 'too_new';
 }
 
 /**
@@ -69,7 +69,8 @@ export function listMigrations(url: string): Promise<ListedMigration[]> {
     const missing = new Set(state ? state.missing : MIGRATIONS.map(({ name }) => name));
     return [
       ...MIGRATIONS.map(({ name }) => ({ name, state: missing.has(name) ? ('missing' as const) : ('applied' as const) })),
-      ...[...(state?.ahead ?? []), ...(state?.tooNew ?? [])].map((name) => ({ name, state: 'unknown' as const })),
+      ...(state?.ahead ?? []).map((name) => ({ name, state: 'ahead' as const })),
+      ...(state?.tooNew ?? []).map((name) => ({ name, state: 'too_new' as const })),
     ];
   });
 }

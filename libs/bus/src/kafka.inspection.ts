@@ -1,0 +1,113 @@
+import type { Admin } from 'kafkajs';
+import kafkajs from 'kafkajs';
+import { createClient, protocolErrorOf, type KafkaBusOptions } from './kafka.client.js';
+
+const { ConfigResourceTypes } = kafkajs;
+
+/** A topic as the brokers have it. */
+export interface InspectedTopic {
+  readonly name: string;
+  readonly partitions: number;
+  /** Copies of its partition that has the fewest. */
+  readonly replicas: number;
+  /** Partitions that have no leader now. */
+  readonly leaderless: number;
+  /** As the brokers show them, such as `min.insync.replicas`. */
+  readonly configs: Readonly<Record<string, string>>;
+}
+
+/** A consumer group as the brokers have it. */
+export interface InspectedGroup {
+  readonly id: string;
+  /** `Stable`, `Empty`, `Dead`, … */
+  readonly state: string;
+  readonly members: number;
+  /** Records between what it has committed and the ends of its topics. */
+  readonly lag: number;
+}
+
+/** What can be seen of a Kafka cluster without writing to it. */
+export interface KafkaInspection {
+  readonly brokers: number;
+  readonly topics: readonly InspectedTopic[];
+  readonly missingTopics: readonly string[];
+  readonly groups: readonly InspectedGroup[];
+  /** Why this user could not make a topic; undefined: it may. Asked as a dry run. */
+  readonly creationRefused: string | undefined;
+}
+
+/**
+ * Looks at a Kafka cluster without writing to it: topics, their settings, the groups that consume them.
+ *
+ * @param groups by id, each with the topic that it consumes
+ * @throws the reason, when the brokers cannot be reached or refuse to tell
+ */
+export async function inspectKafka(
+  options: KafkaBusOptions,
+  topics: readonly string[],
+  groups: readonly { readonly id: string; readonly topic: string }[],
+): Promise<KafkaInspection> {
+  const admin = createClient(options, { retry: { retries: 1 } }).admin();
+  await admin.connect();
+  try {
+    const { brokers } = await admin.describeCluster();
+    const existing = new Set(await admin.listTopics());
+    const present = topics.filter((topic) => existing.has(topic));
+    return {
+      brokers: brokers.length,
+      topics: await inspectTopics(admin, present),
+      missingTopics: topics.filter((topic) => !existing.has(topic)),
+      groups: await Promise.all(groups.filter(({ topic }) => existing.has(topic)).map((group) => inspectGroup(admin, group))),
+      creationRefused: await creationRefusal(admin),
+    };
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function inspectTopics(admin: Admin, names: readonly string[]): Promise<InspectedTopic[]> {
+  if (names.length === 0) return [];
+  const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
+  });
+  const configsOf = (name: string): Record<string, string> =>
+    Object.fromEntries(
+      (resources.find(({ resourceName }) => resourceName === name)?.configEntries ?? []).map(({ configName, configValue }) => [
+        configName,
+        configValue,
+      ]),
+    );
+  return topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.length,
+    replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
+    leaderless: partitions.filter(({ leader }) => leader < 0).length,
+    configs: configsOf(name),
+  }));
+}
+
+async function inspectGroup(
+  admin: Admin,
+  { id, topic }: { readonly id: string; readonly topic: string },
+): Promise<InspectedGroup> {
+  const { groups } = await admin.describeGroups([id]);
+  const ends = await admin.fetchTopicOffsets(topic);
+  const [committed] = await admin.fetchOffsets({ groupId: id, topics: [topic] });
+  const lag = ends.reduce((sum, { partition, high, low }) => {
+    const offset = committed?.partitions.find((one) => one.partition === partition)?.offset ?? '-1';
+    return sum + Number(BigInt(high) - BigInt(offset === '-1' ? low : offset));
+  }, 0);
+  const group = groups[0];
+  return { id, state: group?.state ?? 'Dead', members: group?.members.length ?? 0, lag };
+}
+
+async function creationRefusal(admin: Admin): Promise<string | undefined> {
+  try {
+    await admin.createTopics({ validateOnly: true, waitForLeaders: false, topics: [{ topic: 'rollcall.doctor', numPartitions: 1 }] });
+    return undefined;
+  } catch (error) {
+    return protocolErrorOf(error) ?? (error as Error).message;
+  }
+}
