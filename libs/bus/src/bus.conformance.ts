@@ -5,9 +5,9 @@ import { EventPattern, MessagePattern, Payload } from '@nestjs/microservices';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/poll.js';
-import type { BusMetrics } from './bus-metrics.js';
-import type { Bus, BusBatch, BusRecord } from './bus.js';
+import type { Bus, BusBatch, BusConsumerOptions, BusRecord } from './bus.js';
 import { BusExceptionFilter } from './bus-server.js';
+import { describeTaken } from './bus.taken.conformance.js';
 
 /** One transport under test. */
 export interface BusUnderTest {
@@ -18,7 +18,11 @@ export interface BusUnderTest {
   close(): Promise<void>;
 }
 
-type Handle = (batch: BusBatch) => Promise<void> | void;
+export interface StartOptions extends Partial<BusConsumerOptions> {
+  readonly max?: number;
+}
+
+export type Handle = (batch: BusBatch) => Promise<void> | void;
 
 /** A running consumer. */
 export interface TestConsumer {
@@ -31,8 +35,7 @@ export async function consume(
   topic: string,
   groupId: string,
   handle: Handle,
-  maxBatchRecords?: number,
-  metrics?: BusMetrics,
+  options: Omit<BusConsumerOptions, 'groupId'> = {},
 ): Promise<TestConsumer> {
   @Controller()
   @UseFilters(BusExceptionFilter)
@@ -42,20 +45,13 @@ export async function consume(
       await handle(batch as BusBatch);
     }
   }
-  return startApp(bus, groupId, [Consumer], maxBatchRecords, metrics);
+  return startApp(bus, [Consumer], { ...options, groupId });
 }
 
-async function startApp(
-  bus: Bus,
-  groupId: string,
-  controllers: (new () => object)[],
-  max?: number,
-  metrics?: BusMetrics,
-): Promise<TestConsumer> {
+async function startApp(bus: Bus, controllers: (new () => object)[], options: BusConsumerOptions): Promise<TestConsumer> {
   @Module({ controllers })
   class App {}
-  const strategy = bus.strategy({ groupId, ...(max !== undefined && { maxBatchRecords: max }), ...(metrics && { metrics }) });
-  const app = await NestFactory.createMicroservice(App, { strategy, logger: false });
+  const app = await NestFactory.createMicroservice(App, { strategy: bus.strategy(options), logger: false });
   await app.listen();
   return { close: () => app.close() };
 }
@@ -75,8 +71,8 @@ export function describeBus(name: string, skip: boolean, runs: number, open: () 
       cleanups.push(() => bus.close());
       return bus;
     };
-    const start = async (handle: Handle, { groupId = group, max }: { groupId?: string; max?: number } = {}) => {
-      const consumer = await consume(connect(), topic, groupId, handle, max);
+    const start = async (handle: Handle, { groupId = group, max, ...options }: StartOptions = {}) => {
+      const consumer = await consume(connect(), topic, groupId, handle, { ...(max && { maxBatchRecords: max }), ...options });
       cleanups.push(() => consumer.close());
       return consumer;
     };
@@ -310,10 +306,12 @@ export function describeBus(name: string, skip: boolean, runs: number, open: () 
       decorate(Two, 'second', EventPattern(topic) as MethodDecorator);
       decorate(Answering, 'answer', MessagePattern(topic));
       for (const one of [None, Two, Answering]) Controller()(one);
-      await expect(startApp(connect(), group, [None])).rejects.toThrow(/no @EventPattern handler/);
-      await expect(startApp(connect(), group, [Two])).rejects.toThrow(/two handlers/);
-      await expect(startApp(connect(), group, [Answering])).rejects.toThrow(/must be an @EventPattern/);
+      await expect(startApp(connect(), [None], { groupId: group })).rejects.toThrow(/no @EventPattern handler/);
+      await expect(startApp(connect(), [Two], { groupId: group })).rejects.toThrow(/two handlers/);
+      await expect(startApp(connect(), [Answering], { groupId: group })).rejects.toThrow(/must be an @EventPattern/);
     });
+
+    describeTaken({ connect, start, send, fresh, topic: () => topic });
 
     it('is reachable, and says so', async () => {
       const bus = connect();
