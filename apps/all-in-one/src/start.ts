@@ -20,6 +20,7 @@ import { lockDataDirectory } from './data-directory-lock.js';
 import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from './demo.js';
 import { startDemoReceiver } from './demo-receiver.js';
 import { addDemoAgent } from './demo.repository.js';
+import { startDemoSession } from './demo-session.js';
 import { encryptionKeyOf } from './encryption-key.js';
 import { assertPortsFree } from './ports.js';
 
@@ -49,6 +50,7 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
     DISPATCHER_PORT: settings.DISPATCHER_PORT,
     ...(local && { RECEIVER_PORT: settings.RECEIVER_PORT }),
   });
+  undo.push(() => Promise.resolve(show('Rollcall has stopped.')));
 
   const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, lifetime, undo));
   await unlessAborted(migrate(databaseUrl, { tell: show }), lifetime.stopping);
@@ -89,7 +91,15 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   const presence = await start('presence', startPresence);
   const subscriptionApi = await start('subscription-api', startSubscriptionApi);
 
-  show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));
+  const demo = withDemo
+    ? await startDemoSession(
+        { apiUrl: subscriptionApi, dataDir: settings.DATA_DIR, logger: createLogger('all-in-one', level) },
+        undo,
+      )
+    : undefined;
+  show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, demo));
+  if (withDemo && !demo) show('The demo applications have other secrets by now, so that there are no lines to try it with.');
+  undo.push(() => Promise.resolve(show('Stopping ... (what is under way is finished first)')));
   return subscriptionApi;
 }
 
