@@ -89,7 +89,9 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   if (receiver) undo.push(() => receiver.stop());
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
-  const subscriptionApi = await start('subscription-api', startSubscriptionApi);
+  const subscriptionApi = await start('subscription-api', (options) =>
+    startSubscriptionApi({ ...options, docs: { presenceUrl: presence, hints: hintsOf(withDemo, receiver?.url) } }),
+  );
 
   const demo = withDemo
     ? await startDemoSession(
@@ -101,6 +103,14 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   if (withDemo && !demo) show('The demo applications have other secrets by now, so that there are no lines to try it with.');
   undo.push(() => Promise.resolve(show('Stopping ... (what is under way is finished first)')));
   return subscriptionApi;
+}
+
+/** What the API browser may say here: the demo's secrets are known to everybody. */
+function hintsOf(withDemo: boolean, receiverUrl: string | undefined): object {
+  if (!withDemo || receiverUrl === undefined) return {};
+  // Everything on the page works with the last one, so that it is filled in.
+  const applications = DEMO_APPLICATIONS.map(({ app_id: id, secret, access }) => ({ id, secret, access })).toReversed();
+  return { applications, receiverUrl };
 }
 
 async function startDatabase(

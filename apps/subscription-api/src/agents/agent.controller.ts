@@ -20,7 +20,10 @@ export class AgentController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'The agents of a type' })
+  @ApiOperation({
+    summary: 'The agents of a type',
+    description: 'Agents come from here or by telemetry; a removed one is not listed.',
+  })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentSchema, isArray: true })
   list(
     @ClientId() clientId: number,
@@ -32,7 +35,11 @@ export class AgentController {
   }
 
   @Get(':agent_id')
-  @ApiOperation({ summary: 'An agent' })
+  @ApiOperation({
+    summary: 'An agent',
+    description:
+      'Its name, its status, since when, and how many changes it has seen. An agent that was never seen is 404: add it by PUT, or report it once with its name.',
+  })
   @ApiResponse({ status: 200, description: 'The agent', standardSchema: agentSchema })
   async find(@Agent() agent: AgentRef): Promise<AgentView> {
     const found = await this.agents.find(agent);

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, MAX_NAME_LENGTH, nameFieldOf, nameSchema, type AgentStatus, type AgentType } from '#contracts';
+import {
+  AGENT_STATUSES,
+  MAX_NAME_LENGTH,
+  NAME_PATTERN,
+  nameFieldOf,
+  nameSchema,
+  type AgentStatus,
+  type AgentType,
+} from '#contracts';
 import { ApiError } from '#http';
 
 /** An agent as the REST API shows it: contract §3. */
@@ -54,13 +62,23 @@ export const agentSchema = z
   ])
   .meta({ id: 'Agent' });
 
-/** Looked at in {@link nameOf}, when it is known which of the two is meant. */
-const nameJson = z.unknown().meta({ type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH });
+/** Looked at in {@link nameOf}, when it is known which of the two is meant; the other one, whatever it is, is not. */
+const nameJson = z.unknown().optional();
+const describedName = { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH, pattern: NAME_PATTERN };
 
 /** The body of a PUT; which of the two is read depends on the agent's type. */
 export const agentNameSchema = z
-  .object({ extension_name: nameJson.optional(), agent_number: nameJson.optional() }, { error: 'must be a JSON object' })
-  .meta({ id: 'AgentName', examples: [{ extension_name: '000*094@ringme.ru' }] });
+  .object({ extension_name: nameJson, agent_number: nameJson }, { error: 'must be a JSON object' })
+  .meta({
+    id: 'AgentName',
+    description: '`extension_name` at `/agent/local/…`, `agent_number` at `/agent/remote/…`; other keys are not read',
+    properties: undefined,
+    anyOf: [
+      { type: 'object', title: 'LocalAgentName', required: ['extension_name'], properties: { extension_name: describedName } },
+      { type: 'object', title: 'RemoteAgentName', required: ['agent_number'], properties: { agent_number: describedName } },
+    ],
+    examples: [{ extension_name: '000*094@ringme.ru' }],
+  });
 
 /**
  * Reads the name that an agent of this type needs.
