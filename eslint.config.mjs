@@ -56,6 +56,10 @@ export default tseslint.config(
     },
   },
   {
+    files: ['packages/**/*.js'],
+    languageOptions: { globals: { Buffer: 'readonly', URLSearchParams: 'readonly', console: 'readonly' } },
+  },
+  {
     files: ['**/*.mjs'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setInterval: 'readonly' } },
   },
