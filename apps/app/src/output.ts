@@ -8,8 +8,11 @@ export function describe(application: Application | ApplicationWithSecret): stri
   return `${lines.join('\n')}\n`;
 }
 
-/** Applications, a line each, in columns. */
+/** Applications, a line each, in columns; where there are none, how to make one. */
 export function table(applications: readonly Application[]): string {
+  if (applications.length === 0) {
+    return 'There are no applications yet. The first one: npm run app -- create <app_id> --client <client_id> --access platform\n';
+  }
   const rows = [
     ['app_id', 'client_id', 'access', 'created_at', 'revoked_at'],
     ...applications.map(({ app_id, client_id, access, created_at, revoked_at }) => [

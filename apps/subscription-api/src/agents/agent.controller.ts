@@ -5,7 +5,7 @@ import { RequireAccess } from '#auth';
 import type { AgentType } from '#contracts';
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
 import { pagingSchema, rangeOf, type Paging } from '../request/paging.js';
-import { Agent, AgentTypeParam, ClientId, notFound, type AgentRef } from '../request/path-params.js';
+import { Agent, agentNotFound, AgentTypeParam, ClientId, notFound, type AgentRef } from '../request/path-params.js';
 import { AGENTS_PATH } from '../request/paths.js';
 import { AgentRepository } from './agent.repository.js';
 import { agentNameSchema, agentSchema, nameOf, type AgentView } from './agent.schema.js';
@@ -43,7 +43,7 @@ export class AgentController {
   @ApiResponse({ status: 200, description: 'The agent', standardSchema: agentSchema })
   async find(@Agent() agent: AgentRef): Promise<AgentView> {
     const found = await this.agents.find(agent);
-    if (!found) throw notFound('agent_not_found');
+    if (!found) throw agentNotFound(agent);
     return found;
   }
 
