@@ -50,17 +50,25 @@ const common = {
 
 const id = z.number().int().meta({ example: 136 });
 
-export const agentSchema = z
-  .union([
-    z.object({
-      id,
-      agent_type: z.literal('local'),
-      extension_name: z.string().meta({ example: '000*094@ringme.ru' }),
-      ...common,
-    }),
-    z.object({ id, agent_type: z.literal('remote'), agent_number: z.string().meta({ example: '+74951234567' }), ...common }),
-  ])
-  .meta({ id: 'Agent' });
+const localAgentSchema = z.object({
+  id,
+  agent_type: z.literal('local'),
+  extension_name: z.string().meta({ example: '000*094@ringme.ru' }),
+  ...common,
+});
+const remoteAgentSchema = z.object({
+  id,
+  agent_type: z.literal('remote'),
+  agent_number: z.string().meta({ example: '+74951234567' }),
+  ...common,
+});
+
+export const agentSchema = z.union([localAgentSchema, remoteAgentSchema]).meta({ id: 'Agent' });
+
+/** An agent beside other keys; no intersection, of which generators make nothing. */
+export function agentSchemaWith<T extends z.ZodRawShape>(keys: T) {
+  return z.union([localAgentSchema.safeExtend(keys), remoteAgentSchema.safeExtend(keys)]);
+}
 
 /** Looked at in {@link nameOf}, when it is known which of the two is meant; the other one, whatever it is, is not. */
 const nameJson = z.unknown().optional();
