@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Header, Headers, HttpCode, Inject, Ip, Post, Query, Req } from '@nestjs/common';
-import { ApiBody, ApiConsumes, ApiOperation, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiQuery, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { JWKS_MAX_AGE_SECONDS, Public, signToken, TOKEN_LIFETIME_SECONDS } from '#auth';
 import type { FastifyRequest } from 'fastify';
 import { errorSchema } from '#openapi';
@@ -71,8 +71,19 @@ export class TokenController {
       'OAuth 2.0 client credentials. The fields are taken from an urlencoded, multipart or JSON body, from the query string, or (id and secret) from HTTP Basic. A new token never revokes an older one. Where an external issuer gives out the tokens: `unsupported_grant_type`.',
   })
   @ApiSecurity({})
-  @ApiConsumes('application/x-www-form-urlencoded', 'multipart/form-data', 'application/json')
-  @ApiBody({ schema: { $ref: '#/components/schemas/TokenRequest' } })
+  @ApiQuery({ name: 'grant_type', required: false, schema: { type: 'string', enum: ['client_credentials'] } })
+  @ApiQuery({
+    name: 'client_id',
+    required: false,
+    schema: { type: 'string' },
+    description: 'Better in the body: URLs are logged',
+  })
+  @ApiQuery({
+    name: 'client_secret',
+    required: false,
+    schema: { type: 'string' },
+    description: 'Better in the body: URLs are logged',
+  })
   @ApiResponse({ status: 200, description: 'A token', standardSchema: tokenSchema })
   @ApiResponse({ status: 400, description: 'Not a token request', standardSchema: oauthErrorSchema })
   @ApiResponse({ status: 401, description: 'Wrong id or secret', standardSchema: oauthErrorSchema })

@@ -26,21 +26,38 @@ const TAGS: Readonly<Record<string, string>> = {
   Notifications: 'What the third party gets.',
 };
 
+/** Media type → schema; first what RFC 6749 has. */
+const TOKEN_REQUESTS = {
+  'application/x-www-form-urlencoded': 'TokenRequest',
+  'multipart/form-data': 'TokenRequestMultipart',
+  'application/json': 'TokenRequestJson',
+} as const;
+
 /**
  * The description of the REST API.
  *
  * @param url where it is reached by others; undefined: where the document is
  */
 export function buildOpenApiDocument(app: INestApplication, url?: string): OpenAPIObject {
-  return buildDocument(app, {
+  const document = buildDocument(app, {
     title: 'Rollcall',
     description: DESCRIPTION,
     url,
     tokenPath: '/oauth/token',
     tags: TAGS,
     webhooks: notificationWebhooks(),
-    schemas: { TokenRequest: tokenRequestJsonSchema },
+    schemas: Object.fromEntries(Object.values(TOKEN_REQUESTS).map((name) => [name, tokenRequestJsonSchema])),
     parameters: PATH_PARAMETERS,
     isCollection,
   });
+  const token = document.paths['/oauth/token']?.post;
+  if (token) token.requestBody = { required: true, content: tokenRequests() };
+  return document;
+}
+
+/** A schema for each media type: generated clients choose the media type by the type of the body. */
+function tokenRequests(): Record<string, object> {
+  return Object.fromEntries(
+    Object.entries(TOKEN_REQUESTS).map(([type, name]) => [type, { schema: { $ref: `#/components/schemas/${name}` } }]),
+  );
 }
