@@ -45,6 +45,21 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': 'off' },
   },
   {
+    // What runs in a page.
+    files: ['libs/openapi/src/page/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['AbortController', 'Headers', 'Response', 'TextDecoder', 'clearTimeout', 'document', 'fetch', 'setTimeout'].map(
+          (name) => [name, 'readonly'],
+        ),
+      ),
+    },
+  },
+  {
+    files: ['packages/**/*.js'],
+    languageOptions: { globals: { Buffer: 'readonly', URLSearchParams: 'readonly', console: 'readonly' } },
+  },
+  {
     files: ['**/*.mjs'],
     languageOptions: { globals: { process: 'readonly', console: 'readonly', URL: 'readonly', setInterval: 'readonly' } },
   },

@@ -2,12 +2,16 @@ import 'reflect-metadata';
 import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { InProcessBroker } from '#bus';
 import { EmbeddedPostgres, migrate } from '#database';
-import { createLogger, describeSettings, readSettings } from '#runtime';
+import { createLogger, describeSettings, readSettings, type RunningService, type ServiceSettings } from '#runtime';
+import { startPresence } from '../apps/presence/src/start.js';
 import { startSubscriptionApi } from '../apps/subscription-api/src/start.js';
 import { asyncApiDocument } from './derive/asyncapi.js';
 import { findDeadCitations } from './derive/citations.js';
 import { describeSchema } from './derive/schema.repository.js';
+
+const logger = createLogger('derive', 'silent');
 
 /** `npm run derive` writes the files that follow from the code; with `--check` it only says which of them differ, and which citations of the contract lead nowhere. */
 async function derive(): Promise<Readonly<Record<string, string>>> {
@@ -15,7 +19,12 @@ async function derive(): Promise<Readonly<Record<string, string>>> {
     '.env.example': envExample(),
     'docs/asyncapi.json': json(asyncApiDocument()),
     ...(await onMigratedDatabase(async (databaseUrl) => ({
-      'docs/openapi.json': json(await openApiDocument(databaseUrl)),
+      'docs/openapi.json': json(await openApiDocument(databaseUrl, (settings) => startSubscriptionApi({ settings, logger }))),
+      'docs/openapi-telemetry.json': json(
+        await openApiDocument(databaseUrl, (settings) =>
+          startPresence({ settings, logger, bus: new InProcessBroker({ consumed: [] }).bus(logger) }),
+        ),
+      ),
       'docs/schema.md': await describeSchema(databaseUrl),
     }))),
   };
@@ -36,15 +45,18 @@ function envExample(): string {
 }
 
 /** As the running service serves it. */
-async function openApiDocument(databaseUrl: string): Promise<unknown> {
-  const settings = {
+async function openApiDocument(
+  databaseUrl: string,
+  start: (settings: ServiceSettings) => Promise<RunningService>,
+): Promise<unknown> {
+  const service = await start({
     ...readSettings({}),
     DATABASE_URL: databaseUrl,
     KAFKA_BROKERS: [],
     HOST: '127.0.0.1',
     SUBSCRIPTION_API_PORT: 0,
-  };
-  const service = await startSubscriptionApi({ settings, logger: createLogger('derive', 'silent') });
+    PRESENCE_PORT: 0,
+  });
   try {
     return await (await fetch(`${service.url}/api/openapi.json`)).json();
   } finally {

@@ -110,7 +110,7 @@ async function start(settings: UsedSettings): Promise<void> {
         dispatcher: urls['dispatcher']!,
         receiver: undefined,
       },
-      withDemo,
+      undefined, // its lines need the demo receiver
     ),
   );
   const { host: database } = new URL(databaseUrl);

@@ -193,6 +193,49 @@ describe('known clients', () => {
     );
   });
 
+  it('take a new token after a 401, and go on: add, list, change, remove, remove again', async () => {
+    let token = 'an.old.token';
+    let renewed = 0;
+    const api = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+      const send = (): Promise<Answer> =>
+        call(`${system.urls.subscriptionApi}/api/ver1.0${path}`, {
+          method,
+          headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        });
+      const answer = await send();
+      if (answer.status !== 401) return answer;
+      renewed++;
+      token = await fetchToken(system.urls, 'demo', 'demo-secret');
+      return send();
+    };
+    const added = await api('POST', EVENTS, EVENT);
+    const { id } = added.json as { id: number };
+    expect([added.status, renewed]).toEqual([201, 1]);
+    expect((await api('GET', EVENTS)).json).toEqual([{ ...EVENT, id }]);
+    expect((await api('PUT', `${EVENTS}${id}`, { method: 'POST' })).json).toEqual({ ...EVENT, id, method: 'POST' });
+    expect((await api('DELETE', `${EVENTS}${id}`)).status).toBe(204);
+    const again = await api('DELETE', `${EVENTS}${id}`);
+    expect([again.status, again.json, renewed]).toEqual([
+      404,
+      { message: 'Agent event not found', status: 'event_not_found' },
+      1,
+    ]);
+  });
+
+  it('of another client’s, or for an agent that was never seen, read what is wrong and what to do', async () => {
+    const denied = await demo.api('GET', '/client/13/limit/');
+    expect([denied.status, denied.json]).toEqual([403, { message: 'Access denied', status: 'access_denied' }]);
+    const unseen = await demo.api('POST', '/client/@me/agent/remote/4711/event/', EVENT);
+    expect([unseen.status, unseen.json]).toEqual([
+      404,
+      {
+        message: expect.stringMatching(/^Agent not found: .*PUT .*agent_number.*telemetry/) as string,
+        status: 'agent_not_found',
+      },
+    ]);
+  });
+
   it('without a token read exactly this', async () => {
     const answer = await call(`${system.urls.subscriptionApi}/api/ver1.0${EVENTS}`);
     expect([answer.status, answer.text]).toEqual([401, '{"message":"Unauthorized","status":"unauthorized"}']);

@@ -4,7 +4,18 @@ import { AllInOne } from '../support/all-in-one.js';
 import { RestClient } from '../support/client.js';
 import { eventually } from '../support/poll.js';
 import { RecordingReceiver } from '../support/receiver.js';
+import { CodeReceiver, missing, type Runner } from '../support/receiver-code.js';
 
+const PHP: Runner = {
+  file: 'log.php',
+  command: (port) => ['php', '-S', `127.0.0.1:${port}`],
+  missing: missing('php', '--version'),
+};
+const PHP_SAMPLE = `<?php
+$log = "------\\n";
+foreach ($_SERVER['REQUEST_METHOD'] === 'GET' ? $_GET : $_POST as $key => $value) $log .= "$key => $value\\n";
+file_put_contents('log.txt', $log, FILE_APPEND);
+`;
 const PAIRS = 'agent_status=available&agent_type=local&event_source=api&agent_id=136&extension_name=000*094%40ringme.ru';
 
 /** The documented API's own example: client 12, local agent 136, `000*094@ringme.ru`; contract §6. */
@@ -118,5 +129,47 @@ describe('the seed’s example', () => {
     expect(request?.url).toBe(
       '/remote?agent_status=available&agent_type=remote&event_source=phone&agent_id=137&agent_number=%2B74951234567',
     );
+  });
+
+  // The documented API's own sample of a receiver: PHP's built-in server writes down what it finds in $_GET or $_POST.
+  describe.skipIf(PHP.missing)(PHP.missing || 'in PHP', () => {
+    let php: CodeReceiver;
+
+    beforeAll(async () => {
+      php = await CodeReceiver.start(PHP_SAMPLE, PHP, {});
+    });
+
+    afterAll(() => php?.stop());
+
+    it('is read by the documented sample, line by line', async () => {
+      const subscribe = (event_type: string, method: string) =>
+        demo.api('POST', '/client/@me/agent/local/136/event/', {
+          url: `http://127.0.0.1:${php.port}/log.php`,
+          event_type,
+          method,
+        });
+      expect((await subscribe('agent-login', 'GET')).status).toBe(201);
+      expect((await subscribe('agent-logout', 'POST')).status).toBe(201);
+      const item = { client_id: '12', agent_type: 'local', agent_id: 136 };
+      await platform.telemetry([
+        { ...item, agent_status: 'available', event_source: 'api' },
+        { ...item, agent_status: 'available', event_source: 'api' },
+        { ...item, agent_status: 'logged_out', event_source: 'phone' },
+      ]);
+      const lines = await eventually('both in the log', async () => {
+        const read = (await php.read('log.txt')).trimEnd().split('\n');
+        return read.length >= 12 && read;
+      });
+      const six = (status: string, source: string) => [
+        '------',
+        `agent_status => ${status}`,
+        'agent_type => local',
+        `event_source => ${source}`,
+        'agent_id => 136',
+        'extension_name => 000*094@ringme.ru',
+      ];
+      // Login and logout are at one url, and so in order.
+      expect(lines).toEqual([...six('available', 'api'), ...six('logged_out', 'phone')]);
+    });
   });
 });

@@ -15,13 +15,23 @@ const KEY = { type: 'string', description: 'client_id:agent_id', examples: ['12:
 /** The Kafka side of the contract (§4, §5) as an AsyncAPI 3 document, made from the schemas that the services use. */
 export function asyncApiDocument(): object {
   return {
-    asyncapi: '3.0.0',
+    asyncapi: '3.1.0',
     info: {
       title: 'Rollcall',
       version: VERSION,
       description:
         'Telemetry of queue agents in, real status changes out. Records of one agent share a partition and keep their order.',
-      license: { name: 'Apache-2.0' },
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+      contact: { name: 'Rollcall' },
+      tags: [{ name: 'Kafka', description: 'What the services, and others, read and write on Kafka.' }],
+    },
+    servers: {
+      kafka: {
+        host: '{brokers}',
+        protocol: 'kafka',
+        description: 'The brokers that the services are given.',
+        variables: { brokers: { default: '127.0.0.1:9092', description: 'KAFKA_BROKERS' } },
+      },
     },
     defaultContentType: 'application/json',
     channels: {

@@ -1,14 +1,49 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
 
 /** How many requests `GET /received` remembers: contract §8. */
 const REMEMBERED = 100;
 /** Most that is kept of one body, in bytes. */
 const MAX_BODY_BYTES = 64 * 1024;
+/** Longest that a request is waited for, or an answer held back, in seconds. */
+const MAX_WAIT_S = 60;
+
+const SECONDS = `must be a number of seconds from 0 to ${MAX_WAIT_S}`;
+const querySchema = z.object({
+  after: z
+    .string()
+    .regex(/^\d{1,15}$/, 'must be the n of a request: a whole number')
+    .transform(Number)
+    .optional(),
+  wait: z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,9})?$/, SECONDS)
+    .transform(Number)
+    .refine((seconds) => seconds <= MAX_WAIT_S, SECONDS)
+    .default(0),
+});
+
+const STATUS = 'must be a whole number from 200 to 599';
+const DELAY = `must be a whole number from 0 to ${MAX_WAIT_S * 1000}`;
+const modeSchema = z.strictObject(
+  {
+    status: z.int(STATUS).min(200, STATUS).max(599, STATUS).optional(),
+    delay_ms: z
+      .int(DELAY)
+      .min(0, DELAY)
+      .max(MAX_WAIT_S * 1000, DELAY)
+      .optional(),
+  },
+  { error: (issue) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) },
+);
 
 /** One request as the receiver saw it: contract §8. */
 export interface ReceivedRequest {
+  /** Counts the requests from 1; emptying the list does not begin anew. */
+  readonly n: number;
   readonly method: string;
   /** Path and query. */
   readonly url: string;
@@ -30,32 +65,36 @@ export interface DemoReceiver {
  * @param show takes one line for the terminal
  */
 export async function startDemoReceiver(host: string, port: number, show: (line: string) => void): Promise<DemoReceiver> {
-  const received: ReceivedRequest[] = [];
-  let status = 200;
+  const arrivals = new Arrivals();
+  let mode = { status: 200, delay_ms: 0 };
 
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await readBody(request);
-    const { pathname } = new URL(request.url ?? '/', 'http://receiver');
-    if (request.method === 'GET' && pathname === '/received') return answer(response, 200, received);
-    if (request.method === 'POST' && pathname === '/mode') {
-      const mode = readMode(body);
-      if (mode === undefined) return answer(response, 400, { message: 'status: must be a whole number from 200 to 599' });
-      status = mode;
-      return answer(response, 200, { status });
+    const { method = '', url = '', headers } = request;
+    const [path, ...query] = url.split('?');
+    switch (`${method} ${path}`) {
+      case 'GET /received': {
+        const asked = querySchema.safeParse(Object.fromEntries(new URLSearchParams(query.join('?'))));
+        if (!asked.success) return answer(response, 400, refusalOf(asked.error));
+        const { after, wait } = asked.data;
+        if (after !== undefined) await arrivals.waitBeyond(after, wait * 1000, response);
+        return answer(response, 200, arrivals.after(after ?? 0));
+      }
+      case 'DELETE /received':
+        arrivals.empty();
+        return void response.writeHead(204).end();
+      case 'POST /mode': {
+        const change = modeSchema.safeParse(parseJson(body));
+        if (!change.success) return answer(response, 400, refusalOf(change.error));
+        mode = { ...mode, ...change.data };
+        return answer(response, 200, mode);
+      }
     }
-    const record = {
-      method: request.method ?? '',
-      url: request.url ?? '',
-      headers: request.headers,
-      body,
-      at: new Date().toISOString(),
-    };
-    received.push(record);
-    if (received.length > REMEMBERED) received.shift();
-    show(
-      `${record.at}  received  ${record.method} ${printable(record.url)}${body === '' ? '' : `  ${printable(body)}`}  -> ${status}`,
-    );
-    return answer(response, status, { received: true });
+    const { status, delay_ms } = mode;
+    const { at } = arrivals.add({ method, url, headers, body, at: new Date().toISOString() });
+    show(`${at}  received  ${method} ${printable(url)}${body === '' ? '' : `  ${printable(body)}`}  -> ${status}`);
+    if (delay_ms > 0) await delay(delay_ms, undefined, { ref: false });
+    answer(response, status, { received: true });
   };
 
   const server = createServer((request, response) => {
@@ -78,6 +117,43 @@ export async function startDemoReceiver(host: string, port: number, show: (line:
   };
 }
 
+/** The last requests, in the order of their arrival. */
+class Arrivals {
+  private readonly added = new EventEmitter<{ request: [] }>().setMaxListeners(0);
+  private requests: ReceivedRequest[] = [];
+  private last = 0;
+
+  add(request: Omit<ReceivedRequest, 'n'>): ReceivedRequest {
+    const received = { n: ++this.last, ...request };
+    this.requests.push(received);
+    if (this.requests.length > REMEMBERED) this.requests.shift();
+    this.added.emit('request');
+    return received;
+  }
+
+  after(n: number): readonly ReceivedRequest[] {
+    return this.requests.filter((request) => request.n > n);
+  }
+
+  empty(): void {
+    this.requests = [];
+  }
+
+  /** Resolves once there is a request beyond `n`, the time is up, or whoever asked is gone. */
+  async waitBeyond(n: number, ms: number, response: ServerResponse): Promise<void> {
+    const over = new AbortController();
+    const timer = setTimeout(() => over.abort(), ms);
+    response.once('close', () => over.abort());
+    try {
+      while (this.after(n).length === 0) await once(this.added, 'request', { signal: over.signal });
+    } catch (error) {
+      if (!over.signal.aborted) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
 function answer(response: ServerResponse, status: number, body: unknown): void {
   // 204 and 304 have no body; Node drops it and keeps the connection in order.
   response.writeHead(status, { 'content-type': 'application/json; charset=utf-8' }).end(JSON.stringify(body, null, 2) + '\n');
@@ -93,13 +169,17 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function readMode(body: string): number | undefined {
+/** @returns undefined where it is no JSON, which the schema refuses */
+function parseJson(text: string): unknown {
   try {
-    const { status } = JSON.parse(body) as { status?: unknown };
-    return typeof status === 'number' && Number.isInteger(status) && status >= 200 && status <= 599 ? status : undefined;
+    return JSON.parse(text);
   } catch {
-    return undefined; // not JSON, or null: answered as a wrong status
+    return undefined;
   }
+}
+
+function refusalOf(error: z.ZodError): { readonly message: string } {
+  return { message: error.issues.map(({ path, message }) => [path.join('.'), message].filter(Boolean).join(': ')).join('; ') };
 }
 
 /** What strangers send must not steer the terminal. */

@@ -1,3 +1,5 @@
+import type { AgentStatus } from '#contracts';
+
 /** What the all-in-one sets up and says so that a newcomer sees the main job at once: contract §8. */
 
 export const DEMO_CLIENT_ID = 12;
@@ -18,8 +20,23 @@ export interface Urls {
   readonly receiver: string | undefined;
 }
 
-/** The text that the all-in-one prints when it is up. */
-export function banner(urls: Urls, withDemo: boolean): string {
+/** What the lines to paste depend on. */
+export interface DemoState {
+  /** What `curl -K` calls as each of the demo applications with. */
+  readonly curlFiles: Readonly<Record<'demo' | 'platform', string>>;
+  /** The agent events that the demo's agent has. */
+  readonly agentEvents: readonly DemoAgentEvent[];
+  readonly agentStatus: AgentStatus;
+}
+
+export type DemoAgentEvent = Readonly<Record<'url' | 'event_type' | 'method', string>>;
+
+/**
+ * The text that the all-in-one prints when it is up.
+ *
+ * @param demo undefined where the demo applications are not there
+ */
+export function banner(urls: Urls, demo: DemoState | undefined): string {
   const lines = [
     '',
     'Rollcall is running.',
@@ -30,26 +47,62 @@ export function banner(urls: Urls, withDemo: boolean): string {
     `  Dispatcher      ${urls.dispatcher}/health/ready`,
   ];
   if (urls.receiver !== undefined) lines.push(`  Demo receiver   ${urls.receiver}/received`);
-  if (withDemo && urls.receiver !== undefined) lines.push(...demoLines(urls, urls.receiver));
+  if (demo && urls.receiver !== undefined) lines.push(...demoLines(urls, urls.receiver, demo));
   return [...lines, '', 'Ctrl-C stops it.', ''].join('\n');
 }
 
-function demoLines(urls: Urls, receiver: string): string[] {
+/** Each line works by itself, in any shell and at any time; nothing but curl is needed. */
+function demoLines(urls: Urls, receiver: string, { curlFiles, agentEvents, agentStatus }: DemoState): string[] {
+  const file = shellWord(curlFiles.demo);
+  const events = `${urls.subscriptionApi}/api/ver1.0/client/@me/agent/${DEMO_AGENT.agentType}/${DEMO_AGENT.agentId}/event/`;
+  const wanted: readonly DemoAgentEvent[] = [
+    { url: `${receiver}/login`, event_type: 'agent-login', method: 'GET' },
+    { url: `${receiver}/logout`, event_type: 'agent-logout', method: 'POST' },
+  ];
+  const missing = wanted.filter((event) => !agentEvents.some((there) => isSame(there, event)));
+  const first =
+    missing.length > 0
+      ? [
+          '# 1. Tell us where to send the logins and logouts of agent 136 (every time that you do adds agent events)',
+          `curl ${missing.map((event) => `-K ${file} -d '${JSON.stringify(event)}' ${events}`).join(' --next ')}`,
+        ]
+      : [
+          '# 1. See where the logins and logouts of agent 136 are sent: the agent events are there from before',
+          `curl -K ${file} ${events}`,
+        ];
   return [
     '',
     'Applications of client 12: demo / demo-secret (access all), platform / platform-secret (access platform).',
-    'Try the main job, line by line, in another terminal:',
+    'Try the main job, line by line, in another terminal (the files after -K hold a fresh token of each):',
     '',
-    '# 1. Tell us where to send the logins of agent 136',
-    `curl -s -H "Authorization: Bearer ${tokenCommand(urls, 'demo')}" -H 'Content-Type: application/json' -d '{"url":"${receiver}/login","event_type":"agent-login","method":"GET"}' ${urls.subscriptionApi}/api/ver1.0/client/@me/agent/local/136/event/`,
-    '# 2. Report that agent 136 has logged in',
-    `curl -s -H "Authorization: Bearer ${tokenCommand(urls, 'platform')}" -H 'Content-Type: application/json' -d '{"client_id":"12","agent_type":"local","agent_id":136,"agent_status":"available","event_source":"api"}' ${urls.presence}/telemetry`,
-    '# 3. See the notification (it also shows here)',
-    `curl -s ${receiver}/received`,
+    ...first,
+    agentStatus === 'available'
+      ? '# 2. Report that agent 136, who is logged in, logs out, and in again'
+      : '# 2. Report that agent 136 logs in, and out again',
+    `curl -K ${shellWord(curlFiles.platform)} -d '${JSON.stringify(reports(agentStatus))}' ${urls.presence}/telemetry`,
+    '# 3. See the notifications (they also show here)',
+    `curl -s '${receiver}/received?after=0&wait=5'`,
   ];
 }
 
-/** Nothing but curl and sed, so that the lines work wherever a shell does. */
-function tokenCommand(urls: Urls, app: string): string {
-  return `$(curl -s -u ${app}:${app}-secret -d grant_type=client_credentials ${urls.subscriptionApi}/oauth/token | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`;
+/** Two changes, whichever status the agent has, and the same one after them. */
+function reports(agentStatus: AgentStatus): object[] {
+  const other = agentStatus === 'available' ? 'logged_out' : 'available';
+  const { clientId, agentType, agentId } = DEMO_AGENT;
+  return [other, agentStatus].map((status) => ({
+    client_id: String(clientId),
+    agent_type: agentType,
+    agent_id: agentId,
+    agent_status: status,
+    event_source: 'api',
+  }));
+}
+
+function isSame(one: DemoAgentEvent, other: DemoAgentEvent): boolean {
+  return one.url === other.url && one.event_type === other.event_type && one.method === other.method;
+}
+
+/** A word of a command line, quoted where a shell would read it otherwise. */
+function shellWord(text: string): string {
+  return /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -20,6 +20,7 @@ import { lockDataDirectory } from './data-directory-lock.js';
 import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from './demo.js';
 import { startDemoReceiver } from './demo-receiver.js';
 import { addDemoAgent } from './demo.repository.js';
+import { startDemoSession } from './demo-session.js';
 import { encryptionKeyOf } from './encryption-key.js';
 import { assertPortsFree } from './ports.js';
 
@@ -49,6 +50,7 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
     DISPATCHER_PORT: settings.DISPATCHER_PORT,
     ...(local && { RECEIVER_PORT: settings.RECEIVER_PORT }),
   });
+  undo.push(() => Promise.resolve(show('Rollcall has stopped.')));
 
   const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, lifetime, undo));
   await unlessAborted(migrate(databaseUrl, { tell: show }), lifetime.stopping);
@@ -87,10 +89,28 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   if (receiver) undo.push(() => receiver.stop());
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
-  const subscriptionApi = await start('subscription-api', startSubscriptionApi);
+  const subscriptionApi = await start('subscription-api', (options) =>
+    startSubscriptionApi({ ...options, docs: { presenceUrl: presence, hints: hintsOf(withDemo, receiver?.url) } }),
+  );
 
-  show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));
+  const demo = withDemo
+    ? await startDemoSession(
+        { apiUrl: subscriptionApi, dataDir: settings.DATA_DIR, logger: createLogger('all-in-one', level) },
+        undo,
+      )
+    : undefined;
+  show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, demo));
+  if (withDemo && !demo) show('The demo applications have other secrets by now, so that there are no lines to try it with.');
+  undo.push(() => Promise.resolve(show('Stopping ... (what is under way is finished first)')));
   return subscriptionApi;
+}
+
+/** What the API browser may say here: the demo's secrets are known to everybody. */
+function hintsOf(withDemo: boolean, receiverUrl: string | undefined): object {
+  if (!withDemo || receiverUrl === undefined) return {};
+  // Everything on the page works with the last one, so that it is filled in.
+  const applications = DEMO_APPLICATIONS.map(({ app_id: id, secret, access }) => ({ id, secret, access })).toReversed();
+  return { applications, receiverUrl };
 }
 
 async function startDatabase(

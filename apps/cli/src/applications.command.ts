@@ -94,7 +94,7 @@ function describe(application: Application | ApplicationWithSecret): string {
 
 function list(applications: readonly Application[]): string {
   if (applications.length === 0)
-    return 'There are none. `npm run cli -- applications create --help` says how one is registered.\n';
+    return 'There are no applications yet. The first one: npm run app -- create <app_id> --client <client_id> --access platform\n';
   const titles = ['app_id', 'client_id', 'access', 'created_at', 'revoked_at'];
   return asTable(
     titles,

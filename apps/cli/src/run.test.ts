@@ -46,6 +46,12 @@ describe('the command for applications', () => {
     return rows[0]!;
   }
 
+  it('says how to begin where there are none', async () => {
+    const { code, out } = await app('list --client 4294967295');
+    expect([code, out]).toEqual([0, expect.stringContaining('npm run app -- create <app_id>')]);
+    expect((await app('list --client 4294967295 --json')).out).toBe('[]\n');
+  });
+
   it('registers an application and shows its secret, for people and as JSON', async () => {
     const { code, out, error } = await app('create crm --client 12 --access call_api');
     expect([code, error]).toEqual([0, '']);

@@ -7,6 +7,7 @@ import { PRESENCE_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, DatabaseClock, poolOf, WriteCheck } from '#database';
 import { createHttpApp, listen } from '#http';
 import { DegradedError, PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
+import { servePresenceDocs } from './docs.js';
 import { maintainLog } from './log/log-maintenance.js';
 import { PresenceMetrics } from './metrics.js';
 import { PresenceModule } from './presence.module.js';
@@ -96,6 +97,7 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
     readiness,
     metrics: registry,
     bodyLimit: BODY_LIMIT,
+    configure: servePresenceDocs,
   });
   undo.push(async () => {
     stopping = true;

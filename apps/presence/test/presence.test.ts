@@ -106,6 +106,22 @@ describe('presence', () => {
       .filter((record) => record.key?.endsWith(`:${agentId}`))
       .map((record) => JSON.parse(String(record.value)) as Record<string, unknown>);
 
+  it('describes itself, and has a page to try it with', async () => {
+    const document = (await (await fetch(`${presence.url}/api/openapi.json`)).json()) as {
+      paths: Record<string, { post: { operationId: string; responses: object } }>;
+      components: { schemas: object };
+    };
+    expect(Object.keys(document.paths)).toEqual(['/telemetry']);
+    const { operationId, responses } = document.paths['/telemetry']!.post;
+    expect([operationId, Object.keys(responses)]).toEqual([
+      'reportTelemetry',
+      ['200', '400', '401', '403', '413', '415', '429', '500', '503'],
+    ]);
+    expect(Object.keys(document.components.schemas).toSorted()).toEqual(['Error', 'TelemetryItem', 'TelemetryResult']);
+    const page = await fetch(`${presence.url}/api/docs`);
+    expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/html')]);
+  });
+
   it('takes one item or an array, and publishes what changed', async () => {
     expect(await post(report(136, 'available', { client_id: '77' }))).toEqual({
       status: 200,

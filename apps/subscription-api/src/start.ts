@@ -14,7 +14,7 @@ import {
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
 import type { StreamTimes } from './agent-status/status-streams.js';
-import { serveDocs } from './docs/docs.js';
+import { serveApiDocs, type DocsPlace } from './docs/docs.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
 
@@ -34,10 +34,12 @@ export async function startSubscriptionApi(options: {
   streamTimes?: StreamTimes;
   /** For tests that wait for an external issuer's keys to change. */
   issuerTimes?: IssuerTimes;
+  /** What the API browser knows of the place that it runs in. */
+  docs?: Omit<DocsPlace, 'url'>;
   /** Aborted when the start is to be given up. */
   stopping?: AbortSignal;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, stopping } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, docs, stopping } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
@@ -66,7 +68,12 @@ export async function startSubscriptionApi(options: {
       ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
       ...(streamTimes && { streamTimes }),
     });
-    const app = await createHttpApp(module, { logger, readiness, metrics: registry, configure: serveDocs });
+    const app = await createHttpApp(module, {
+      logger,
+      readiness,
+      metrics: registry,
+      configure: (app) => serveApiDocs(app, { ...docs, url: settings.PUBLIC_URL }),
+    });
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
       readiness.stop();

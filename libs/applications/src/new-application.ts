@@ -46,6 +46,6 @@ export const newApplicationSchema = z
     },
     { error: 'must be a JSON object' },
   )
-  .meta({ id: 'NewApplication', examples: [{ app_id: 'crm', client_id: 12, access: 'call_api' }] });
+  .meta({ id: 'ApplicationCreate', examples: [{ app_id: 'crm', client_id: 12, access: 'call_api' }] });
 
 export type NewApplication = z.output<typeof newApplicationSchema>;

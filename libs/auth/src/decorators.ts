@@ -1,6 +1,8 @@
-import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { applyDecorators, createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import { ApiExtension } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
 import { AddRouteConfig } from '#http';
+import { ACCESS_EXTENSION } from '#openapi';
 import type { AccessLevel, Principal } from './principal.js';
 
 declare module 'fastify' {
@@ -21,7 +23,7 @@ export function Public(): MethodDecorator {
 
 /** Only applications of these access levels may call the route; others are told 403 `app_access_type_deny`. */
 export function RequireAccess(...levels: AccessLevel[]): MethodDecorator {
-  return AddRouteConfig({ access: levels });
+  return applyDecorators(AddRouteConfig({ access: levels }), ApiExtension(ACCESS_EXTENSION, levels));
 }
 
 /** The application that makes the request. */

@@ -30,6 +30,7 @@ export {
   MAX_CLOCK_LEAD_MS,
   MAX_NAME_LENGTH,
   MAX_TELEMETRY_ITEMS,
+  NAME_PATTERN,
   nameSchema,
   parseTelemetry,
   telemetryJsonSchema,

@@ -8,7 +8,7 @@ import {
   type AgentType,
   type EventSource,
 } from './agent.js';
-import { isId, parseId } from './id.js';
+import { ID_LIMIT, isId, parseId } from './id.js';
 import { parseTime, TIME_MESSAGE } from './rfc3339.js';
 
 /** `occurred_at` may lie at most this far ahead of the receipt, in milliseconds: contract §4. */
@@ -42,18 +42,24 @@ export type TelemetryParse =
 const ID_MESSAGE = 'must be a whole number from 0 to 4294967295';
 
 /** Telemetry writers send ids as strings (client_id) or numbers (agent_id); both are read in either form. */
-const idSchema = z.union([z.string(), z.number()], { error: ID_MESSAGE }).transform((value, context) => {
-  const id = typeof value === 'number' ? (isId(value) ? value : undefined) : parseId(value);
-  if (id === undefined) {
-    context.addIssue({ code: 'custom', message: ID_MESSAGE });
-    return z.NEVER;
-  }
-  return id;
-});
+const idSchema = z
+  .union([z.string(), z.number()], { error: ID_MESSAGE })
+  .transform((value, context) => {
+    const id = typeof value === 'number' ? (isId(value) ? value : undefined) : parseId(value);
+    if (id === undefined) {
+      context.addIssue({ code: 'custom', message: ID_MESSAGE });
+      return z.NEVER;
+    }
+    return id;
+  })
+  .meta({ description: 'A number, or a string of its digits', pattern: '^[0-9]{1,10}$', minimum: 0, maximum: ID_LIMIT - 1 });
 
 /** Names travel in header-free form bodies, but control characters and lone surrogates in them are never meant. */
 // eslint-disable-next-line no-control-regex -- control characters are exactly what is refused
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
+
+/** The same for descriptions of the interfaces; JSON Schema has no word for lone surrogates. */
+export const NAME_PATTERN = '^[^\\u0000-\\u001f\\u007f]+$';
 
 const isClean = (name: string): boolean => !CONTROL_CHARACTER.test(name) && name.isWellFormed();
 
@@ -65,7 +71,8 @@ export const nameSchema = z
   .string({ error: 'must be a string' })
   .min(1, 'must not be empty')
   .max(MAX_NAME_LENGTH, `must have at most ${MAX_NAME_LENGTH} characters`)
-  .refine(isClean, 'must not contain control characters');
+  .refine(isClean, 'must not contain control characters')
+  .meta({ pattern: NAME_PATTERN });
 
 const oneOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.enum(values, { error: `must be one of: ${values.join(', ')}` });

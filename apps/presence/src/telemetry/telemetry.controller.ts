@@ -1,13 +1,16 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { MAX_TELEMETRY_ITEMS } from '#contracts';
 import { RequireAccess } from '#auth';
 import { ApiError } from '#http';
 import type { TelemetryResult } from './agent-work.js';
+import { telemetryRequestJsonSchema, telemetryResultSchema } from './telemetry.schema.js';
 import { BacklogError, ContentionError, TelemetryService } from './telemetry.service.js';
 
 const RETRY_AFTER = { 'retry-after': '1' };
 
 /** Telemetry over HTTP: contract §4. */
+@ApiTags('Telemetry')
 @Controller()
 export class TelemetryController {
   constructor(private readonly service: TelemetryService) {}
@@ -19,6 +22,22 @@ export class TelemetryController {
   @Post('telemetry')
   @HttpCode(200)
   @RequireAccess('platform')
+  @ApiOperation({
+    summary: 'Report what agents do',
+    description:
+      'One item, or an array of up to 1,000. The answer has one result for each, in order, with 200 whatever they are: **look for `rejected`**, which says what is wrong with an item and spoils none of the others. `changed` is said once the change is durable; `unchanged` repeats the status that the agent has; `stale` is older than its last change.',
+  })
+  @ApiBody({ schema: telemetryRequestJsonSchema })
+  @ApiResponse({
+    status: 200,
+    description: 'One result for each item, in order',
+    standardSchema: telemetryResultSchema,
+    isArray: true,
+    example: [
+      { result: 'changed', sequence: 42 },
+      { result: 'rejected', errors: { agent_status: ['must be one of: available, logged_out'] } },
+    ],
+  })
   async report(@Body() body: unknown): Promise<TelemetryResult[]> {
     if (typeof body !== 'object' || body === null) throw ApiError.invalid('body', 'must be a JSON object or an array of them');
     const items: readonly unknown[] = Array.isArray(body) ? body : [body];

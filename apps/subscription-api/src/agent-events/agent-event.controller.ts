@@ -38,7 +38,11 @@ export class AgentEventController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'The agent events of an agent' })
+  @ApiOperation({
+    summary: 'The agent events of an agent',
+    description:
+      'Of all applications of the client. Deliveries and health are listed apart, so that these have the keys of the documented API alone.',
+  })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentEventSchema, isArray: true })
   async list(@Agent() agent: AgentRef, @Query({ schema: pagingSchema }) paging: Paging): Promise<AgentEventView[]> {
     return (await this.agentEvents.list(agent, paging)).map(viewOf);
@@ -46,14 +50,17 @@ export class AgentEventController {
 
   @Delete()
   @HttpCode(204)
-  @ApiOperation({ summary: 'Remove the agent events that this application added to the agent' })
+  @ApiOperation({
+    summary: 'Remove the agent events that this application added to the agent',
+    description: 'Those of other applications stay. What waits for the removed ones is dropped.',
+  })
   @ApiResponse({ status: 204, description: 'Removed, or there were none' })
   async removeOwn(@Agent() agent: AgentRef, @CurrentPrincipal() principal: Principal): Promise<void> {
     await this.agentEvents.removeOwn(agent, principal);
   }
 
   @Get(':event_id')
-  @ApiOperation({ summary: 'An agent event' })
+  @ApiOperation({ summary: 'An agent event', description: 'Its url, its method, and whether logins or logouts are sent there.' })
   @ApiResponse({ status: 200, description: 'The agent event', standardSchema: agentEventSchema })
   async find(@Agent() agent: AgentRef, @EventId() id: number): Promise<AgentEventView> {
     return viewOf(await this.agentEvents.find(agent, id));

@@ -59,7 +59,9 @@ const body = { error: (issue: { code?: string }) => (issue.code === 'invalid_typ
 
 const EXAMPLE = { url: 'https://example.com/agents?key=1', event_type: 'agent-login', method: 'GET' };
 
-export const newAgentEventSchema = z.object({ url, event_type, method }, body).meta({ id: 'NewAgentEvent', examples: [EXAMPLE] });
+export const newAgentEventSchema = z
+  .object({ url, event_type, method }, body)
+  .meta({ id: 'AgentEventCreate', examples: [EXAMPLE] });
 export const agentEventPatchSchema = z
   .object({ url: url.optional(), event_type: event_type.optional(), method: method.optional() }, body)
   .meta({ id: 'AgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
@@ -67,7 +69,7 @@ export const agentEventPatchSchema = z
 const id = z.unknown().optional().meta({ type: 'integer', description: 'Not read: the agent event keeps its own' });
 export const newClientEventSchema = z
   .strictObject({ url, event_type, method, agent_type: agent_type.default(null), id }, body)
-  .meta({ id: 'NewClientAgentEvent', examples: [{ ...EXAMPLE, agent_type: 'local' }] });
+  .meta({ id: 'ClientAgentEventCreate', examples: [{ ...EXAMPLE, agent_type: 'local' }] });
 export const clientEventPatchSchema = z
   .strictObject(
     { url: url.optional(), event_type: event_type.optional(), method: method.optional(), agent_type: agent_type.optional(), id },

@@ -4,7 +4,7 @@ import { ApiError } from '#http';
 import { checkUrl, type AddressGuard } from '#webhook';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { rangeOf, type Paging } from '../request/paging.js';
-import { isAgent, notFound, type Scope } from '../request/path-params.js';
+import { agentNotFound, isAgent, notFound, type Scope } from '../request/path-params.js';
 import { ADDRESS_GUARD } from '../tokens.js';
 import type { Transaction } from '../webhook-secrets/webhook-secret.repository.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
@@ -57,7 +57,7 @@ export class AgentEvents {
     await this.assertAgent(scope);
     const ensureSecret = (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction);
     const added = await this.repository.addInTurn(scope, event, applicationId, ensureSecret);
-    if (typeof added === 'string') throw refusal(added);
+    if (typeof added === 'string') throw refusal(added, scope);
     return added;
   }
 
@@ -67,7 +67,7 @@ export class AgentEvents {
   }
 
   private async assertAgent(scope: Scope): Promise<void> {
-    if (isAgent(scope) && !(await this.agents.find(scope))) throw notFound('agent_not_found');
+    if (isAgent(scope) && !(await this.agents.find(scope))) throw agentNotFound(scope);
   }
 
   private async missing(scope: Scope): Promise<never> {
@@ -76,7 +76,7 @@ export class AgentEvents {
   }
 }
 
-function refusal(code: Refusal): ApiError {
-  if (code === 'agent_not_found') return notFound(code);
+function refusal(code: Refusal, scope: Scope): ApiError {
+  if (code === 'agent_not_found') return isAgent(scope) ? agentNotFound(scope) : notFound(code);
   return new ApiError(code, 'The limit of agent events is used up: remove some, or have the limit raised (/limit/ shows both)');
 }

@@ -40,14 +40,20 @@ export class ClientEventController {
   }
 
   @Get()
-  @ApiOperation({ summary: 'Those for all agents' })
+  @ApiOperation({
+    summary: 'Those for all agents',
+    description: 'Of all applications of the client; those for single agents are listed with the agent.',
+  })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: clientEventSchema, isArray: true })
   async list(@ClientId() clientId: number, @Query({ schema: strictPagingSchema }) paging: Paging): Promise<ClientEventView[]> {
     return (await this.agentEvents.list({ clientId }, paging)).map(clientEventViewOf);
   }
 
   @Get(':event_id')
-  @ApiOperation({ summary: 'One for all agents' })
+  @ApiOperation({
+    summary: 'One for all agents',
+    description: 'Its url, its method, whether logins or logouts are sent there, and of which agents.',
+  })
   @ApiResponse({ status: 200, description: 'The agent event', standardSchema: clientEventSchema })
   async find(@ClientId() clientId: number, @EventId() id: number): Promise<ClientEventView> {
     return clientEventViewOf(await this.agentEvents.find({ clientId }, id));
@@ -66,7 +72,7 @@ export class ClientEventController {
 
   @Delete(':event_id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Remove one for all agents' })
+  @ApiOperation({ summary: 'Remove one for all agents', description: 'What waits for it is dropped.' })
   @ApiResponse({ status: 204, description: 'Removed' })
   async remove(@ClientId() clientId: number, @EventId() id: number): Promise<void> {
     await this.agentEvents.remove({ clientId }, id);

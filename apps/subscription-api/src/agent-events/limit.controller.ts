@@ -18,7 +18,10 @@ export class LimitController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'How many agent events the client may have, and has' })
+  @ApiOperation({
+    summary: 'How many agent events the client may have, and has',
+    description: 'Those for one agent and those for all agents count alike, one each.',
+  })
   @ApiResponse({ status: 200, description: 'The limit', standardSchema: limitSchema })
   async limit(@ClientId() clientId: number): Promise<LimitView> {
     const { limit, used } = await this.agentEvents.usage(clientId);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AGENT_TYPES, nameFieldOf, previousStatusOf, statusChangedSchema, timeSchema } from '#contracts';
-import { agentSchema, viewOf, type AgentView } from '../agents/agent.schema.js';
+import { agentSchemaWith, viewOf, type AgentView } from '../agents/agent.schema.js';
 import { integerParam, pagingSchema } from '../request/paging.js';
 import { parseCursor, RESET_REASONS } from './cursor.js';
 import { frameOf } from './frames.js';
@@ -66,10 +66,10 @@ export const loggedChangeSchema = z
   })
   .meta({ id: 'StatusChange' });
 
-const directoryChangeSchema = z
-  .object({ change: z.enum(DIRECTORY_CHANGES) })
-  .and(agentSchema)
-  .meta({ id: 'DirectoryChange', description: 'The agent as it was then' });
+const directoryChangeSchema = agentSchemaWith({ change: z.enum(DIRECTORY_CHANGES) }).meta({
+  id: 'DirectoryChange',
+  description: 'The agent as it was then',
+});
 
 const resetSchema = z.object({ reason: z.enum(RESET_REASONS) }).meta({ id: 'StreamReset' });
 

@@ -5,7 +5,7 @@ import { RequireAccess } from '#auth';
 import type { AgentType } from '#contracts';
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
 import { pagingSchema, rangeOf, type Paging } from '../request/paging.js';
-import { Agent, AgentTypeParam, ClientId, notFound, type AgentRef } from '../request/path-params.js';
+import { Agent, agentNotFound, AgentTypeParam, ClientId, notFound, type AgentRef } from '../request/path-params.js';
 import { AGENTS_PATH } from '../request/paths.js';
 import { AgentRepository } from './agent.repository.js';
 import { agentNameSchema, agentSchema, nameOf, type AgentView } from './agent.schema.js';
@@ -20,7 +20,10 @@ export class AgentController {
   ) {}
 
   @Get()
-  @ApiOperation({ summary: 'The agents of a type' })
+  @ApiOperation({
+    summary: 'The agents of a type',
+    description: 'Agents come from here or by telemetry; a removed one is not listed.',
+  })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentSchema, isArray: true })
   list(
     @ClientId() clientId: number,
@@ -32,11 +35,15 @@ export class AgentController {
   }
 
   @Get(':agent_id')
-  @ApiOperation({ summary: 'An agent' })
+  @ApiOperation({
+    summary: 'An agent',
+    description:
+      'Its name, its status, since when, and how many changes it has seen. An agent that was never seen is 404: add it by PUT, or report it once with its name.',
+  })
   @ApiResponse({ status: 200, description: 'The agent', standardSchema: agentSchema })
   async find(@Agent() agent: AgentRef): Promise<AgentView> {
     const found = await this.agents.find(agent);
-    if (!found) throw notFound('agent_not_found');
+    if (!found) throw agentNotFound(agent);
     return found;
   }
 

@@ -1,5 +1,13 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, MAX_NAME_LENGTH, nameFieldOf, nameSchema, type AgentStatus, type AgentType } from '#contracts';
+import {
+  AGENT_STATUSES,
+  MAX_NAME_LENGTH,
+  NAME_PATTERN,
+  nameFieldOf,
+  nameSchema,
+  type AgentStatus,
+  type AgentType,
+} from '#contracts';
 import { ApiError } from '#http';
 
 /** An agent as the REST API shows it: contract §3. */
@@ -42,25 +50,43 @@ const common = {
 
 const id = z.number().int().meta({ example: 136 });
 
-export const agentSchema = z
-  .union([
-    z.object({
-      id,
-      agent_type: z.literal('local'),
-      extension_name: z.string().meta({ example: '000*094@ringme.ru' }),
-      ...common,
-    }),
-    z.object({ id, agent_type: z.literal('remote'), agent_number: z.string().meta({ example: '+74951234567' }), ...common }),
-  ])
-  .meta({ id: 'Agent' });
+const localAgentSchema = z.object({
+  id,
+  agent_type: z.literal('local'),
+  extension_name: z.string().meta({ example: '000*094@ringme.ru' }),
+  ...common,
+});
+const remoteAgentSchema = z.object({
+  id,
+  agent_type: z.literal('remote'),
+  agent_number: z.string().meta({ example: '+74951234567' }),
+  ...common,
+});
 
-/** Looked at in {@link nameOf}, when it is known which of the two is meant. */
-const nameJson = z.unknown().meta({ type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH });
+export const agentSchema = z.union([localAgentSchema, remoteAgentSchema]).meta({ id: 'Agent' });
+
+/** An agent beside other keys; no intersection, of which generators make nothing. */
+export function agentSchemaWith<T extends z.ZodRawShape>(keys: T) {
+  return z.union([localAgentSchema.safeExtend(keys), remoteAgentSchema.safeExtend(keys)]);
+}
+
+/** Looked at in {@link nameOf}, when it is known which of the two is meant; the other one, whatever it is, is not. */
+const nameJson = z.unknown().optional();
+const describedName = { type: 'string', minLength: 1, maxLength: MAX_NAME_LENGTH, pattern: NAME_PATTERN };
 
 /** The body of a PUT; which of the two is read depends on the agent's type. */
 export const agentNameSchema = z
-  .object({ extension_name: nameJson.optional(), agent_number: nameJson.optional() }, { error: 'must be a JSON object' })
-  .meta({ id: 'AgentName', examples: [{ extension_name: '000*094@ringme.ru' }] });
+  .object({ extension_name: nameJson, agent_number: nameJson }, { error: 'must be a JSON object' })
+  .meta({
+    id: 'AgentName',
+    description: '`extension_name` at `/agent/local/…`, `agent_number` at `/agent/remote/…`; other keys are not read',
+    properties: undefined,
+    anyOf: [
+      { type: 'object', title: 'LocalAgentName', required: ['extension_name'], properties: { extension_name: describedName } },
+      { type: 'object', title: 'RemoteAgentName', required: ['agent_number'], properties: { agent_number: describedName } },
+    ],
+    examples: [{ extension_name: '000*094@ringme.ru' }],
+  });
 
 /**
  * Reads the name that an agent of this type needs.

@@ -1,11 +1,9 @@
-import type { ApiBodyOptions } from '@nestjs/swagger';
 import { z } from 'zod';
 import { MAX_KEEP_PREVIOUS_SECONDS } from '#applications';
 import { ACCESS_LEVELS } from '#auth';
 import { ID_LIMIT } from '#contracts';
+import type { SchemaObject } from '#openapi';
 import { integerParam, pagingSchema } from '../request/paging.js';
-
-type JsonSchema = Extract<ApiBodyOptions, { schema: unknown }>['schema'];
 
 export const tokenSchema = z
   .object({
@@ -62,13 +60,16 @@ export const userSchema = z
   })
   .meta({ id: 'User' });
 
-export const tokenRequestJsonSchema: JsonSchema = {
+/** What `POST /oauth/token` reads, wherever it stands: see `readTokenRequest`. */
+export const tokenRequestJsonSchema: SchemaObject = {
   type: 'object',
+  description: 'Id and secret may also come by HTTP Basic, and all of it in the query string',
   required: ['grant_type'],
   properties: {
     grant_type: { type: 'string', enum: ['client_credentials'] },
-    client_id: { type: 'string', example: 'demo' },
+    client_id: { type: 'string', description: 'The id of the application', example: 'demo' },
     client_secret: { type: 'string', example: 'demo-secret' },
+    scope: { type: 'string', description: 'Not read: a token has always `all`', example: 'all' },
   },
 };
 

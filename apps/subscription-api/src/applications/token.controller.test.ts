@@ -1,3 +1,4 @@
+import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose';
@@ -128,6 +129,26 @@ describe('tokens', () => {
       expect([answer.status, answer.headers.get('www-authenticate')]).toEqual([401, 'Basic realm="rollcall"']);
     }
   });
+
+  it.each([{ 'x-requested-with': 'XMLHttpRequest' }, { 'sec-fetch-mode': 'cors', 'user-agent': 'Mozilla/5.0' }])(
+    'do not have a browser ask instead of the page that did: %o',
+    async (headers) => {
+      // fetch sets these two itself.
+      const { statusCode, headers: answered } = await new Promise<IncomingMessage>((resolve, reject) => {
+        request(`${api.url}/oauth/token?grant_type=client_credentials`, {
+          method: 'POST',
+          headers: { ...headers, ...basic('demo', 'wrong') },
+        })
+          .on('response', (response) => {
+            response.resume();
+            resolve(response);
+          })
+          .on('error', reject)
+          .end();
+      });
+      expect([statusCode, answered['www-authenticate']]).toEqual([401, undefined]);
+    },
+  );
 
   it('say where they are given out: RFC 8414', async () => {
     const path = '/.well-known/oauth-authorization-server';

@@ -1,7 +1,8 @@
 import { Body, Controller, Get, Header, Headers, HttpCode, Inject, Ip, Post, Query, Req } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
+import { ApiOperation, ApiQuery, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
 import { JWKS_MAX_AGE_SECONDS, Public, signToken, TOKEN_LIFETIME_SECONDS } from '#auth';
 import type { FastifyRequest } from 'fastify';
+import { errorSchema } from '#openapi';
 import { AddRouteConfig, ApiError, type ErrorResponse } from '#http';
 import { notFound } from '../request/path-params.js';
 import type { SubscriptionApiSettings } from '../settings.js';
@@ -12,7 +13,6 @@ import {
   authorizationServerSchema,
   jwksSchema,
   oauthErrorSchema,
-  tokenRequestJsonSchema,
   tokenSchema,
 } from './application.schema.js';
 import { SigningKeys } from './signing-keys.js';
@@ -42,6 +42,13 @@ function renderOAuthError({ httpStatus, body }: ErrorResponse): unknown {
   return { error, error_description: message };
 }
 
+/** Whether a page's script asks, whose browser would answer a challenge with a dialog of its own and keep the wrong secret. */
+function isAskedByPage(headers: Readonly<Record<string, string | undefined>>): boolean {
+  if (headers['x-requested-with'] !== undefined) return true;
+  // Node's fetch says so too, and is in no page.
+  return headers['sec-fetch-mode'] === 'cors' && !/^(node|undici)$/.test(headers['user-agent'] ?? '');
+}
+
 /** Tokens, and the keys to verify them: contract §2. */
 @ApiTags('Applications and tokens')
 @Controller()
@@ -64,19 +71,31 @@ export class TokenController {
       'OAuth 2.0 client credentials. The fields are taken from an urlencoded, multipart or JSON body, from the query string, or (id and secret) from HTTP Basic. A new token never revokes an older one. Where an external issuer gives out the tokens: `unsupported_grant_type`.',
   })
   @ApiSecurity({})
-  @ApiBody({ schema: tokenRequestJsonSchema })
+  @ApiQuery({ name: 'grant_type', required: false, schema: { type: 'string', enum: ['client_credentials'] } })
+  @ApiQuery({
+    name: 'client_id',
+    required: false,
+    schema: { type: 'string' },
+    description: 'Better in the body: URLs are logged',
+  })
+  @ApiQuery({
+    name: 'client_secret',
+    required: false,
+    schema: { type: 'string' },
+    description: 'Better in the body: URLs are logged',
+  })
   @ApiResponse({ status: 200, description: 'A token', standardSchema: tokenSchema })
   @ApiResponse({ status: 400, description: 'Not a token request', standardSchema: oauthErrorSchema })
   @ApiResponse({ status: 401, description: 'Wrong id or secret', standardSchema: oauthErrorSchema })
   async issue(
     @Body() body: unknown,
     @Query() query: unknown,
-    @Headers('authorization') authorization: string | undefined,
+    @Headers() headers: Readonly<Record<string, string | undefined>>,
     @Ip() source: string,
   ): Promise<unknown> {
     const { OIDC_ISSUER: issuer } = this.settings;
     if (issuer !== undefined) throw new OAuthError('unsupported_grant_type', `Tokens are issued by ${issuer}`);
-    const request = readTokenRequest(body, query, authorization);
+    const request = readTokenRequest(body, query, headers['authorization']);
     if (!request) throw new OAuthError('invalid_request', 'grant_type, client_id and client_secret must be strings');
     if (request.grantType === undefined) throw new OAuthError('invalid_request', 'grant_type is required');
     if (request.grantType !== 'client_credentials')
@@ -88,7 +107,7 @@ export class TokenController {
         request.credentials.length === 0
           ? 'client_id and client_secret are required: in the body, in the query string or by HTTP Basic'
           : 'client_id or client_secret is wrong',
-        request.basic ? { 'www-authenticate': 'Basic realm="rollcall"' } : {},
+        request.basic && !isAskedByPage(headers) ? { 'www-authenticate': 'Basic realm="rollcall"' } : {},
       );
     }
     return {
@@ -118,6 +137,7 @@ export class TokenController {
   })
   @ApiSecurity({})
   @ApiResponse({ status: 200, description: 'RFC 8414', standardSchema: authorizationServerSchema })
+  @ApiResponse({ status: 404, description: 'An external issuer gives out the tokens: `not_found`', standardSchema: errorSchema })
   metadata(@Req() { protocol, host }: FastifyRequest): unknown {
     const { OIDC_ISSUER, PUBLIC_URL } = this.settings;
     if (OIDC_ISSUER !== undefined) throw notFound('not_found');

@@ -8,7 +8,10 @@ import { userSchema } from './application.schema.js';
 @Controller(`${API_PREFIX}/user`)
 export class UserController {
   @Get()
-  @ApiOperation({ summary: 'Whose token this is' })
+  @ApiOperation({
+    summary: 'Whose token this is',
+    description: 'The application, its client and what it may do, as of now: an access level that was changed shows at once.',
+  })
   @ApiResponse({ status: 200, description: 'The application of the token', standardSchema: userSchema })
   user(@CurrentPrincipal() principal: Principal): unknown {
     const { applicationId, appId, access, clientId } = principal;

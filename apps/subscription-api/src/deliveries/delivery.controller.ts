@@ -31,7 +31,11 @@ export class DeliveryController {
   ) {}
 
   @Get(':event_id/health')
-  @ApiOperation({ summary: 'Whether notifications arrive' })
+  @ApiOperation({
+    summary: 'Whether notifications arrive',
+    description:
+      '`failing` since the last attempt failed; `suspended` by a 410 (`gone`) or after failing for 5 days (`failing`), until it is resumed.',
+  })
   @ApiResponse({ status: 200, description: 'The health', standardSchema: healthSchema })
   async health(@EventScope() scope: Scope, @EventId() id: number): Promise<HealthView> {
     return this.deliveries.health(await this.agentEvents.find(scope, id));
@@ -66,7 +70,10 @@ export class DeliveryController {
   }
 
   @Get(':event_id/delivery')
-  @ApiOperation({ summary: 'The deliveries, with every attempt' })
+  @ApiOperation({
+    summary: 'The deliveries, with every attempt',
+    description: 'What became of each change: when it was tried, how long it took, and what was answered.',
+  })
   @ApiResponse({
     status: 200,
     description: 'Ordered by id, which is the order of time',
@@ -82,7 +89,10 @@ export class DeliveryController {
   }
 
   @Get(':event_id/delivery/:delivery_id')
-  @ApiOperation({ summary: 'A delivery, with every attempt' })
+  @ApiOperation({
+    summary: 'A delivery, with every attempt',
+    description: 'What became of one change: when it was tried, how long it took, and what was answered.',
+  })
   @ApiResponse({ status: 200, description: 'The delivery', standardSchema: deliverySchema })
   async find(@EventScope() scope: Scope, @EventId() id: number, @Param('delivery_id') deliveryId: string): Promise<DeliveryView> {
     return this.deliveries.find(await this.agentEvents.find(scope, id), deliveryId);

@@ -42,7 +42,11 @@ export class ExplainController {
   constructor(private readonly explainer: Explainer) {}
 
   @Get()
-  @ApiOperation({ summary: 'Why was I (not) notified?' })
+  @ApiOperation({
+    summary: 'Why was I (not) notified?',
+    description:
+      'What the agent did last up to that moment, which agent events match it, why the others do not, and what became of the notifications.',
+  })
   @ApiResponse({ status: 200, description: 'The path of the last change up to that moment', standardSchema: explanationSchema })
   explain(@Agent() agent: AgentRef, @Query({ schema: querySchema }) { at }: z.output<typeof querySchema>): Promise<unknown> {
     return this.explainer.explain(agent, at ?? new Date());

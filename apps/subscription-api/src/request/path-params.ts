@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { AGENT_TYPES, ID_LIMIT, parseId, type AgentKey, type AgentType } from '#contracts';
+import { AGENT_TYPES, ID_LIMIT, nameFieldOf, parseId, type AgentKey, type AgentType } from '#contracts';
 import { ApiError, type ApiErrorCode } from '#http';
 
 declare module 'fastify' {
@@ -45,6 +45,15 @@ export function notFound(code: keyof typeof MESSAGES, why?: string): ApiError {
 /** A 404 for a segment that names the client and is none. */
 export function noClientId(code: 'client_not_found' | 'not_found'): ApiError {
   return notFound(code, `the client in the path ${AN_ID}, or @me`);
+}
+
+/** A 404 for an agent that was never seen, or is of the other type: says how to make it. */
+export function agentNotFound({ agentType, agentId }: AgentRef): ApiError {
+  const name = nameFieldOf(agentType);
+  return notFound(
+    'agent_not_found',
+    `it is made by PUT /agent/${agentType}/${agentId} with its ${name} (access all), or by its first telemetry with its ${name}`,
+  );
 }
 
 const requestOf = (context: ExecutionContext): FastifyRequest => context.switchToHttp().getRequest<FastifyRequest>();

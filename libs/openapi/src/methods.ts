@@ -1,0 +1,3 @@
+export const METHODS = ['get', 'post', 'put', 'delete'] as const;
+/** What operations are called by. */
+export type Method = (typeof METHODS)[number];
