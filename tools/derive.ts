@@ -6,13 +6,17 @@ import { EmbeddedPostgres, migrate } from '#database';
 import { createLogger, describeSettings, readSettings } from '#runtime';
 import { startSubscriptionApi } from '../apps/subscription-api/src/start.js';
 import { asyncApiDocument } from './derive/asyncapi.js';
+import { chartFiles } from './derive/chart.js';
 import { describeSchema } from './derive/schema.repository.js';
+
+const root = join(import.meta.dirname, '..', '..');
 
 /** `npm run derive` writes the files that follow from the code; with `--check` it only says which of them differ. */
 async function derive(): Promise<Readonly<Record<string, string>>> {
   return {
     '.env.example': envExample(),
     'docs/asyncapi.json': json(asyncApiDocument()),
+    ...(await chartFiles(root)),
     ...(await onMigratedDatabase(async (databaseUrl) => ({
       'docs/openapi.json': json(await openApiDocument(databaseUrl)),
       'docs/schema.md': await describeSchema(databaseUrl),
@@ -65,7 +69,6 @@ async function onMigratedDatabase<T>(work: (databaseUrl: string) => Promise<T>):
 }
 
 const check = process.argv.includes('--check');
-const root = join(import.meta.dirname, '..', '..');
 for (const [file, content] of Object.entries(await derive())) {
   const path = join(root, file);
   const committed = await readFile(path, 'utf8').catch(() => undefined);

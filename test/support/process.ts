@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { endWithUs } from '#runtime';
 import { eventually } from './poll.js';
+
+export { freePorts } from '../../tools/free-ports.js';
 
 // Where npm runs its scripts.
 const ROOT = process.cwd();
@@ -88,18 +89,4 @@ export class ServiceProcess {
     if (this.running) await once(this.child, 'exit');
     return this.child.exitCode ?? this.child.signalCode ?? 'unknown';
   }
-}
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const probes = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const probe = createServer().listen(0, '127.0.0.1');
-      await once(probe, 'listening');
-      return probe;
-    }),
-  );
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
-  await Promise.all(probes.map((probe) => once(probe.close(), 'close')));
-  return ports;
 }
