@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ControlPlane, goModule } from '../../tools/kube/control-plane.js';
 import { answerOf, helmTools } from '../../tools/kube/helm.js';
 import { CHART, merged, podOf, render, type KubeObject } from './chart.js';
-import { cutSchemas } from './schemas.js';
+import { cutSchemas, schemaFile } from './schemas.js';
 import { REQUIRED, VALUE_SETS, type Values } from './value-sets.js';
 
 /** `npm run test:kube`: the chart before a real API server of Kubernetes. Nothing runs the pods. */
@@ -54,7 +54,7 @@ describe.runIf(isAsked)('the chart before a real API server', { timeout: 120_000
 
   it('writes the schemas that the short tests hold the chart against', async () => {
     const document = JSON.parse(await must(kubectl(['get', '--raw', '/openapi/v2']))) as never;
-    await expect(`${JSON.stringify(cutSchemas(document), null, 1)}\n`).toMatchFileSnapshot('schemas.json');
+    await expect(schemaFile(cutSchemas(document))).toMatchFileSnapshot('schemas.json');
   });
 
   it.each(Object.entries(VALUE_SETS))('accepts every object of: %s', async (_, values) => {
@@ -83,7 +83,9 @@ describe.runIf(isAsked)('the chart before a real API server', { timeout: 120_000
     const target = ['rc', CHART, '--namespace', 'calls', '--no-hooks'];
     await must(helm(['install', ...target]));
     const replicas = async () =>
-      (await must(kubectl(['get', 'deployment', 'rc-rollcall-dispatcher', '-n', 'calls', '-o', 'jsonpath={.spec.replicas}']))).trim();
+      (
+        await must(kubectl(['get', 'deployment', 'rc-rollcall-dispatcher', '-n', 'calls', '-o', 'jsonpath={.spec.replicas}']))
+      ).trim();
     expect(await replicas()).toBe('2');
 
     await must(helm(['upgrade', ...target], { dispatcher: { replicas: 5 }, monitoring: { enabled: true } }));

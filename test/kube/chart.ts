@@ -10,11 +10,15 @@ export const CHART = join(process.cwd(), 'deploy', 'helm', 'rollcall');
 export interface KubeObject {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
+  readonly metadata: {
+    readonly name: string;
+    readonly labels?: Record<string, string>;
+    readonly annotations?: Record<string, string>;
+  };
   readonly spec?: Record<string, unknown>;
 }
 
-interface EnvironmentVariable {
+export interface EnvironmentVariable {
   readonly name: string;
   readonly value?: string;
   readonly valueFrom?: unknown;
@@ -31,10 +35,33 @@ export interface PodSpec {
   readonly [key: string]: unknown;
 }
 
+/** Why the chart cannot be rendered on this machine, if it cannot. */
+export function whyHelmIsMissing(): Promise<string | undefined> {
+  return helmTools().then(
+    () => undefined,
+    (error: Error) => `skipped, since there is no Helm: ${error.message}`,
+  );
+}
+
+/** What Helm shows the person who installs. */
+export async function notes(...values: readonly Values[]): Promise<string> {
+  const { helm } = await helmTools();
+  const input = JSON.stringify(merged(values));
+  const env = { ...process.env, KUBECONFIG: '/dev/null' };
+  const { ok, stdout, stderr } = await answerOf(helm, ['install', 'rc', CHART, '--dry-run=client', '--values', '-'], {
+    input,
+    env,
+  });
+  if (!ok) throw new Error(stderr);
+  return stdout.slice(stdout.indexOf('\nNOTES:\n'));
+}
+
 /** Renders the chart without asking what is wrong. */
 export async function template(...values: readonly Values[]): Promise<Answer> {
   const { helm } = await helmTools();
-  return answerOf(helm, ['template', 'rc', CHART, '--namespace', 'calls', '--values', '-'], { input: JSON.stringify(merged(values)) });
+  return answerOf(helm, ['template', 'rc', CHART, '--namespace', 'calls', '--values', '-'], {
+    input: JSON.stringify(merged(values)),
+  });
 }
 
 /** @returns the objects of the chart @throws Error with Helm's words */

@@ -68,6 +68,12 @@ export function cutSchemas({ definitions }: OpenApi): ObjectSchemas {
   return { kinds: sorted(kinds), definitions: sorted(cut) };
 }
 
+/** As text: a definition a line, so that a difference can be read. */
+export function schemaFile({ kinds, definitions }: ObjectSchemas): string {
+  const lines = Object.entries(definitions).map(([name, schema]) => `${JSON.stringify(name)}: ${JSON.stringify(schema)}`);
+  return `{"kinds": ${JSON.stringify(kinds, null, 1)},\n"definitions": {\n${lines.join(',\n')}\n}}\n`;
+}
+
 function strict(schema: Schema, refersTo: (name: string) => void): Schema {
   if (schema['x-kubernetes-preserve-unknown-fields'] === true) return {};
   if (schema['x-kubernetes-int-or-string'] === true || schema.format === 'int-or-string') return { type: ['integer', 'string'] };

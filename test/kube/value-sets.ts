@@ -36,7 +36,10 @@ export const VALUE_SETS: Readonly<Record<string, Values>> = {
     operations: { port: 0 },
     shutdownDelaySeconds: 0,
   },
-  'an account that exists': { serviceAccount: { create: false, name: 'notifier' }, migration: { mode: 'job', activeDeadlineSeconds: 60 } },
+  'an account that exists': {
+    serviceAccount: { create: false, name: 'notifier' },
+    migration: { mode: 'job', activeDeadlineSeconds: 60 },
+  },
   'a plain migration': { migration: { mode: 'job' }, serviceAccount: { annotations: { 'example.com/role': 'rollcall' } } },
   ingress: {
     ingress: {
@@ -83,7 +86,10 @@ export const VALUE_SETS: Readonly<Record<string, Values>> = {
     },
     keda: { enabled: true, database: { existingSecret: 'keda-database', secretKey: 'uri' } },
   },
-  'Kafka by name and password alone': { kafka: { sasl: { mechanism: 'plain', existingSecret: 'kafka-user' } }, keda: { enabled: true } },
+  'Kafka by name and password alone': {
+    kafka: { sasl: { mechanism: 'plain', existingSecret: 'kafka-user' } },
+    keda: { enabled: true },
+  },
   'autoscaled by processor time': {
     subscriptionApi: { autoscaling },
     presence: { autoscaling },
@@ -198,7 +204,11 @@ export const BAD_VALUES: readonly (readonly [what: string, values: Values, named
   ['a range of ports that ends before it begins', { destinations: { ports: ['9-8'] } }, 'destinations.ports'],
   ['a port that only root may listen on', { subscriptionApi: { containerPort: 80 } }, '/subscriptionApi/containerPort'],
   ['one port for two things', { operations: { port: 3000 } }, 'operations.port'],
-  ['fewer pods at most than at least', { presence: { autoscaling: { enabled: true, minReplicas: 9, maxReplicas: 3 } } }, 'presence.autoscaling'],
+  [
+    'fewer pods at most than at least',
+    { presence: { autoscaling: { enabled: true, minReplicas: 9, maxReplicas: 3 } } },
+    'presence.autoscaling',
+  ],
   ['fewer pods by KEDA at most than at least', { keda: { enabled: true, dispatcher: { minReplicas: 99 } } }, 'keda.dispatcher'],
   ['two sources of CAs', { extraCa: { existingSecret: 'a', existingConfigMap: 'b' } }, '/extraCa'],
   ['an issuer without an audience', { settings: { OIDC_ISSUER: 'https://login.example.com' } }, 'OIDC_AUDIENCE'],

@@ -53,7 +53,10 @@ function* valuesOf(map: YAMLMap, path: readonly string[]): Generator<ChartValue>
     const here = [...path, key.value];
     // What stands before the first key stands before the whole.
     const comment = key.commentBefore ?? (index === 0 ? map.commentBefore : undefined);
-    const description = /(?:^|\n) -- ([^]+)$/.exec(comment ?? '')?.[1]?.replaceAll(/\s+/g, ' ').trim();
+    const description = /(?:^|\n) -- ([^]+)$/
+      .exec(comment ?? '')?.[1]
+      ?.replaceAll(/\s+/g, ' ')
+      .trim();
     if (description === undefined && isMap(value)) yield* valuesOf(value, here);
     else if (description === undefined) throw new Error(`values.yaml: ${here.join('.')} lacks a comment that begins with --`);
     else yield { path: here, description, byDefault: isScalar(value) ? value.value : (value as YAMLMap).toJSON() };
@@ -84,7 +87,10 @@ function withTable(readme: string, values: readonly ChartValue[]): string {
     ({ path, description, byDefault }) => `| \`${path.join('.')}\` | \`${JSON.stringify(byDefault)}\` | ${description} |`,
   );
   const table = ['| value | default | what |', '|---|---|---|', ...rows].join('\n');
-  return readme.replace(/(<!-- values: npm run derive -->\n)[^]*?(<!-- end of values -->)/, (_, start, end) => `${start}\n${table}\n\n${end}`);
+  return readme.replace(
+    /(<!-- values: npm run derive -->\n)[^]*?(<!-- end of values -->)/,
+    (_, start, end) => `${start}\n${table}\n\n${end}`,
+  );
 }
 
 /** A release is one version: of the code, the image and the chart. */

