@@ -7,6 +7,7 @@ import { createLogger, describeSettings, readSettings } from '#runtime';
 import { startSubscriptionApi } from '../apps/subscription-api/src/start.js';
 import { asyncApiDocument } from './derive/asyncapi.js';
 import { chartFiles } from './derive/chart.js';
+import { releaseFiles } from './derive/release.js';
 import { describeSchema } from './derive/schema.repository.js';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -17,6 +18,7 @@ async function derive(): Promise<Readonly<Record<string, string>>> {
     '.env.example': envExample(),
     'docs/asyncapi.json': json(asyncApiDocument()),
     ...(await chartFiles(root)),
+    ...(await releaseFiles(root)),
     ...(await onMigratedDatabase(async (databaseUrl) => ({
       'docs/openapi.json': json(await openApiDocument(databaseUrl)),
       'docs/schema.md': await describeSchema(databaseUrl),

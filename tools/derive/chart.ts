@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMap, isScalar, parseDocument, type Pair, type YAMLMap } from 'yaml';
-import { describeSettings, VERSION } from '#runtime';
+import { describeSettings } from '#runtime';
 
 const CHART = 'deploy/helm/rollcall';
 
@@ -29,14 +29,13 @@ interface Schema {
   [keyword: string]: unknown;
 }
 
-/** What follows from the chart's values.yaml, the settings and the version: the schema's descriptions, the README's table, Chart.yaml. */
+/** What follows from the chart's values.yaml and the settings: the schema's descriptions and the README's table. */
 export async function chartFiles(root: string): Promise<Readonly<Record<string, string>>> {
   const read = (file: string) => readFile(join(root, CHART, file), 'utf8');
   const values = describedValues(await read('values.yaml'));
   return {
     [`${CHART}/values.schema.json`]: `${JSON.stringify(describeSchema(JSON.parse(await read('values.schema.json')) as Schema, values), null, 2)}\n`,
     [`${CHART}/README.md`]: withTable(await read('README.md'), values),
-    [`${CHART}/Chart.yaml`]: withVersion(await read('Chart.yaml')),
   };
 }
 
@@ -91,12 +90,4 @@ function withTable(readme: string, values: readonly ChartValue[]): string {
     /(<!-- values: npm run derive -->\n)[^]*?(<!-- end of values -->)/,
     (_, start, end) => `${start}\n${table}\n\n${end}`,
   );
-}
-
-/** A release is one version: of the code, the image and the chart. */
-function withVersion(chart: string): string {
-  const document = parseDocument(chart);
-  document.set('version', VERSION);
-  document.set('appVersion', VERSION);
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }

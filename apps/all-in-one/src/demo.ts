@@ -16,6 +16,8 @@ export interface Urls {
   readonly dispatcher: string;
   /** Undefined where the demo receiver is not run. */
   readonly receiver: string | undefined;
+  /** Where the person at the terminal reaches the demo receiver. Default: where notifications do. */
+  readonly received?: string;
 }
 
 /** The text that the all-in-one prints when it is up. */
@@ -29,12 +31,13 @@ export function banner(urls: Urls, withDemo: boolean): string {
     `  Telemetry       ${urls.presence}/telemetry`,
     `  Dispatcher      ${urls.dispatcher}/health/ready`,
   ];
-  if (urls.receiver !== undefined) lines.push(`  Demo receiver   ${urls.receiver}/received`);
-  if (withDemo && urls.receiver !== undefined) lines.push(...demoLines(urls, urls.receiver));
+  const received = urls.received ?? urls.receiver;
+  if (received !== undefined) lines.push(`  Demo receiver   ${received}/received`);
+  if (withDemo && urls.receiver !== undefined) lines.push(...demoLines(urls, urls.receiver, received ?? urls.receiver));
   return [...lines, '', 'Ctrl-C stops it.', ''].join('\n');
 }
 
-function demoLines(urls: Urls, receiver: string): string[] {
+function demoLines(urls: Urls, receiver: string, received: string): string[] {
   return [
     '',
     'Applications of client 12: demo / demo-secret (access all), platform / platform-secret (access platform).',
@@ -45,7 +48,7 @@ function demoLines(urls: Urls, receiver: string): string[] {
     '# 2. Report that agent 136 has logged in',
     `curl -s -H "Authorization: Bearer ${tokenCommand(urls, 'platform')}" -H 'Content-Type: application/json' -d '{"client_id":"12","agent_type":"local","agent_id":136,"agent_status":"available","event_source":"api"}' ${urls.presence}/telemetry`,
     '# 3. See the notification (it also shows here)',
-    `curl -s ${receiver}/received`,
+    `curl -s ${received}/received`,
   ];
 }
 
