@@ -2,7 +2,11 @@
 // what process 1 was started with; a container that runs a command, such as migrate, is healthy as long as it runs.
 import { readFileSync } from 'node:fs';
 
-const PORTS = { 'subscription-api': 'SUBSCRIPTION_API_PORT:3000', presence: 'PRESENCE_PORT:3001', dispatcher: 'DISPATCHER_PORT:3002' };
+const PORTS = {
+  'subscription-api': 'SUBSCRIPTION_API_PORT:3000',
+  presence: 'PRESENCE_PORT:3001',
+  dispatcher: 'DISPATCHER_PORT:3002',
+};
 
 const [, role] = /dist\/apps\/([a-z-]+)\/main\.js/.exec(readFileSync('/proc/1/cmdline', 'utf8')) ?? [];
 const setting = PORTS[role];

@@ -19,7 +19,8 @@ interface ComposeService {
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string) => readFile(join(ROOT, file), 'utf8');
-const compose = async () => parse(await read('docker-compose.yml'), { merge: true }) as { services: Record<string, ComposeService> };
+const compose = async () =>
+  parse(await read('docker-compose.yml'), { merge: true }) as { services: Record<string, ComposeService> };
 
 describe('docker-compose.yml', () => {
   it('gives no container more than it needs', async () => {
@@ -67,7 +68,10 @@ it('lets a password hold characters that a URL cannot, as docker-compose.yml giv
       PGPASSWORD: password,
     });
     expect([await migrate.exited(), migrate.output]).toEqual([0, expect.stringContaining('database.migrated')]);
-    const wrong = ServiceProcess.start('migrate', { DATABASE_URL: `postgresql://${role}@${url.host}/${database.name}`, PGPASSWORD: 'other' });
+    const wrong = ServiceProcess.start('migrate', {
+      DATABASE_URL: `postgresql://${role}@${url.host}/${database.name}`,
+      PGPASSWORD: 'other',
+    });
     expect(await wrong.exited()).toBe(1);
   } finally {
     await client.query(`drop role if exists ${role}`);

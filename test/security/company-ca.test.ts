@@ -17,7 +17,10 @@ let url: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'rollcall-ca-'));
   await writeFile(join(directory, 'ca.crt'), COMPANY.authority);
-  receiver = createServer({ cert: COMPANY.certificate, key: COMPANY.key }, (_, response) => response.end()).listen(0, '127.0.0.1');
+  receiver = createServer({ cert: COMPANY.certificate, key: COMPANY.key }, (_, response) => response.end()).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(receiver, 'listening');
   url = `https://127.0.0.1:${(receiver.address() as AddressInfo).port}/`;
 });
