@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import ipaddr from 'ipaddr.js';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { describeSettings } from '#runtime';
@@ -9,6 +10,7 @@ import { isPublicAddress } from '#webhook';
 import { DISPATCHER_SETTINGS } from '../../apps/dispatcher/src/settings.js';
 import { PRESENCE_SETTINGS } from '../../apps/presence/src/settings.js';
 import { SUBSCRIPTION_API_SETTINGS } from '../../apps/subscription-api/src/settings.js';
+import { createTestDatabase } from '../support/postgres.js';
 import { CHART, notes, podOf, render, template, whyHelmIsMissing, type KubeObject, type PodSpec } from './chart.js';
 import { strictSchemas } from './strict-schemas.js';
 import { BAD_VALUES, REQUIRED, VALUE_SETS, type Values } from './value-sets.js';
@@ -176,6 +178,27 @@ describe.skipIf(missing !== undefined)(
         'ScaledObject rc-rollcall-dispatcher',
         'ScaledObject rc-rollcall-presence',
       ]);
+    });
+
+    it('has KEDA ask the database for the age of the oldest delivery that is due', async () => {
+      const scaled = find(await render(REQUIRED, { keda: { enabled: true } }), 'ScaledObject', 'rc-rollcall-dispatcher');
+      const triggers = scaled.spec!['triggers'] as { type: string; metadata: { query: string } }[];
+      const { query } = triggers.find(({ type }) => type === 'postgresql')!.metadata;
+      const database = await createTestDatabase();
+      const client = new pg.Client({ connectionString: database.url });
+      await client.connect();
+      try {
+        const age = async () => Number(Object.values<unknown>((await client.query<Record<string, unknown>>(query)).rows[0]!)[0]);
+        expect(await age()).toBe(0);
+        await client.query(
+          `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, expires_at)
+         select n, 1, 1, gen_random_uuid(), 1, 1, now() + n * interval '1 minute', now() + interval '1 day' from generate_series(-2, 2) n`,
+        );
+        expect(await age()).toBeGreaterThanOrEqual(120);
+      } finally {
+        await client.end();
+        await database.drop();
+      }
     });
 
     it('leads the public paths of subscription-api outside, and nothing else', async () => {
