@@ -5,8 +5,9 @@ import { describe, expect, inject, it } from 'vitest';
 import { parse } from 'yaml';
 import { describeSettings, readSettings, VERSION } from '#runtime';
 import { DEMO_APPLICATIONS } from '../apps/all-in-one/src/demo.js';
+import { eventually } from './support/poll.js';
 import { createTestDatabase } from './support/postgres.js';
-import { ServiceProcess } from './support/process.js';
+import { freePorts, ServiceProcess } from './support/process.js';
 
 interface ComposeService {
   readonly image: string;
@@ -52,6 +53,24 @@ describe('docker-compose.yml', () => {
     expect(await read('docker-compose.yml')).toContain(`subnet: ${ALLOW_DESTINATIONS![0]!}`);
     expect((await compose()).services[env['COMPOSE_PROFILES']!]!.profiles).toEqual([env['COMPOSE_PROFILES']]);
   });
+});
+
+it('runs the demo beside the services: its agent, its receiver, and lines that lead there', { timeout: 60_000 }, async () => {
+  const database = await createTestDatabase();
+  const [port = 0] = await freePorts(1);
+  const environment = { DATABASE_URL: database.url, KAFKA_BROKERS: '127.0.0.1:1', RECEIVER_PORT: String(port) };
+  const demo = ServiceProcess.start('all-in-one', environment, { entry: 'demo.js' });
+  try {
+    await eventually('the lines', () => demo.output.includes('# 3. See the notification'), 40_000);
+    expect(demo.output).toContain(`"url":"http://demo:${port}/login"`);
+    await fetch(`http://127.0.0.1:${port}/login?agent_id=136`);
+    await eventually('the line of the request', () => demo.output.includes('GET /login?agent_id=136'));
+    const received = (await (await fetch(`http://127.0.0.1:${port}/received`)).json()) as { url: string }[];
+    expect(received.map(({ url }) => url)).toEqual(['/login?agent_id=136']);
+  } finally {
+    await demo.stop();
+    await database.drop();
+  }
 });
 
 it('lets a password hold characters that a URL cannot, as docker-compose.yml gives it', { timeout: 60_000 }, async () => {

@@ -24,13 +24,18 @@ export class ServiceProcess {
   /**
    * @param options.root of the tree whose build is started
    * @param options.args of a command
+   * @param options.entry other than the app's `main.js`
    */
   static start(
     name: string,
     environment: Environment,
-    { root = ROOT, args = [] }: { readonly root?: string; readonly args?: readonly string[] } = {},
+    {
+      root = ROOT,
+      args = [],
+      entry = 'main.js',
+    }: { readonly root?: string; readonly args?: readonly string[]; readonly entry?: string } = {},
   ): ServiceProcess {
-    const child = spawn(process.execPath, [join(root, 'dist', 'apps', name, 'main.js'), ...args], {
+    const child = spawn(process.execPath, [join(root, 'dist', 'apps', name, entry), ...args], {
       cwd: root,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
