@@ -1,7 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { copyFile, cp, mkdir, mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readFile, realpath, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -111,9 +111,16 @@ export class Contained {
 
   async stop(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    this.child.kill('SIGTERM');
+    // bwrap passes no signals on.
+    process.kill(await innermost(this.child.pid!), 'SIGTERM');
     await this.exited();
   }
+}
+
+/** The last in a line of only children: what bwrap runs. */
+async function innermost(pid: number): Promise<number> {
+  const child = Number((await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).trim().split(' ')[0]);
+  return child === 0 ? pid : innermost(child);
 }
 
 function hasBase(): Promise<boolean> {
