@@ -8,9 +8,12 @@ import { createLogger, describeSettings, readSettings, type RunningService, type
 import { startPresence } from '../apps/presence/src/start.js';
 import { startSubscriptionApi } from '../apps/subscription-api/src/start.js';
 import { asyncApiDocument } from './derive/asyncapi.js';
+import { chartFiles } from './derive/chart.js';
 import { findDeadCitations } from './derive/citations.js';
+import { releaseFiles } from './derive/release.js';
 import { describeSchema } from './derive/schema.repository.js';
 
+const root = join(import.meta.dirname, '..', '..');
 const logger = createLogger('derive', 'silent');
 
 /** `npm run derive` writes the files that follow from the code; with `--check` it only says which of them differ, and which citations of the contract lead nowhere. */
@@ -18,6 +21,8 @@ async function derive(): Promise<Readonly<Record<string, string>>> {
   return {
     '.env.example': envExample(),
     'docs/asyncapi.json': json(asyncApiDocument()),
+    ...(await chartFiles(root)),
+    ...(await releaseFiles(root)),
     ...(await onMigratedDatabase(async (databaseUrl) => ({
       'docs/openapi.json': json(await openApiDocument(databaseUrl, (settings) => startSubscriptionApi({ settings, logger }))),
       'docs/openapi-telemetry.json': json(
@@ -78,7 +83,6 @@ async function onMigratedDatabase<T>(work: (databaseUrl: string) => Promise<T>):
 }
 
 const check = process.argv.includes('--check');
-const root = join(import.meta.dirname, '..', '..');
 for (const [file, content] of Object.entries(await derive())) {
   const path = join(root, file);
   const committed = await readFile(path, 'utf8').catch(() => undefined);

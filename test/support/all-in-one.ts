@@ -52,6 +52,11 @@ export class AllInOne {
     return { subscriptionApi: this.base(0), presence: this.base(1) };
   }
 
+  /** Of subscription-api, presence and dispatcher, in this order. */
+  get serviceUrls(): string[] {
+    return [0, 1, 2].map((index) => this.base(index));
+  }
+
   get receiverUrl(): string {
     return this.base(3);
   }

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { endWithUs } from '#runtime';
 import { eventually } from './poll.js';
+
+export { freePorts } from '../../tools/free-ports.js';
 
 // Where npm runs its scripts.
 const ROOT = process.cwd();
@@ -23,13 +24,18 @@ export class ServiceProcess {
   /**
    * @param options.root of the tree whose build is started
    * @param options.args of a command
+   * @param options.entry other than the app's `main.js`
    */
   static start(
     name: string,
     environment: Environment,
-    { root = ROOT, args = [] }: { readonly root?: string; readonly args?: readonly string[] } = {},
+    {
+      root = ROOT,
+      args = [],
+      entry = 'main.js',
+    }: { readonly root?: string; readonly args?: readonly string[]; readonly entry?: string } = {},
   ): ServiceProcess {
-    const child = spawn(process.execPath, [join(root, 'dist', 'apps', name, 'main.js'), ...args], {
+    const child = spawn(process.execPath, [join(root, 'dist', 'apps', name, entry), ...args], {
       cwd: root,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -88,18 +94,4 @@ export class ServiceProcess {
     if (this.running) await once(this.child, 'exit');
     return this.child.exitCode ?? this.child.signalCode ?? 'unknown';
   }
-}
-
-/** Ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const probes = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const probe = createServer().listen(0, '127.0.0.1');
-      await once(probe, 'listening');
-      return probe;
-    }),
-  );
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
-  await Promise.all(probes.map((probe) => once(probe.close(), 'close')));
-  return ports;
 }

@@ -43,7 +43,8 @@ export async function startDemoSession(
     read<{ agent_status: AgentStatus }>(agent, token),
     read<DemoAgentEvent[]>(`${agent}/event/?per_page=1000`, token),
   ]);
-  return { curlFiles, agentEvents: events ?? [], agentStatus: found?.agent_status ?? 'logged_out' };
+  const curlAs = { demo: `-K ${shellWord(curlFiles.demo)}`, platform: `-K ${shellWord(curlFiles.platform)}` };
+  return { curlAs, agentEvents: events ?? [], agentStatus: found?.agent_status ?? 'logged_out' };
 }
 
 function curlFile(app: string, token: string): string {
@@ -73,4 +74,9 @@ async function fetchToken(apiUrl: string, appId: string, secret: string): Promis
 async function read<T>(url: string, token: string): Promise<T | undefined> {
   const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
   return response.ok ? ((await response.json()) as T) : undefined;
+}
+
+/** A word of a command line, quoted where a shell would read it otherwise. */
+function shellWord(text: string): string {
+  return /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

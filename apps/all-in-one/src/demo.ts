@@ -18,12 +18,14 @@ export interface Urls {
   readonly dispatcher: string;
   /** Undefined where the demo receiver is not run. */
   readonly receiver: string | undefined;
+  /** Where the person at the terminal reaches the demo receiver. Default: where notifications do. */
+  readonly received?: string;
 }
 
 /** What the lines to paste depend on. */
 export interface DemoState {
-  /** What `curl -K` calls as each of the demo applications with. */
-  readonly curlFiles: Readonly<Record<'demo' | 'platform', string>>;
+  /** The arguments by which curl calls as each of the demo applications. */
+  readonly curlAs: Readonly<Record<'demo' | 'platform', string>>;
   /** The agent events that the demo's agent has. */
   readonly agentEvents: readonly DemoAgentEvent[];
   readonly agentStatus: AgentStatus;
@@ -46,14 +48,14 @@ export function banner(urls: Urls, demo: DemoState | undefined): string {
     `  Telemetry       ${urls.presence}/telemetry`,
     `  Dispatcher      ${urls.dispatcher}/health/ready`,
   ];
-  if (urls.receiver !== undefined) lines.push(`  Demo receiver   ${urls.receiver}/received`);
-  if (demo && urls.receiver !== undefined) lines.push(...demoLines(urls, urls.receiver, demo));
+  const received = urls.received ?? urls.receiver;
+  if (received !== undefined) lines.push(`  Demo receiver   ${received}/received`);
+  if (demo && urls.receiver !== undefined) lines.push(...demoLines(urls, urls.receiver, received ?? urls.receiver, demo));
   return [...lines, '', 'Ctrl-C stops it.', ''].join('\n');
 }
 
 /** Each line works by itself, in any shell and at any time; nothing but curl is needed. */
-function demoLines(urls: Urls, receiver: string, { curlFiles, agentEvents, agentStatus }: DemoState): string[] {
-  const file = shellWord(curlFiles.demo);
+function demoLines(urls: Urls, receiver: string, received: string, { curlAs, agentEvents, agentStatus }: DemoState): string[] {
   const events = `${urls.subscriptionApi}/api/ver1.0/client/@me/agent/${DEMO_AGENT.agentType}/${DEMO_AGENT.agentId}/event/`;
   const wanted: readonly DemoAgentEvent[] = [
     { url: `${receiver}/login`, event_type: 'agent-login', method: 'GET' },
@@ -64,24 +66,24 @@ function demoLines(urls: Urls, receiver: string, { curlFiles, agentEvents, agent
     missing.length > 0
       ? [
           '# 1. Tell us where to send the logins and logouts of agent 136 (every time that you do adds agent events)',
-          `curl ${missing.map((event) => `-K ${file} -d '${JSON.stringify(event)}' ${events}`).join(' --next ')}`,
+          `curl ${missing.map((event) => `${curlAs.demo} -d '${JSON.stringify(event)}' ${events}`).join(' --next ')}`,
         ]
       : [
           '# 1. See where the logins and logouts of agent 136 are sent: the agent events are there from before',
-          `curl -K ${file} ${events}`,
+          `curl ${curlAs.demo} ${events}`,
         ];
   return [
     '',
     'Applications of client 12: demo / demo-secret (access all), platform / platform-secret (access platform).',
-    'Try the main job, line by line, in another terminal (the files after -K hold a fresh token of each):',
+    'Try the main job, line by line, in another terminal:',
     '',
     ...first,
     agentStatus === 'available'
       ? '# 2. Report that agent 136, who is logged in, logs out, and in again'
       : '# 2. Report that agent 136 logs in, and out again',
-    `curl -K ${shellWord(curlFiles.platform)} -d '${JSON.stringify(reports(agentStatus))}' ${urls.presence}/telemetry`,
+    `curl ${curlAs.platform} -d '${JSON.stringify(reports(agentStatus))}' ${urls.presence}/telemetry`,
     '# 3. See the notifications (they also show here)',
-    `curl -s '${receiver}/received?after=0&wait=5'`,
+    `curl -s '${received}/received?after=0&wait=5'`,
   ];
 }
 
@@ -100,9 +102,4 @@ function reports(agentStatus: AgentStatus): object[] {
 
 function isSame(one: DemoAgentEvent, other: DemoAgentEvent): boolean {
   return one.url === other.url && one.event_type === other.event_type && one.method === other.method;
-}
-
-/** A word of a command line, quoted where a shell would read it otherwise. */
-function shellWord(text: string): string {
-  return /^[\w./@%+=:,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

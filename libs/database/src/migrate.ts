@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
-import { StartError } from '#runtime';
+import { howToRun, StartError } from '#runtime';
 import { createDataSource, MIGRATIONS } from './data-source.js';
 import { explainDatabaseError } from './database-error.js';
 import { compareSchema, type AppliedMigration, type SchemaState } from './schema-compatibility.js';
@@ -250,7 +250,7 @@ function refuseTooNew({ tooNew }: SchemaState): void {
  */
 export async function assertSchemaUsable(dataSource: DataSource): Promise<void> {
   const state = await readSchemaState(dataSource);
-  if (!state) throw new Error('the database is not migrated: run `npm run migrate`');
+  if (!state) throw new Error(`the database is not migrated: run \`${howToRun('migrate')}\``);
   refuseTooNew(state);
-  if (state.missing.length > 0) throw new Error(`the database lacks ${state.missing.join(', ')}: run \`npm run migrate\``);
+  if (state.missing.length > 0) throw new Error(`the database lacks ${state.missing.join(', ')}: run \`${howToRun('migrate')}\``);
 }

@@ -23,4 +23,4 @@ export { endOnSigterm, onStopSignal } from './signals.js';
 export { startInSteps, type Undo } from './start-in-steps.js';
 export { StartError } from './start-error.js';
 export { isUnavailable, reasonOf } from './unavailable.js';
-export { VERSION } from './version.js';
+export { howToRun, VERSION } from './version.js';

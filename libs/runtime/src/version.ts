@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 interface Manifest {
   readonly version: string;
@@ -6,13 +6,13 @@ interface Manifest {
 }
 
 /** package.json, found upwards from here: the same from the sources and from `dist`. */
-function readManifest(): Manifest {
+function readManifest(): { readonly manifest: Manifest; readonly root: URL } {
   for (let directory = new URL('.', import.meta.url); ; directory = new URL('..', directory)) {
     try {
       const manifest = JSON.parse(readFileSync(new URL('package.json', directory), 'utf8')) as Manifest & {
         readonly name?: string;
       };
-      if (manifest.name === 'rollcall') return manifest;
+      if (manifest.name === 'rollcall') return { manifest, root: directory };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
@@ -20,7 +20,7 @@ function readManifest(): Manifest {
   }
 }
 
-const manifest = readManifest();
+const { manifest, root } = readManifest();
 
 /** Of Rollcall. */
 export const VERSION = manifest.version;
@@ -37,4 +37,10 @@ export function isNodeTooOld(node: string): boolean {
 
 function numbersOf(version: string): number[] {
   return (version.match(/\d+/g) ?? []).map(Number);
+}
+
+/** How a person runs a command here: by npm, or, in the image, which has no npm, by Node.js. @param command such as `migrate` */
+export function howToRun(command: 'migrate'): string {
+  const hasNpmScripts = existsSync(new URL('tools/run.mjs', root));
+  return hasNpmScripts ? `npm run ${command}` : `node dist/apps/${command}/main.js`;
 }
