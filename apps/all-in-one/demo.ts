@@ -26,7 +26,13 @@ await runService(
     // A file with a token, as the all-in-one has it, would be in the container.
     const curlAs = (app: string): string =>
       `-s -H "Authorization: Bearer $(curl -s -u ${app}:${app}-secret -d grant_type=client_credentials ${urls.subscriptionApi}/oauth/token | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')" -H 'Content-Type: application/json'`;
-    show(banner(urls, { curlAs: { demo: curlAs('demo'), platform: curlAs('platform') }, agentEvents: [], agentStatus: 'logged_out' }));
+    show(
+      banner(urls, {
+        curlAs: { demo: curlAs('demo'), platform: curlAs('platform') },
+        agentEvents: [],
+        agentStatus: 'logged_out',
+      }),
+    );
     return receiver;
   },
 );
