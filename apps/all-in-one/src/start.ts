@@ -1,4 +1,4 @@
-import { createKafkaBus, InProcessBroker, type Bus } from '#bus';
+import { InProcessBroker, kafkaBusOf, type Bus } from '#bus';
 import { STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC } from '#contracts';
 import { EmbeddedPostgres, migrate } from '#database';
 import {
@@ -111,13 +111,7 @@ async function startDatabase(
 /** One bus a service, as in production: all on one in-process broker, or each with its own connection to Kafka. */
 function createBuses(settings: ServiceSettings): (service: string, logger: Logger) => Bus {
   if (settings.KAFKA_BROKERS.length > 0) {
-    return (service, logger) =>
-      createKafkaBus({
-        brokers: settings.KAFKA_BROKERS,
-        clientId: `rollcall-${service}`,
-        partitions: settings.KAFKA_TOPIC_PARTITIONS,
-        logger,
-      });
+    return (service, logger) => kafkaBusOf(settings, service, logger);
   }
   const broker = new InProcessBroker({ consumed: [TELEMETRY_TOPIC, STATUS_CHANGED_TOPIC] });
   return (_service, logger) => broker.bus(logger);

@@ -16,3 +16,4 @@ export { headerListOf } from './headers.js';
 export { InProcessBroker, type InProcessBrokerOptions } from './in-process.bus.js';
 export { type KafkaBusOptions } from './kafka.client.js';
 export { createKafkaBus } from './kafka.bus.js';
+export { KAFKA_SETTINGS, kafkaBusOf, type KafkaSettings } from './kafka.settings.js';

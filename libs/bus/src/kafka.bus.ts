@@ -19,31 +19,35 @@ export function createKafkaBus(options: KafkaBusOptions): Bus {
 
 class KafkaBus implements Bus {
   private readonly kafka: Kafka;
+  private readonly prefix: string;
   private readonly topics: KafkaTopics;
   private readonly producers: KafkaProducer[] = [];
   private readonly consumers: KafkaConsumer[] = [];
 
   constructor(private readonly options: KafkaBusOptions) {
     this.kafka = createClient(options, {});
+    this.prefix = options.prefix ?? '';
     this.topics = new KafkaTopics(this.kafka, options);
   }
 
   producer(): BusProducer {
-    const producer = new KafkaProducer(this.kafka, this.options.logger, () => this.topics.lookSoon());
+    const producer = new KafkaProducer(this.kafka, this.prefix, this.options.logger, () => this.topics.lookSoon());
     this.producers.push(producer);
     return producer;
   }
 
-  strategy({ groupId, maxBatchRecords = DEFAULT_MAX_BATCH_RECORDS, metrics }: BusConsumerOptions): BusStrategy {
+  strategy({ groupId: group, maxBatchRecords = DEFAULT_MAX_BATCH_RECORDS, metrics }: BusConsumerOptions): BusStrategy {
+    const { kafka, prefix } = this;
     const { logger } = this.options;
+    const groupId = `${prefix}${group}`;
     const onTopicMissing = (): void => this.topics.lookSoon();
-    const consumer = new KafkaConsumer({ kafka: this.kafka, groupId, maxBatchRecords, logger, metrics, onTopicMissing });
+    const consumer = new KafkaConsumer({ kafka, prefix, groupId, maxBatchRecords, logger, metrics, onTopicMissing });
     this.consumers.push(consumer);
     return consumer;
   }
 
   ensureTopics(topics: readonly string[]): Promise<void> {
-    return this.topics.ensure(topics);
+    return this.topics.ensure(topics.map((topic) => `${this.prefix}${topic}`));
   }
 
   async check(): Promise<void> {

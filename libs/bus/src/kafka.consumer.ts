@@ -5,6 +5,7 @@ import type { BusMetrics } from './bus-metrics.js';
 import type { BusRecord } from './bus.js';
 import { ABORT_GRACE_MS, BusServer, deferred, settledWithin, STOP_GRACE_MS } from './bus-server.js';
 import { headerTexts } from './headers.js';
+import { explainKafkaError } from './kafka-error.js';
 import { protocolErrorOf } from './kafka.client.js';
 import { readTopicId } from './kafka.topic-ids.js';
 import type { FetchedRecord } from './record-batches.js';
@@ -82,7 +83,7 @@ export class KafkaConsumer extends BusServer {
 
   listen(callback: (error?: unknown) => void): void {
     try {
-      const topics = this.topics();
+      const topics = this.topics().map((topic) => `${this.options.prefix}${topic}`);
       if (this.running) throw new StartError(`consumer group ${this.groupId} is already running`);
       this.running = this.stayMember(topics);
     } catch (error) {
@@ -125,7 +126,7 @@ export class KafkaConsumer extends BusServer {
   }
 
   private noteLoss(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = explainKafkaError(error);
     this.lossesAlike = reason === this.lastLoss ? this.lossesAlike + 1 : 1;
     this.lastLoss = reason;
     this.options.metrics?.countLoss(this.groupId);
@@ -218,13 +219,14 @@ export class KafkaConsumer extends BusServer {
   /** Delivers a batch part by part, and has each committed soon; ends early, never throws, when the assignment does. */
   private async work(payload: EachBatchPayload, signal: AbortSignal, onTrouble: () => void): Promise<void> {
     const { topic, partition } = payload.batch;
+    const name = topic.slice(this.options.prefix.length); // as handlers know it
     const messages = payload.batch.messages as unknown as readonly FetchedRecord[]; // decoded by us: kafka.records.ts
     this.watchOffsets(payload);
     const topicId = (): Promise<string> => this.topicIdOf(topic);
     for (const part of partsOf(messages, this.options.maxBatchRecords)) {
-      const records = part.map((message) => toRecord(topic, partition, message));
+      const records = part.map((message) => toRecord(name, partition, message));
       for (const record of records) if (record.unreadable) this.tellUnreadable(record, record.unreadable);
-      if (!(await this.deliver(topic, { records, signal, topicId }, this.stopping.signal, onTrouble))) return;
+      if (!(await this.deliver(name, { records, signal, topicId }, this.stopping.signal, onTrouble))) return;
       const last = part.at(-1)!.offset;
       payload.resolveOffset(last);
       // With the last record of a batch kafkajs resolves what is behind it and not shown, such as transactions' markers.
@@ -298,6 +300,9 @@ type Unreadable = NonNullable<BusRecord['unreadable']>;
 
 export interface KafkaConsumerOptions {
   readonly kafka: Kafka;
+  /** What the names of topics begin with on the broker. */
+  readonly prefix: string;
+  /** With the prefix. */
   readonly groupId: string;
   readonly maxBatchRecords: number;
   readonly logger: Logger;

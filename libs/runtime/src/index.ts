@@ -2,8 +2,6 @@ export { runCommand, UsageError, type CommandLine, type Surroundings } from './c
 export {
   ConfigError,
   describeSettings,
-  isLoopback,
-  isSecureUrl,
   readServiceSettings,
   readSettings,
   type ServiceSettings,
@@ -13,6 +11,7 @@ export {
 export { parseDuration } from './duration.js';
 export { endWithUs } from './end-with-us.js';
 export { listenError, type ListenPlace } from './listen-error.js';
+export { isLoopback, isSecureUrl } from './loopback.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
 export { endOrphan } from './orphan.js';
 export { PeriodicWork } from './periodic-work.js';
