@@ -86,6 +86,8 @@ async function start(settings: UsedSettings): Promise<void> {
     ...SERVICE_ENVIRONMENT,
     ...process.env,
     HOST: host,
+    // Nobody calls by way of another instance.
+    SHUTDOWN_DELAY: '0s',
     // As values, whatever files they were read from.
     DATABASE_URL_FILE: undefined,
     ...(encryptionKey !== undefined && { ENCRYPTION_KEY_FILE: undefined }),

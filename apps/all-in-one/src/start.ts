@@ -1,6 +1,7 @@
 import { InProcessBroker, kafkaBusOf, type Bus } from '#bus';
 import { STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC } from '#contracts';
 import { EmbeddedPostgres, migrate } from '#database';
+import { OperationsServer } from '#http';
 import {
   createLogger,
   isLoopback,
@@ -23,6 +24,15 @@ import { addDemoAgent } from './demo.repository.js';
 import { encryptionKeyOf } from './encryption-key.js';
 import { assertPortsFree } from './ports.js';
 
+const SERVICES = ['dispatcher', 'presence', 'subscription-api'] as const;
+
+interface ServiceParts {
+  readonly settings: ServiceSettings;
+  readonly bus: Bus;
+  readonly operations: OperationsServer | undefined;
+  readonly logger: Logger;
+}
+
 const LOOPBACK_DESTINATIONS = ['127.0.0.0/8', '::1'];
 
 /**
@@ -36,7 +46,12 @@ export function startAllInOne(settings: Settings, show: (text: string) => void, 
   return startInSteps((undo) => startSteps(settings, show, lifetime, undo));
 }
 
-async function startSteps(settings: Settings, show: (text: string) => void, lifetime: Lifetime, undo: Undo[]): Promise<string> {
+async function startSteps(
+  settings: Settings,
+  show: (text: string) => void,
+  lifetime: Lifetime,
+  undo: Undo[],
+): Promise<Omit<RunningService, 'stop'>> {
   const host = settings.HOST ?? '127.0.0.1';
   const local = isLoopback(host);
   const level = settings.LOG_LEVEL ?? 'warn';
@@ -48,7 +63,11 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
     PRESENCE_PORT: settings.PRESENCE_PORT,
     DISPATCHER_PORT: settings.DISPATCHER_PORT,
     ...(local && { RECEIVER_PORT: settings.RECEIVER_PORT }),
+    ...(settings.OPERATIONS_PORT !== undefined && { OPERATIONS_PORT: settings.OPERATIONS_PORT }),
   });
+
+  const operations = await openOperations(settings, host, createLogger('all-in-one', level));
+  if (operations) undo.push(() => operations.close());
 
   const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, lifetime, undo));
   await unlessAborted(migrate(databaseUrl, { tell: show }), lifetime.stopping);
@@ -72,13 +91,15 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
     ALLOW_DESTINATIONS: settings.ALLOW_DESTINATIONS ?? (local ? LOOPBACK_DESTINATIONS : []),
   };
   const busFor = createBuses(serviceSettings);
+  const drains: (() => void)[] = [];
   const start = async (
-    name: string,
-    service: (options: Lifetime & { settings: ServiceSettings; bus: Bus; logger: Logger }) => Promise<RunningService>,
+    name: (typeof SERVICES)[number],
+    service: (options: Lifetime & ServiceParts) => Promise<RunningService>,
   ): Promise<string> => {
     const logger = createLogger(name, level);
-    const running = await service({ settings: serviceSettings, bus: busFor(name, logger), logger, ...lifetime });
+    const running = await service({ settings: serviceSettings, bus: busFor(name, logger), operations, logger, ...lifetime });
     undo.push(() => running.stop());
+    drains.push(() => running.drain());
     return running.url;
   };
 
@@ -90,7 +111,16 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   const subscriptionApi = await start('subscription-api', startSubscriptionApi);
 
   show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));
-  return subscriptionApi;
+  return { url: subscriptionApi, drain: () => drains.forEach((drain) => drain()) };
+}
+
+/** One port for all services; undefined: each has its own. */
+async function openOperations(
+  { OPERATIONS_PORT: port }: Settings,
+  host: string,
+  logger: Logger,
+): Promise<OperationsServer | undefined> {
+  return port === undefined ? undefined : OperationsServer.open({ host, port, logger, services: SERVICES });
 }
 
 async function startDatabase(

@@ -248,7 +248,7 @@ export function readSettings<Name extends SettingName = SettingName>(
 }
 
 /** What a service on its own uses, whichever it is. */
-const OF_EVERY_SERVICE = ['DATABASE_URL', 'KAFKA_BROKERS', 'HOST', 'LOG_LEVEL'] as const;
+const OF_EVERY_SERVICE = ['DATABASE_URL', 'KAFKA_BROKERS', 'HOST', 'LOG_LEVEL', 'SHUTDOWN_DELAY'] as const;
 
 /**
  * Reads the settings that a service on its own uses, beside those of every one; it needs DATABASE_URL and KAFKA_BROKERS: contract §8.

@@ -56,7 +56,8 @@ export class OutboxRelay implements ChangeListener {
     const { pool, instance, metrics, logger } = options;
     const times = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
     this.leases = new RelayLeases({ pool, instance, times, metrics, logger, onChange: () => this.startAfresh() });
-    this.listener = new OutboxListener(pool, () => this.lookAgain(), logger);
+    const listeners = { onOutbox: () => this.lookAgain(), onShards: () => this.leases.renewSoon() };
+    this.listener = new OutboxListener(pool, instance, listeners, logger);
   }
 
   /** Starts in the background; works as soon as the database and the broker can be reached. */
