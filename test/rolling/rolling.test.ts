@@ -31,7 +31,7 @@ async function roll({ delay, rounds, changesPerSecond, replaced }: Rolling): Pro
     await migrate(world.postgres.url());
     const cluster = await world.addCluster({ SHUTDOWN_DELAY: delay });
     for (const service of SERVICES) await cluster.add(service);
-    const load = new SteadyLoad(200, world.urls, changesPerSecond);
+    const load = new SteadyLoad(long ? 200 : 60, world.urls, changesPerSecond);
     await world.subscribe(load);
     const loading = load.run();
     for (let round = 1; round <= rounds; round++) {

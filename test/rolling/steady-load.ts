@@ -31,7 +31,8 @@ export interface Figures {
  */
 export class SteadyLoad {
   private readonly agents: AgentState[];
-  private readonly agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  /** In turn: no server can help a connection that nobody has used for the whole delay and that is used just as it ends. */
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 16, scheduling: 'fifo' });
   private readonly failed: string[] = [];
   private requests = 0;
   private readonly sentAt = new Map<string, number>();

@@ -299,8 +299,13 @@ const KEY_NEEDED =
   'is required with NODE_ENV=production: write a secret of at least 16 characters, the same for every service (or, to try things, ALLOW_DEVELOPMENT_KEY=true)';
 
 /** Every setting with what it means, for `.env.example`. */
-export function describeSettings(): { readonly name: string; readonly description: string }[] {
-  return Object.entries(settings).map(([name, { description }]) => ({ name, description: description ?? '' }));
+export function describeSettings(): {
+  readonly name: string;
+  readonly description: string;
+  /** Whether `<NAME>_FILE` may name a file that holds it. */
+  readonly inFile: boolean;
+}[] {
+  return NAMES.map((name) => ({ name, description: settings[name].description ?? '', inFile: SECRETS.has(name) }));
 }
 
 /** The program that the shell started us with, where it says so: `nohup`, for one. No setting of ours. */
