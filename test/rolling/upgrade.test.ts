@@ -24,7 +24,7 @@ describe.runIf(long && (await LocalKafka.missing()) === undefined)(`an upgrade f
     try {
       await migrateBy(earlier);
       const old = await world.addCluster({}, earlier);
-      const load = new SteadyLoad(200, world.urls, 100);
+      const load = new SteadyLoad(60, world.urls, 40);
       await world.subscribe(load);
       const loading = load.run();
       const told = (what: string): void => say(describeFigures(what, load.figures()));

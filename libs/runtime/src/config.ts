@@ -283,7 +283,7 @@ function readNeeding(env: Environment, uses: ReadonlySet<SettingName>, needed: r
   for (const name of needed) {
     if (!given.has(name)) problems.push(`${name}: is required by a service that runs on its own`);
   }
-  problems.push(...kafkaProblems(values as Partial<Settings>, given));
+  problems.push(...kafkaProblems(values, given));
   if (given.has('OIDC_ISSUER') && !given.has('OIDC_AUDIENCE')) problems.push('OIDC_AUDIENCE: is required with OIDC_ISSUER');
   // The all-in-one's own database gets a key of its own.
   const isOthersDatabase = given.has('DATABASE_URL') || needed.includes('DATABASE_URL');
