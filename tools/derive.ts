@@ -42,10 +42,12 @@ function json(document: unknown): string {
 function envExample(): string {
   const lines = [
     '# Every setting, as libs/runtime/src/config.ts describes it (npm run derive). Nothing here needs to be set for `npm start`.',
-    '# npm reads a copy of it named .env; the environment wins. DATABASE_URL, BOOTSTRAP_APPS and ENCRYPTION_KEY can also be given as files,',
-    '# named by DATABASE_URL_FILE and so on.',
+    '# npm reads a copy of it named .env; the environment wins.',
   ];
-  for (const { name, description } of describeSettings()) lines.push('', `# ${description}`, `# ${name}=`);
+  for (const { name, description, inFile } of describeSettings()) {
+    const orFile = inFile ? ` Or in a file: ${name}_FILE.` : '';
+    lines.push('', `# ${description}${orFile}`, `# ${name}=`);
+  }
   return `${lines.join('\n')}\n`;
 }
 

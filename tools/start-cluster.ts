@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { KAFKA_SETTINGS } from '#bus';
 import { EmbeddedPostgres, migrate } from '#database';
 import { endWithUs, isLoopback, onStopSignal, readSettings, StartError, type Settings } from '#runtime';
 import { lockDataDirectory } from '../apps/all-in-one/src/data-directory-lock.js';
@@ -34,7 +35,8 @@ const USED = [
   ...SUBSCRIPTION_API_SETTINGS,
   ...PRESENCE_SETTINGS,
   ...DISPATCHER_SETTINGS,
-  ...(['DATA_DIR', 'KAFKA_BROKERS', 'KAFKA_TOPIC_PARTITIONS', 'LOG_LEVEL'] as const),
+  ...KAFKA_SETTINGS,
+  ...(['DATA_DIR', 'KAFKA_BROKERS', 'LOG_LEVEL'] as const),
 ];
 type UsedSettings = Pick<Settings, (typeof USED)[number]>;
 
@@ -84,6 +86,8 @@ async function start(settings: UsedSettings): Promise<void> {
     ...SERVICE_ENVIRONMENT,
     ...process.env,
     HOST: host,
+    // Nobody calls by way of another instance.
+    SHUTDOWN_DELAY: '0s',
     // As values, whatever files they were read from.
     DATABASE_URL_FILE: undefined,
     ...(encryptionKey !== undefined && { ENCRYPTION_KEY_FILE: undefined }),

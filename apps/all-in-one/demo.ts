@@ -33,6 +33,6 @@ await runService(
         agentStatus: 'logged_out',
       }),
     );
-    return receiver;
+    return { ...receiver, drain: () => undefined };
   },
 );

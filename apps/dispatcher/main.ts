@@ -1,23 +1,18 @@
 import 'reflect-metadata';
-import { createKafkaBus } from '#bus';
+import { KAFKA_SETTINGS, kafkaBusOf } from '#bus';
 import { readServiceSettings, runService } from '#runtime';
 import { DISPATCHER_SETTINGS } from './src/settings.js';
 import { startDispatcher } from './src/start.js';
 
 await runService(
   'dispatcher',
-  () => readServiceSettings([...DISPATCHER_SETTINGS, 'KAFKA_TOPIC_PARTITIONS']),
+  () => readServiceSettings([...DISPATCHER_SETTINGS, ...KAFKA_SETTINGS]),
   (settings, logger, { stopping, fail }) =>
     startDispatcher({
       settings,
       logger,
       stopping,
       fail,
-      bus: createKafkaBus({
-        brokers: settings.KAFKA_BROKERS,
-        clientId: 'rollcall-dispatcher',
-        partitions: settings.KAFKA_TOPIC_PARTITIONS,
-        logger,
-      }),
+      bus: kafkaBusOf(settings, 'dispatcher', logger),
     }),
 );

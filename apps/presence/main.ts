@@ -1,22 +1,17 @@
 import 'reflect-metadata';
-import { createKafkaBus } from '#bus';
+import { KAFKA_SETTINGS, kafkaBusOf } from '#bus';
 import { readServiceSettings, runService } from '#runtime';
 import { PRESENCE_SETTINGS } from './src/settings.js';
 import { startPresence } from './src/start.js';
 
 await runService(
   'presence',
-  () => readServiceSettings([...PRESENCE_SETTINGS, 'KAFKA_TOPIC_PARTITIONS']),
+  () => readServiceSettings([...PRESENCE_SETTINGS, ...KAFKA_SETTINGS]),
   (settings, logger, { stopping }) =>
     startPresence({
       settings,
       logger,
       stopping,
-      bus: createKafkaBus({
-        brokers: settings.KAFKA_BROKERS,
-        clientId: 'rollcall-presence',
-        partitions: settings.KAFKA_TOPIC_PARTITIONS,
-        logger,
-      }),
+      bus: kafkaBusOf(settings, 'presence', logger),
     }),
 );

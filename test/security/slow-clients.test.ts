@@ -1,12 +1,9 @@
 import { Body, Controller, Module, Post } from '@nestjs/common';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createHttpApp, listen } from '#http';
-import { Readiness } from '#runtime';
+import type { ServiceHttp } from '#http';
+import { openTestHttp } from '../support/http.js';
 
 /** Between the pieces that a slow client sends, in milliseconds. */
 const PAUSE_MS = 5;
@@ -25,15 +22,10 @@ class EchoController {
 @Module({ controllers: [EchoController] })
 class EchoModule {}
 
-function start(requestTimeoutMs: number): Promise<NestFastifyApplication> {
-  return createHttpApp(EchoModule, {
-    logger: pino({ level: 'silent' }),
-    readiness: new Readiness(),
-    metrics: new Registry(),
-    bodyLimit: 100_000,
-    requestTimeoutMs,
-    connectionCheckMs: CHECK_MS,
-  });
+async function start(requestTimeoutMs: number): Promise<ServiceHttp> {
+  const http = await openTestHttp({ requestTimeoutMs, connectionCheckMs: CHECK_MS });
+  await http.serve(EchoModule, { bodyLimit: 100_000 });
+  return http;
 }
 
 /** A connection, and all that came over it; ends with the test. */
@@ -68,16 +60,16 @@ function* forever(piece: string): Generator<string> {
 }
 
 describe('clients that never finish', () => {
-  let strict: NestFastifyApplication;
-  let patient: NestFastifyApplication;
+  let strict: ServiceHttp;
+  let patient: ServiceHttp;
   const ports = { strict: 0, patient: 0 };
   const clients: Client[] = [];
 
   beforeAll(async () => {
     strict = await start(200);
     patient = await start(60_000);
-    ports.strict = Number(new URL(await listen(strict, '127.0.0.1', 0, 'PRESENCE_PORT')).port);
-    ports.patient = Number(new URL(await listen(patient, '127.0.0.1', 0, 'PRESENCE_PORT')).port);
+    ports.strict = Number(new URL(strict.url).port);
+    ports.patient = Number(new URL(patient.url).port);
   });
 
   afterEach(() => {

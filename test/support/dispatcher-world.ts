@@ -57,6 +57,7 @@ export class DispatcherWorld {
         DATABASE_POOL: 5,
         HOST: '127.0.0.1',
         DISPATCHER_PORT: 0,
+        OPERATIONS_PORT: undefined,
         ALLOW_DESTINATIONS: ['127.0.0.0/8'],
         DESTINATION_PORTS: [{ from: 1, to: 65_535 }],
         DELIVERY_RETRY_SCHEDULE: [50, 100, 100, 100, 100],

@@ -25,5 +25,5 @@ export async function startTestPresence(
     bus: broker.bus(),
     logger: pino({ level: 'silent' }),
   });
-  return { url: service.url, stop: () => service.stop().finally(() => broker.close()) };
+  return { ...service, stop: () => service.stop().finally(() => broker.close()) };
 }

@@ -24,8 +24,21 @@ export interface LocalKafkaOptions {
   readonly dataDir?: string;
   /** Default: a free one. */
   readonly port?: number;
+  /** By name, in small letters; beside the plain one on loopback, which is always there. */
+  readonly listeners?: Readonly<Record<string, LocalListener>>;
+  /** Users of SCRAM, with their passwords. */
+  readonly scramUsers?: Readonly<Record<string, string>>;
+  /** Further arguments of the Java that it runs in. */
+  readonly javaArguments?: readonly string[];
   /** Takes the lines for people, such as that jars are being downloaded. */
   readonly say?: (line: string) => void;
+}
+
+/** A further listener on a port of its own. */
+export interface LocalListener {
+  readonly protocol: 'SSL' | 'SASL_SSL' | 'SASL_PLAINTEXT';
+  /** The broker's settings of this listener, without the `listener.name.….` that they begin with. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 /** Why a local Kafka cannot be had. */
@@ -47,6 +60,7 @@ export class LocalKafka {
     private readonly temporary: boolean,
     private readonly port: number,
     private readonly controllerPort: number,
+    private readonly further: FurtherOptions,
   ) {}
 
   /** Whether this machine has what it takes. @returns what is missing, or undefined */
@@ -75,11 +89,16 @@ export class LocalKafka {
    *
    * @throws LocalKafkaError with the broker's last lines
    */
-  static async start({ dataDir, port, say = () => undefined }: LocalKafkaOptions = {}): Promise<LocalKafka> {
+  static async start(options: LocalKafkaOptions = {}): Promise<LocalKafka> {
+    const { dataDir, port, listeners = {}, scramUsers = {}, javaArguments = [], say = () => undefined } = options;
     const jars = await ensureJars(say);
     const directory = dataDir === undefined ? await mkdtemp(join(tmpdir(), 'rollcall-kafka-')) : resolve(dataDir);
-    const [free, controller] = await freePorts(2);
-    const kafka = new LocalKafka(jars, directory, dataDir === undefined, port ?? free!, controller!);
+    const [free, controller, ...others] = await freePorts(2 + Object.keys(listeners).length);
+    const kafka = new LocalKafka(jars, directory, dataDir === undefined, port ?? free!, controller!, {
+      listeners: Object.entries(listeners).map(([name, listener], index) => ({ ...listener, name, port: others[index]! })),
+      scramUsers,
+      javaArguments,
+    });
     try {
       await mkdir(directory, { recursive: true });
       await kafka.killOrphan();
@@ -95,6 +114,13 @@ export class LocalKafka {
   /** For KAFKA_BROKERS. */
   get brokers(): string[] {
     return [`127.0.0.1:${this.port}`];
+  }
+
+  /** For KAFKA_BROKERS, by one of the further listeners. */
+  brokersOf(listener: string): string[] {
+    const found = this.further.listeners.find(({ name }) => name === listener);
+    if (!found) throw new LocalKafkaError(`there is no listener ${listener}`);
+    return [`127.0.0.1:${found.port}`];
   }
 
   /** Of the broker that runs. */
@@ -171,7 +197,7 @@ export class LocalKafka {
   }
 
   private async format(): Promise<void> {
-    await writeFile(this.properties, propertiesOf(this.port, this.controllerPort));
+    await writeFile(this.properties, propertiesOf(this.port, this.controllerPort, this.further.listeners));
     if (existsSync(join(this.directory, 'log', 'meta.properties'))) return;
     // Written with `=` below: an id may begin with a dash.
     const clusterId = randomBytes(16).toString('base64url');
@@ -184,7 +210,13 @@ export class LocalKafka {
       'kafka.tools.StorageTool',
     ];
     try {
-      await run('java', [...args, 'format', `--cluster-id=${clusterId}`, '-c', this.properties], {
+      const users = Object.entries(this.further.scramUsers).flatMap(([name, password]) =>
+        ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+          '--add-scram',
+          `${mechanism}=[name=${name},password=${password}]`,
+        ]),
+      );
+      await run('java', [...args, 'format', `--cluster-id=${clusterId}`, '-c', this.properties, ...users], {
         maxBuffer: MAX_BUFFER,
         cwd: this.directory,
       });
@@ -200,6 +232,7 @@ export class LocalKafka {
       [
         ...['-Xmx512m', '-Xms128m', '-XX:+UseSerialGC', '-Djava.awt.headless=true'],
         '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+        ...this.further.javaArguments,
         ...['-cp', join(this.jars, '*'), 'kafka.Kafka', this.properties],
       ],
       // Its own process group: Ctrl-C in the terminal reaches us alone, and we stop the broker last.
@@ -245,15 +278,34 @@ export class LocalKafka {
   }
 }
 
+interface PlacedListener extends LocalListener {
+  readonly name: string;
+  readonly port: number;
+}
+
+interface FurtherOptions {
+  readonly listeners: readonly PlacedListener[];
+  readonly scramUsers: Readonly<Record<string, string>>;
+  readonly javaArguments: readonly string[];
+}
+
 /** Small and quick to start: one node, few internal partitions, no waiting for further group members. */
-function propertiesOf(port: number, controllerPort: number): string {
+function propertiesOf(port: number, controllerPort: number, further: readonly PlacedListener[]): string {
+  const places = [`PLAINTEXT://127.0.0.1:${port}`, ...further.map(({ name, port: own }) => `${name}://127.0.0.1:${own}`)];
+  const protocols = [
+    'CONTROLLER:PLAINTEXT',
+    'PLAINTEXT:PLAINTEXT',
+    ...further.map(({ name, protocol }) => `${name}:${protocol}`),
+  ];
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+    listeners: [...places, `CONTROLLER://127.0.0.1:${controllerPort}`].join(),
+    'advertised.listeners': places.join(),
+    'listener.security.protocol.map': protocols.join(),
+    'inter.broker.listener.name': 'PLAINTEXT',
     // In the directory that it is started in, whose own name may have commas, at which this list is split.
     'log.dirs': 'log',
     'auto.create.topics.enable': false,
@@ -274,10 +326,15 @@ function propertiesOf(port: number, controllerPort: number): string {
     'log.cleaner.dedupe.buffer.size': 8_388_608,
     'num.network.threads': 2,
     'num.io.threads': 4,
+    ...Object.fromEntries(further.flatMap(settingsOf)),
   };
   return Object.entries(properties)
-    .map(([name, value]) => `${name}=${value}\n`)
+    .map(([name, value]) => `${name}=${String(value).replaceAll('\n', '\\n')}\n`)
     .join('');
+}
+
+function settingsOf({ name, settings }: PlacedListener): [string, string][] {
+  return Object.entries(settings).map(([setting, value]) => [`listener.name.${name}.${setting}`, value]);
 }
 
 /** Copied to another name and renamed when whole, so that an interrupted download leaves nothing that looks complete. */

@@ -1,6 +1,7 @@
-import { createKafkaBus, InProcessBroker, type Bus } from '#bus';
+import { InProcessBroker, kafkaBusOf, type Bus } from '#bus';
 import { STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC } from '#contracts';
 import { EmbeddedPostgres, migrate } from '#database';
+import { OperationsServer } from '#http';
 import {
   createLogger,
   isLoopback,
@@ -24,6 +25,15 @@ import { startDemoSession } from './demo-session.js';
 import { encryptionKeyOf } from './encryption-key.js';
 import { assertPortsFree } from './ports.js';
 
+const SERVICES = ['dispatcher', 'presence', 'subscription-api'] as const;
+
+interface ServiceParts {
+  readonly settings: ServiceSettings;
+  readonly bus: Bus;
+  readonly operations: OperationsServer | undefined;
+  readonly logger: Logger;
+}
+
 const LOOPBACK_DESTINATIONS = ['127.0.0.0/8', '::1'];
 
 /**
@@ -37,7 +47,12 @@ export function startAllInOne(settings: Settings, show: (text: string) => void, 
   return startInSteps((undo) => startSteps(settings, show, lifetime, undo));
 }
 
-async function startSteps(settings: Settings, show: (text: string) => void, lifetime: Lifetime, undo: Undo[]): Promise<string> {
+async function startSteps(
+  settings: Settings,
+  show: (text: string) => void,
+  lifetime: Lifetime,
+  undo: Undo[],
+): Promise<Omit<RunningService, 'stop'>> {
   const host = settings.HOST ?? '127.0.0.1';
   const local = isLoopback(host);
   const level = settings.LOG_LEVEL ?? 'warn';
@@ -49,8 +64,12 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
     PRESENCE_PORT: settings.PRESENCE_PORT,
     DISPATCHER_PORT: settings.DISPATCHER_PORT,
     ...(local && { RECEIVER_PORT: settings.RECEIVER_PORT }),
+    ...(settings.OPERATIONS_PORT !== undefined && { OPERATIONS_PORT: settings.OPERATIONS_PORT }),
   });
   undo.push(() => Promise.resolve(show('Rollcall has stopped.')));
+
+  const operations = await openOperations(settings, host, createLogger('all-in-one', level));
+  if (operations) undo.push(() => operations.close());
 
   const databaseUrl = settings.DATABASE_URL ?? (await startDatabase(settings.DATA_DIR, show, lifetime, undo));
   await unlessAborted(migrate(databaseUrl, { tell: show }), lifetime.stopping);
@@ -74,13 +93,15 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
     ALLOW_DESTINATIONS: settings.ALLOW_DESTINATIONS ?? (local ? LOOPBACK_DESTINATIONS : []),
   };
   const busFor = createBuses(serviceSettings);
+  const drains: (() => void)[] = [];
   const start = async (
-    name: string,
-    service: (options: Lifetime & { settings: ServiceSettings; bus: Bus; logger: Logger }) => Promise<RunningService>,
+    name: (typeof SERVICES)[number],
+    service: (options: Lifetime & ServiceParts) => Promise<RunningService>,
   ): Promise<string> => {
     const logger = createLogger(name, level);
-    const running = await service({ settings: serviceSettings, bus: busFor(name, logger), logger, ...lifetime });
+    const running = await service({ settings: serviceSettings, bus: busFor(name, logger), operations, logger, ...lifetime });
     undo.push(() => running.stop());
+    drains.push(() => running.drain());
     return running.url;
   };
 
@@ -102,7 +123,16 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, demo));
   if (withDemo && !demo) show('The demo applications have other secrets by now, so that there are no lines to try it with.');
   undo.push(() => Promise.resolve(show('Stopping ... (what is under way is finished first)')));
-  return subscriptionApi;
+  return { url: subscriptionApi, drain: () => drains.forEach((drain) => drain()) };
+}
+
+/** One port for all services; undefined: each has its own. */
+async function openOperations(
+  { OPERATIONS_PORT: port }: Settings,
+  host: string,
+  logger: Logger,
+): Promise<OperationsServer | undefined> {
+  return port === undefined ? undefined : OperationsServer.open({ host, port, logger, services: SERVICES });
 }
 
 /** What the API browser may say here: the demo's secrets are known to everybody. */
@@ -131,13 +161,7 @@ async function startDatabase(
 /** One bus a service, as in production: all on one in-process broker, or each with its own connection to Kafka. */
 function createBuses(settings: ServiceSettings): (service: string, logger: Logger) => Bus {
   if (settings.KAFKA_BROKERS.length > 0) {
-    return (service, logger) =>
-      createKafkaBus({
-        brokers: settings.KAFKA_BROKERS,
-        clientId: `rollcall-${service}`,
-        partitions: settings.KAFKA_TOPIC_PARTITIONS,
-        logger,
-      });
+    return (service, logger) => kafkaBusOf(settings, service, logger);
   }
   const broker = new InProcessBroker({ consumed: [TELEMETRY_TOPIC, STATUS_CHANGED_TOPIC] });
   return (_service, logger) => broker.bus(logger);

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { BusMetrics, type Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
 import { assertKeyFits, connectDatabase, createSealer, DatabaseClock, poolOf, WriteCheck } from '#database';
-import { createHttpApp, listen } from '#http';
+import { ServiceHttp, type OperationsServer } from '#http';
 import { PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
@@ -35,6 +35,8 @@ export interface DispatcherOptions {
   readonly budgets?: Partial<Budgets>;
   /** For tests that wait for what the topic never brought, in milliseconds. */
   readonly sweep?: { readonly everyMs: number; readonly settleMs: number };
+  /** Where the process answers for all its services; else OPERATIONS_PORT says where, or it is the service's own port. */
+  readonly operations?: OperationsServer | undefined;
   /** Aborted when the start is to be given up. */
   readonly stopping?: AbortSignal;
   /** Told why the service, once started, can do no good. */
@@ -51,9 +53,22 @@ export function startDispatcher(options: DispatcherOptions): Promise<RunningServ
 }
 
 /** The order is the stop's, read backwards: no more records, then what is being delivered, then what it is delivered with. */
-async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<string> {
+async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
   const { settings, bus, logger } = options;
   undo.push(() => bus.close());
+  const readiness = new Readiness();
+  const registry = new Registry();
+  const http = await ServiceHttp.open({
+    service: 'dispatcher',
+    host: settings.HOST,
+    port: settings.DISPATCHER_PORT,
+    setting: 'DISPATCHER_PORT',
+    operations: options.operations ?? settings.OPERATIONS_PORT,
+    logger,
+    readiness,
+    metrics: registry,
+  });
+  undo.push(() => http.close());
   const guard = new AddressGuard(settings.ALLOW_DESTINATIONS, settings.DESTINATION_PORTS);
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
@@ -61,7 +76,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     { url: settings.DATABASE_URL, applicationName: 'rollcall-dispatcher', poolSize: settings.DATABASE_POOL, alwaysByIndex: true },
     [],
     logger,
-    { stopping: options.stopping },
+    { stopping: options.stopping, tell: (reason) => readiness.awaiting('postgresql', reason) },
   );
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
@@ -69,7 +84,6 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   undo.push(() => keyWatch.stop());
   await watchKey(keyWatch, () => assertKeyFits((sql, values) => dataSource.query(sql, values), sealer), options.fail);
 
-  const registry = new Registry();
   const metrics = new DispatcherMetrics(registry);
   const clock = await DatabaseClock.start(pool, logger, registry);
   undo.push(() => clock.stop());
@@ -101,7 +115,6 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   });
   sweeps.every(everyMs, () => sweep.sweep());
 
-  const readiness = new Readiness();
   let topicsMade = false;
   const writeCheck = new WriteCheck(pool, 'dispatcher');
   readiness.register('postgresql', () => writeCheck.run());
@@ -109,16 +122,10 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     await bus.check();
     if (!topicsMade) throw new Error('topics are not made yet');
   });
-  const app = await createHttpApp(DispatcherModule.with(fanOut, new ConsumerReport(metrics, logger)), {
-    logger,
-    readiness,
-    metrics: registry,
-  });
+  const app = await http.serve(DispatcherModule.with(fanOut, new ConsumerReport(metrics, logger)));
   undo.push(async () => {
-    readiness.stop();
-    await app.close();
+    await http.stopServing();
   });
-  const url = await listen(app, settings.HOST, settings.DISPATCHER_PORT, 'DISPATCHER_PORT');
 
   const consumer = { groupId: DISPATCHER_GROUP, maxBatchRecords: MAX_BATCH_RECORDS, metrics: new BusMetrics(registry) };
   app.connectMicroservice({ strategy: bus.strategy(consumer) });
@@ -128,5 +135,5 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
   await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
-  return url;
+  return { url: http.url, drain: () => readiness.stop() };
 }

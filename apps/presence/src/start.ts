@@ -5,7 +5,7 @@ import { externalIssuerOf, type IssuerTimes } from '#auth';
 import { BusMetrics, type Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS } from '#contracts';
 import { connectDatabase, DatabaseClock, poolOf, WriteCheck } from '#database';
-import { createHttpApp, listen } from '#http';
+import { ServiceHttp, type OperationsServer } from '#http';
 import { DegradedError, PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
 import { servePresenceDocs } from './docs.js';
 import { maintainLog } from './log/log-maintenance.js';
@@ -32,6 +32,8 @@ export interface PresenceOptions {
   readonly leaseTimes?: LeaseTimes;
   /** For tests that wait for an external issuer's keys to change. */
   readonly issuerTimes?: IssuerTimes;
+  /** Where the process answers for all its services; else OPERATIONS_PORT says where, or it is the service's own port. */
+  readonly operations?: OperationsServer | undefined;
   /** Aborted when the start is to be given up. */
   readonly stopping?: AbortSignal;
 }
@@ -46,14 +48,27 @@ export function startPresence(options: PresenceOptions): Promise<RunningService>
 }
 
 /** The order is the stop's, read backwards: no more requests and records, then what was accepted, then what it was accepted with. */
-async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<string> {
+async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
   const { settings, bus, logger } = options;
   undo.push(() => bus.close());
+  const readiness = new Readiness();
+  const registry = new Registry();
+  const http = await ServiceHttp.open({
+    service: 'presence',
+    host: settings.HOST,
+    port: settings.PRESENCE_PORT,
+    setting: 'PRESENCE_PORT',
+    operations: options.operations ?? settings.OPERATIONS_PORT,
+    logger,
+    readiness,
+    metrics: registry,
+  });
+  undo.push(() => http.close());
   const dataSource = await connectDatabase(
     { url: settings.DATABASE_URL, applicationName: 'rollcall-presence', poolSize: settings.DATABASE_POOL },
     [],
     logger,
-    { stopping: options.stopping },
+    { stopping: options.stopping, tell: (reason) => readiness.awaiting('postgresql', reason) },
   );
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
@@ -62,7 +77,6 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   undo.push(() => maintenance.stop());
   await maintainLog(maintenance, pool, settings.STATUS_HISTORY_RETENTION);
 
-  const registry = new Registry();
   const metrics = new PresenceMetrics(registry);
   const clock = await DatabaseClock.start(pool, logger, registry);
   undo.push(() => clock.stop());
@@ -72,7 +86,6 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   const telemetry = new TelemetryService({ pool, relay, clock, metrics, logger });
   undo.push(() => telemetry.drain());
 
-  const readiness = new Readiness();
   let consuming = false;
   let stopping = false;
   const writeCheck = new WriteCheck(pool, 'presence');
@@ -92,19 +105,15 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   if (external) readiness.register('oidc', () => external.keys.check());
 
   const deadLetters = new DeadLetters(bus.producer(), metrics, logger);
-  const app = await createHttpApp(PresenceModule.with({ dataSource, external, telemetry, deadLetters }), {
-    logger,
-    readiness,
-    metrics: registry,
+  const app = await http.serve(PresenceModule.with({ dataSource, external, telemetry, deadLetters }), {
     bodyLimit: BODY_LIMIT,
     configure: servePresenceDocs,
+    trustProxy: settings.TRUST_PROXY,
   });
   undo.push(async () => {
     stopping = true;
-    readiness.stop();
-    await app.close();
+    await http.stopServing();
   });
-  const url = await listen(app, settings.HOST, settings.PRESENCE_PORT, 'PRESENCE_PORT');
 
   // Telemetry over HTTP does not wait for the broker: its changes are durable in the outbox.
   relay.start();
@@ -116,5 +125,5 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
   await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
-  return url;
+  return { url: http.url, drain: () => readiness.stop() };
 }

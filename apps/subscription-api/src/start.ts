@@ -11,88 +11,90 @@ import {
   WebhookSecretEntity,
   WriteCheck,
 } from '#database';
-import { createHttpApp, listen } from '#http';
-import { Readiness, type Logger, type RunningService } from '#runtime';
+import { allowOrigins, ServiceHttp, type OperationsServer } from '#http';
+import { Readiness, startInSteps, type Logger, type RunningService, type Undo } from '#runtime';
 import type { StreamTimes } from './agent-status/status-streams.js';
 import { serveApiDocs, type DocsPlace } from './docs/docs.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
 
+export interface SubscriptionApiOptions {
+  readonly settings: SubscriptionApiSettings;
+  readonly logger: Logger;
+  /** Milliseconds between two exchanges of request counts with the other instances; about half a second by default. */
+  readonly rateLimitSyncMs?: number;
+  /** Milliseconds between two looks at the signing keys; 5 seconds by default. */
+  readonly signingKeyRefreshMs?: number;
+  /** For tests of streams that are silent or not read. */
+  readonly streamTimes?: StreamTimes;
+  /** For tests that wait for an external issuer's keys to change. */
+  readonly issuerTimes?: IssuerTimes;
+  /** What the API browser knows of the place that it runs in. */
+  readonly docs?: Omit<DocsPlace, 'url'>;
+  /** Where the process answers for all its services; else OPERATIONS_PORT says where, or it is the service's own port. */
+  readonly operations?: OperationsServer | undefined;
+  /** Aborted when the start is to be given up. */
+  readonly stopping?: AbortSignal;
+}
+
 /**
  * Starts the REST API. It needs PostgreSQL only: what it changes reaches the other services through the database.
  *
- * @throws StartError when the database cannot be used or the port is taken
+ * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
  */
-export async function startSubscriptionApi(options: {
-  settings: SubscriptionApiSettings;
-  logger: Logger;
-  /** Milliseconds between two exchanges of request counts with the other instances; about half a second by default. */
-  rateLimitSyncMs?: number;
-  /** Milliseconds between two looks at the signing keys; 5 seconds by default. */
-  signingKeyRefreshMs?: number;
-  /** For tests of streams that are silent or not read. */
-  streamTimes?: StreamTimes;
-  /** For tests that wait for an external issuer's keys to change. */
-  issuerTimes?: IssuerTimes;
-  /** What the API browser knows of the place that it runs in. */
-  docs?: Omit<DocsPlace, 'url'>;
-  /** Aborted when the start is to be given up. */
-  stopping?: AbortSignal;
-}): Promise<RunningService> {
+export function startSubscriptionApi(options: SubscriptionApiOptions): Promise<RunningService> {
+  return startInSteps((undo) => startSteps(options, undo));
+}
+
+/** The order is the stop's, read backwards: no more requests, then what they are answered with. */
+async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
   const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, docs, stopping } = options;
+  const readiness = new Readiness();
+  const registry = new Registry();
+  const http = await ServiceHttp.open({
+    service: 'subscription-api',
+    host: settings.HOST,
+    port: settings.SUBSCRIPTION_API_PORT,
+    setting: 'SUBSCRIPTION_API_PORT',
+    operations: options.operations ?? settings.OPERATIONS_PORT,
+    logger,
+    readiness,
+    metrics: registry,
+  });
+  undo.push(() => http.close());
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
     { url: settings.DATABASE_URL, applicationName: 'rollcall-subscription-api', poolSize: settings.DATABASE_POOL },
     [AgentEventEntity, ApplicationEntity, WebhookSecretEntity],
     logger,
-    { stopping },
+    { stopping, tell: (reason) => readiness.awaiting('postgresql', reason) },
   );
-  const readiness = new Readiness();
+  undo.push(() => dataSource.destroy());
   const writeCheck = new WriteCheck(poolOf(dataSource), 'subscription-api');
   readiness.register('postgresql', () => writeCheck.run());
   const external = externalIssuerOf(settings, logger, issuerTimes);
   if (external) readiness.register('oidc', () => external.keys.check());
-  const registry = new Registry();
-  let clock: DatabaseClock | undefined;
-  try {
-    await assertKeyFits((sql, parameters) => dataSource.query(sql, parameters), sealer);
-    clock = await DatabaseClock.start(poolOf(dataSource), logger, registry);
-    const module = SubscriptionApiModule.forRoot({
-      settings,
-      logger,
-      sealer,
-      dataSource,
-      external,
-      ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
-      ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
-      ...(streamTimes && { streamTimes }),
-    });
-    const app = await createHttpApp(module, {
-      logger,
-      readiness,
-      metrics: registry,
-      configure: (app) => serveApiDocs(app, { ...docs, url: settings.PUBLIC_URL }),
-    });
-    let stopping: Promise<void> | undefined;
-    const stop = async (): Promise<void> => {
-      readiness.stop();
-      await app.close();
-      await clock?.stop();
-      await dataSource.destroy();
-    };
-    try {
-      return {
-        url: await listen(app, settings.HOST, settings.SUBSCRIPTION_API_PORT, 'SUBSCRIPTION_API_PORT'),
-        stop: () => (stopping ??= stop()),
-      };
-    } catch (error) {
-      await app.close();
-      throw error;
-    }
-  } catch (error) {
-    await clock?.stop();
-    if (dataSource.isInitialized) await dataSource.destroy();
-    throw error;
-  }
+  await assertKeyFits((sql, parameters) => dataSource.query(sql, parameters), sealer);
+  const clock = await DatabaseClock.start(poolOf(dataSource), logger, registry);
+  undo.push(() => clock.stop());
+  const module = SubscriptionApiModule.forRoot({
+    settings,
+    logger,
+    sealer,
+    dataSource,
+    external,
+    ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
+    ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
+    ...(streamTimes && { streamTimes }),
+  });
+  await http.serve(module, {
+    trustProxy: settings.TRUST_PROXY,
+    configure: (app) => {
+      allowOrigins(app.getHttpAdapter().getInstance(), settings.CORS_ORIGINS);
+      serveApiDocs(app, { ...docs, url: settings.PUBLIC_URL });
+    },
+  });
+  undo.push(() => http.stopServing());
+  return { url: http.url, drain: () => readiness.stop() };
 }

@@ -1,13 +1,11 @@
 import { Controller, Get, Module, Post } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import type { DataSource } from 'typeorm';
 import { importJWK, SignJWT, type CryptoKey } from 'jose';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createDataSource, poolOf } from '#database';
-import { createHttpApp } from '#http';
-import { Readiness } from '#runtime';
+import type { ServiceHttp } from '#http';
+import { openTestHttp } from '../../../test/support/http.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 import {
   AuthModule,
@@ -47,6 +45,7 @@ class WhoModule {}
 describe('authentication', () => {
   let database: TestDatabase;
   let dataSource: DataSource;
+  let http: ServiceHttp;
   let app: NestFastifyApplication;
   let key: SigningKey;
 
@@ -54,14 +53,12 @@ describe('authentication', () => {
     database = await createTestDatabase();
     dataSource = await createDataSource({ url: database.url, applicationName: 'test', poolSize: 4 }).initialize();
     key = await addKey();
-    app = await createHttpApp(
-      { module: WhoModule, imports: [AuthModule.forRoot({ dataSource })] },
-      { logger: pino({ level: 'silent' }), readiness: new Readiness(), metrics: new Registry() },
-    );
+    http = await openTestHttp();
+    app = await http.serve({ module: WhoModule, imports: [AuthModule.forRoot({ dataSource })] });
   });
 
   afterAll(async () => {
-    await app.close();
+    await http.close();
     await dataSource.destroy();
     await database.drop();
   });

@@ -13,6 +13,9 @@ import type { FetchedRecord } from './record-batches.js';
 
 export interface AssignmentOptions {
   readonly kafka: Kafka;
+  /** What the names of topics begin with on the broker, and not for handlers. */
+  readonly prefix: string;
+  /** With the prefix. */
   readonly groupId: string;
   readonly maxBatchRecords: number;
   readonly maxHeldRecords: number;
@@ -145,13 +148,14 @@ export class Assignment {
   }
 
   private deliver(topic: string, partition: number, { records, taken, failed }: LaneBatch<FetchedRecord>): Promise<boolean> {
+    const name = topic.slice(this.options.prefix.length);
     const batch = {
-      records: records.map((record) => toRecord(topic, partition, record)),
+      records: records.map((record) => toRecord(name, partition, record)),
       signal: this.aborting.signal,
       topicId: () => this.topicIdOf(topic),
       taken,
     };
-    return this.options.deliver(topic, batch, this.closing.signal, failed);
+    return this.options.deliver(name, batch, this.closing.signal, failed);
   }
 
   private commitSoon(topic: string, partition: number, { ends, commit }: Lane, upTo: FetchedRecord): void {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Kafka, logLevel } from 'kafkajs';
 import { createLogger } from '#runtime';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/poll.js';
@@ -7,9 +8,10 @@ import { consume, describeBus } from './bus.conformance.js';
 import { createKafkaBus } from './kafka.bus.js';
 
 const brokers = inject('kafkaBrokers');
-const connect = (): Bus =>
+const connect = (prefix = ''): Bus =>
   createKafkaBus({
     brokers,
+    prefix,
     clientId: `test-${randomUUID()}`,
     partitions: 4,
     logger: createLogger('test', process.env['BUS_LOG'] ?? 'silent'),
@@ -28,8 +30,8 @@ describeBus('kafka bus', brokers.length === 0, 15, () =>
 );
 
 describe.skipIf(brokers.length === 0)('kafka bus alone', () => {
-  function open(): Bus {
-    const bus = connect();
+  function open(prefix = ''): Bus {
+    const bus = connect(prefix);
     onTestFinished(() => bus.close());
     return bus;
   }
@@ -38,6 +40,32 @@ describe.skipIf(brokers.length === 0)('kafka bus alone', () => {
     const topics = [`a-${randomUUID()}`, `b-${randomUUID()}`];
     await Promise.all([open(), open(), open()].map((bus) => bus.ensureTopics(topics)));
     await open().ensureTopics(topics);
+  });
+
+  it('keeps what goes by one prefix apart from what goes by another, topics and groups of the same names', async () => {
+    const [topic, group] = [`topic-${randomUUID()}`, randomUUID()];
+    const prefixes = [`eu_${randomUUID()}.`, `us_${randomUUID()}.`, ''];
+    const seen = prefixes.map(() => [] as string[]);
+    for (const [index, prefix] of prefixes.entries()) {
+      const bus = open(prefix);
+      await bus.ensureTopics([topic]);
+      const consumer = await consume(bus, topic, group, ({ records }) => {
+        seen[index]!.push(...records.map((record) => `${record.topic} ${String(record.value)}`));
+      });
+      onTestFinished(() => consumer.close());
+      await bus.producer().send(topic, [{ key: 'k', value: prefix }]);
+    }
+    await eventually('all', () => seen.every((values) => values.length > 0));
+    expect(seen).toEqual(prefixes.map((prefix) => [`${topic} ${prefix}`]));
+    const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    onTestFinished(() => admin.disconnect());
+    const topics = await admin.listTopics();
+    const groups = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
+    for (const prefix of prefixes) {
+      expect(topics).toContain(`${prefix}${topic}`);
+      expect(groups).toContain(`${prefix}${group}`);
+    }
   });
 
   it('takes the largest record into a dead-letter topic with a reason added', async () => {

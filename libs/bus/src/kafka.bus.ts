@@ -20,17 +20,19 @@ export function createKafkaBus(options: KafkaBusOptions): Bus {
 
 class KafkaBus implements Bus {
   private readonly kafka: Kafka;
+  private readonly prefix: string;
   private readonly topics: KafkaTopics;
   private readonly producers: KafkaProducer[] = [];
   private readonly consumers: KafkaConsumer[] = [];
 
   constructor(private readonly options: KafkaBusOptions) {
     this.kafka = createClient(options, {});
+    this.prefix = options.prefix ?? '';
     this.topics = new KafkaTopics(this.kafka, options);
   }
 
   producer(): BusProducer {
-    const producer = new KafkaProducer(this.kafka, this.options.logger, () => this.topics.lookSoon());
+    const producer = new KafkaProducer(this.kafka, this.prefix, this.options.logger, () => this.topics.lookSoon());
     this.producers.push(producer);
     return producer;
   }
@@ -38,7 +40,8 @@ class KafkaBus implements Bus {
   strategy(options: BusConsumerOptions): BusStrategy {
     const consumer = new KafkaConsumer({
       kafka: this.kafka,
-      groupId: options.groupId,
+      prefix: this.prefix,
+      groupId: `${this.prefix}${options.groupId}`,
       maxBatchRecords: options.maxBatchRecords ?? DEFAULT_MAX_BATCH_RECORDS,
       maxHeldRecords: options.maxHeldRecords ?? DEFAULT_MAX_HELD_RECORDS,
       assignment: options.assignment ?? {},
@@ -51,11 +54,11 @@ class KafkaBus implements Bus {
   }
 
   ensureTopics(topics: readonly string[]): Promise<void> {
-    return this.topics.ensure(topics);
+    return this.topics.ensure(topics.map((topic) => `${this.prefix}${topic}`));
   }
 
   partitionCount(topic: string): Promise<number> {
-    return this.topics.partitionCount(topic);
+    return this.topics.partitionCount(`${this.prefix}${topic}`);
   }
 
   async check(): Promise<void> {

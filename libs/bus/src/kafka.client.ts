@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import kafkajs, { Kafka, logLevel, type ISocketFactory, type KafkaConfig, type LogEntry } from 'kafkajs';
 import type { Logger } from '#runtime';
+import type { KafkaSecurity } from './kafka.security.js';
 import './kafka.records.js';
 
 export interface KafkaBusOptions {
@@ -9,6 +10,10 @@ export interface KafkaBusOptions {
   readonly clientId: string;
   /** Partitions of the topics that {@link ensureTopics} makes. */
   readonly partitions: number;
+  /** Put before the name of every topic and consumer group, on the broker alone: handlers and senders know nothing of it. */
+  readonly prefix?: string;
+  /** TLS and SASL; neither unless given. */
+  readonly security?: KafkaSecurity;
   readonly logger: Logger;
 }
 
@@ -41,7 +46,7 @@ const EXPECTED = /Limiting retries for the idempotent producer/;
 const SAID_ALREADY = { timestamp: undefined, logger: undefined, stack: undefined };
 
 /** A kafkajs client; its messages go to the service's log. */
-export function createClient({ brokers, clientId, logger }: KafkaBusOptions, config: Partial<KafkaConfig>): Kafka {
+export function createClient({ brokers, clientId, security, logger }: KafkaBusOptions, config: Partial<KafkaConfig>): Kafka {
   return new Kafka({
     brokers,
     clientId,
@@ -51,6 +56,7 @@ export function createClient({ brokers, clientId, logger }: KafkaBusOptions, con
     logLevel: logger.isLevelEnabled('trace') ? logLevel.DEBUG : logLevel.INFO,
     logCreator: () => (entry) => write(logger, entry),
     socketFactory: createSocket,
+    ...security,
     ...config,
   });
 }

@@ -5,6 +5,7 @@ import type { BusAssignmentOptions, BusPartitions } from './bus.js';
 import { ABORT_GRACE_MS, BusServer, deferred, settledWithin, STOP_GRACE_MS } from './bus-server.js';
 import { shardAssigner } from './kafka.assigner.js';
 import { Assignment } from './kafka.assignment.js';
+import { explainKafkaError } from './kafka-error.js';
 import { protocolErrorOf } from './kafka.client.js';
 import { assignmentOf, withMembership, type JoinedGroup, type Membership } from './kafka.membership.js';
 
@@ -65,7 +66,7 @@ export class KafkaConsumer extends BusServer {
 
   listen(callback: (error?: unknown) => void): void {
     try {
-      const topics = this.topics();
+      const topics = this.topics().map((topic) => `${this.options.prefix}${topic}`);
       if (this.running) throw new StartError(`consumer group ${this.groupId} is already running`);
       this.running = this.stayMember(topics);
     } catch (error) {
@@ -104,7 +105,7 @@ export class KafkaConsumer extends BusServer {
   }
 
   private noteLoss(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = explainKafkaError(error);
     this.lossesAlike = reason === this.lastLoss ? this.lossesAlike + 1 : 1;
     this.lastLoss = reason;
     this.options.metrics?.countLoss(this.groupId);
@@ -145,13 +146,13 @@ export class KafkaConsumer extends BusServer {
   }
 
   private newConsumer(membership: Membership<Assignment>): Consumer {
-    const { kafka, assignment } = this.options;
+    const { kafka, prefix, assignment } = this.options;
     return kafka.consumer({
       groupId: this.groupId,
       // In the order of preference: members of the last release know the second one alone.
       partitionAssigners: [
         withMembership(
-          shardAssigner((topic) => assignment.shards?.(topic)),
+          shardAssigner((topic) => assignment.shards?.(topic.slice(prefix.length))),
           membership,
         ),
         PartitionAssigners.roundRobin,
@@ -170,7 +171,10 @@ export class KafkaConsumer extends BusServer {
 
   private newAssignment(assigned: IMemberAssignment, onLoss: (error: unknown) => void): Assignment {
     const { assignment: hooks, ...options } = this.options;
-    const partitions: BusPartitions = new Map(Object.entries(assigned));
+    const { length } = this.options.prefix;
+    const partitions: BusPartitions = new Map(
+      Object.entries(assigned).map(([topic, numbers]) => [topic.slice(length), numbers]), // as handlers know them
+    );
     return new Assignment(partitions, {
       ...options,
       hooks,
@@ -219,6 +223,9 @@ export class KafkaConsumer extends BusServer {
 
 export interface KafkaConsumerOptions {
   readonly kafka: Kafka;
+  /** What the names of topics begin with on the broker. */
+  readonly prefix: string;
+  /** With the prefix. */
   readonly groupId: string;
   readonly maxBatchRecords: number;
   readonly maxHeldRecords: number;

@@ -37,7 +37,8 @@ export interface KafkaInspection {
 }
 
 /**
- * Looks at a Kafka cluster without writing to it: topics, their settings, the groups that consume them.
+ * Looks at a Kafka cluster without writing to it: topics, their settings, the groups that consume them, by the names that the
+ * brokers know them by (KAFKA_PREFIX).
  *
  * @param groups by id, each with the topic that it consumes
  * @throws the reason, when the brokers cannot be reached or refuse to tell
@@ -47,17 +48,20 @@ export async function inspectKafka(
   topics: readonly string[],
   groups: readonly { readonly id: string; readonly topic: string }[],
 ): Promise<KafkaInspection> {
+  const { prefix = '' } = options;
   const admin = createClient(options, { retry: { retries: 1 } }).admin();
   await admin.connect();
   try {
     const { brokers } = await admin.describeCluster();
     const existing = new Set(await admin.listTopics());
-    const present = topics.filter((topic) => existing.has(topic));
+    const named = (name: string): string => `${prefix}${name}`; // as the brokers know it
+    const present = topics.map(named).filter((topic) => existing.has(topic));
+    const consuming = groups.map(({ id, topic }) => ({ id: named(id), topic: named(topic) }));
     return {
       brokers: brokers.length,
       topics: await inspectTopics(admin, present),
-      missingTopics: topics.filter((topic) => !existing.has(topic)),
-      groups: await Promise.all(groups.filter(({ topic }) => existing.has(topic)).map((group) => inspectGroup(admin, group))),
+      missingTopics: topics.map(named).filter((topic) => !existing.has(topic)),
+      groups: await Promise.all(consuming.filter(({ topic }) => existing.has(topic)).map((group) => inspectGroup(admin, group))),
       creationRefused: await creationRefusal(admin),
     };
   } finally {
@@ -105,7 +109,11 @@ async function inspectGroup(
 
 async function creationRefusal(admin: Admin): Promise<string | undefined> {
   try {
-    await admin.createTopics({ validateOnly: true, waitForLeaders: false, topics: [{ topic: 'rollcall.doctor', numPartitions: 1 }] });
+    await admin.createTopics({
+      validateOnly: true,
+      waitForLeaders: false,
+      topics: [{ topic: 'rollcall.doctor', numPartitions: 1 }],
+    });
     return undefined;
   } catch (error) {
     return protocolErrorOf(error) ?? (error as Error).message;

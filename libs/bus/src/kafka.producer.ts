@@ -42,9 +42,13 @@ export class KafkaProducer implements BusProducer {
   private pumping: Promise<void> | undefined;
   private closed = false;
 
-  /** @param onTopicMissing called when the broker does not know a topic that records were for */
+  /**
+   * @param prefix put before the name of every topic
+   * @param onTopicMissing called when the broker does not know a topic that records were for
+   */
   constructor(
     private readonly kafka: Kafka,
+    private readonly prefix: string,
     private readonly logger: Logger,
     private readonly onTopicMissing: () => void,
   ) {}
@@ -72,7 +76,7 @@ export class KafkaProducer implements BusProducer {
       };
       const encoded = messages.map(encode);
       const send: Send = {
-        topic,
+        topic: `${this.prefix}${topic}`,
         messages: encoded,
         bytes: encoded.reduce((sum, message) => sum + sizeOf(message), 0),
         resolve: () => settle(resolve),

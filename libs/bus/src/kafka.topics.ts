@@ -2,6 +2,7 @@ import type { Admin, ITopicConfig, Kafka } from 'kafkajs';
 import { waitBackoff, type Backoff } from '#runtime';
 import { BusUnavailableError } from './bus.js';
 import { settledWithin } from './bus-server.js';
+import { explainKafkaError } from './kafka-error.js';
 import { createClient, protocolErrorOf, type KafkaBusOptions } from './kafka.client.js';
 
 const ENSURE_BACKOFF: Backoff = { firstMs: 200, maxMs: 5000 };
@@ -144,7 +145,7 @@ export class KafkaTopics {
         });
       }
       await this.dropProber();
-      throw new BusUnavailableError(`Kafka cannot be reached: ${error instanceof Error ? error.message : String(error)}`, {
+      throw new BusUnavailableError(`Kafka cannot be reached: ${explainKafkaError(error)}`, {
         cause: error,
       });
     }

@@ -14,6 +14,8 @@ const SAY_EVERY_MS = 1000;
 export interface WaitOptions {
   /** Longest that the database is waited for, in milliseconds; a minute by default. */
   readonly timeoutMs?: number;
+  /** Takes, in words, why the database cannot be used yet. */
+  readonly tell?: ((reason: string) => void) | undefined;
   /** Ends the waiting at once. */
   readonly stopping?: AbortSignal | undefined;
 }
@@ -28,10 +30,11 @@ export async function connectDatabase(
   options: DatabaseOptions,
   entities: NonNullable<DataSource['options']['entities']>,
   logger: Logger,
-  { timeoutMs = START_TIMEOUT_MS, stopping }: WaitOptions = {},
+  { timeoutMs = START_TIMEOUT_MS, tell, stopping }: WaitOptions = {},
 ): Promise<DataSource> {
   const deadline = Date.now() + timeoutMs;
   let saidAt = -Infinity;
+  tell?.('not connected yet');
   for (let attempt = 1; ; attempt++) {
     const dataSource = createDataSource(options, entities);
     try {
@@ -44,6 +47,7 @@ export async function connectDatabase(
       await unlessAborted(closed, stopping); // which waits for what the database still owes
       if (error instanceof StartError) throw error;
       const reason = explainDatabaseError(error);
+      tell?.(reason);
       if (Date.now() > deadline) throw new StartError(`The database cannot be used: ${reason}`, { cause: error });
       if (performance.now() - saidAt >= SAY_EVERY_MS) {
         logger.warn({ reason, attempt }, 'database.waiting');

@@ -2,12 +2,11 @@ import { Body, Controller, Delete, Get, Module, Param, Post } from '@nestjs/comm
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import { pino } from 'pino';
-import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Readiness } from '#runtime';
-import { ApiError, AddRouteConfig, createHttpApp, listen } from './index.js';
+import { openTestHttp } from '../../../test/support/http.js';
+import { ApiError, AddRouteConfig, type ServiceHttp } from './index.js';
 
 const thing = z.object({ name: z.string({ error: 'must be a string' }) }, { error: 'must be a JSON object' });
 
@@ -47,6 +46,7 @@ class ThingController {
 class ThingModule {}
 
 describe('http app', () => {
+  let http: ServiceHttp;
   let app: NestFastifyApplication;
   let url: string;
   let ready = true;
@@ -56,16 +56,12 @@ describe('http app', () => {
     readiness.register('thing', () => {
       if (!ready) throw new Error('away');
     });
-    app = await createHttpApp(ThingModule, {
-      logger: pino({ level: 'silent' }),
-      readiness,
-      metrics: new Registry(),
-      bodyLimit: 1000,
-    });
-    url = await listen(app, '127.0.0.1', 0, 'PRESENCE_PORT');
+    http = await openTestHttp({ readiness });
+    url = http.url;
+    app = await http.serve(ThingModule, { bodyLimit: 1000 });
   });
 
-  afterAll(() => app.close());
+  afterAll(() => http.close());
 
   const send = (method: string, path: string, body?: string | Buffer, type?: string) =>
     app.inject({
@@ -285,12 +281,6 @@ describe('http app', () => {
   });
 
   it('names a port that is taken', async () => {
-    const second = await createHttpApp(ThingModule, {
-      logger: pino({ level: 'silent' }),
-      readiness: new Readiness(),
-      metrics: new Registry(),
-    });
-    await expect(listen(second, '127.0.0.1', Number(new URL(url).port), 'PRESENCE_PORT')).rejects.toThrow(/set PRESENCE_PORT to/);
-    await second.close();
+    await expect(openTestHttp({ port: Number(new URL(url).port) })).rejects.toThrow(/set PRESENCE_PORT to/);
   });
 });

@@ -2,6 +2,8 @@ export { API_ERROR_CODES, ApiError, type ApiErrorCode, type ApiErrorDetails } fr
 export { ApiExceptionFilter } from './api-exception.filter.js';
 export { beforeAnswer, type AnswerHook } from './before-answer.js';
 export { errorResponse, type ErrorResponse } from './error-response.js';
-export { createHttpApp, listen, type HttpAppOptions } from './http-app.js';
+export { allowOrigins } from './cors.js';
+export { OperationsServer } from './operations-server.js';
+export { ServiceHttp, type ServeOptions, type ServiceHttpOptions } from './service-http.js';
 export { fieldErrorsOf, validationPipe } from './validation.js';
 export { AddRouteConfig } from './route-config.js';

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Logger, Readiness } from '#runtime';
+import type { Logger, Readiness, ReadinessReport } from '#runtime';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -9,18 +9,37 @@ declare module 'fastify' {
   }
 }
 
-/** `/health/live`, `/health/ready` and `/metrics`, for the operator; the duration of every request by route. */
-export function registerOperations(instance: FastifyInstance, readiness: Readiness, metrics: Registry, logger: Logger): void {
+/** What an operator asks a process. */
+export interface Operations {
+  report(): Promise<ReadinessReport>;
+  /** In the text format of Prometheus. */
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+/** What there is to be asked of one service. */
+export function operationsOf(readiness: Readiness, metrics: Registry): Operations {
+  return {
+    report: () => readiness.report(),
+    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),
+  };
+}
+
+/** Serves `/health/live`, `/health/ready` and `/metrics`, for the operator. */
+export function serveOperations(instance: FastifyInstance, operations: Operations): void {
   const config = { public: true };
   instance.get('/health/live', { config }, () => ({ status: 'ok' }));
   instance.get('/health/ready', { config }, async (_request, reply) => {
-    const { ready, ...details } = await readiness.report();
+    const { ready, ...details } = await operations.report();
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not_ready', ...details });
   });
   instance.get('/metrics', { config }, async (_request, reply) => {
-    return reply.type(metrics.contentType).send(await metrics.metrics());
+    const { contentType, text } = await operations.metrics();
+    return reply.type(contentType).send(text);
   });
+}
 
+/** Adds what every service says of itself to its metrics. */
+export function describeService(metrics: Registry, readiness: Readiness): void {
   collectDefaultMetrics({ register: metrics });
   new Gauge({
     name: 'rollcall_dependency_up',
@@ -31,6 +50,10 @@ export function registerOperations(instance: FastifyInstance, readiness: Readine
       for (const [dependency, isUp] of await readiness.dependencies()) this.set({ dependency }, isUp ? 1 : 0);
     },
   });
+}
+
+/** Measures the duration of every request by route. */
+export function measureRequests(instance: FastifyInstance, metrics: Registry, logger: Logger): void {
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'Time from the request line to the end of the answer.',
@@ -42,7 +65,10 @@ export function registerOperations(instance: FastifyInstance, readiness: Readine
     // The template, never the path: ids would make a series each.
     const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
     duration.observe({ method: request.method, route, status: reply.statusCode }, reply.elapsedTime / 1000);
-    logger.debug({ method: request.method, route, http_status: reply.statusCode, latency_ms: reply.elapsedTime }, 'http.request');
+    logger.debug(
+      { method: request.method, route, http_status: reply.statusCode, latency_ms: reply.elapsedTime, client: request.ip },
+      'http.request',
+    );
     done();
   });
 }

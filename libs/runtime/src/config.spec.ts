@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, describeSettings, isLoopback, readServiceSettings, readSettings } from './config.js';
+import { ConfigError, describeSettings, readServiceSettings, readSettings } from './config.js';
+import { isLoopback } from './loopback.js';
 
 describe('settings', () => {
   it('has the defaults of the contract', () => {

@@ -2,21 +2,16 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseDuration } from './duration.js';
 import { lookUp, type Environment } from './environment.js';
+import { KAFKA_FILES, kafkaProblems, kafkaSettings } from './kafka-settings.js';
+import { isSecureUrl } from './loopback.js';
+import { servingSettings } from './serving-settings.js';
+import { commaList, duration, flag, networks, port, wholeNumber } from './setting-types.js';
 import { StartError } from './start-error.js';
 
 /**
  * All settings of all services: contract §8. This file is the only reader of `process.env`; everything else is handed a
  * typed configuration. `describeSettings` feeds `.env.example`: a setting is documented where it is defined.
  */
-
-const duration = z.string().transform((text, context) => {
-  const ms = parseDuration(text);
-  if (ms === undefined) {
-    context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 500ms, 10s, 2m or 24h` });
-    return z.NEVER;
-  }
-  return ms;
-});
 
 /** Longest that a timer can be set for, in milliseconds; one that is set for longer fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -38,35 +33,6 @@ const publicUrl = z
     error: 'must be an absolute http(s) URL without credentials, query and fragment, such as https://rollcall.example.com',
   })
   .transform((text) => text.replace(/\/+$/, ''));
-
-const commaList = z.string().transform((text) =>
-  text
-    .split(',')
-    .map((part) => part.trim())
-    .filter((part) => part !== ''),
-);
-
-function wholeNumber(from: number, to: number = Number.MAX_SAFE_INTEGER) {
-  const range = to === Number.MAX_SAFE_INTEGER ? `of ${from} or more` : `from ${from} to ${to}`;
-  return z
-    .string()
-    .trim()
-    .transform((text, context) => {
-      const number = Number(text);
-      if (/^\d+$/.test(text) && number >= from && number <= to) return number;
-      context.addIssue({ code: 'custom', message: `"${text}" is no whole number ${range}` });
-      return z.NEVER;
-    });
-}
-
-const port = wholeNumber(0, 65_535);
-
-const flag = z
-  .string()
-  .trim()
-  .toLowerCase()
-  .pipe(z.enum(['true', 'false'], { error: ({ input }) => `"${String(input)}" is neither true nor false` }))
-  .transform((text) => text === 'true');
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
@@ -94,20 +60,6 @@ const brokers = commaList.transform((parts, context) => {
   if (parts.length === 0) context.addIssue({ code: 'custom', message: 'must name at least one host:port' });
   return parts;
 });
-
-const networks = commaList.transform((parts, context) => {
-  for (const part of parts) {
-    if (!isNetwork(part))
-      context.addIssue({ code: 'custom', message: `"${part}" is no address or CIDR such as 10.0.0.0/8 or ::1` });
-  }
-  return parts;
-});
-
-function isNetwork(text: string): boolean {
-  const [address = '', bits, ...rest] = text.split('/');
-  const widest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-  return rest.length === 0 && (bits === undefined ? widest > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= widest);
-}
 
 const ports = commaList.transform((parts, context) =>
   parts.map((part) => {
@@ -172,11 +124,13 @@ const settings = {
   KAFKA_TOPIC_PARTITIONS: wholeNumber(1, 10_000)
     .default(12)
     .describe('Partitions of topics that are missing and therefore created. Default 12.'),
+  ...kafkaSettings,
   DATA_DIR: z.string().default('.rollcall').describe('Where the all-in-one keeps the embedded PostgreSQL. Default .rollcall'),
   HOST: host.optional().describe('Address to listen on. Default 127.0.0.1; 0.0.0.0 in the image.'),
   SUBSCRIPTION_API_PORT: port.default(3000).describe('Port of subscription-api. Default 3000.'),
   PRESENCE_PORT: port.default(3001).describe('Port of presence. Default 3001.'),
   DISPATCHER_PORT: port.default(3002).describe('Port of dispatcher (health and metrics). Default 3002.'),
+  ...servingSettings,
   RECEIVER_PORT: port.default(3003).describe('Port of the demo receiver; all-in-one on loopback only. Default 3003.'),
   BOOTSTRAP_APPS: bootstrapApps
     .optional()
@@ -265,7 +219,12 @@ export type Settings = { [Name in SettingName]: z.output<(typeof settings)[Name]
 export type ServiceSettings = Settings & { DATABASE_URL: string; KAFKA_BROKERS: string[]; HOST: string };
 
 /** Those that may stand in a file, named by `<NAME>_FILE`: contract §8. */
-const SECRETS: ReadonlySet<SettingName> = new Set<SettingName>(['DATABASE_URL', 'BOOTSTRAP_APPS', 'ENCRYPTION_KEY']);
+const SECRETS: ReadonlySet<SettingName> = new Set<SettingName>([
+  'DATABASE_URL',
+  'BOOTSTRAP_APPS',
+  'ENCRYPTION_KEY',
+  ...KAFKA_FILES,
+]);
 
 const NAMES = Object.keys(settings) as SettingName[];
 
@@ -289,7 +248,7 @@ export function readSettings<Name extends SettingName = SettingName>(
 }
 
 /** What a service on its own uses, whichever it is. */
-const OF_EVERY_SERVICE = ['DATABASE_URL', 'KAFKA_BROKERS', 'HOST', 'LOG_LEVEL'] as const;
+const OF_EVERY_SERVICE = ['DATABASE_URL', 'KAFKA_BROKERS', 'HOST', 'LOG_LEVEL', 'SHUTDOWN_DELAY'] as const;
 
 /**
  * Reads the settings that a service on its own uses, beside those of every one; it needs DATABASE_URL and KAFKA_BROKERS: contract §8.
@@ -324,6 +283,7 @@ function readNeeding(env: Environment, uses: ReadonlySet<SettingName>, needed: r
   for (const name of needed) {
     if (!given.has(name)) problems.push(`${name}: is required by a service that runs on its own`);
   }
+  problems.push(...kafkaProblems(values, given));
   if (given.has('OIDC_ISSUER') && !given.has('OIDC_AUDIENCE')) problems.push('OIDC_AUDIENCE: is required with OIDC_ISSUER');
   // The all-in-one's own database gets a key of its own.
   const isOthersDatabase = given.has('DATABASE_URL') || needed.includes('DATABASE_URL');
@@ -339,23 +299,16 @@ const KEY_NEEDED =
   'is required with NODE_ENV=production: write a secret of at least 16 characters, the same for every service (or, to try things, ALLOW_DEVELOPMENT_KEY=true)';
 
 /** Every setting with what it means, for `.env.example`. */
-export function describeSettings(): { readonly name: string; readonly description: string }[] {
-  return Object.entries(settings).map(([name, { description }]) => ({ name, description: description ?? '' }));
+export function describeSettings(): {
+  readonly name: string;
+  readonly description: string;
+  /** Whether `<NAME>_FILE` may name a file that holds it. */
+  readonly inFile: boolean;
+}[] {
+  return NAMES.map((name) => ({ name, description: settings[name].description ?? '', inFile: SECRETS.has(name) }));
 }
 
 /** The program that the shell started us with, where it says so: `nohup`, for one. No setting of ours. */
 export function startedBy(env: Environment = process.env): string | undefined {
   return env['_'];
-}
-
-/** Whether what a URL answers can be trusted to come from there: https, or http that does not leave this machine. */
-export function isSecureUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[(.*)\]$/, '$1')));
-}
-
-/** Whether an address to listen on can only be reached from this machine. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }

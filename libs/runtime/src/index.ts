@@ -1,8 +1,6 @@
 export {
   ConfigError,
   describeSettings,
-  isLoopback,
-  isSecureUrl,
   readServiceSettings,
   readSettings,
   type ServiceSettings,
@@ -12,6 +10,7 @@ export {
 export { parseDuration } from './duration.js';
 export { endWithUs } from './end-with-us.js';
 export { listenError, type ListenPlace } from './listen-error.js';
+export { isLoopback, isSecureUrl } from './loopback.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
 export { endOrphan } from './orphan.js';
 export { PeriodicWork } from './periodic-work.js';

@@ -30,12 +30,29 @@ interface Outcome {
 /** The dependencies that a service needs, each with its check; each hop registers its own. */
 export class Readiness {
   private readonly checks = new Map<string, ReadinessCheck>();
+  /** What is awaited before it can be checked, and why. */
+  private readonly awaited = new Map<string, string>();
   private stopping = false;
 
   /** @param name the dependency as an operator knows it, such as `postgresql` or `kafka` */
   register(name: string, check: ReadinessCheck): void {
     if (this.checks.has(name)) throw new Error(`readiness check ${name} is registered twice`);
+    this.awaited.delete(name);
     this.checks.set(name, check);
+  }
+
+  /** The service is not ready without this, until it has arrived or its check is registered. @param reason for people */
+  awaiting(name: string, reason: string): void {
+    this.awaited.set(name, reason);
+  }
+
+  arrived(name: string): void {
+    this.awaited.delete(name);
+  }
+
+  /** Whether it has been told to stop. */
+  get isStopping(): boolean {
+    return this.stopping;
   }
 
   /** From now on the service says that it is not ready, so that no new work is sent to it. */
@@ -48,8 +65,11 @@ export class Readiness {
     const outcomes = await this.look();
     const degraded = outcomes.filter(({ state }) => state === 'degraded');
     return {
-      ready: outcomes.every(({ state }) => state !== 'failed'),
-      checks: Object.fromEntries(outcomes.map(({ name, state, reason }) => [name, state === 'failed' ? (reason ?? '') : state])),
+      ready: this.awaited.size === 0 && outcomes.every(({ state }) => state !== 'failed'),
+      checks: Object.fromEntries([
+        ...this.awaited,
+        ...outcomes.map(({ name, state, reason }) => [name, state === 'failed' ? (reason ?? '') : state] as const),
+      ]),
       ...(degraded.length > 0 && { reasons: Object.fromEntries(degraded.map(({ name, reason = '' }) => [name, reason])) }),
     };
   }

@@ -9,6 +9,8 @@ import { isNodeTooOld, NODE_NEEDED } from './version.js';
 export interface RunningService {
   /** Base URL it answers on, such as `http://127.0.0.1:3000`. */
   readonly url: string;
+  /** Is not ready from now on and has clients go elsewhere, while everything is still answered. */
+  drain(): void;
   /** Stops taking work, finishes what is in flight (bounded), and gives everything back. Safe to call twice. */
   stop(): Promise<void>;
 }
@@ -34,7 +36,7 @@ const SETTLED_MS = 2000;
  * @param readSettings throws a StartError that names the settings that are wrong
  * @param start makes the running service; must not leave anything running when it throws
  */
-export async function runService<S extends { LOG_LEVEL?: string | undefined }>(
+export async function runService<S extends { LOG_LEVEL?: string | undefined; SHUTDOWN_DELAY: number }>(
   name: string,
   readSettings: () => S,
   start: (settings: S, logger: Logger, lifetime: Lifetime) => Promise<RunningService>,
@@ -45,7 +47,7 @@ export async function runService<S extends { LOG_LEVEL?: string | undefined }>(
     logger = createLogger(name, settings.LOG_LEVEL ?? 'info');
     const { node } = process.versions;
     if (isNodeTooOld(node)) logger.warn({ node, needed: NODE_NEEDED, lacks: 'telemetry in zstd' }, 'service.node_too_old');
-    const end = endOf(logger);
+    const end = endOf(logger, settings.SHUTDOWN_DELAY);
     try {
       await runUntil(end, await start(settings, logger, end), logger);
     } catch (error) {
@@ -60,11 +62,13 @@ export async function runService<S extends { LOG_LEVEL?: string | undefined }>(
   }
 }
 
-async function runUntil({ stopping }: Lifetime, service: RunningService, logger: Logger): Promise<void> {
+async function runUntil({ stopping, leaving }: End, service: RunningService, logger: Logger): Promise<void> {
   if (!stopping.aborted) {
     logger.info({ url: service.url }, 'service.started');
     setTimeout(releaseMemory, SETTLED_MS).unref();
     await once(stopping, 'abort');
+    service.drain();
+    if (!leaving.aborted) await once(leaving, 'abort');
   }
   try {
     await service.stop();
@@ -75,24 +79,38 @@ async function runUntil({ stopping }: Lifetime, service: RunningService, logger:
   }
 }
 
-/** The end of this process: by a signal with exit code 0, or by the service's own failure with 1. The first of them counts. */
-function endOf(logger: Logger): Lifetime & { exitCode: () => number } {
+interface End extends Lifetime {
+  readonly exitCode: () => number;
+  /** Aborted when those who call have had their time to find another instance. */
+  readonly leaving: AbortSignal;
+}
+
+/**
+ * The end of this process: by a signal with exit code 0, or by the service's own failure with 1. The first of them counts; a second
+ * Ctrl-C takes away the delay.
+ *
+ * @param delayMs between SIGTERM, which an orchestrator sends while it still tells callers of us, and the stop
+ */
+function endOf(logger: Logger, delayMs: number): End {
   const stopping = new AbortController();
+  const leaving = new AbortController();
   let exitCode = 0;
-  const stop = (code: number, why: object): void => {
+  const stop = (code: number, why: object, delay = 0): void => {
+    if (delay === 0) leaving.abort();
     if (stopping.signal.aborted) return;
+    setTimeout(() => leaving.abort(), delay);
     exitCode = code;
     logger.info(why, 'service.stopping');
     setTimeout(() => {
       logger.error({ after_ms: STOP_TIMEOUT_MS }, 'service.stop_timed_out');
       process.exit(1);
-    }, STOP_TIMEOUT_MS).unref();
+    }, delay + STOP_TIMEOUT_MS).unref();
     stopping.abort(new StartError('told to end'));
   };
-  onStopSignal((signal) => stop(0, { signal }));
+  onStopSignal((signal) => stop(0, { signal }, signal === 'SIGTERM' ? delayMs : 0));
   const fail = (reason: string): void => {
     if (!stopping.signal.aborted) process.stderr.write(`${reason}\n`);
     stop(1, { reason });
   };
-  return { stopping: stopping.signal, fail, exitCode: () => exitCode };
+  return { stopping: stopping.signal, leaving: leaving.signal, fail, exitCode: () => exitCode };
 }

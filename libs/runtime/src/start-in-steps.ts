@@ -7,15 +7,15 @@ export type Undo = () => Promise<void>;
  * Starts a service step by step. Each step pushes how it is undone; stopping, and a start that fails half-way, undo what was
  * done in reverse, every step of it whatever goes wrong with one.
  *
- * @param steps returns the service's base URL
+ * @param steps returns what is left to say of the service that runs
  * @throws what the steps throw; nothing is then left running
  */
-export async function startInSteps(steps: (undo: Undo[]) => Promise<string>): Promise<RunningService> {
+export async function startInSteps(steps: (undo: Undo[]) => Promise<Omit<RunningService, 'stop'>>): Promise<RunningService> {
   const undo: Undo[] = [];
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopped ??= undoInReverse(undo));
   try {
-    return { url: await steps(undo), stop };
+    return { ...(await steps(undo)), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -1,4 +1,4 @@
-import { inspectKafka } from '#bus';
+import { explainKafkaError, inspectKafka, kafkaOptionsOf } from '#bus';
 import { DISPATCHER_GROUP, PRESENCE_GROUP, STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC, TOPICS } from '#contracts';
 import {
   assertKeyFits,
@@ -126,12 +126,7 @@ async function checkKey(settings: Settings, query: Parameters<typeof assertKeyFi
 export async function checkKafka(settings: Settings): Promise<Finding[]> {
   const brokers = settings.KAFKA_BROKERS;
   if (brokers === undefined) return [ok('kafka.reach', 'the in-process bus is used: KAFKA_BROKERS is not set')];
-  const options = {
-    brokers,
-    clientId: 'rollcall-doctor',
-    partitions: settings.KAFKA_TOPIC_PARTITIONS,
-    logger: createLogger('doctor', 'silent'),
-  };
+  const options = kafkaOptionsOf({ ...settings, KAFKA_BROKERS: brokers }, 'doctor', createLogger('doctor', 'silent'));
   const groups = [
     { id: PRESENCE_GROUP, topic: TELEMETRY_TOPIC },
     { id: DISPATCHER_GROUP, topic: STATUS_CHANGED_TOPIC },
@@ -141,12 +136,12 @@ export async function checkKafka(settings: Settings): Promise<Finding[]> {
     return judgeKafka(seen, {
       partitions: settings.KAFKA_TOPIC_PARTITIONS,
       windowMs: settings.DELIVERY_WINDOW,
-      isEncrypted: false,
+      isEncrypted: options.security?.ssl !== undefined && options.security.ssl !== false,
       isLocal: brokers.every((broker) => isLoopback(broker.slice(0, broker.lastIndexOf(':')))),
     });
   } catch (cause) {
     return [
-      error('kafka.reach', (cause as Error).message, 'check KAFKA_BROKERS, and that the brokers advertise names that lead here'),
+      error('kafka.reach', explainKafkaError(cause), 'check KAFKA_BROKERS, and that the brokers advertise names that lead here'),
     ];
   }
 }

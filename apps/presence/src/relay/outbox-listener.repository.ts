@@ -1,20 +1,33 @@
 import { once } from 'node:events';
-import type { Pool, PoolClient } from 'pg';
+import type { Notification, Pool, PoolClient } from 'pg';
 import { waitBackoff, type Logger } from '#runtime';
+import { SHARDS_CHANNEL } from './relay-lease.repository.js';
 
 const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 10_000 };
 
+/** What is told as changes are put in the outbox. */
+const OUTBOX_CHANNEL = 'rollcall_outbox';
+
+export interface OutboxListeners {
+  /** Other processes have put something in the outbox: other instances of presence, and the removal of an agent. */
+  readonly onOutbox: () => void;
+  /** Other instances have come or gone, or given shards back; or may have, since nobody listened for a while. */
+  readonly onShards: () => void;
+}
+
 /**
- * Listens to what other processes put in the outbox: other instances of presence, and the removal of an agent. A
- * notification that is lost while the connection is down costs no more than the relay's poll interval.
+ * Listens to what other processes do with the outbox. A notification that is lost while the connection is down costs no more than
+ * the relay's poll interval, or the time between two renewals of its leases.
  */
 export class OutboxListener {
   private readonly stopping = new AbortController();
   private loop: Promise<void> | undefined;
 
+  /** @param instance our own: what it tells it knows */
   constructor(
     private readonly pool: Pool,
-    private readonly onNotification: () => void,
+    private readonly instance: string,
+    private readonly listeners: OutboxListeners,
     private readonly logger: Logger,
   ) {}
 
@@ -31,7 +44,10 @@ export class OutboxListener {
     const { signal } = this.stopping;
     for (let failures = 0; !signal.aborted;) {
       try {
-        await this.listen(() => (failures = 0));
+        await this.listen(() => {
+          failures = 0;
+          this.listeners.onShards();
+        });
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
@@ -44,16 +60,23 @@ export class OutboxListener {
   /** Listens on a connection of the pool until it breaks, which throws, or until the stop. */
   private async listen(onListening: () => void): Promise<void> {
     const client: PoolClient = await this.pool.connect();
+    const tell = (notification: Notification): void => this.tell(notification);
     try {
-      client.on('notification', this.onNotification);
+      client.on('notification', tell);
       // A connection that breaks may say so more than once; an error that nobody listens to would end the process.
       client.on('error', (error) => this.logger.debug({ err: error }, 'relay.listen_broken'));
       const broken = once(client, 'end', { signal: this.stopping.signal });
-      await Promise.all([broken, client.query('listen rollcall_outbox').then(onListening)]);
+      await client.query(`listen ${SHARDS_CHANNEL}`);
+      await Promise.all([broken, client.query(`listen ${OUTBOX_CHANNEL}`).then(onListening)]);
       throw new Error('the connection was closed');
     } finally {
-      client.removeListener('notification', this.onNotification);
+      client.removeListener('notification', tell);
       client.release(true); // closed and not reused: it would go on listening
     }
+  }
+
+  private tell({ channel, payload }: Notification): void {
+    if (channel === OUTBOX_CHANNEL) this.listeners.onOutbox();
+    else if (payload !== this.instance) this.listeners.onShards();
   }
 }

@@ -6,7 +6,7 @@ import { eventually } from '../../../../test/support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { Instance, RecordingTopic, report, SILENT } from '../../test/support.js';
 import { OutboxListener } from './outbox-listener.repository.js';
-import { SHARDS } from './relay-leases.js';
+import { SHARDS, type LeaseTimes } from './relay-leases.js';
 
 describe('the outbox relay', () => {
   let database: TestDatabase;
@@ -32,9 +32,9 @@ describe('the outbox relay', () => {
   }
 
   /** A relay in a process of its own, as far as connections go. */
-  async function startRelay() {
+  async function startRelay(leaseTimes?: LeaseTimes) {
     const instance = await connect();
-    const relay = instance.relay(topic);
+    const relay = instance.relay(topic, leaseTimes);
     relay.start();
     cleanups.push(() => relay.stop());
     return { instance, relay };
@@ -102,6 +102,24 @@ describe('the outbox relay', () => {
     await second.relay.stop();
     expect((await writer.pool.query('select 1 from presence.relay_instance')).rowCount).toBe(1);
     await eventually('all shards again', () => first.relay.ownShards().length === SHARDS);
+  });
+
+  it('hands shards over as instances come and go in order, without a renewal of leases being waited for', async () => {
+    const never = { leaseMs: 3_600_000, renewMs: 1_000_000 };
+    const agents = Array.from({ length: 40 }, (_, n) => n);
+    const first = await startRelay(never);
+    await eventually('all shards', () => first.relay.ownShards().length === SHARDS);
+    const second = await startRelay(never);
+    await eventually('half of them each', () => first.relay.ownShards().length === 8 && second.relay.ownShards().length === 8);
+    const third = await startRelay(never);
+    await eventually('a third of them', () => third.relay.ownShards().length >= 4 && first.relay.ownShards().length === 6);
+    await alternate(agents, 2);
+    await first.relay.stop();
+    await eventually('half of them each', () => second.relay.ownShards().length === 8 && third.relay.ownShards().length === 8);
+    await second.relay.stop();
+    await eventually('all shards', () => third.relay.ownShards().length === SHARDS);
+    await eventually('an empty outbox', outboxIsEmpty);
+    expectEveryChangeInOrder(agents, 2);
   });
 
   it('has another instance take over from a killed one, with nothing missing and nothing out of order', async () => {
@@ -212,7 +230,7 @@ describe('the outbox relay', () => {
   it('hears what other processes write, also after its connection was cut', async () => {
     let heard = 0;
     const listening = await Instance.connect(database.url, 2);
-    const listener = new OutboxListener(listening.pool, () => (heard += 1), SILENT);
+    const listener = new OutboxListener(listening.pool, 'a', { onOutbox: () => (heard += 1), onShards: () => undefined }, SILENT);
     listener.start();
     cleanups.push(async () => {
       await listener.stop();

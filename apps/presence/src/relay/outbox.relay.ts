@@ -54,7 +54,8 @@ export class OutboxRelay implements ChangeListener {
     const { pool, producer, instance, metrics, logger } = options;
     const times = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
     this.leases = new RelayLeases({ pool, instance, times, metrics, logger, onChange: () => this.startAfresh() });
-    this.listener = new OutboxListener(pool, () => this.lookAgain(), logger);
+    const listeners = { onOutbox: () => this.lookAgain(), onShards: () => this.leases.renewSoon() };
+    this.listener = new OutboxListener(pool, instance, listeners, logger);
     this.publications = new Publications(producer, STATUS_CHANGED_TOPIC, (error) => {
       logger.warn({ err: error }, 'relay.publication_lost');
       this.startAfresh();

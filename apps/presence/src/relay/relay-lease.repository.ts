@@ -1,7 +1,10 @@
 import type { Pool } from 'pg';
 
+/** Tells the instances that one has come or gone, or has given shards back: they look at the leases at once. The payload is who. */
+export const SHARDS_CHANNEL = 'rollcall_shards';
+
 /**
- * Says that an instance lives, and forgets those that no longer do.
+ * Says that an instance lives, and forgets those that no longer do. That it is new is told the others.
  *
  * @returns how many live, this one included
  */
@@ -12,9 +15,11 @@ export async function announceInstance(pool: Pool, instance: string, leaseMs: nu
      ), mine as (
        insert into presence.relay_instance (instance, seen_until) values ($1, now() + make_interval(secs => $2))
        on conflict (instance) do update set seen_until = excluded.seen_until
+       returning xmax = 0 as is_new
      )
-     select 1 + count(*) as live from presence.relay_instance where instance <> $1 and seen_until >= now()`,
-    [instance, leaseMs / 1000],
+     select 1 + count(*) as live, (select count(pg_notify('${SHARDS_CHANNEL}', $3)) from mine where is_new) as told
+     from presence.relay_instance where instance <> $1 and seen_until >= now()`,
+    [instance, leaseMs / 1000, instance],
   );
   return rows[0]!.live;
 }
@@ -47,19 +52,26 @@ export async function leaseShards(pool: Pool, instance: string, leaseMs: number,
   return rows.map((row) => row.shard);
 }
 
-/** Gives shards back, so that another instance need not wait for the leases to expire. */
+/** Gives shards back and tells so: another instance need not wait for the leases to expire, nor for its own next look at them. */
 export async function releaseShards(pool: Pool, instance: string, shards: readonly number[]): Promise<void> {
   await pool.query(
-    'update presence.relay_shard set owner = null, lease_until = null where owner = $1 and shard = any ($2::smallint[])',
-    [instance, shards],
+    `with released as (
+       update presence.relay_shard set owner = null, lease_until = null where owner = $1 and shard = any ($2::smallint[])
+     )
+     select pg_notify('${SHARDS_CHANNEL}', $3)`,
+    [instance, shards, instance],
   );
 }
 
-/** Gives everything back: the instance stops. */
+/** Gives everything back and tells so: the instance stops. */
 export async function removeInstance(pool: Pool, instance: string): Promise<void> {
   await pool.query(
-    `with mine as (delete from presence.relay_instance where instance = $1)
-     update presence.relay_shard set owner = null, lease_until = null where owner = $1`,
-    [instance],
+    `with mine as (
+       delete from presence.relay_instance where instance = $1
+     ), released as (
+       update presence.relay_shard set owner = null, lease_until = null where owner = $1
+     )
+     select pg_notify('${SHARDS_CHANNEL}', $2)`,
+    [instance, instance],
   );
 }

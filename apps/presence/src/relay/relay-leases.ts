@@ -37,7 +37,7 @@ export class RelayLeases {
   private surplus: readonly number[] = [];
   private heldUntil = 0;
   private stopping = false;
-  private readonly stopSignal = new WakeSignal();
+  private readonly signal = new WakeSignal();
   private loop: Promise<void> | undefined;
   /** The last of the renewals and releases: one at a time, or a renewal could count on a shard that is being given back. */
   private turn: Promise<unknown> = Promise.resolve();
@@ -46,6 +46,11 @@ export class RelayLeases {
 
   start(): void {
     this.loop = this.renewForever();
+  }
+
+  /** Looks at the leases at once: another instance has come or gone, or has given shards back. */
+  renewSoon(): void {
+    this.signal.wake();
   }
 
   /** The shards that may be published now; none once the leases ran out, as they do when the database cannot be reached. */
@@ -76,7 +81,7 @@ export class RelayLeases {
    */
   async stop(settled: boolean): Promise<void> {
     this.stopping = true;
-    this.stopSignal.wake();
+    this.signal.wake();
     await this.loop;
     this.held = [];
     this.options.metrics.setShards(0);
@@ -95,7 +100,7 @@ export class RelayLeases {
       } catch (error) {
         this.options.logger.warn({ err: error }, 'relay.lease_failed');
       }
-      if (!this.stopping) await this.stopSignal.wait(this.options.times.renewMs);
+      if (!this.stopping) await this.signal.wait(this.options.times.renewMs);
     }
   }
 

@@ -1,0 +1,59 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { parseDuration } from './duration.js';
+
+/** What settings are read as; their messages say what to write instead. */
+
+/** Milliseconds. */
+export const duration = z.string().transform((text, context) => {
+  const ms = parseDuration(text);
+  if (ms === undefined) {
+    context.addIssue({ code: 'custom', message: `"${text}" is not a duration such as 500ms, 10s, 2m or 24h` });
+    return z.NEVER;
+  }
+  return ms;
+});
+
+export const commaList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+);
+
+export function wholeNumber(from: number, to: number = Number.MAX_SAFE_INTEGER) {
+  const range = to === Number.MAX_SAFE_INTEGER ? `of ${from} or more` : `from ${from} to ${to}`;
+  return z
+    .string()
+    .trim()
+    .transform((text, context) => {
+      const number = Number(text);
+      if (/^\d+$/.test(text) && number >= from && number <= to) return number;
+      context.addIssue({ code: 'custom', message: `"${text}" is no whole number ${range}` });
+      return z.NEVER;
+    });
+}
+
+export const port = wholeNumber(0, 65_535);
+
+export const flag = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(['true', 'false'], { error: ({ input }) => `"${String(input)}" is neither true nor false` }))
+  .transform((text) => text === 'true');
+
+/** Addresses and CIDRs, comma-separated. */
+export const networks = commaList.transform((parts, context) => {
+  for (const part of parts) {
+    if (!isNetwork(part))
+      context.addIssue({ code: 'custom', message: `"${part}" is no address or CIDR such as 10.0.0.0/8 or ::1` });
+  }
+  return parts;
+});
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const widest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return rest.length === 0 && (bits === undefined ? widest > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= widest);
+}

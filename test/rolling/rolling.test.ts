@@ -1,0 +1,84 @@
+import { describe, expect, it } from 'vitest';
+import { migrate } from '#database';
+import { LocalKafka } from '../../tools/kafka/local-kafka.js';
+import { describe as table } from '../chaos/checker.js';
+import { SERVICES, type ServiceName } from '../support/cluster.js';
+import { SteadyLoad, type Figures } from './steady-load.js';
+import { describeFigures, RollingWorld } from './world.js';
+
+/**
+ * `ROLLING=long` (npm run test:rolling) replaces every instance three times, holds the times too, and shows what the delay is for;
+ * `ROLLING=short` replaces those that take requests once. Neither is part of `npm test`: they want a machine to themselves.
+ */
+const form = process.env['ROLLING'];
+const long = form === 'long';
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+interface Rolling {
+  readonly delay: string;
+  readonly rounds: number;
+  readonly changesPerSecond: number;
+  readonly replaced: readonly ServiceName[];
+}
+
+interface Outcome extends Figures {
+  readonly refused: number;
+  readonly lost: readonly string[];
+  readonly invented: readonly string[];
+  readonly outOfOrder: readonly string[];
+}
+
+/** Two instances of each service behind a proxy under steady load; each instance of some services is replaced in turn. */
+async function roll({ delay, rounds, changesPerSecond, replaced }: Rolling): Promise<Outcome> {
+  const world = await RollingWorld.start();
+  try {
+    await migrate(world.postgres.url());
+    const cluster = await world.addCluster({ SHUTDOWN_DELAY: delay });
+    for (const service of SERVICES) await cluster.add(service);
+    const load = new SteadyLoad(long ? 200 : 60, world.urls, changesPerSecond);
+    await world.subscribe(load);
+    const loading = load.run();
+    for (let round = 1; round <= rounds; round++) {
+      for (const service of replaced) for (const instance of cluster.of(service)) await world.replace(cluster, instance);
+    }
+    load.stop();
+    await loading;
+    const report = await world.settle(load);
+    const figures = load.figures();
+    const refused = Object.values(world.proxies).reduce((sum, proxy) => sum + proxy.refused, 0);
+    say(describeFigures(`rolling with a delay of ${delay}, ${refused} refused`, figures));
+    say(table(report));
+    return { ...figures, refused, lost: report.lost, invented: report.invented, outOfOrder: report.outOfOrder };
+  } finally {
+    await world.stop();
+  }
+}
+
+describe.runIf(form !== undefined && (await LocalKafka.missing()) === undefined)('instances that are replaced one by one', () => {
+  it(
+    'refuse and fail no request, and lose and reorder nothing',
+    async () => {
+      const outcome = await roll({
+        delay: '3s',
+        rounds: long ? 3 : 1,
+        changesPerSecond: long ? 200 : 50,
+        replaced: long ? SERVICES : ['subscription-api', 'presence'],
+      });
+      expect(outcome.changes).toBeGreaterThan(100);
+      expect(outcome).toMatchObject({ refused: 0, failed: [], lost: [], invented: [], outOfOrder: [] });
+      if (!long) return;
+      expect(outcome.latest).toBeLessThanOrEqual(1500);
+      expect(outcome.p99).toBeLessThanOrEqual(300);
+    },
+    long ? 1_200_000 : 400_000,
+  );
+
+  it.runIf(long)(
+    'fail requests without the delay',
+    async () => {
+      const outcome = await roll({ delay: '0s', rounds: 3, changesPerSecond: 200, replaced: ['subscription-api', 'presence'] });
+      expect(outcome.refused + outcome.failed.length).toBeGreaterThan(0);
+    },
+    1_200_000,
+  );
+});

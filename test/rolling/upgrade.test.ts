@@ -1,0 +1,64 @@
+import { describe, expect, it } from 'vitest';
+import { buildOf } from '../../bench/lab/build.js';
+import { LocalKafka } from '../../tools/kafka/local-kafka.js';
+import { describe as table } from '../chaos/checker.js';
+import { SERVICES, type Cluster } from '../support/cluster.js';
+import { ServiceProcess } from '../support/process.js';
+import { SteadyLoad } from './steady-load.js';
+import { describeFigures, RollingWorld } from './world.js';
+
+/** The commit whose build stands for the release before; UPGRADE_FROM names another. */
+const FROM = process.env['UPGRADE_FROM'] || '0259941';
+const long = process.env['ROLLING'] === 'long';
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** `npm run test:upgrade`: two real builds, one database. */
+describe.runIf(long && (await LocalKafka.missing()) === undefined)(`an upgrade from ${FROM} under load, and the way back`, () => {
+  it('loses, invents and reorders nothing, with both side by side and instances of the earlier one restarted', async () => {
+    const { root: earlier } = await buildOf(FROM);
+    const world = await RollingWorld.start();
+    const migrateBy = async (root?: string): Promise<void> => {
+      const migration = ServiceProcess.start('migrate', { DATABASE_URL: world.postgres.url() }, { root });
+      if ((await migration.exited()) !== 0) throw new Error(migration.output);
+    };
+    try {
+      await migrateBy(earlier);
+      const old = await world.addCluster({}, earlier);
+      const load = new SteadyLoad(60, world.urls, 40);
+      await world.subscribe(load);
+      const loading = load.run();
+      const told = (what: string): void => say(describeFigures(what, load.figures()));
+      told('the earlier release alone');
+      await migrateBy();
+      told('migrated beneath it');
+      await restartEach(old);
+      told('the earlier release restarted on the new schema');
+      const current = await world.addCluster({ SHUTDOWN_DELAY: '3s' });
+      await restartEach(old);
+      told('side by side, the earlier one restarted');
+      for (const service of SERVICES) for (const instance of old.of(service)) await old.remove(instance);
+      told('the new release alone');
+      const back = await world.addCluster({}, earlier);
+      await restartEach(back);
+      for (const service of SERVICES) for (const instance of current.of(service)) await current.remove(instance);
+      await restartEach(back);
+      told('rolled back');
+      load.stop();
+      await loading;
+      const report = await world.settle(load);
+      told('settled');
+      say(table(report));
+      expect(report.expected).toBeGreaterThan(100);
+      expect(report).toMatchObject({ lost: [], invented: [], outOfOrder: [] });
+    } finally {
+      await world.stop();
+    }
+  }, 1_800_000);
+});
+
+async function restartEach(cluster: Cluster): Promise<void> {
+  for (const instance of [...cluster.instances]) {
+    await instance.process.stop();
+    await cluster.restart(instance);
+  }
+}
