@@ -4,41 +4,46 @@ import { arrayOfPlain, statusChangeOf, type StatusChangeRow } from '#database';
 
 const COLUMNS = `s.id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence, s.occurred_at, s.changed_at`;
 
-/** Of what the log has, what is beyond an agent's cursor and young enough to be notified; the ids leave out older partitions. */
-const UNFANNED = `
-  s.sequence > coalesce(c.last_sequence, 0) and s.changed_at > now() - window_ms * interval '1 ms'
+/** Young enough to be notified; the ids leave out older partitions. */
+const IN_WINDOW = `
+  s.changed_at > now() - window_ms * interval '1 ms'
   and s.id >= presence.uuid_v7_floor(now() - window_ms * interval '1 ms' - interval '1 hour')`;
 
-/** Reads from the log what was not fanned out of the changes' agents, up to the newest of these changes. */
-export async function readUnfanned(pool: Pool, changes: readonly StatusChange[], windowMs: number): Promise<StatusChange[]> {
+/** An agent's part of the log: above `after`, below `before`. */
+export interface Gap {
+  readonly clientId: number;
+  readonly agentId: number;
+  readonly after: number;
+  readonly before: number;
+}
+
+/** Reads from the log what the topic has left out. */
+export async function readGaps(pool: Pool, gaps: readonly Gap[], windowMs: number): Promise<StatusChange[]> {
   const { rows } = await pool.query<StatusChangeRow>({
-    name: 'dispatch_read_unfanned',
+    name: 'dispatch_read_gaps',
     text: `
       select ${COLUMNS}
-      from (select client_id, agent_id, max(sequence) as newest, $4::double precision as window_ms
-            from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as a (client_id, agent_id, sequence)
-            group by client_id, agent_id) a
-      left join lateral (
-        select c.last_sequence from dispatch.agent_cursor c
-        where c.client_id = a.client_id and c.agent_id = a.agent_id limit 1) c on true
+      from (select *, $5::double precision as window_ms
+            from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) as a (client_id, agent_id, after, before)) a
       cross join lateral (
         select ${COLUMNS} from presence.status_change s
-        where s.client_id = a.client_id and s.agent_id = a.agent_id and s.sequence <= a.newest and ${UNFANNED}
+        where s.client_id = a.client_id and s.agent_id = a.agent_id and s.sequence > a.after and s.sequence < a.before and ${IN_WINDOW}
         offset 0) s`,
     values: [
-      arrayOfPlain(changes, ({ clientId }) => clientId),
-      arrayOfPlain(changes, ({ agentId }) => agentId),
-      arrayOfPlain(changes, ({ sequence }) => sequence),
+      arrayOfPlain(gaps, ({ clientId }) => clientId),
+      arrayOfPlain(gaps, ({ agentId }) => agentId),
+      arrayOfPlain(gaps, ({ after }) => after),
+      arrayOfPlain(gaps, ({ before }) => before),
       windowMs,
     ],
   });
   return rows.map(statusChangeOf);
 }
 
-/** Reads what was not fanned out of a part of the log, positions above `after` up to `upTo`. */
-export async function readUnfannedBetween(pool: Pool, after: number, upTo: number, windowMs: number): Promise<StatusChange[]> {
+/** Reads what lies beyond the agents' cursors of a part of the log, positions above `after` up to `upTo`. */
+export async function readUnplannedBetween(pool: Pool, after: number, upTo: number, windowMs: number): Promise<StatusChange[]> {
   const { rows } = await pool.query<StatusChangeRow>({
-    name: 'dispatch_read_unfanned_between',
+    name: 'dispatch_read_unplanned_between',
     text: `
       select ${COLUMNS}
       from (select $3::double precision as window_ms) w
@@ -46,7 +51,7 @@ export async function readUnfannedBetween(pool: Pool, after: number, upTo: numbe
       left join lateral (
         select c.last_sequence from dispatch.agent_cursor c
         where c.client_id = s.client_id and c.agent_id = s.agent_id limit 1) c on true
-      where s.position > $1 and s.position <= $2 and ${UNFANNED}
+      where s.position > $1 and s.position <= $2 and s.sequence > coalesce(c.last_sequence, 0) and ${IN_WINDOW}
       order by s.client_id, s.agent_id, s.sequence`,
     values: [after, upTo, windowMs],
   });
@@ -61,13 +66,20 @@ export async function lastPosition(pool: Pool): Promise<number> {
   return rows[0]!.position;
 }
 
-/** The position up to which the log has been compared with the cursors. */
-export async function sweptPosition(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ position: number }>('select position from dispatch.log_sweep');
+/** The position up to which the log has been compared with the cursors of all these shards' agents. */
+export async function sweptPosition(pool: Pool, shards: readonly number[]): Promise<number> {
+  const { rows } = await pool.query<{ position: number }>(
+    'select coalesce(min(swept_position), 0) as position from dispatch.shard_lease where shard = any ($1::integer[])',
+    [shards],
+  );
   return rows[0]!.position;
 }
 
-/** Several instances sweep side by side; whoever is ahead counts. */
-export async function moveSweptPosition(pool: Pool, position: number): Promise<void> {
-  await pool.query('update dispatch.log_sweep set position = $1 where position < $1', [position]);
+/** Only forward, and only where the shard is still this instance's. */
+export async function moveSweptPosition(pool: Pool, owner: string, shards: readonly number[], position: number): Promise<void> {
+  await pool.query(
+    `update dispatch.shard_lease set swept_position = $3
+     where shard = any ($2::integer[]) and owner = $1::uuid and swept_position < $3`,
+    [owner, shards, position],
+  );
 }

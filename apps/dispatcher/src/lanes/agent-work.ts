@@ -66,6 +66,7 @@ export type RowResult =
 
 /** An agent event that is behind. */
 export interface RowWork extends Row {
+  readonly clientId: number;
   /** Of its head, made in this run of the schedule. */
   attempts: number;
   version: number;
@@ -88,7 +89,9 @@ export class AgentWork {
   isPumping = false;
   /** Its cursor was moved by somebody else: nothing starts until what is out has ended, and all is planned anew. */
   isConflicted = false;
-  private waiters: { readonly sequence: number; readonly resolve: () => void; readonly reject: (reason: unknown) => void }[] = [];
+  /** Why nothing more comes of it: its shard has gone, or it is planned anew. */
+  private over: Error | undefined;
+  private waiters: { readonly sequence: number; readonly resolve: () => void; readonly reject: (reason: Error) => void }[] = [];
 
   constructor(
     readonly clientId: number,
@@ -109,6 +112,7 @@ export class AgentWork {
   /** Resolves when everything up to a sequence is recorded. */
   recorded(sequence: number): Promise<void> {
     if (this.cursor !== undefined && this.cursor >= sequence) return Promise.resolve();
+    if (this.over) return Promise.reject(this.over);
     return new Promise((resolve, reject) => this.waiters.push({ sequence, resolve, reject }));
   }
 
@@ -122,7 +126,12 @@ export class AgentWork {
     });
   }
 
-  giveUp(reason: unknown): void {
+  get isOver(): boolean {
+    return this.over !== undefined;
+  }
+
+  giveUp(reason: Error): void {
+    this.over ??= reason;
     for (const { reject } of this.waiters.splice(0)) reject(reason);
   }
 }

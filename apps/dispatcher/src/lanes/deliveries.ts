@@ -1,12 +1,13 @@
-import type { AgentKey } from '#contracts';
+import { keyHash } from '#bus';
+import { partitionKey, type AgentKey } from '#contracts';
 import type { Logger } from '#runtime';
 import type { Attempts } from '../attempt/attempts.js';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
 import { decide, type Verdict } from '../attempt/retry-policy.js';
+import type { BehindRow } from '../backlog/behind.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { AgentWork, type AttemptRecord, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
-import { agentHash } from './agent-hash.js';
 import type { ShardLeases, Tenure } from './shard-leases.js';
 
 /** Until what could not be started, for no reason of its own, is looked at again, in milliseconds. */
@@ -40,6 +41,8 @@ export class Deliveries {
   /** First attempts, and rows in hand. */
   private heldEntries = 0;
   rowsInHand = 0;
+  /** Rows in hand, by client. */
+  private readonly rowsOf = new Map<number, number>();
 
   constructor(private readonly options: DeliveriesOptions) {}
 
@@ -48,7 +51,7 @@ export class Deliveries {
   }
 
   /** The work of an agent, pinned until {@link unpin}; undefined where its shard is not this instance's. */
-  pin({ clientId, agentId }: AgentKey, hash = agentHash({ clientId, agentId })): AgentWork | undefined {
+  pin({ clientId, agentId }: AgentKey, hash = hashOf({ clientId, agentId })): AgentWork | undefined {
     const tenure = this.options.leases().tenureOf(hash);
     if (!tenure) return undefined;
     let agents = this.byTenure.get(tenure);
@@ -65,8 +68,25 @@ export class Deliveries {
     this.forgetIdle(agent);
   }
 
+  /** Has rows that were read, of one agent, in hand where they are due. What its work has come to meanwhile is newer. */
+  takeRows(agent: AgentWork, rows: readonly BehindRow[], readAt: number): void {
+    if (agent.cursor === undefined) agent.cursor = agent.taken = rows[0]!.cursor;
+    for (const { agentEventId, next, version, attempts, isDue, endpoint, head } of rows) {
+      this.options.endpoints.offer(agentEventId, endpoint, readAt);
+      let row = agent.table.rows.get(agentEventId);
+      if (row?.inHand) continue;
+      if (!row) agent.table.rows.set(agentEventId, (row = { clientId: agent.clientId, agentEventId, next, version, attempts, inHand: false }));
+      Object.assign(row, { next, version, attempts });
+      if (!isDue) continue;
+      if (head) this.hold(row, head);
+      else this.conclude(row, endpoint ? { kind: 'next', record: undefined, isDelivered: false } : { kind: 'drop' });
+    }
+    this.run(agent);
+  }
+
   /** Adds planned first attempts, of changes up to a sequence. */
   take(agent: AgentWork, entries: readonly EntryWork[], upTo: number): void {
+    if (agent.isOver) return;
     agent.taken = upTo;
     this.heldEntries += entries.length;
     for (const entry of entries) if (performance.now() >= entry.change.expiresAt) this.expire(entry);
@@ -160,7 +180,7 @@ export class Deliveries {
 
   /** Has a row in hand, with its head: it may be started when its turn comes. */
   hold(row: RowWork, head: Change): void {
-    if (!row.inHand) this.rowsInHand += 1;
+    if (!row.inHand) this.count(row, 1);
     row.inHand = true;
     row.head = head;
   }
@@ -174,10 +194,22 @@ export class Deliveries {
 
   /** A row is not in hand any more. */
   release(row: RowWork): void {
-    if (row.inHand) this.rowsInHand -= 1;
+    if (row.inHand) this.count(row, -1);
     row.inHand = false;
     row.sentTo = undefined;
     row.head = undefined;
+  }
+
+  /** Clients that have so many rows in hand, or more. */
+  clientsWithRows(count: number): number[] {
+    return [...this.rowsOf].flatMap(([clientId, rows]) => (rows >= count ? [clientId] : []));
+  }
+
+  private count({ clientId }: RowWork, by: 1 | -1): void {
+    this.rowsInHand += by;
+    const rows = (this.rowsOf.get(clientId) ?? 0) + by;
+    if (rows > 0) this.rowsOf.set(clientId, rows);
+    else this.rowsOf.delete(clientId);
   }
 
   private run(agent: AgentWork): void {
@@ -397,4 +429,9 @@ function unsentRecord(
   error: string,
 ): AttemptRecord {
   return { agentEventId, changeId, attempt, attemptedAt: new Date(), latencyMs: 0, outcome, httpStatus: null, error, response: null };
+}
+
+/** An agent's hash: modulo the number of partitions its partition, modulo the number of shards its shard. */
+export function hashOf(agent: AgentKey): number {
+  return keyHash(partitionKey(agent));
 }

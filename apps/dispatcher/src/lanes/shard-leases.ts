@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from '#runtime';
 import { giveBackLeases, shardBase, takeLeases } from './shard-lease.repository.js';
@@ -32,6 +33,8 @@ export interface ShardLeasesOptions {
   readonly onTaken: (tenure: Tenure) => void;
   /** A shard has gone to somebody else, or is given back when this resolves: nothing of it is out then, and all is recorded. */
   readonly onEnding: (tenure: Tenure, isLost: boolean) => Promise<void>;
+  /** Longest that this is waited for, in milliseconds; a lease that is not given back then ends by itself. */
+  readonly endMs: number;
 }
 
 /**
@@ -45,6 +48,7 @@ export class ShardLeases {
   private readonly tenures = new Map<number, Tenure>();
   private readonly ended = new Map<number, Promise<void>>();
   private wanted = new Set<number>();
+  private assigned: readonly number[] = [];
   private timer: NodeJS.Timeout | undefined;
   private asking: Promise<void> | undefined;
   private renewedAt = 0;
@@ -56,11 +60,7 @@ export class ShardLeases {
 
   constructor(private readonly options: ShardLeasesOptions) {}
 
-  /**
-   * Says which partitions this instance is given, of how many.
-   *
-   * @returns when the shards of those that it has no more are given back
-   */
+  /** Says which partitions this instance is given, of how many. @throws when the database cannot be asked */
   async assign(assigned: readonly number[], partitions: number): Promise<void> {
     if (partitions !== this.partitions) {
       this.partitions = partitions;
@@ -71,7 +71,12 @@ export class ShardLeases {
     this.schedule(0);
   }
 
-  private assigned: readonly number[] = [];
+  /** Says that this instance is to give its partitions up. @returns when their shards are given back */
+  async revoke(): Promise<void> {
+    this.assigned = [];
+    this.wanted = new Set();
+    await this.endUnwanted();
+  }
 
   /** The tenure of an agent's shard; undefined where it is not this instance's. */
   tenureOf(hash: number): Tenure | undefined {
@@ -116,8 +121,7 @@ export class ShardLeases {
     clearTimeout(this.timer);
     this.wake();
     await this.asking;
-    this.wanted = new Set();
-    await this.endUnwanted();
+    await this.revoke();
   }
 
   private async apply(): Promise<void> {
@@ -146,9 +150,14 @@ export class ShardLeases {
   private end(tenure: Tenure, isLost: boolean): void {
     tenure.ending = true;
     const { shard } = tenure;
-    const ending = this.options.onEnding(tenure, isLost).then(async () => {
+    const timeout = new AbortController();
+    const ending = Promise.race([
+      this.options.onEnding(tenure, isLost).then(() => true),
+      delay(this.options.endMs, false, { signal: timeout.signal }).catch(() => false),
+    ]).then(async (isRecorded) => {
+      timeout.abort();
       this.tenures.delete(shard);
-      if (!isLost) await this.giveBack(shard);
+      if (!isLost && isRecorded) await this.giveBack(shard);
       this.ended.delete(shard);
     });
     this.ended.set(shard, ending);

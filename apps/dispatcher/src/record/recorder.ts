@@ -110,7 +110,8 @@ export class Recorder {
       return;
     }
     for (const { entry, attempts, dueMs } of newRows) {
-      const row: RowWork = { agentEventId: entry.agentEventId, next: entry.sequence, attempts, version: 0, inHand: false };
+      const { agentEventId, sequence } = entry;
+      const row: RowWork = { clientId: agent.clientId, agentEventId, next: sequence, attempts, version: 0, inHand: false };
       agent.table.rows.set(entry.agentEventId, row);
       if (entry.state === 'slow') deliveries.holdSpilt(row, entry);
       else if (dueMs !== undefined) onDue(dueMs);
