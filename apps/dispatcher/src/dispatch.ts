@@ -2,15 +2,18 @@ import type { Pool } from 'pg';
 import type { Bus, BusAssignmentOptions } from '#bus';
 import { STATUS_CHANGED_TOPIC } from '#contracts';
 import type { Sealer } from '#database';
-import type { Logger } from '#runtime';
+import { PeriodicWork, type Logger } from '#runtime';
 import { WebhookClient, type AddressGuard } from '#webhook';
 import { Attempts, VIEW_TTL_MS, type Budgets } from './attempt/attempts.js';
 import { BatchedCache } from './attempt/batched-cache.js';
 import type { Endpoint } from './attempt/delivery.js';
 import { readEndpoints, readSigningKeys } from './attempt/endpoint.repository.js';
 import { BacklogLoop } from './backlog/backlog.loop.js';
+import { Redeliveries } from './backlog/redeliveries.js';
+import { ReplayJobs } from './backlog/replay-jobs.js';
+import { stepWake } from './backlog/wakes.js';
 import { Intake } from './intake/intake.js';
-import { Deliveries } from './lanes/deliveries.js';
+import { Deliveries, hashOf } from './lanes/deliveries.js';
 import { ShardLeases } from './lanes/shard-leases.js';
 import type { DispatcherMetrics } from './metrics.js';
 import { Recorder } from './record/recorder.js';
@@ -30,6 +33,8 @@ export interface DispatchOptions {
 
 /** Longest that a stop waits for results to be written, in milliseconds. */
 const DRAIN_MS = 5000;
+/** How often what was commanded is looked for, in milliseconds, and how many steps of it are done then. */
+const COMMANDS = { everyMs: 100, steps: 10 };
 /** Until a bus that does not tell how many partitions there are is asked again, in milliseconds. */
 const ASK_AGAIN_MS = 500;
 
@@ -42,6 +47,9 @@ export class Dispatch {
   private readonly deliveries: Deliveries;
   private readonly recorder: Recorder;
   private readonly backlog: BacklogLoop;
+  private readonly redeliveries: Redeliveries;
+  private readonly replays: ReplayJobs;
+  private readonly commands: PeriodicWork;
   private stopped = false;
 
   constructor(private readonly options: DispatchOptions) {
@@ -84,6 +92,9 @@ export class Dispatch {
       deliveries: this.deliveries,
       capacity: budgets.held / 2,
     });
+    this.redeliveries = new Redeliveries({ ...options, shards: this.leases, attempts: this.attempts, hashOf });
+    this.replays = new ReplayJobs(pool, () => this.redeliveries.wake());
+    this.commands = new PeriodicWork((error) => logger.warn({ err: error }, 'commands.step_failed'));
     this.intake = new Intake({
       ...{ pool, windowMs, endpoints, metrics, logger },
       deliveries: this.deliveries,
@@ -94,6 +105,9 @@ export class Dispatch {
 
   start(): void {
     this.backlog.start();
+    this.redeliveries.start();
+    this.commands.every(COMMANDS.everyMs, () => this.wake());
+    this.commands.every(COMMANDS.everyMs, () => this.replays.step());
   }
 
   /** Has the leases follow what a bus says of this instance's partitions. */
@@ -108,11 +122,23 @@ export class Dispatch {
   /** Starts nothing more, lets what is out finish, records it, and gives the leases back. */
   async stop(): Promise<void> {
     this.stopped = true;
+    await this.commands.stop();
     await this.backlog.stop();
+    await this.redeliveries.stop();
     await this.leases.stop();
     await this.attempts.stop();
-    await this.recorder.drain(DRAIN_MS);
+    await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain()]);
     await this.client.close();
+  }
+
+  /** Wakes what a command has changed, in bounded steps. */
+  private async wake(): Promise<void> {
+    for (let step = 0; step < COMMANDS.steps; step++) {
+      const woken = await stepWake(this.options.pool);
+      if (woken === undefined) return;
+      if (woken > 0) this.backlog.wakeIn(0);
+      this.redeliveries.wake();
+    }
   }
 
   private async assign(bus: Bus, partitions: readonly number[]): Promise<void> {

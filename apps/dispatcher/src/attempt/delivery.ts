@@ -8,7 +8,7 @@ export interface Endpoint {
   readonly method: NotificationMethod;
   readonly suspended: boolean;
   /** Whether it is noted as failing, or suspended. */
-  readonly unwell: boolean;
+  readonly unwell?: boolean;
 }
 
 /** One notification that may be attempted now. */
