@@ -6,7 +6,7 @@ import type { Attempts } from '../attempt/attempts.js';
 import type { Outcome } from '../attempt/delivery.js';
 import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { Batcher } from '../queue/batcher.js';
+import { Batcher } from '../record/batcher.js';
 import {
   fillHashes,
   findDue,
