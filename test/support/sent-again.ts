@@ -36,7 +36,11 @@ export class RedeliverySender implements OwnedShards {
     const { pool, logger, schedule, shards = [0], base = 1 } = options;
     this.base = base;
     this.held = shards.map((shard) => ({ shard, epoch: 1 }));
-    this.client = new WebhookClient({ guard: new AddressGuard(['127.0.0.0/8'], [{ from: 1, to: 65_535 }]), timeoutMs: 500, connectionsPerOrigin: 64 });
+    this.client = new WebhookClient({
+      guard: new AddressGuard(['127.0.0.0/8'], [{ from: 1, to: 65_535 }]),
+      timeoutMs: 500,
+      connectionsPerOrigin: 64,
+    });
     const metrics = new DispatcherMetrics(new Registry());
     const throwOn = (_clientId: number, error: unknown): never => {
       throw error;
