@@ -3,7 +3,7 @@ import { arrayOfPlain, arrayOfTexts } from '#database';
 import type { AttemptRecord } from '../lanes/agent-work.js';
 import { leaseHeld } from '../lanes/shard-lease.repository.js';
 import type { Tenure } from '../lanes/shard-leases.js';
-import type { Snapshot } from './snapshot.js';
+import type { Recorded, Snapshot } from './snapshot.js';
 
 /** What is logged of an attempt, in the order of {@link attemptColumns}. */
 export const ATTEMPT = 'agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response';
@@ -60,13 +60,6 @@ const RECORD = {
             where c.client_id = a.client_id and c.agent_id = a.agent_id) as cursor_before
     from agent a`,
 };
-
-/** What became of an agent's snapshot. */
-export interface Recorded {
-  readonly moved: boolean;
-  /** The cursor as it was before this statement. */
-  readonly cursorBefore: number | undefined;
-}
 
 /** @returns by `client:agent`, those whose shards are this instance's */
 export async function record(pool: Pool, owner: string, snapshots: readonly Snapshot[], well: readonly number[]): Promise<Map<string, Recorded>> {

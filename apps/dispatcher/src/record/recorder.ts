@@ -8,8 +8,8 @@ import type { AgentWork, AttemptRecord, RowWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { Batcher } from './batcher.js';
-import { markFailing, record, suspendGone, type Recorded } from './record.repository.js';
-import { snapshotOf, type RowOutcome, type Snapshot } from './snapshot.js';
+import { markFailing, record, suspendGone } from './record.repository.js';
+import { snapshotOf, type Recorded, type RowOutcome, type Snapshot } from './snapshot.js';
 
 export interface RecorderOptions {
   readonly pool: Pool;
@@ -76,22 +76,23 @@ export class Recorder {
       return snapshot ? [snapshot] : [];
     });
     await this.noteHealth(snapshots);
-    await this.writeRowOutcomes(snapshots.filter(({ rowsWritten, rowOutcomes }) => !rowsWritten && rowOutcomes.length > 0));
-    const advances = snapshots.filter(({ from, to, isAhead }) => to > from || isAhead);
-    const recorded =
-      advances.length > 0 ? await record(this.options.pool, this.options.owner, advances, this.wellOf(advances)) : undefined;
-    for (const agent of agents) this.finish(agent, recorded);
+    // Cursors first: what falls behind beside a row that is moved on, or goes, is seen by whoever looks what waits in it.
+    const advances = snapshots.filter((snapshot) => needsCursor(snapshot) && !snapshot.recorded);
+    if (advances.length > 0) {
+      const recorded = await record(this.options.pool, this.options.owner, advances, this.wellOf(advances));
+      for (const snapshot of advances) snapshot.recorded = recorded.get(snapshot.agent.key);
+    }
+    const isHeld = (snapshot: Snapshot): boolean => !needsCursor(snapshot) || snapshot.recorded !== undefined;
+    await this.writeRowOutcomes(snapshots.filter((snapshot) => snapshot.rowOutcomes.length > 0 && isHeld(snapshot)));
+    for (const agent of agents) this.finish(agent);
   }
 
-  private finish(agent: AgentWork, recorded: ReadonlyMap<string, Recorded> | undefined): void {
+  private finish(agent: AgentWork): void {
     const snapshot = this.pending.get(agent);
-    if (snapshot && (snapshot.to > snapshot.from || snapshot.isAhead)) {
-      const what = recorded?.get(agent.key);
-      if (what) this.apply(snapshot, what);
-      else if (this.options.deliveries.isCurrent(agent)) {
-        setTimeout(() => this.batcher.add(agent), LEASE_AGAIN_MS);
-        return;
-      }
+    if (snapshot?.recorded) this.apply(snapshot, snapshot.recorded);
+    else if (snapshot && needsCursor(snapshot) && this.options.deliveries.isCurrent(agent)) {
+      setTimeout(() => this.batcher.add(agent), LEASE_AGAIN_MS);
+      return;
     }
     this.pending.delete(agent);
     agent.isRecording = false;
@@ -131,7 +132,6 @@ export class Recorder {
     );
     const written = await writeRows(pool, owner, outcomes, windowMs);
     for (const snapshot of snapshots) {
-      snapshot.rowsWritten = true;
       this.options.onTouched(snapshot.agent);
       for (const outcome of snapshot.rowOutcomes) {
         this.applyRow(snapshot.agent, outcome, written.get(`${outcome.row.agentEventId}:${snapshot.agent.agentId}`));
@@ -239,4 +239,8 @@ export class Recorder {
     logger.error({ client_id: agent.clientId, agent_id: agent.agentId }, 'delivery.result_not_stored');
     await this.write([agent]);
   }
+}
+
+function needsCursor({ from, to, isAhead }: Snapshot): boolean {
+  return to > from || isAhead;
 }

@@ -11,6 +11,13 @@ export interface NewRow {
   readonly blockedBy: { readonly agentEventId: number; readonly changeId: string | undefined } | undefined;
 }
 
+/** What became of the cursor of an agent's snapshot. */
+export interface Recorded {
+  readonly moved: boolean;
+  /** The cursor as it was before. */
+  readonly cursorBefore: number | undefined;
+}
+
 export interface RowOutcome {
   readonly row: RowWork;
   readonly next: number;
@@ -30,8 +37,8 @@ export interface Snapshot {
   records: readonly AttemptRecord[];
   readonly newRows: readonly NewRow[];
   rowOutcomes: readonly RowOutcome[];
-  /** The outcomes of the rows are written. */
-  rowsWritten: boolean;
+  /** What became of the cursor, once that is known. */
+  recorded?: Recorded;
 }
 
 /** Takes down what can be recorded of an agent; undefined where nothing can. The order of lanes holds: the contiguous part, and no failure beyond it. */
@@ -59,7 +66,6 @@ export function snapshotOf(agent: AgentWork, viewOf: ViewOf): Snapshot | undefin
     records: entries.flatMap(({ record }) => (record ? [record] : [])),
     newRows: newRowsOf(agent, settled, viewOf),
     rowOutcomes,
-    rowsWritten: false,
   };
 }
 
@@ -71,7 +77,7 @@ function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: View
   const seen = new Set(agent.table.rows.keys());
   for (const entry of behind) {
     const { agentEventId, sequence, state, change } = entry;
-    if (seen.has(agentEventId)) continue; // it is behind already
+    if (seen.has(agentEventId)) continue; // it is behind already, and moves on only after the cursor has
     seen.add(agentEventId);
     const view = viewOf(agentEventId);
     const isParked = state === 'gone' || (view?.suspended ?? false) || entry.parked === true;
