@@ -30,18 +30,24 @@ export class EventHealthRepository {
 
   /**
    * What waits. Of what is behind there is one row an agent, which stands for its changes up to the cursor: an agent's logins have
-   * odd sequences and its logouts even ones, so they need not be counted one by one. The oldest is the head of one of the rows.
+   * odd sequences and its logouts even ones, so they need not be counted one by one. Of more than 10,000 agents the first are counted,
+   * and the others taken for the same. The oldest is the head of one of the rows.
    */
   async backlog({ id, eventType }: AgentEvent): Promise<Backlog> {
     const rows: { count: number; oldest: Date | null }[] = await this.dataSource.query(
       // There is no min(uuid) before PostgreSQL 18; the text of a uuid sorts the same.
-      `with behind as (
-         select b.next_sequence, b.head_change_id, b.since, case coalesce(b.event_type, $2) when 'agent-login' then 1 else 0 end as odd,
-                least(b.until_sequence, (select c.last_sequence from dispatch.agent_cursor c
-                                         where c.client_id = b.client_id and c.agent_id = b.agent_id)) as last_sequence
+      `with behind as materialized (
+         select b.client_id, b.agent_id, b.next_sequence, b.until_sequence, b.head_change_id, b.since,
+                case coalesce(b.event_type, $2) when 'agent-login' then 1 else 0 end as odd
          from dispatch.behind b where b.agent_event_id = $1),
+       counted as (
+         select avg(greatest(1, (least(b.until_sequence, c.last_sequence) + b.odd) / 2 - (b.next_sequence - 1 + b.odd) / 2)) as each
+         from (select * from behind limit 10000) b
+         left join lateral (
+           select c.last_sequence from dispatch.agent_cursor c
+           where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c on true),
        waiting as (
-         select coalesce(sum(greatest(1, (last_sequence + odd) / 2 - (next_sequence - 1 + odd) / 2)), 0)::bigint as count,
+         select round(coalesce(count(*) * (select each from counted), 0)) as count,
                 min(head_change_id::text) as change_id, min(since) filter (where head_change_id is null) as since
          from behind
          union all
