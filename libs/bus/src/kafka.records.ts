@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { crc32c } from '@platformatic/wasm-utils';
 import type { IHeaders } from 'kafkajs';
 import type { BusHeader } from './bus.js';
 import { DecodeBudget, decodeBatches, type AbortedTransaction, type FetchedRecord } from './record-batches.js';
@@ -9,8 +10,9 @@ import { encodeRecord } from './record-encoder.js';
  * partition is consumed (docs/adr/0017-records-are-decoded-by-us.md). Its other parts are as they are. These are its two seams:
  * `decodeMessages`, which every version of the fetch response goes through, is made to leave the bytes as they are; and
  * `Broker.fetch`, where it is known which offsets were asked for, decodes them. Records are encoded by us as well: kafkajs
- * keeps headers in an object, which has no room for nulls, for the order of repeated ones, or for bytes that are no text; and it
- * allocates 512 zeroed bytes for each header and twice for each record, which is most of what sending costs.
+ * keeps headers in an object, which has no room for nulls, for the order of repeated ones, or for bytes that are no text; it
+ * allocates 512 zeroed bytes for each header and twice for each record; and it computes checksums byte by byte. Both together are most
+ * of what sending costs.
  */
 
 /** Of one fetch, before it is left to the next one; a batch that was begun is ended, which is at most 64 MiB more. */
@@ -50,6 +52,7 @@ const requireInternal = createRequire(import.meta.url);
 
 replaceModule('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', readUndecoded);
 replaceModule('kafkajs/src/protocol/recordBatch/record/v0', encode);
+replaceModule('kafkajs/src/protocol/recordBatch/crc32C', crc32c);
 
 const { prototype: broker } = requireInternal('kafkajs/src/broker') as { prototype: { fetch: Fetch } };
 const fetchUndecoded = broker.fetch;
