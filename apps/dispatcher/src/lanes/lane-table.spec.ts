@@ -220,7 +220,7 @@ describe('the table of lanes', () => {
         expect(world.agent.cursor).toBe(CHANGES);
         expect(world.agent.table.isIdle && world.agent.table.rows.size === 0).toBe(true);
       }),
-      { numRuns: 3000 },
+      { numRuns: Number(process.env.RUNS ?? 3000) },
     );
   });
 });
