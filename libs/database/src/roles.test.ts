@@ -17,6 +17,7 @@ const TABLES = [
     'presence.relay_instance',
   ],
   ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
+  ...['dispatch.shard_base', 'dispatch.shard_lease', 'dispatch.behind', 'dispatch.wake', 'dispatch.redelivery', 'dispatch.replay'],
 ];
 
 const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; readonly reads: readonly string[] }>> = {
@@ -25,6 +26,7 @@ const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; rea
     reads: [
       ...['presence.client', 'presence.agent', 'presence.status_change', 'presence.directory_change'],
       ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
+      ...['dispatch.shard_base', 'dispatch.behind', 'dispatch.wake', 'dispatch.redelivery', 'dispatch.replay'],
     ],
   },
   // Of access only some columns, so not the whole table.

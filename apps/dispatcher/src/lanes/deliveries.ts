@@ -7,7 +7,8 @@ import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
 import { decide, type Verdict } from '../attempt/retry-policy.js';
 import type { BehindRow } from '../backlog/behind.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { AgentWork, type AttemptRecord, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
+import { AgentWork, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
+import { attemptRecord, unsentRecord } from './attempt-records.js';
 import type { ShardLeases, Tenure } from './shard-leases.js';
 
 /** Until what could not be started, for no reason of its own, is looked at again, in milliseconds. */
@@ -55,7 +56,7 @@ export class Deliveries {
     const tenure = this.options.leases().tenureOf(hash);
     if (!tenure) return undefined;
     let agents = this.byTenure.get(tenure);
-    if (!agents) this.byTenure.set(tenure, (agents = new Map()));
+    if (!agents) this.byTenure.set(tenure, (agents = new Map<string, AgentWork>()));
     const key = `${clientId}:${agentId}`;
     let agent = agents.get(key);
     if (!agent) agents.set(key, (agent = new AgentWork(clientId, agentId, hash, tenure)));
@@ -342,7 +343,10 @@ export class Deliveries {
         entry.state = 'waiting';
         entry.sentTo = undefined;
         return agent.tenure.ending ? agent.table.dropWaiting() : undefined;
-      default:
+      case 'breaker':
+      case 'full':
+      case 'slow':
+      case 'not_prepared':
         metrics.givenBack.inc({ reason: outcome.reason });
         entry.state = 'behind';
         entry.dueMs = Math.min(outcome.delayMs, MAX_UNREADABLE_MS);
@@ -385,7 +389,11 @@ export class Deliveries {
         row.sentTo = undefined;
         setTimeout(() => this.pump(agent), AGAIN_MS);
         return;
-      default:
+      case 'breaker':
+      case 'full':
+      case 'slow':
+      case 'not_prepared':
+      case 'stopping':
         this.options.metrics.givenBack.inc({ reason: outcome.reason });
         this.release(row);
         this.options.onRefused(agent.clientId, row.agentEventId, url, outcome.delayMs);
@@ -400,35 +408,6 @@ export class Deliveries {
     this.options.metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
     return verdict;
   }
-}
-
-function attemptRecord(
-  agentEventId: number,
-  changeId: string,
-  { attempt, attemptedAt, result }: Outcome & { readonly kind: 'attempted' },
-  verdict: Verdict,
-): AttemptRecord {
-  return {
-    agentEventId,
-    changeId,
-    attempt,
-    attemptedAt,
-    latencyMs: result.latencyMs,
-    outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind,
-    ...('status' in result
-      ? { httpStatus: result.status, error: null, response: result.body }
-      : { httpStatus: null, error: result.error, response: null }),
-  };
-}
-
-function unsentRecord(
-  agentEventId: number,
-  changeId: string,
-  attempt: number,
-  outcome: 'failed' | 'dropped',
-  error: string,
-): AttemptRecord {
-  return { agentEventId, changeId, attempt, attemptedAt: new Date(), latencyMs: 0, outcome, httpStatus: null, error, response: null };
 }
 
 /** An agent's hash: modulo the number of partitions its partition, modulo the number of shards its shard. */

@@ -3,12 +3,12 @@ import type { Logger } from '#runtime';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
 import { SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
-import { writeRows, type WrittenRow } from '../backlog/behind.repository.js';
 import type { AgentWork, AttemptRecord, RowWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { Batcher } from './batcher.js';
 import { markFailing, record, suspendGone } from './record.repository.js';
+import { writeRows, type WrittenRow } from './rows.repository.js';
 import { snapshotOf, type Recorded, type RowOutcome, type Snapshot } from './snapshot.js';
 
 export interface RecorderOptions {
