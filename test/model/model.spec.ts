@@ -21,7 +21,11 @@ describe('the model of the protocol', () => {
     ['a request that is out holds its lane though its agent event is deleted', 'DELETE', 'outBlocks=false'],
     ['"nothing waits any more" is decided under a lock', 'topic: 2 missing', 'deleteLocked=false'],
     ['what the topic lacks is read from the log', 'topic: 2 missing', 'heal=false'],
-  ])('breaks where it is not so that %s', async (_rule, scenario, rule) => {
-    expect(await check(scenario, rule)).toContain('BROKEN');
-  }, 120_000);
+  ])(
+    'breaks where it is not so that %s',
+    async (_rule, scenario, rule) => {
+      expect(await check(scenario, rule)).toContain('BROKEN');
+    },
+    120_000,
+  );
 });

@@ -67,7 +67,9 @@ describe('isolation', () => {
       return rows.length > 0;
     });
     // As after kill -9: the leases are of nobody that still lives.
-    await world.pool.query(`update dispatch.shard_lease set owner = $1, epoch = epoch + 1, until = now() + interval '3 s'`, [randomUUID()]);
+    await world.pool.query(`update dispatch.shard_lease set owner = $1, epoch = epoch + 1, until = now() + interval '3 s'`, [
+      randomUUID(),
+    ]);
     await world.stop(first);
     await world.start();
     await Promise.all(published);

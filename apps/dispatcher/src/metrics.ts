@@ -37,7 +37,11 @@ export class DispatcherMetrics {
       registers,
     });
     this.inFlight = new Gauge({ name: 'rollcall_deliveries_in_flight', help: 'Requests in flight.', registers });
-    this.held = new Gauge({ name: 'rollcall_deliveries_held', help: 'Deliveries in memory: first attempts, and what is behind and due.', registers });
+    this.held = new Gauge({
+      name: 'rollcall_deliveries_held',
+      help: 'Deliveries in memory: first attempts, and what is behind and due.',
+      registers,
+    });
     this.openBreakers = new Gauge({ name: 'rollcall_breakers_open', help: 'Origins that are not sent to for now.', registers });
     this.behind = new Gauge({
       name: 'rollcall_behind_rows',

@@ -15,7 +15,7 @@ import { Dispatch } from './dispatch.js';
 import { LogSweep } from './intake/log-sweep.js';
 import { ConsumerReport } from './intake/status-change.consumer.js';
 import { LEASE_BEYOND_TIMEOUT_MS } from './lanes/shard-leases.js';
-import { hashOf } from './lanes/deliveries.js';
+import { hashOf } from './lanes/agent-work.js';
 import { DispatcherMetrics } from './metrics.js';
 import type { DispatcherSettings } from './settings.js';
 

@@ -17,7 +17,14 @@ const TABLES = [
     'presence.relay_instance',
   ],
   ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
-  ...['dispatch.shard_base', 'dispatch.shard_lease', 'dispatch.behind', 'dispatch.wake', 'dispatch.redelivery', 'dispatch.replay'],
+  ...[
+    'dispatch.shard_base',
+    'dispatch.shard_lease',
+    'dispatch.behind',
+    'dispatch.wake',
+    'dispatch.redelivery',
+    'dispatch.replay',
+  ],
 ];
 
 const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; readonly reads: readonly string[] }>> = {

@@ -106,7 +106,9 @@ describe('intake from a topic that is not whole', () => {
     sweep = new LogSweep({ pool, intake: { plan }, leases, windowMs: 60_000, settleMs: 0, metrics, logger: world.logger });
     try {
       await sweep.sweep();
-      expect((await pool.query('select swept_position as position from dispatch.shard_lease')).rows).toEqual([{ position: 5000 }]);
+      expect((await pool.query('select swept_position as position from dispatch.shard_lease')).rows).toEqual([
+        { position: 5000 },
+      ]);
     } finally {
       await dataSource.destroy();
     }

@@ -121,7 +121,8 @@ export class Intake {
     });
     if (gaps.length > 0) {
       const filled = await readGaps(pool, gaps, windowMs);
-      for (let from = 0; from < filled.length; from += MAX_BATCH) plans.push(await readPlan(pool, filled.slice(from, from + MAX_BATCH)));
+      for (let from = 0; from < filled.length; from += MAX_BATCH)
+        plans.push(await readPlan(pool, filled.slice(from, from + MAX_BATCH)));
       for (const change of filled) byAgent.get(partitionKey(change))!.push(change);
       metrics.filled.inc(filled.length);
       const missing = gaps.reduce((sum, { after, before }) => sum + before - after - 1, 0) - filled.length;
@@ -186,7 +187,11 @@ function load(agent: AgentWork, read: PlannedAgent | undefined): void {
   }
 }
 
-function isDone(agents: ReadonlyMap<string, AgentWork>, key: Pick<StatusChange, 'clientId' | 'agentId'>, sequence: number): boolean {
+function isDone(
+  agents: ReadonlyMap<string, AgentWork>,
+  key: Pick<StatusChange, 'clientId' | 'agentId'>,
+  sequence: number,
+): boolean {
   return sequence <= agents.get(partitionKey(key))!.taken;
 }
 

@@ -1,6 +1,6 @@
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
-import { hashOf } from '../lanes/deliveries.js';
+import { hashOf } from '../lanes/agent-work.js';
 import type { ShardLeases } from '../lanes/shard-leases.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { lastPosition, moveSweptPosition, readUnplannedBetween, sweptPosition } from './change-log.repository.js';

@@ -9,7 +9,9 @@ describe('joinOn', () => {
     fc.assert(
       fc.property(fc.nat(20), brought, (taken, changes) => {
         const { fresh, gaps } = joinOn(taken, changes);
-        const missing = gaps.flatMap(({ after, before }) => Array.from({ length: before - after - 1 }, (_, nth) => after + 1 + nth));
+        const missing = gaps.flatMap(({ after, before }) =>
+          Array.from({ length: before - after - 1 }, (_, nth) => after + 1 + nth),
+        );
         const newest = Math.max(taken, ...changes.map(({ sequence }) => sequence));
         const all = [...fresh.map(({ sequence }) => sequence), ...missing].sort((one, other) => one - other);
         expect(all).toEqual(Array.from({ length: newest - taken }, (_, nth) => taken + 1 + nth));

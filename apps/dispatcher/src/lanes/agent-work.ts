@@ -1,4 +1,5 @@
-import type { StatusChange } from '#contracts';
+import { keyHash } from '#bus';
+import { partitionKey, type AgentKey, type StatusChange } from '#contracts';
 import { encodePairs } from '#webhook';
 import { LaneTable, type Entry, type Row } from './lane-table.js';
 import type { Tenure } from './shard-leases.js';
@@ -134,4 +135,9 @@ export class AgentWork {
     this.over ??= reason;
     for (const { reject } of this.waiters.splice(0)) reject(reason);
   }
+}
+
+/** An agent's hash: modulo the number of partitions its partition, modulo the number of shards its shard. */
+export function hashOf(agent: AgentKey): number {
+  return keyHash(partitionKey(agent));
 }

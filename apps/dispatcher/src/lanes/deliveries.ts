@@ -1,5 +1,4 @@
-import { keyHash } from '#bus';
-import { partitionKey, type AgentKey } from '#contracts';
+import type { AgentKey } from '#contracts';
 import type { Logger } from '#runtime';
 import type { Attempts } from '../attempt/attempts.js';
 import type { BatchedCache } from '../attempt/batched-cache.js';
@@ -7,13 +6,12 @@ import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
 import { decide, type Verdict } from '../attempt/retry-policy.js';
 import type { BehindRow } from '../backlog/behind.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { AgentWork, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
-import { attemptRecord, unsentRecord } from './attempt-records.js';
+import { AgentWork, hashOf, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
+import { attemptRecord, deliveryOf, unsentRecord } from './attempt-records.js';
 import type { ShardLeases, Tenure } from './shard-leases.js';
 
 /** Until what could not be started, for no reason of its own, is looked at again, in milliseconds. */
 const AGAIN_MS = 200;
-const MAX_UNREADABLE_MS = 60_000;
 
 export interface DeliveriesOptions {
   readonly attempts: Attempts;
@@ -76,7 +74,11 @@ export class Deliveries {
       this.options.endpoints.offer(agentEventId, endpoint, readAt);
       let row = agent.table.rows.get(agentEventId);
       if (row?.inHand) continue;
-      if (!row) agent.table.rows.set(agentEventId, (row = { clientId: agent.clientId, agentEventId, next, version, attempts, inHand: false }));
+      if (!row)
+        agent.table.rows.set(
+          agentEventId,
+          (row = { clientId: agent.clientId, agentEventId, next, version, attempts, inHand: false }),
+        );
       Object.assign(row, { next, version, attempts });
       if (!isDue) continue;
       if (head) this.hold(row, head);
@@ -271,24 +273,16 @@ export class Deliveries {
     this.options.metrics.attempts.inc({ outcome: 'failed' });
   }
 
-  private deliveryOf(agent: AgentWork, agentEventId: number, change: Change, attemptsBefore: number, onSlow?: () => void): Delivery {
-    const leases = this.options.leases();
-    const endpoint = this.options.endpoints.latest(agentEventId)!;
-    return {
-      changeId: change.id,
-      clientId: agent.clientId,
+  private deliveryOf(agent: AgentWork, agentEventId: number, change: Change, attempts: number, onSlow?: () => void): Delivery {
+    const { endpoints, leases } = this.options;
+    return deliveryOf(agent, {
       agentEventId,
-      sequence: change.sequence,
       change,
-      attemptsBefore,
-      isRetry: attemptsBefore > 0,
-      endpoint: { value: endpoint.value!, readAt: endpoint.readAt },
+      attempts,
+      endpoint: endpoints.latest(agentEventId)!,
+      leases: leases(),
       onSlow,
-      // Asked anew whenever it is looked at, for the lease is renewed meanwhile.
-      get startBy() {
-        return Math.min(change.expiresAt, leases.startBy(agent.tenure));
-      },
-    };
+    });
   }
 
   private async sendEntry(agent: AgentWork, entry: EntryWork): Promise<void> {
@@ -349,7 +343,7 @@ export class Deliveries {
       case 'not_prepared':
         metrics.givenBack.inc({ reason: outcome.reason });
         entry.state = 'behind';
-        entry.dueMs = Math.min(outcome.delayMs, MAX_UNREADABLE_MS);
+        entry.dueMs = outcome.delayMs;
         this.options.onRefused(agent.clientId, entry.agentEventId, url, outcome.delayMs);
     }
   }
@@ -408,9 +402,4 @@ export class Deliveries {
     this.options.metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
     return verdict;
   }
-}
-
-/** An agent's hash: modulo the number of partitions its partition, modulo the number of shards its shard. */
-export function hashOf(agent: AgentKey): number {
-  return keyHash(partitionKey(agent));
 }

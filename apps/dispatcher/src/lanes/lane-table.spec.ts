@@ -160,7 +160,11 @@ class World {
     if (!snapshot) return;
     for (const { entry } of snapshot.newRows) {
       if (!this.views.has(entry.agentEventId)) continue;
-      const row: RowWork = { ...{ clientId: 1, agentEventId: entry.agentEventId, next: entry.sequence, attempts: 0 }, version: 0, inHand: false };
+      const row: RowWork = {
+        ...{ clientId: 1, agentEventId: entry.agentEventId, next: entry.sequence, attempts: 0 },
+        version: 0,
+        inHand: false,
+      };
       agent.table.rows.set(entry.agentEventId, row);
       if (entry.state !== 'slow') continue;
       Object.assign(row, { inHand: true, head: entry.change, sentTo: entry.sentTo });
@@ -185,7 +189,8 @@ class World {
   /** The next change of a row, up to the cursor, that is not acknowledged; without one it goes. */
   private moveOn(row: RowWork): void {
     for (let sequence = row.next; sequence <= this.agent.cursor!; sequence++) {
-      if (!this.matches[sequence - 1]!.includes(row.agentEventId) || this.finished.has(nameOf(sequence, row.agentEventId))) continue;
+      if (!this.matches[sequence - 1]!.includes(row.agentEventId) || this.finished.has(nameOf(sequence, row.agentEventId)))
+        continue;
       row.next = sequence;
       return;
     }
@@ -209,7 +214,10 @@ function nameOf(sequence: number, event: number): string {
 
 describe('the table of lanes', () => {
   it('starts nothing before what is ahead in its lane is over, sends nothing twice, and loses nothing', () => {
-    const matches = fc.array(fc.uniqueArray(fc.constantFrom(...EVENTS), { maxLength: 3 }), { minLength: CHANGES, maxLength: CHANGES });
+    const matches = fc.array(fc.uniqueArray(fc.constantFrom(...EVENTS), { maxLength: 3 }), {
+      minLength: CHANGES,
+      maxLength: CHANGES,
+    });
     const urls = fc.array(fc.constantFrom(...URLS), { minLength: EVENTS.length, maxLength: EVENTS.length });
     fc.assert(
       fc.property(matches, urls, fc.array(step, { maxLength: 80 }), (matched, at, steps) => {

@@ -143,9 +143,7 @@ export class LaneTable<E extends Entry, R extends Row> {
 
   /** Agent events whose views decide what may start; none when nothing waits. */
   undecided(): number[] {
-    const waits =
-      this.entries.some(({ state }) => state === 'waiting') ||
-      [...this.rows.values()].some(canBeDecided);
+    const waits = this.entries.some(({ state }) => state === 'waiting') || [...this.rows.values()].some(canBeDecided);
     return waits ? [...new Set([...this.rows.keys(), ...this.entries.map(({ agentEventId }) => agentEventId)])] : [];
   }
 

@@ -62,37 +62,44 @@ const RECORD = {
 };
 
 /** @returns by `client:agent`, those whose shards are this instance's */
-export async function record(pool: Pool, owner: string, snapshots: readonly Snapshot[], well: readonly number[]): Promise<Map<string, Recorded>> {
+export async function record(
+  pool: Pool,
+  owner: string,
+  snapshots: readonly Snapshot[],
+  well: readonly number[],
+): Promise<Map<string, Recorded>> {
   const tenures = [...new Set(snapshots.map(({ agent }) => agent.tenure))];
   const records = snapshots.flatMap((snapshot) => snapshot.records.map((one) => ({ ...one, agent: snapshot.agent })));
   const rows = snapshots.flatMap(({ agent, newRows }) => newRows.map((row) => ({ ...row, agent })));
-  const { rows: lines } = await pool.query<{ client_id: number; agent_id: number; moved: boolean; cursor_before: number | null }>({
-    ...RECORD,
-    values: [
-      ...leaseValues(owner, tenures),
-      arrayOfPlain(snapshots, ({ agent }) => agent.tenure.shard),
-      arrayOfPlain(snapshots, ({ agent }) => agent.clientId),
-      arrayOfPlain(snapshots, ({ agent }) => agent.agentId),
-      arrayOfPlain(snapshots, ({ from }) => from),
-      arrayOfPlain(snapshots, ({ to }) => to),
-      arrayOfPlain(snapshots, ({ isAhead }) => isAhead),
-      arrayOfPlain(records, ({ agent }) => agent.clientId),
-      arrayOfPlain(records, ({ agent }) => agent.agentId),
-      ...attemptColumns(records),
-      arrayOfPlain(rows, ({ entry }) => entry.agentEventId),
-      arrayOfPlain(rows, ({ agent }) => agent.clientId),
-      arrayOfPlain(rows, ({ agent }) => agent.agentId),
-      arrayOfPlain(rows, ({ agent }) => agent.hash),
-      arrayOfPlain(rows, ({ entry }) => entry.sequence),
-      arrayOfPlain(rows, ({ attempts }) => attempts),
-      arrayOfPlain(rows, ({ dueMs }) => dueMs?.toFixed(3)),
-      arrayOfPlain(rows, ({ entry }) => entry.change.id),
-      arrayOfPlain(rows, ({ entry }) => (entry.change.expiresAt - performance.now()).toFixed(3)),
-      arrayOfPlain(rows, ({ blockedBy }) => blockedBy?.changeId),
-      arrayOfPlain(rows, ({ blockedBy }) => blockedBy?.agentEventId),
-      arrayOfPlain(well, (id) => id),
-    ],
-  });
+  const { rows: lines } = await pool.query<{ client_id: number; agent_id: number; moved: boolean; cursor_before: number | null }>(
+    {
+      ...RECORD,
+      values: [
+        ...leaseValues(owner, tenures),
+        arrayOfPlain(snapshots, ({ agent }) => agent.tenure.shard),
+        arrayOfPlain(snapshots, ({ agent }) => agent.clientId),
+        arrayOfPlain(snapshots, ({ agent }) => agent.agentId),
+        arrayOfPlain(snapshots, ({ from }) => from),
+        arrayOfPlain(snapshots, ({ to }) => to),
+        arrayOfPlain(snapshots, ({ isAhead }) => isAhead),
+        arrayOfPlain(records, ({ agent }) => agent.clientId),
+        arrayOfPlain(records, ({ agent }) => agent.agentId),
+        ...attemptColumns(records),
+        arrayOfPlain(rows, ({ entry }) => entry.agentEventId),
+        arrayOfPlain(rows, ({ agent }) => agent.clientId),
+        arrayOfPlain(rows, ({ agent }) => agent.agentId),
+        arrayOfPlain(rows, ({ agent }) => agent.hash),
+        arrayOfPlain(rows, ({ entry }) => entry.sequence),
+        arrayOfPlain(rows, ({ attempts }) => attempts),
+        arrayOfPlain(rows, ({ dueMs }) => dueMs?.toFixed(3)),
+        arrayOfPlain(rows, ({ entry }) => entry.change.id),
+        arrayOfPlain(rows, ({ entry }) => (entry.change.expiresAt - performance.now()).toFixed(3)),
+        arrayOfPlain(rows, ({ blockedBy }) => blockedBy?.changeId),
+        arrayOfPlain(rows, ({ blockedBy }) => blockedBy?.agentEventId),
+        arrayOfPlain(well, (id) => id),
+      ],
+    },
+  );
   return new Map(
     lines.map(({ client_id, agent_id, moved, cursor_before }) => [
       `${client_id}:${agent_id}`,

@@ -85,7 +85,12 @@ function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: View
     const blockedBy = !isParked && state === 'behind' && head && head.sequence < sequence ? head : undefined;
     const untilExpiry = Math.max(0, change.expiresAt - performance.now());
     const dueMs = isParked ? untilExpiry : Math.min(entry.dueMs ?? 0, untilExpiry);
-    rows.push({ entry, attempts: state === 'failed' || state === 'gone' ? 1 : 0, dueMs: blockedBy ? undefined : dueMs, blockedBy });
+    rows.push({
+      entry,
+      attempts: state === 'failed' || state === 'gone' ? 1 : 0,
+      dueMs: blockedBy ? undefined : dueMs,
+      blockedBy,
+    });
     if (view && !isParked && !heads.has(view.url)) heads.set(view.url, { agentEventId, changeId: change.id, sequence });
   }
   return rows;
