@@ -95,7 +95,7 @@ describe('intake from a topic that is not whole', () => {
     await world.log(136);
     await world.pool.query(`select setval('presence.status_change_position', 20000)`);
     let sweep: LogSweep | undefined = undefined;
-    const plan = () => Promise.resolve({ recorded: Promise.resolve(sweep?.stop()) });
+    const plan = () => Promise.resolve({ recorded: Promise.resolve(sweep?.stop()), passedOver: [] });
     const owner = randomUUID();
     await world.pool.query(`insert into dispatch.shard_lease (shard, owner) values (0, $1)`, [owner]);
     const leases = { owner, held: [{ shard: 0, epoch: 1, until: Infinity, ending: false }], holds: () => true };

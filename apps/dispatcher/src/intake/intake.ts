@@ -37,8 +37,16 @@ const ROOM_POLL = { firstMs: 5, maxMs: 5 };
 interface Waiting {
   readonly changes: readonly StatusChange[];
   /** Called once the changes are planned: with what is left to wait for. */
-  readonly resolve: (recorded: Promise<unknown>) => void;
+  readonly resolve: (planned: Planned) => void;
   readonly reject: (reason: unknown) => void;
+}
+
+/** What came of planning. */
+export interface Planned {
+  /** When everything about the changes is recorded; rejects when that will not be. */
+  readonly recorded: Promise<unknown>;
+  /** Changes of agents whose shard was not this instance's when they were looked at. */
+  readonly passedOver: readonly StatusChange[];
 }
 
 /**
@@ -55,13 +63,13 @@ export class Intake {
   /**
    * Plans changes. Those of agents whose shard is not this instance's are passed over: their owner finds them in the log.
    *
-   * @returns once they are planned, a promise of when everything about them is recorded
+   * @returns once they are planned
    * @throws when that could not be had; repeating it sends nothing twice that is recorded
    */
-  plan(changes: readonly StatusChange[]): Promise<{ readonly recorded: Promise<unknown> }> {
-    if (changes.length === 0) return Promise.resolve({ recorded: Promise.resolve() });
+  plan(changes: readonly StatusChange[]): Promise<Planned> {
+    if (changes.length === 0) return Promise.resolve({ recorded: Promise.resolve(), passedOver: [] });
     return new Promise((resolve, reject) => {
-      this.waiting.push({ changes, resolve: (recorded) => resolve({ recorded }), reject });
+      this.waiting.push({ changes, resolve, reject });
       if (!this.running) void this.run();
     });
   }
@@ -80,7 +88,7 @@ export class Intake {
           if (agent) agents.set(key, agent);
         }
         await this.planAll(changes, agents);
-        for (const one of batch) one.resolve(recordedOf(one.changes, agents));
+        for (const one of batch) one.resolve(plannedOf(one.changes, agents));
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -210,12 +218,14 @@ function groupByAgent(changes: readonly StatusChange[]): Map<string, StatusChang
   return byAgent;
 }
 
-function recordedOf(changes: readonly StatusChange[], agents: ReadonlyMap<string, AgentWork>): Promise<unknown> {
+function plannedOf(changes: readonly StatusChange[], agents: ReadonlyMap<string, AgentWork>): Planned {
+  const passedOver: StatusChange[] = [];
   const newest = new Map<AgentWork, number>();
   for (const change of changes) {
     const agent = agents.get(partitionKey(change));
-    // What was passed over is not waited for: nothing of it was taken.
-    if (agent && change.sequence <= agent.taken) newest.set(agent, Math.max(newest.get(agent) ?? 0, change.sequence));
+    if (!agent) passedOver.push(change);
+    // One that the log does not have is not waited for: nothing of it was taken.
+    else if (change.sequence <= agent.taken) newest.set(agent, Math.max(newest.get(agent) ?? 0, change.sequence));
   }
-  return Promise.all([...newest].map(([agent, sequence]) => agent.recorded(sequence)));
+  return { recorded: Promise.all([...newest].map(([agent, sequence]) => agent.recorded(sequence))), passedOver };
 }

@@ -63,10 +63,11 @@ export class LogSweep {
     const unplanned = await readUnplannedBetween(pool, after, upTo, windowMs);
     const missed = unplanned.filter((change) => leases.holds(hashOf(change)));
     if (missed.length > 0) {
-      const { recorded } = await intake.plan(missed);
+      const { recorded, passedOver } = await intake.plan(missed);
       metrics.filled.inc(missed.length);
       logger.info({ changes: missed.length }, 'intake.missed_by_the_topic');
       await recorded;
+      if (passedOver.length > 0) return; // their shard was given up meanwhile: the next sweep begins here again
     }
     // One that is not this instance's any more was left out.
     const held = new Set(leases.held.map(({ shard }) => shard));

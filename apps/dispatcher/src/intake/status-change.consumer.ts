@@ -3,6 +3,7 @@ import { EventPattern, Payload } from '@nestjs/microservices';
 import { BusExceptionFilter, type BusBatch, type BusRecord } from '#bus';
 import { decodeStatusChange, MAX_RECORD_BYTES, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import type { Logger } from '#runtime';
+import { hashOf } from '../lanes/agent-work.js';
 import { ShardLeases } from '../lanes/shard-leases.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { Intake } from './intake.js';
@@ -34,7 +35,12 @@ export class StatusChangeConsumer {
     const changes = records.flatMap((record) => this.decode(record));
     if (changes.length === 0) return;
     await this.leases.ready(records[0]!.partition, signal);
-    const { recorded } = await this.intake.plan(changes);
+    const { partition } = records[0]!;
+    const { recorded, passedOver } = await this.intake.plan(changes);
+    if (passedOver.some((change) => this.leases.isOf(partition, hashOf(change)))) {
+      recorded.catch(() => undefined);
+      throw new Error(`the shard of partition ${partition} was given up meanwhile`);
+    }
     taken();
     await recorded;
   }

@@ -36,7 +36,6 @@ export interface DeliveriesOptions {
 export class Deliveries {
   private readonly byTenure = new Map<Tenure, Map<string, AgentWork>>();
   private readonly settled = new Map<Tenure, () => void>();
-  private stopping = false;
   /** First attempts, and rows in hand. */
   private heldEntries = 0;
   rowsInHand = 0;
@@ -123,10 +122,6 @@ export class Deliveries {
     });
     this.settled.delete(tenure);
     this.byTenure.delete(tenure);
-  }
-
-  stop(): void {
-    this.stopping = true;
   }
 
   /** What has changed for an agent is to be recorded, or it is to be forgotten. */
@@ -216,7 +211,7 @@ export class Deliveries {
   }
 
   private run(agent: AgentWork): void {
-    if (agent.tenure.ending || this.stopping || agent.isConflicted) return this.afterChange(agent);
+    if (agent.tenure.ending || agent.isConflicted) return this.afterChange(agent);
     const { endpoints } = this.options;
     const undecided = agent.table.undecided();
     if (undecided.length > 0) {

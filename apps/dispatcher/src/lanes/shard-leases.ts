@@ -85,6 +85,11 @@ export class ShardLeases {
     return tenure && !tenure.ending ? tenure : undefined;
   }
 
+  /** Whether an agent's shard is the one that a partition belongs to; so it is while that is not known. */
+  isOf(partition: number, hash: number): boolean {
+    return this.base === 0 || hash % this.base === partition % this.base;
+  }
+
   holds(hash: number): boolean {
     return this.tenureOf(hash) !== undefined;
   }
