@@ -11,7 +11,7 @@ import { readEndpoints, readSigningKeys } from './attempt/endpoint.repository.js
 import { BacklogLoop } from './backlog/backlog.loop.js';
 import { Redeliveries } from './backlog/redeliveries.js';
 import { ReplayJobs } from './backlog/replay-jobs.js';
-import { stepWake } from './backlog/wakes.js';
+import { stepWake } from './backlog/wake.repository.js';
 import { Intake } from './intake/intake.js';
 import { hashOf } from './lanes/agent-work.js';
 import { Deliveries } from './lanes/deliveries.js';

@@ -1,6 +1,7 @@
 import { Controller, Get, Param, Post } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { AgentEvents } from '../agent-events/agent-events.js';
+import { errorSchema } from '../docs/error.schema.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { EventId, EventScope, type Scope } from '../request/path-params.js';
 import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
@@ -53,6 +54,7 @@ export class DeliveryCommandController {
       'One that waits, is being sent or is suspended: 409 `already_waiting`.',
   })
   @ApiResponse({ status: 201, description: 'The delivery', standardSchema: deliverySchema })
+  @ApiResponse({ status: 409, description: 'It is on its way: `already_waiting`', standardSchema: errorSchema })
   async redeliver(
     @EventScope() scope: Scope,
     @EventId() id: number,
