@@ -205,7 +205,7 @@ describe.skipIf(brokers.length === 0)('members of a group that come and go', { t
     const older = kafka.consumer({ groupId: group });
     cleanups.push(() => older.disconnect());
     await older.connect();
-    await older.subscribe({ topic });
+    await older.subscribe({ topic, fromBeginning: true });
     await older.run({ eachMessage: ({ message }) => Promise.resolve(note(message.value)) });
     await eventually('halves', () => first.held.length === PARTITIONS / 2, 30_000);
     await sendRound();
