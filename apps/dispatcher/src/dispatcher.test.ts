@@ -144,6 +144,18 @@ describe('the dispatcher', () => {
     expect(rows).toEqual([]);
   });
 
+  it('passes over a suspended agent event: its sibling at the same url is notified', async () => {
+    receiver.answer((request, response) => response.writeHead(request.headers['webhook-sequence'] === '1' ? 410 : 200).end());
+    await world.start();
+    const login = await world.subscribe(136, `${receiver.url}/x`);
+    await world.subscribe(136, `${receiver.url}/x`, 'agent-logout');
+    await world.change(136);
+    await world.change(136);
+    await eventually('the sibling', () => receiver.at('/x').length === 2);
+    expect(sequencesAt('/x')).toEqual([1, 2]);
+    expect(await world.behind()).toMatchObject([{ agent_event_id: login, next: 1 }]);
+  });
+
   it('drops what waits for a deleted agent event', async () => {
     receiver.answer((_request, response) => response.writeHead(500).end());
     await world.start({ DELIVERY_RETRY_SCHEDULE: [300, 300, 300] });

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DispatcherWorld } from '../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../test/support/poll.js';
@@ -56,6 +57,28 @@ describe('isolation', () => {
     await eventually('only those of the dead one are left', async () => (await world.behind()).length === 300);
     sick = await RecordingReceiver.start();
   });
+
+  it('writes nothing while it waits for an endpoint that is dead, and brings what waits forward once it answers', async () => {
+    const rows = 40;
+    sick.answer((_request, response) => response.writeHead(503).end());
+    await world.start({ DELIVERY_RETRY_SCHEDULE: [100, 600_000], DELIVERY_WINDOW: 3_600_000 });
+    for (let agent = 1; agent <= rows; agent++) await world.subscribe(agent, `${sick.url}/x`);
+    for (let agent = 1; agent <= rows; agent++) void world.publish(await world.log(agent));
+    await eventually('all behind', async () => (await world.behind()).length === rows);
+    await eventually('some tried twice', async () => (await world.behind()).some(({ attempts }) => attempts === 2));
+    const versions = async (): Promise<string[]> => {
+      const { rows: lines } = await world.pool.query<{ version: string }>(
+        `select agent_event_id || ' ' || xmin as version from dispatch.behind`,
+      );
+      return lines.map(({ version }) => version);
+    };
+    const before = new Set(await versions());
+    await delay(3000); // the time itself, not a wait for something
+    const written = (await versions()).filter((version) => !before.has(version)).length;
+    expect(written).toBeLessThan(rows / 4); // a probe now and then
+    sick.answer((_request, response) => response.end());
+    await world.drained(60_000);
+  }, 120_000);
 
   it('goes on when an instance vanished in the middle: what it had leased is delivered, and nothing twice', async () => {
     const first = await world.start({}, { leaseMs: 3000, budgets: { firsts: 0, retries: 0 } });

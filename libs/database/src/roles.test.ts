@@ -18,6 +18,7 @@ const TABLES = [
   ],
   ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
   ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery', 'dispatch.redelivery_lane'],
+  ...['dispatch.shard_base', 'dispatch.shard_lease'],
 ];
 
 const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; readonly reads: readonly string[] }>> = {
@@ -26,7 +27,7 @@ const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; rea
     reads: [
       ...['presence.client', 'presence.agent', 'presence.status_change', 'presence.directory_change'],
       ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
-      ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery'],
+      ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery', 'dispatch.shard_base'],
     ],
   },
   // Of access only some columns, so not the whole table.
