@@ -1,7 +1,6 @@
-import type { Pool } from 'pg';
 import type { Bus, BusAssignmentOptions } from '#bus';
 import { STATUS_CHANGED_TOPIC } from '#contracts';
-import type { Sealer } from '#database';
+import type { Pool, Sealer } from '#database';
 import { PeriodicWork, type Logger } from '#runtime';
 import { WebhookClient, type AddressGuard } from '#webhook';
 import { Attempts, VIEW_TTL_MS, type Budgets } from './attempt/attempts.js';

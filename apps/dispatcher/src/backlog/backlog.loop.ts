@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import { targetOf } from '#webhook';
 import type { AgentWork } from '../lanes/agent-work.js';

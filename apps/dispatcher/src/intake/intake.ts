@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { Pool } from 'pg';
 import { partitionKey, type StatusChange } from '#contracts';
+import type { Pool } from '#database';
 import { waitBackoff, type Logger } from '#runtime';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';

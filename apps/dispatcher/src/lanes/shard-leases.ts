@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Pool } from 'pg';
+import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import { giveBackLeases, shardBase, takeLeases } from './shard-lease.repository.js';
 

@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
