@@ -24,7 +24,7 @@ export const PLATFORM = { appId: 'platform', secret: 'platform-secret' } as cons
 const DEADLINE_MS = 120_000;
 
 /** Tables that hold what is not done yet; a build may lack some of them. */
-const WAITING = ['presence.outbox', 'dispatch.queue'] as const;
+const WAITING = ['presence.outbox', 'dispatch.queue', 'dispatch.behind', 'dispatch.redelivery'] as const;
 
 /** Waits until every change is published and every delivery recorded. */
 export async function untilNothingWaits(pool: pg.Pool): Promise<void> {

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { BusMetrics, type Bus } from '#bus';
@@ -9,19 +8,20 @@ import { PeriodicWork, Readiness, type Logger, type RunningService, startInSteps
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { watchKey } from './encryption-key.js';
+import { CarryOver } from './backlog/carry-over.js';
 import { DispatcherModule } from './dispatcher.module.js';
-import { FanOutService } from './fan-out/fan-out.service.js';
-import { LogSweep } from './fan-out/log-sweep.js';
-import { ConsumerReport } from './fan-out/status-change.consumer.js';
+import { maintain } from './backlog/maintenance.repository.js';
+import { Dispatch } from './dispatch.js';
+import { LogSweep } from './intake/log-sweep.js';
+import { ConsumerReport } from './intake/status-change.consumer.js';
+import { LEASE_BEYOND_TIMEOUT_MS } from './lanes/shard-leases.js';
+import { hashOf } from './lanes/agent-work.js';
 import { DispatcherMetrics } from './metrics.js';
-import { Delivery } from './queue/delivery.js';
-import { maintainQueue } from './queue/queue-maintenance.repository.js';
 import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
 /** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
 const BUS_START_MS = 10_000;
-const MIN_LEASE_MS = 30_000;
 /** A change that the topic never brought is notified within a minute (contract §5): settled, found by the next sweep, fanned out. */
 const DEFAULT_SWEEP = { everyMs: 10_000, settleMs: 30_000 };
 
@@ -87,28 +87,25 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   const metrics = new DispatcherMetrics(registry);
   const clock = await DatabaseClock.start(pool, logger, registry);
   undo.push(() => clock.stop());
-  const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'queue.maintenance_failed'));
+  const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'maintenance.failed'));
   undo.push(() => maintenance.stop());
-  await maintainQueue(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);
+  await maintain(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);
 
   const timeoutMs = settings.DELIVERY_TIMEOUT;
-  const lease = { owner: randomUUID(), ms: options.leaseMs ?? Math.max(MIN_LEASE_MS, 3 * timeoutMs) };
-  const schedule = settings.DELIVERY_RETRY_SCHEDULE;
-  const budgets = { ...DEFAULT_BUDGETS, ...options.budgets };
-  const delivery = new Delivery({ pool, lease, guard, sealer, schedule, timeoutMs, budgets, metrics, logger });
-  undo.push(() => delivery.stop());
-  delivery.start();
-  const fanOut = new FanOutService({
-    pool,
-    lease,
-    windowMs: settings.DELIVERY_WINDOW,
-    deliveries: delivery.deliveries,
-    metrics,
-    logger,
+  const windowMs = settings.DELIVERY_WINDOW;
+  const dispatch = new Dispatch({
+    ...{ pool, guard, sealer, timeoutMs, windowMs, metrics, logger },
+    schedule: settings.DELIVERY_RETRY_SCHEDULE,
+    leaseMs: options.leaseMs ?? timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
+    budgets: { ...DEFAULT_BUDGETS, ...options.budgets },
   });
+  undo.push(() => dispatch.stop());
+  const carryOver = new CarryOver({ pool, hashOf, logger });
+  undo.push(() => carryOver.stop());
   const { everyMs, settleMs } = options.sweep ?? DEFAULT_SWEEP;
-  const sweep = new LogSweep({ pool, fanOut, windowMs: settings.DELIVERY_WINDOW, settleMs, metrics, logger });
-  const sweeps = new PeriodicWork((error) => logger.warn({ err: error }, 'fan_out.sweep_failed'));
+  const { intake, leases } = dispatch;
+  const sweep = new LogSweep({ ...{ pool, intake, leases, windowMs, settleMs, metrics, logger } });
+  const sweeps = new PeriodicWork((error) => logger.warn({ err: error }, 'intake.sweep_failed'));
   undo.push(() => {
     sweep.stop();
     return sweeps.stop();
@@ -117,20 +114,31 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
 
   let topicsMade = false;
   const writeCheck = new WriteCheck(pool, 'dispatcher');
-  readiness.register('postgresql', () => writeCheck.run());
+  readiness.register('postgresql', async () => {
+    await writeCheck.run();
+    carryOver.assertDone();
+  });
   readiness.register('kafka', async () => {
     await bus.check();
     if (!topicsMade) throw new Error('topics are not made yet');
   });
-  const app = await http.serve(DispatcherModule.with(fanOut, new ConsumerReport(metrics, logger)));
+  const app = await http.serve(DispatcherModule.with(intake, leases, new ConsumerReport(metrics, logger)));
   undo.push(async () => {
     await http.stopServing();
   });
 
-  const consumer = { groupId: DISPATCHER_GROUP, maxBatchRecords: MAX_BATCH_RECORDS, metrics: new BusMetrics(registry) };
+  const consumer = {
+    groupId: DISPATCHER_GROUP,
+    maxBatchRecords: MAX_BATCH_RECORDS,
+    metrics: new BusMetrics(registry),
+    assignment: dispatch.assignmentOf(bus),
+  };
   app.connectMicroservice({ strategy: bus.strategy(consumer) });
+  const carriedOver = carryOver.run().then(() => dispatch.start());
+  carriedOver.catch(() => undefined); // it was stopped meanwhile
   const onBus = bus.ensureTopics(TOPICS).then(async () => {
     topicsMade = true;
+    await carriedOver;
     await app.startAllMicroservices();
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile

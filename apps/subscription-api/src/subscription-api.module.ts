@@ -26,10 +26,18 @@ import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/sign
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
 import { Deliveries } from './deliveries/deliveries.js';
+import { DeliveryCommandController } from './deliveries/delivery-command.controller.js';
+import { DeliveryCommandRepository } from './deliveries/delivery-command.repository.js';
+import { DeliveryCommands } from './deliveries/delivery-commands.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
 import { DeliveryRepository } from './deliveries/delivery.repository.js';
 import { ExplainController } from './deliveries/explain.controller.js';
+import { EventHealthRepository } from './deliveries/event-health.repository.js';
+import { EventHealth } from './deliveries/event-health.js';
 import { Explainer } from './deliveries/explainer.js';
+import { ReplayController } from './deliveries/replay.controller.js';
+import { ReplayRepository } from './deliveries/replay.repository.js';
+import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
 import { ClientAccess } from './request/client-access.js';
 import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-sync.js';
@@ -95,6 +103,8 @@ export class SubscriptionApiModule {
         WebhookSecretController,
         AgentStatusController,
         DeliveryController,
+        DeliveryCommandController,
+        ReplayController,
         ExplainController,
       ],
       providers: [
@@ -134,6 +144,12 @@ export class SubscriptionApiModule {
         StatusStreams,
         DeliveryRepository,
         Deliveries,
+        DeliveryCommandRepository,
+        DeliveryCommands,
+        EventHealthRepository,
+        EventHealth,
+        ReplayRepository,
+        Replays,
         TestNotifier,
         Explainer,
       ],

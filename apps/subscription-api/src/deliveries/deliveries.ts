@@ -1,22 +1,19 @@
-import { Inject, Injectable } from '@nestjs/common';
-import type { ServiceSettings } from '#runtime';
+import { Injectable } from '@nestjs/common';
 import { deliveryId } from '#webhook';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
 import { StatusLogRepository, type LoggedChange } from '../agent-status/status-log.repository.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { notFound } from '../request/path-params.js';
-import { SETTINGS } from '../tokens.js';
 import { changeIdOf } from './delivery-id.js';
 import { DeliveryRepository, type AttemptRow, type QueuedRow } from './delivery.repository.js';
-import type { AttemptView, DeliveryView, HealthView, Replay } from './delivery.schema.js';
+import type { AttemptView, DeliveryView } from './delivery.schema.js';
 
-/** What became of an agent event's notifications, and sending them again: contract §3. */
+/** What became of an agent event's notifications: contract §3. */
 @Injectable()
 export class Deliveries {
   constructor(
     private readonly repository: DeliveryRepository,
     private readonly log: StatusLogRepository,
-    @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
   ) {}
 
   async list(event: AgentEvent, paging: Paging): Promise<DeliveryView[]> {
@@ -67,39 +64,6 @@ export class Deliveries {
         .map(({ id }) => [id, viewOf(deliveryId(change.id, id), change, attemptsOf.get(id) ?? [], queuedOf.get(id))]),
     );
   }
-
-  async redeliver(event: AgentEvent, id: string): Promise<DeliveryView> {
-    const changeId = changeIdOf(id, event.id);
-    const found = changeId !== undefined && (await this.repository.redeliver(event.id, changeId, this.settings.DELIVERY_WINDOW));
-    if (!found) throw notFound('delivery_not_found');
-    return this.find(event, id);
-  }
-
-  replay(event: AgentEvent, { since, until }: Replay): Promise<number> {
-    return this.repository.replay(event.id, since, until ?? null, this.settings.DELIVERY_WINDOW);
-  }
-
-  async resume(event: AgentEvent): Promise<HealthView> {
-    await this.repository.resume(event.id);
-    return this.health(event);
-  }
-
-  async health(event: AgentEvent): Promise<HealthView> {
-    const [health, last, backlog] = await Promise.all([
-      this.repository.health(event.id),
-      this.repository.lastAttempt(event.id),
-      this.repository.backlog(event),
-    ]);
-    const [oldest] = backlog.oldestChangeId === null ? [] : await this.log.findByIds([backlog.oldestChangeId]);
-    return {
-      status: health ? (health.suspended_at ? 'suspended' : 'failing') : 'active',
-      reason: health?.suspended_reason ?? null,
-      since: (health?.suspended_at ?? health?.failing_since)?.toISOString() ?? null,
-      last_outcome: last ? { delivery_id: deliveryId(last.change_id, event.id), ...attemptViewOf(last) } : null,
-      backlog: backlog.count,
-      oldest_waiting: oldest?.changedAt.toISOString() ?? null,
-    };
-  }
 }
 
 function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
@@ -140,7 +104,8 @@ function statusOf(attempts: readonly AttemptRow[], queued: QueuedRow | undefined
   return last === 'retry' ? 'retrying' : last;
 }
 
-function attemptViewOf(row: AttemptRow): AttemptView {
+/** An attempt as it is shown. */
+export function attemptViewOf(row: AttemptRow): AttemptView {
   return {
     attempt: row.attempt,
     at: row.attempted_at.toISOString(),

@@ -24,12 +24,6 @@ export interface QueuedRow {
   readonly leased: boolean;
 }
 
-export interface HealthRow {
-  readonly failing_since: Date;
-  readonly suspended_at: Date | null;
-  readonly suspended_reason: 'gone' | 'failing' | null;
-}
-
 /**
  * The queued rows of agent event $1 (of client $2, agent $3 or null, url $4): those that are not leased by their index,
  * and those that are leased by the lanes of its agents, since no index holds them.
@@ -98,23 +92,6 @@ export class DeliveryRepository {
     );
   }
 
-  async backlog(event: AgentEvent): Promise<{ readonly count: number; readonly oldestChangeId: string | null }> {
-    const rows: { count: number; oldest: string | null }[] = await this.dataSource.query(
-      // There is no min(uuid) before PostgreSQL 18; the text of a uuid sorts the same.
-      `select count(*) as count, min(change_id::text) as oldest from (${QUEUED}) as queued`,
-      queuedBy(event),
-    );
-    return { count: rows[0]!.count, oldestChangeId: rows[0]!.oldest };
-  }
-
-  async health(agentEventId: number): Promise<HealthRow | undefined> {
-    const rows: HealthRow[] = await this.dataSource.query(
-      'select failing_since, suspended_at, suspended_reason from dispatch.event_health where agent_event_id = $1',
-      [agentEventId],
-    );
-    return rows[0];
-  }
-
   /** The latest attempt among those of the youngest changes; a retry of an old change may be younger than a new one's. */
   async lastAttempt(agentEventId: number): Promise<AttemptRow | undefined> {
     const rows: AttemptRow[] = await this.dataSource.query(
@@ -124,28 +101,6 @@ export class DeliveryRepository {
       [agentEventId],
     );
     return rows[0];
-  }
-
-  async resume(agentEventId: number): Promise<void> {
-    await this.dataSource.query('select dispatch.resume($1)', [agentEventId]);
-  }
-
-  /** @returns false: there is no such delivery */
-  async redeliver(agentEventId: number, changeId: string, windowMs: number): Promise<boolean> {
-    const rows: { found: boolean }[] = await this.dataSource.query(
-      `select dispatch.redeliver($1, $2, $3 * interval '1 millisecond') as found`,
-      [agentEventId, changeId, windowMs],
-    );
-    return rows[0]!.found;
-  }
-
-  /** @returns how many deliveries were queued */
-  async replay(agentEventId: number, since: Date, until: Date | null, windowMs: number): Promise<number> {
-    const rows: { queued: number }[] = await this.dataSource.query(
-      `select dispatch.replay($1, $2, $3, $4 * interval '1 millisecond') as queued`,
-      [agentEventId, since, until, windowMs],
-    );
-    return rows[0]!.queued;
   }
 }
 

@@ -22,7 +22,7 @@ beforeAll(async () => {
   await dataSource.initialize();
   const agents = new AgentRepository(dataSource);
   const log = new StatusLogRepository(dataSource);
-  const deliveries = new Deliveries(new DeliveryRepository(dataSource), log, { DELIVERY_WINDOW: 1000 });
+  const deliveries = new Deliveries(new DeliveryRepository(dataSource), log);
   explainer = new Explainer(agents, new AgentEventRepository(dataSource, agents, { AGENT_EVENT_LIMIT: 1000 }), log, deliveries);
 });
 

@@ -20,6 +20,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, PathParameter>> = {
   },
   agent_id: id('The agent', 136),
   event_id: id('The agent event', 7),
+  replay_id: id('The replay', 3),
   app_id: {
     description: 'The application',
     example: 'crm',

@@ -1,0 +1,58 @@
+import type { AgentStatus, AgentType, EventSource } from '#contracts';
+import { encodePairs } from '#webhook';
+import type { Change } from '../lanes/agent-work.js';
+
+/**
+ * The head of a row `b` of an agent event `e` under an agent's cursor `c`: the first change at or above a sequence that it matches
+ * and that is not finished. A change of the agent event's type holds from `until_sequence` on. The ids leave out partitions that are
+ * older than anything it can wait for.
+ */
+export const headOf = (from: string, windowMs: string): string => `
+  left join lateral (
+    select s.id, s.agent_status, s.agent_type, s.event_source, s.agent_id, s.name, s.occurred_at, s.sequence,
+           (extract(epoch from s.changed_at - now()) * 1000)::double precision + ${windowMs} as expires_in_ms
+    from presence.status_change s
+    where s.client_id = b.client_id and s.agent_id = b.agent_id and s.sequence >= ${from} and s.sequence <= c.last_sequence
+      and s.id >= presence.uuid_v7_floor(b.since - ${windowMs} * interval '1 ms' - interval '1 hour')
+      and case s.agent_status when 'available' then 'agent-login' else 'agent-logout' end
+        = case when s.sequence <= b.until_sequence then b.event_type else e.event_type end
+      and (e.agent_type is null or e.agent_type = s.agent_type)
+      and (e.until_sequence is null or s.sequence <= e.until_sequence)
+      and not exists (
+        select from dispatch.attempt t
+        where t.agent_event_id = b.agent_event_id and t.change_id = s.id and t.outcome in ('delivered', 'failed', 'dropped') offset 0)
+    order by s.position limit 1) s on true`;
+
+/** The columns of a head. */
+export const HEAD =
+  's.id as change_id, s.agent_status, s.agent_type, s.event_source, s.name, s.occurred_at, s.sequence, s.expires_in_ms';
+
+export interface HeadLine {
+  change_id: string | null;
+  agent_status: AgentStatus;
+  agent_type: AgentType;
+  event_source: EventSource;
+  agent_id: number;
+  name: string;
+  occurred_at: Date;
+  sequence: number;
+  expires_in_ms: number;
+}
+
+/** Reads a head; undefined where there is none. @param readAt when the statement began, in milliseconds of `performance.now()` */
+export function headOfLine(line: HeadLine, readAt: number): Change | undefined {
+  if (line.change_id === null) return undefined;
+  return {
+    id: line.change_id,
+    sequence: line.sequence,
+    pairs: encodePairs({
+      agentId: line.agent_id,
+      agentStatus: line.agent_status,
+      agentType: line.agent_type,
+      eventSource: line.event_source,
+      name: line.name,
+    }),
+    occurredAt: line.occurred_at,
+    expiresAt: readAt + line.expires_in_ms,
+  };
+}

@@ -1,0 +1,138 @@
+import { randomUUID } from 'node:crypto';
+import { Registry } from 'prom-client';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createDataSource, poolOf } from '#database';
+import { DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
+import { eventually } from '../../../../test/support/poll.js';
+import { RecordingReceiver } from '../../../../test/support/receiver.js';
+import { DispatcherMetrics } from '../metrics.js';
+import { LogSweep } from './log-sweep.js';
+
+/** Generous: an attempt that times out on a busy machine would be made again. */
+const PATIENT = { DELIVERY_TIMEOUT: 20_000 };
+const SOON = { everyMs: 100, settleMs: 300 };
+
+describe('intake from a topic that is not whole', () => {
+  let world: DispatcherWorld;
+  let receiver: RecordingReceiver;
+
+  beforeEach(async () => {
+    world = await DispatcherWorld.create();
+    receiver = await RecordingReceiver.start();
+    await world.subscribe(null, `${receiver.url}/x`, 'agent-login');
+    await world.subscribe(null, `${receiver.url}/x`, 'agent-logout');
+  });
+
+  afterEach(async () => {
+    await world.remove();
+    await receiver.stop();
+  });
+
+  const sequences = () => receiver.requests.map(({ headers }) => Number(headers['webhook-sequence']));
+  const arrived = (count: number) => eventually(`${count} notifications`, () => receiver.requests.length >= count);
+  const drained = () => world.drained();
+
+  it.each([
+    ['come late', [1, 3, 2]],
+    ['come backwards', [5, 4, 3, 2, 1]],
+    ['are missing', [1, 4]],
+    ['are missing but for the last', [6]],
+    ['come twice and late', [2, 1, 2, 4, 4, 3]],
+  ])('takes changes from the log that %s: %j', async (_what, order) => {
+    await world.start(PATIENT);
+    const newest = Math.max(...order);
+    const changes = [];
+    for (let sequence = 1; sequence <= newest; sequence++) changes.push(await world.log(136));
+    for (const sequence of order) await world.publish(changes[sequence - 1]!);
+    await arrived(newest);
+    await drained();
+    expect(sequences()).toEqual(changes.map(({ sequence }) => sequence));
+  });
+
+  it('fills what many agents lack in one batch, each agent in order', async () => {
+    await world.start(PATIENT);
+    const logouts = [];
+    for (let agent = 1; agent <= 200; agent++) {
+      await world.log(agent);
+      logouts.push(await world.log(agent));
+    }
+    await world.publish(...logouts);
+    await arrived(400);
+    await drained();
+    const byAgent = new Map<string, number[]>();
+    for (const { body, headers } of receiver.requests) {
+      const agent = new URLSearchParams(body).get('agent_id')!;
+      byAgent.set(agent, [...(byAgent.get(agent) ?? []), Number(headers['webhook-sequence'])]);
+    }
+    expect([...byAgent.values()]).toEqual(Array(200).fill([1, 2]));
+  });
+
+  it('finds a change whose record never came, without a later one', async () => {
+    await world.log(136); // before the start: as after an outage
+    await world.start(PATIENT, { sweep: SOON });
+    await arrived(1);
+    await world.log(136);
+    await world.log(137);
+    await arrived(3);
+    await drained();
+    expect(sequences()).toHaveLength(3);
+    expect(sequences().filter((sequence) => sequence === 2)).toHaveLength(1);
+  });
+
+  it('goes on behind more positions without a change than it looks at in one step', async () => {
+    await world.start(PATIENT, { sweep: SOON });
+    for (const given of [5_001, 2_000_000]) {
+      // By the directory, or by statements that came to nothing.
+      await world.pool.query(`select setval('presence.status_change_position', $1)`, [given]);
+      await world.log(136);
+    }
+    await arrived(2);
+    await drained();
+    expect(sequences()).toEqual([1, 2]);
+  });
+
+  it('ends between two steps when it is stopped', async () => {
+    await world.log(136);
+    await world.pool.query(`select setval('presence.status_change_position', 20000)`);
+    let sweep: LogSweep | undefined = undefined;
+    const plan = () => Promise.resolve({ recorded: Promise.resolve(sweep?.stop()), passedOver: [] });
+    const owner = randomUUID();
+    await world.pool.query(`insert into dispatch.shard_lease (shard, owner) values (0, $1)`, [owner]);
+    const leases = { owner, held: [{ shard: 0, epoch: 1, until: Infinity, ending: false }], holds: () => true };
+    const dataSource = createDataSource({ url: world.database.url, applicationName: 'test', poolSize: 1 });
+    await dataSource.initialize();
+    const pool = poolOf(dataSource);
+    const metrics = new DispatcherMetrics(new Registry());
+    sweep = new LogSweep({ pool, intake: { plan }, leases, windowMs: 60_000, settleMs: 0, metrics, logger: world.logger });
+    try {
+      await sweep.sweep();
+      expect((await pool.query('select swept_position as position from dispatch.shard_lease')).rows).toEqual([
+        { position: 5000 },
+      ]);
+    } finally {
+      await dataSource.destroy();
+    }
+  });
+
+  it('finds it by two instances side by side, and notifies it once', async () => {
+    await world.start(PATIENT, { sweep: SOON });
+    await world.start(PATIENT, { sweep: SOON });
+    for (let agent = 1; agent <= 50; agent++) await world.log(agent);
+    await arrived(50);
+    await drained();
+    expect(new Set(receiver.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(50);
+    expect(receiver.requests).toHaveLength(50);
+  });
+
+  it('notifies nothing that is older than the window, and goes on behind it', async () => {
+    await world.start({ ...PATIENT, DELIVERY_WINDOW: 60_000 }, { sweep: SOON });
+    for (let i = 0; i < 3; i++) await world.log(136, { changedAt: new Date(Date.now() - 120_000) });
+    await world.change(136);
+    await arrived(1);
+    await drained();
+    await world.change(136);
+    await arrived(2);
+    await drained();
+    expect(sequences()).toEqual([4, 5]);
+  });
+});

@@ -1,0 +1,81 @@
+import type { Pool } from '#database';
+import type { Logger } from '#runtime';
+import { hashOf } from '../lanes/agent-work.js';
+import type { ShardLeases } from '../lanes/shard-leases.js';
+import type { DispatcherMetrics } from '../metrics.js';
+import { lastPosition, moveSweptPosition, readUnplannedBetween, sweptPosition } from './change-log.repository.js';
+import type { Intake } from './intake.js';
+
+export interface LogSweepOptions {
+  readonly pool: Pool;
+  readonly intake: Pick<Intake, 'plan'>;
+  readonly leases: Pick<ShardLeases, 'owner' | 'held' | 'holds'>;
+  /** Changes older than this are not notified any more, in milliseconds. */
+  readonly windowMs: number;
+  /** How long after a position was given out all up to it are known to be seen, in milliseconds: no writer takes so long. */
+  readonly settleMs: number;
+  readonly metrics: DispatcherMetrics;
+  readonly logger: Logger;
+}
+
+/** Positions that are compared by one statement. */
+const STEP = 5000;
+
+/**
+ * Compares the log of changes with the cursors of the agents whose shards are this instance's, and plans what the topic never brought:
+ * a change whose record was lost, came in another instance's partition, or to a topic that was deleted, is notified also when no later
+ * change of its agent comes (contract §5).
+ *
+ * Positions are given out before their transactions commit, so a part of the log is compared only when it has settled.
+ */
+export class LogSweep {
+  /** Last positions that were given out, with the moment in milliseconds of `performance.now()`, the oldest first. */
+  private givenOut: { readonly position: number; readonly at: number }[] = [];
+
+  private stopping = false;
+
+  constructor(private readonly options: LogSweepOptions) {}
+
+  /** Compares what has settled since the last time. @throws when the database cannot be asked; the next call goes on */
+  async sweep(): Promise<void> {
+    const { pool, settleMs, leases } = this.options;
+    const shards = leases.held.map(({ shard }) => shard);
+    if (shards.length === 0) return;
+    const after = await sweptPosition(pool, shards);
+    const last = await lastPosition(pool);
+    const now = performance.now();
+    if (last > after) this.givenOut.push({ position: last, at: now });
+    const settled = this.givenOut.findLast(({ at }) => now - at >= settleMs);
+    if (!settled) return;
+    this.givenOut = this.givenOut.slice(this.givenOut.indexOf(settled) + 1);
+    for (let from = after; from < settled.position && !this.stopping; from += STEP) {
+      await this.compare(shards, from, Math.min(from + STEP, settled.position));
+    }
+  }
+
+  /** Has a sweep that is under way end with what it has in hand. */
+  stop(): void {
+    this.stopping = true;
+  }
+
+  private async compare(shards: readonly number[], after: number, upTo: number): Promise<void> {
+    const { pool, intake, leases, windowMs, metrics, logger } = this.options;
+    const unplanned = await readUnplannedBetween(pool, after, upTo, windowMs);
+    const missed = unplanned.filter((change) => leases.holds(hashOf(change)));
+    if (missed.length > 0) {
+      const { recorded, passedOver } = await intake.plan(missed);
+      metrics.filled.inc(missed.length);
+      logger.info({ changes: missed.length }, 'intake.missed_by_the_topic');
+      await recorded;
+      if (passedOver.length > 0) return; // their shard was given up meanwhile: the next sweep begins here again
+    }
+    // One that is not this instance's any more was left out.
+    const held = new Set(leases.held.map(({ shard }) => shard));
+    await moveSweptPosition(
+      pool,
+      leases.owner,
+      shards.filter((shard) => held.has(shard)),
+      upTo,
+    );
+  }
+}

@@ -1,0 +1,76 @@
+import type { Read } from '../attempt/batched-cache.js';
+import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
+import type { Verdict } from '../attempt/retry-policy.js';
+import type { AgentWork, AttemptRecord, Change } from './agent-work.js';
+import type { ShardLeases } from './shard-leases.js';
+
+/** What is to be recorded of an attempt that was made. */
+export function attemptRecord(
+  agentEventId: number,
+  changeId: string,
+  { attempt, attemptedAt, result }: Outcome & { readonly kind: 'attempted' },
+  verdict: Verdict,
+): AttemptRecord {
+  return {
+    agentEventId,
+    changeId,
+    attempt,
+    attemptedAt,
+    latencyMs: result.latencyMs,
+    outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind,
+    ...('status' in result
+      ? { httpStatus: result.status, error: null, response: result.body }
+      : { httpStatus: null, error: result.error, response: null }),
+  };
+}
+
+/** What is to be recorded of a delivery that ends without an attempt. */
+export function unsentRecord(
+  agentEventId: number,
+  changeId: string,
+  attempt: number,
+  outcome: 'failed' | 'dropped',
+  error: string,
+): AttemptRecord {
+  return {
+    agentEventId,
+    changeId,
+    attempt,
+    attemptedAt: new Date(),
+    latencyMs: 0,
+    outcome,
+    httpStatus: null,
+    error,
+    response: null,
+  };
+}
+
+/** What is to be attempted of an agent's work. */
+export interface DeliveryOf {
+  readonly agentEventId: number;
+  readonly change: Change;
+  /** Made before. */
+  readonly attempts: number;
+  /** Of an agent event that is there. */
+  readonly endpoint: Read<Endpoint | undefined>;
+  readonly leases: Pick<ShardLeases, 'startBy'>;
+  readonly onSlow: (() => void) | undefined;
+}
+
+/** Makes the delivery that is attempted; until when it may be started is asked anew each time, for the lease is renewed meanwhile. */
+export function deliveryOf(agent: AgentWork, { agentEventId, change, attempts, endpoint, leases, onSlow }: DeliveryOf): Delivery {
+  return {
+    changeId: change.id,
+    clientId: agent.clientId,
+    agentEventId,
+    sequence: change.sequence,
+    change,
+    attemptsBefore: attempts,
+    isRetry: attempts > 0,
+    endpoint: { value: endpoint.value!, readAt: endpoint.readAt },
+    onSlow,
+    get startBy() {
+      return Math.min(change.expiresAt, leases.startBy(agent.tenure));
+    },
+  };
+}

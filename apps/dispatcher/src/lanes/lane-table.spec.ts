@@ -1,0 +1,234 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { snapshotOf } from '../record/snapshot.js';
+import { AgentWork, type EntryWork, type RowWork } from './agent-work.js';
+import type { View } from './lane-table.js';
+
+const CHANGES = 6;
+const EVENTS = [0, 1, 2] as const;
+const URLS = ['https://u.example/', 'https://v.example/'] as const;
+
+type Step =
+  | { readonly do: 'plan' | 'decide' | 'record' | 'wake' }
+  | { readonly do: 'answer'; readonly nth: number; readonly how: 'delivered' | 'failed' | 'gone' | 'slow' }
+  | { readonly do: 'move' | 'suspend' | 'resume' | 'delete'; readonly event: number };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 4, arbitrary: fc.constantFrom<Step>({ do: 'plan' }, { do: 'decide' }, { do: 'record' }, { do: 'wake' }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('answer' as const),
+      nth: fc.nat(5),
+      how: fc.constantFrom('delivered' as const, 'failed' as const, 'gone' as const, 'slow' as const),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constantFrom('move' as const, 'suspend' as const, 'resume' as const, 'delete' as const),
+      event: fc.constantFrom(...EVENTS),
+    }),
+  },
+);
+
+/** One agent and its receivers, with the database played by hand: what the model of the protocol has, without crashes and takeovers. */
+class World {
+  readonly agent = new AgentWork(1, 1, 0, { shard: 0, epoch: 1, until: Infinity, ending: false });
+  private readonly views = new Map<number, { url: string; suspended: boolean }>();
+  private readonly acknowledged = new Set<string>();
+  private readonly finished = new Set<string>();
+  private out: { readonly entry?: EntryWork; readonly row?: RowWork; readonly sequence: number; readonly event: number }[] = [];
+
+  /** @param matches for each change, by sequence from 1, the agent events that it is notified to */
+  constructor(
+    private readonly matches: readonly (readonly number[])[],
+    urls: readonly string[],
+  ) {
+    this.agent.cursor = 0;
+    for (const event of EVENTS) this.views.set(event, { url: urls[event]!, suspended: false });
+  }
+
+  readonly viewOf = (event: number): View | undefined => this.views.get(event);
+
+  run(step: Step): void {
+    switch (step.do) {
+      case 'plan':
+        return this.plan();
+      case 'decide':
+        return this.decide();
+      case 'record':
+        return this.record();
+      case 'wake':
+        return this.wake();
+      case 'answer':
+        return this.answer(step.nth, step.how);
+      case 'move': {
+        const view = this.views.get(step.event);
+        if (view) view.url = URLS[view.url === URLS[0] ? 1 : 0];
+        return;
+      }
+      case 'suspend':
+      case 'resume': {
+        const view = this.views.get(step.event);
+        if (view) view.suspended = step.do === 'suspend';
+        return;
+      }
+      case 'delete':
+        this.views.delete(step.event);
+    }
+  }
+
+  /** Everything that must happen, until nothing does. */
+  finish(): void {
+    for (const view of this.views.values()) view.suspended = false;
+    for (let round = 0; round < 20 * CHANGES; round++) {
+      this.plan();
+      this.wake();
+      this.decide();
+      while (this.out.length > 0) this.answer(0, 'delivered');
+      this.record();
+      for (const view of this.views.values()) view.suspended = false;
+    }
+  }
+
+  unfinished(): string[] {
+    const left = this.matches.flatMap((events, index) => events.map((event) => ({ event, name: nameOf(index + 1, event) })));
+    return left.filter(({ event, name }) => this.views.has(event) && !this.acknowledged.has(name)).map(({ name }) => name);
+  }
+
+  private plan(): void {
+    const { agent } = this;
+    const sequence = agent.taken + 1;
+    const events = this.matches[sequence - 1];
+    if (!events) return;
+    const change = { id: String(sequence), sequence, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
+    agent.taken = sequence;
+    agent.table.add(
+      events
+        .filter((event) => this.views.has(event))
+        .map((agentEventId) => ({ sequence, agentEventId, change, state: 'waiting' as const })),
+    );
+  }
+
+  private decide(): void {
+    const { entries, rows, asleep, idle } = this.agent.table.decide(this.viewOf);
+    for (const entry of entries) this.start(entry.sequence, entry.agentEventId, { entry });
+    for (const row of rows) this.start(row.head!.sequence, row.agentEventId, { row });
+    for (const { row } of asleep) row.inHand = false;
+    for (const row of idle) {
+      row.inHand = false;
+      if (!this.views.has(row.agentEventId)) this.agent.table.rows.delete(row.agentEventId);
+    }
+  }
+
+  /** What is ahead in the lane must be over. */
+  private start(sequence: number, event: number, what: { readonly entry?: EntryWork; readonly row?: RowWork }): void {
+    const { url } = this.views.get(event)!;
+    for (let earlier = 1; earlier < sequence; earlier++) {
+      for (const other of this.matches[earlier - 1]!) {
+        const view = this.views.get(other);
+        if (!view || view.suspended || this.acknowledged.has(nameOf(earlier, other))) continue;
+        if (other !== event && view.url !== url) continue;
+        throw new Error(`${nameOf(sequence, event)} starts before ${nameOf(earlier, other)} is over`);
+      }
+    }
+    this.out.push({ ...what, sequence, event });
+  }
+
+  private answer(nth: number, how: 'delivered' | 'failed' | 'gone' | 'slow'): void {
+    const one = this.out[nth % Math.max(1, this.out.length)];
+    if (!one) return;
+    const { entry, row = entry?.row, sequence, event } = one;
+    if (how === 'slow') {
+      if (entry?.state === 'out') entry.state = 'slow';
+      return;
+    }
+    this.out = this.out.filter((other) => other !== one);
+    if (how === 'delivered') {
+      if (this.finished.has(nameOf(sequence, event))) throw new Error(`${nameOf(sequence, event)} is sent again`);
+      this.acknowledged.add(nameOf(sequence, event));
+      this.finished.add(nameOf(sequence, event));
+    }
+    if (row) row.result = { kind: how === 'delivered' ? 'next' : 'retry', isGone: how === 'gone' } as never;
+    else entry!.state = how;
+  }
+
+  private record(): void {
+    const { agent } = this;
+    const snapshot = snapshotOf(agent, this.viewOf);
+    if (!snapshot) return;
+    for (const { entry } of snapshot.newRows) {
+      if (!this.views.has(entry.agentEventId)) continue;
+      const row: RowWork = {
+        ...{ clientId: 1, agentEventId: entry.agentEventId, next: entry.sequence, attempts: 0 },
+        version: 0,
+        inHand: false,
+      };
+      agent.table.rows.set(entry.agentEventId, row);
+      if (entry.state !== 'slow') continue;
+      Object.assign(row, { inHand: true, head: entry.change, sentTo: entry.sentTo });
+      entry.row = row;
+    }
+    for (const { state, agentEventId } of snapshot.entries) if (state === 'gone') this.suspend(agentEventId);
+    agent.moveCursor(snapshot.to);
+    for (const { row, result } of snapshot.rowOutcomes) {
+      row.result = undefined;
+      row.sentTo = undefined;
+      row.inHand = false;
+      if (result.kind === 'next') this.moveOn(row);
+      if ('isGone' in result && result.isGone) this.suspend(row.agentEventId);
+    }
+  }
+
+  private suspend(event: number): void {
+    const view = this.views.get(event);
+    if (view) view.suspended = true;
+  }
+
+  /** The next change of a row, up to the cursor, that is not acknowledged; without one it goes. */
+  private moveOn(row: RowWork): void {
+    for (let sequence = row.next; sequence <= this.agent.cursor!; sequence++) {
+      if (!this.matches[sequence - 1]!.includes(row.agentEventId) || this.finished.has(nameOf(sequence, row.agentEventId)))
+        continue;
+      row.next = sequence;
+      return;
+    }
+    this.agent.table.rows.delete(row.agentEventId);
+  }
+
+  private wake(): void {
+    for (const row of this.agent.table.rows.values()) {
+      if (row.inHand) continue;
+      this.moveOn(row);
+      if (!this.agent.table.rows.has(row.agentEventId)) continue;
+      row.inHand = true;
+      row.head = { id: String(row.next), sequence: row.next, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
+    }
+  }
+}
+
+function nameOf(sequence: number, event: number): string {
+  return `${sequence} of ${event}`;
+}
+
+describe('the table of lanes', () => {
+  it('starts nothing before what is ahead in its lane is over, sends nothing twice, and loses nothing', () => {
+    const matches = fc.array(fc.uniqueArray(fc.constantFrom(...EVENTS), { maxLength: 3 }), {
+      minLength: CHANGES,
+      maxLength: CHANGES,
+    });
+    const urls = fc.array(fc.constantFrom(...URLS), { minLength: EVENTS.length, maxLength: EVENTS.length });
+    fc.assert(
+      fc.property(matches, urls, fc.array(step, { maxLength: 80 }), (matched, at, steps) => {
+        const world = new World(matched, at);
+        for (const one of steps) world.run(one);
+        world.finish();
+        expect(world.unfinished()).toEqual([]);
+        expect(world.agent.cursor).toBe(CHANGES);
+        expect(world.agent.table.isIdle && world.agent.table.rows.size === 0).toBe(true);
+      }),
+      { numRuns: Number(process.env.RUNS ?? 3000) },
+    );
+  });
+});
