@@ -87,7 +87,8 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   if (receiver) undo.push(() => receiver.stop());
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
-  const subscriptionApi = await start('subscription-api', startSubscriptionApi);
+  const demo = withDemo ? { applications: DEMO_APPLICATIONS } : undefined;
+  const subscriptionApi = await start('subscription-api', (options) => startSubscriptionApi({ ...options, ...(demo && { demo }) }));
 
   show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));
   return subscriptionApi;

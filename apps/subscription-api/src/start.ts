@@ -14,6 +14,7 @@ import {
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
 import type { StreamTimes } from './agent-status/status-streams.js';
+import type { Demo } from './console/console-config.schema.js';
 import { serveDocs } from './docs/docs.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
@@ -34,10 +35,12 @@ export async function startSubscriptionApi(options: {
   streamTimes?: StreamTimes;
   /** For tests that wait for an external issuer's keys to change. */
   issuerTimes?: IssuerTimes;
+  /** What the console offers of a demo; nothing by default. */
+  demo?: Demo;
   /** Aborted when the start is to be given up. */
   stopping?: AbortSignal;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, stopping } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, demo, stopping } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
@@ -65,6 +68,7 @@ export async function startSubscriptionApi(options: {
       ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
       ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
       ...(streamTimes && { streamTimes }),
+      ...(demo && { demo }),
     });
     const app = await createHttpApp(module, { logger, readiness, metrics: registry, configure: serveDocs });
     let stopping: Promise<void> | undefined;

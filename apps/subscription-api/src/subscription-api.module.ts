@@ -16,6 +16,7 @@ import { LogMark } from './agent-status/log-mark.js';
 import { SnapshotRepository } from './agent-status/snapshot.repository.js';
 import { StatusLogRepository } from './agent-status/status-log.repository.js';
 import { DEFAULT_STREAM_TIMES, StatusStreams, type StreamTimes } from './agent-status/status-streams.js';
+import { AgentSearchController } from './agents/agent-search.controller.js';
 import { AgentController } from './agents/agent.controller.js';
 import { AgentRepository } from './agents/agent.repository.js';
 import { ApplicationController } from './applications/application.controller.js';
@@ -25,6 +26,10 @@ import { externalRegistrar } from './applications/external-applications.js';
 import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/signing-keys.js';
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
+import { ClientController } from './clients/client.controller.js';
+import { ClientRepository } from './clients/client.repository.js';
+import { ConsoleConfigController } from './console/console-config.controller.js';
+import { NO_DEMO, type Demo } from './console/console-config.schema.js';
 import { Deliveries } from './deliveries/deliveries.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
 import { DeliveryRepository } from './deliveries/delivery.repository.js';
@@ -39,6 +44,7 @@ import { RequestPipeline } from './request/request-pipeline.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import {
   ADDRESS_GUARD,
+  DEMO,
   LOGGER,
   RATE_LIMIT_SYNC_MS,
   RATE_LIMITER,
@@ -67,6 +73,8 @@ export interface SubscriptionApiParts {
   /** Milliseconds between two looks at the signing keys. */
   readonly signingKeyRefreshMs?: number;
   readonly streamTimes?: StreamTimes;
+  /** What the console offers of a demo; nothing by default. */
+  readonly demo?: Demo;
 }
 
 @Module({})
@@ -91,6 +99,9 @@ export class SubscriptionApiModule {
         AgentEventController,
         LimitController,
         AgentController,
+        AgentSearchController,
+        ClientController,
+        ConsoleConfigController,
         ClientEventController,
         WebhookSecretController,
         AgentStatusController,
@@ -99,6 +110,7 @@ export class SubscriptionApiModule {
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
+        { provide: DEMO, useValue: parts.demo ?? NO_DEMO },
         { provide: LOGGER, useValue: logger },
         { provide: SEALER, useValue: sealer },
         { provide: DataSource, useValue: dataSource },
@@ -122,6 +134,7 @@ export class SubscriptionApiModule {
         ClientAccess,
         RequestPipeline,
         AgentRepository,
+        ClientRepository,
         AgentEventRepository,
         AgentEvents,
         FinishedEventsJob,
