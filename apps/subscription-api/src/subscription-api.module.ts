@@ -41,6 +41,8 @@ import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-
 import { WindowRateLimiter } from './request/rate-limiter.js';
 import { RequestCountRepository } from './request/request-count.repository.js';
 import { RequestPipeline } from './request/request-pipeline.js';
+import { SeriesController } from './series/series.controller.js';
+import { SeriesRepository } from './series/series.repository.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import {
   ADDRESS_GUARD,
@@ -105,6 +107,7 @@ export class SubscriptionApiModule {
         ClientEventController,
         WebhookSecretController,
         AgentStatusController,
+        SeriesController,
         DeliveryController,
         ExplainController,
       ],
@@ -145,6 +148,7 @@ export class SubscriptionApiModule {
         SnapshotRepository,
         { provide: STREAM_TIMES, useValue: streamTimes ?? DEFAULT_STREAM_TIMES },
         StatusStreams,
+        SeriesRepository,
         DeliveryRepository,
         Deliveries,
         TestNotifier,
