@@ -19,6 +19,7 @@ import { Operation1764000000017 } from './migrations/1764000000017-operation.js'
 import { LogSweep1764000000018 } from './migrations/1764000000018-log-sweep.js';
 import { MovedLease1764000000019 } from './migrations/1764000000019-moved-lease.js';
 import { Behind1764000000020 } from './migrations/1764000000020-behind.js';
+import { SentAgain1764000000021 } from './migrations/1764000000021-sent-again.js';
 import { Series1764000000022 } from './migrations/1764000000022-series.js';
 import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
 
@@ -53,6 +54,7 @@ export const MIGRATIONS: readonly Migration[] = [
   LogSweep1764000000018,
   MovedLease1764000000019,
   Behind1764000000020,
+  SentAgain1764000000021,
   Series1764000000022,
 ];
 
