@@ -31,8 +31,13 @@ import { ClientRepository } from './clients/client.repository.js';
 import { ConsoleConfigController } from './console/console-config.controller.js';
 import { NO_DEMO, type Demo } from './console/console-config.schema.js';
 import { Deliveries } from './deliveries/deliveries.js';
+import { DeliveryFactsRepository } from './deliveries/delivery-facts.repository.js';
+import { DeliveryListController } from './deliveries/delivery-list.controller.js';
+import { DeliveryList } from './deliveries/delivery-list.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
 import { DeliveryRepository } from './deliveries/delivery.repository.js';
+import { EventHealthController } from './deliveries/event-health.controller.js';
+import { EventHealthRepository } from './deliveries/event-health.repository.js';
 import { ExplainController } from './deliveries/explain.controller.js';
 import { Explainer } from './deliveries/explainer.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
@@ -109,6 +114,8 @@ export class SubscriptionApiModule {
         AgentStatusController,
         SeriesController,
         DeliveryController,
+        DeliveryListController,
+        EventHealthController,
         ExplainController,
       ],
       providers: [
@@ -150,6 +157,9 @@ export class SubscriptionApiModule {
         StatusStreams,
         SeriesRepository,
         DeliveryRepository,
+        DeliveryFactsRepository,
+        DeliveryList,
+        EventHealthRepository,
         Deliveries,
         TestNotifier,
         Explainer,
