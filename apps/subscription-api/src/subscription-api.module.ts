@@ -31,15 +31,21 @@ import { ClientRepository } from './clients/client.repository.js';
 import { ConsoleConfigController } from './console/console-config.controller.js';
 import { NO_DEMO, type Demo } from './console/console-config.schema.js';
 import { Deliveries } from './deliveries/deliveries.js';
+import { DeliveryCommandController } from './deliveries/delivery-command.controller.js';
+import { DeliveryCommandRepository } from './deliveries/delivery-command.repository.js';
+import { DeliveryCommands } from './deliveries/delivery-commands.js';
 import { DeliveryFactsRepository } from './deliveries/delivery-facts.repository.js';
 import { DeliveryListController } from './deliveries/delivery-list.controller.js';
 import { DeliveryList } from './deliveries/delivery-list.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
-import { DeliveryRepository } from './deliveries/delivery.repository.js';
+import { ExplainController } from './deliveries/explain.controller.js';
 import { EventHealthController } from './deliveries/event-health.controller.js';
 import { EventHealthRepository } from './deliveries/event-health.repository.js';
-import { ExplainController } from './deliveries/explain.controller.js';
+import { EventHealth } from './deliveries/event-health.js';
 import { Explainer } from './deliveries/explainer.js';
+import { ReplayController } from './deliveries/replay.controller.js';
+import { ReplayRepository } from './deliveries/replay.repository.js';
+import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
 import { ClientAccess } from './request/client-access.js';
 import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-sync.js';
@@ -116,6 +122,8 @@ export class SubscriptionApiModule {
         DeliveryController,
         DeliveryListController,
         EventHealthController,
+        DeliveryCommandController,
+        ReplayController,
         ExplainController,
       ],
       providers: [
@@ -156,11 +164,15 @@ export class SubscriptionApiModule {
         { provide: STREAM_TIMES, useValue: streamTimes ?? DEFAULT_STREAM_TIMES },
         StatusStreams,
         SeriesRepository,
-        DeliveryRepository,
         DeliveryFactsRepository,
         DeliveryList,
-        EventHealthRepository,
         Deliveries,
+        DeliveryCommandRepository,
+        DeliveryCommands,
+        EventHealthRepository,
+        EventHealth,
+        ReplayRepository,
+        Replays,
         TestNotifier,
         Explainer,
       ],

@@ -98,52 +98,6 @@ describe('deliveries', () => {
     }
   });
 
-  it('are sent again, one or a span of time', async () => {
-    const change = await rows.addLogin(AGENT);
-    await addAttempt(change, 1, 'failed', 500);
-    const again = await api.api('demo', 'POST', `${path}/delivery/${change}_${eventId}/redeliver`);
-    expect([again.status, again.json]).toEqual([
-      201,
-      expect.objectContaining({ id: `${change}_${eventId}`, status: 'waiting', attempts: [expect.anything()] }),
-    ]);
-    const second = await rows.addLogin(AGENT);
-    await addAttempt(second, 1, 'failed', 500);
-    const since = new Date(Date.now() - 3_600_000).toISOString();
-    const replayed = await api.api('demo', 'POST', `${path}/replay`, { since });
-    expect([replayed.status, replayed.json]).toEqual([201, { queued: 1 }]);
-    expect((await api.api('demo', 'POST', `${path}/replay`, { since, until: since })).status).toBe(400);
-    expect((await api.api('demo', 'POST', `${path}/replay`, {})).json).toMatchObject({ errors: { since: ['is required'] } });
-    expect((await api.api('demo', 'POST', `${path}/replay`, { since: 'yesterday' })).status).toBe(400);
-  });
-
-  it('show a suspension, and its end', async () => {
-    await api.pool.query(`insert into dispatch.event_health (agent_event_id, failing_since) values ($1, now() - interval '1 hour')`, [eventId]);
-    expect((await api.api('demo', 'GET', `${path}/health`)).json).toMatchObject({
-      status: 'failing',
-      reason: null,
-      backlog: 0,
-      oldest_waiting: null,
-    });
-    await api.pool.query(
-      `update dispatch.event_health set suspended_at = now(), suspended_reason = 'gone' where agent_event_id = $1`,
-      [eventId],
-    );
-    await rows.fallBehind(eventId, await rows.addLogin(AGENT), {});
-    await rows.plan(AGENT);
-    const suspended = (await api.api('demo', 'GET', `${path}/health`)).json;
-    expect(suspended).toMatchObject({
-      status: 'suspended',
-      reason: 'gone',
-      backlog: 1,
-      oldest_waiting: expect.any(String) as string,
-    });
-    const resumed = await api.api('demo', 'POST', `${path}/resume/`);
-    expect([resumed.status, resumed.json]).toEqual([
-      201,
-      expect.objectContaining({ status: 'active', reason: null, since: null, backlog: 1 }),
-    ]);
-  });
-
   it('can be tried with a test that is marked and signed', async () => {
     receiver.answer((_request, response) => response.writeHead(418).end('teapot'));
     const tested = await api.api('demo', 'POST', `${path}/test`);
