@@ -47,6 +47,8 @@ import { ReplayController } from './deliveries/replay.controller.js';
 import { ReplayRepository } from './deliveries/replay.repository.js';
 import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
+import { OriginController } from './origins/origin.controller.js';
+import { OriginRepository } from './origins/origin.repository.js';
 import { ClientAccess } from './request/client-access.js';
 import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-sync.js';
 import { WindowRateLimiter } from './request/rate-limiter.js';
@@ -119,6 +121,7 @@ export class SubscriptionApiModule {
         WebhookSecretController,
         AgentStatusController,
         SeriesController,
+        OriginController,
         DeliveryController,
         DeliveryListController,
         EventHealthController,
@@ -164,6 +167,7 @@ export class SubscriptionApiModule {
         { provide: STREAM_TIMES, useValue: streamTimes ?? DEFAULT_STREAM_TIMES },
         StatusStreams,
         SeriesRepository,
+        OriginRepository,
         DeliveryFactsRepository,
         DeliveryList,
         Deliveries,
