@@ -25,6 +25,7 @@ const PATH_PARAMETERS: Readonly<Record<string, PathParameter>> = {
   },
   agent_id: id('The agent', 136),
   event_id: id('The agent event', 7),
+  replay_id: id('The replay', 3),
   app_id: { description: 'The application', example: 'crm', schema: { type: 'string', minLength: 1, maxLength: 255 } },
   delivery_id: {
     description: 'The delivery: the `webhook-id` header of its notifications',
