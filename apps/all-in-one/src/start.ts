@@ -88,7 +88,9 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
   const demo = withDemo ? { applications: DEMO_APPLICATIONS } : undefined;
-  const subscriptionApi = await start('subscription-api', (options) => startSubscriptionApi({ ...options, ...(demo && { demo }) }));
+  const subscriptionApi = await start('subscription-api', (options) =>
+    startSubscriptionApi({ ...options, ...(demo && { demo }) }),
+  );
 
   show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));
   return subscriptionApi;
