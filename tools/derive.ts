@@ -65,7 +65,9 @@ async function openApiDocument(
     PRESENCE_PORT: 0,
   });
   try {
-    return await (await fetch(`${service.url}/api/openapi.json`)).json();
+    const answer = await fetch(`${service.url}/api/openapi.json`);
+    if (!answer.ok) throw new Error(`the API's description cannot be made: ${await answer.text()}`);
+    return await answer.json();
   } finally {
     await service.stop();
   }

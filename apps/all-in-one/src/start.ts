@@ -111,7 +111,11 @@ async function startSteps(
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
   const subscriptionApi = await start('subscription-api', (options) =>
-    startSubscriptionApi({ ...options, docs: { presenceUrl: presence, hints: hintsOf(withDemo, receiver?.url) } }),
+    startSubscriptionApi({
+      ...options,
+      docs: { presenceUrl: presence, hints: hintsOf(withDemo, receiver?.url) },
+      ...(withDemo && { demo: { applications: DEMO_APPLICATIONS } }),
+    }),
   );
 
   const demo = withDemo

@@ -17,6 +17,7 @@ import { Deliveries } from './lanes/deliveries.js';
 import { ShardLeases } from './lanes/shard-leases.js';
 import type { DispatcherMetrics } from './metrics.js';
 import { Recorder } from './record/recorder.js';
+import type { Series } from './series/series.js';
 
 export interface DispatchOptions {
   readonly pool: Pool;
@@ -28,6 +29,7 @@ export interface DispatchOptions {
   readonly leaseMs: number;
   readonly budgets: Budgets;
   readonly metrics: DispatcherMetrics;
+  readonly series?: Series;
   readonly logger: Logger;
 }
 
@@ -60,6 +62,7 @@ export class Dispatch {
     const endpoints = new BatchedCache<Endpoint | undefined>((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS);
     this.attempts = new Attempts({
       ...options,
+      ...(options.series && { origins: options.series.origins }),
       client: this.client,
       endpoints,
       keys: new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS),
@@ -83,6 +86,7 @@ export class Dispatch {
       ...{ pool, windowMs, endpoints, metrics, logger },
       owner: this.leases.owner,
       deliveries: this.deliveries,
+      onRecorded: options.series?.note,
       onTouched: (agent) => this.backlog.touch(agent),
       onDue: (delayMs) => this.backlog.wakeIn(delayMs),
     });
@@ -92,7 +96,13 @@ export class Dispatch {
       deliveries: this.deliveries,
       capacity: budgets.held / 2,
     });
-    this.redeliveries = new Redeliveries({ ...options, shards: this.leases, attempts: this.attempts, hashOf });
+    this.redeliveries = new Redeliveries({
+      ...options,
+      shards: this.leases,
+      attempts: this.attempts,
+      hashOf,
+      onRecorded: options.series?.note,
+    });
     this.replays = new ReplayJobs(pool, () => this.redeliveries.wake());
     this.commands = new PeriodicWork((error) => logger.warn({ err: error }, 'commands.step_failed'));
     this.intake = new Intake({

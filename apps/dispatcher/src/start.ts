@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { BusMetrics, type Bus } from '#bus';
@@ -17,6 +18,7 @@ import { ConsumerReport } from './intake/status-change.consumer.js';
 import { LEASE_BEYOND_TIMEOUT_MS } from './lanes/shard-leases.js';
 import { hashOf } from './lanes/agent-work.js';
 import { DispatcherMetrics } from './metrics.js';
+import { Series } from './series/series.js';
 import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
@@ -91,10 +93,13 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   undo.push(() => maintenance.stop());
   await maintain(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);
 
+  const series = new Series({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
+  undo.push(() => series.stop());
+
   const timeoutMs = settings.DELIVERY_TIMEOUT;
   const windowMs = settings.DELIVERY_WINDOW;
   const dispatch = new Dispatch({
-    ...{ pool, guard, sealer, timeoutMs, windowMs, metrics, logger },
+    ...{ pool, guard, sealer, timeoutMs, windowMs, metrics, series, logger },
     schedule: settings.DELIVERY_RETRY_SCHEDULE,
     leaseMs: options.leaseMs ?? timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
     budgets: { ...DEFAULT_BUDGETS, ...options.budgets },

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
 import { BusMetrics, type Bus } from '#bus';
-import { PRESENCE_GROUP, TOPICS } from '#contracts';
+import { PRESENCE_GROUP, TOPICS, type StatusChange } from '#contracts';
 import { connectDatabase, DatabaseClock, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
 import { DegradedError, PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
@@ -13,6 +13,7 @@ import { PresenceMetrics } from './metrics.js';
 import { PresenceModule } from './presence.module.js';
 import { OutboxRelay } from './relay/outbox.relay.js';
 import type { LeaseTimes } from './relay/relay-leases.js';
+import { Series } from './series/series.js';
 import type { PresenceSettings } from './settings.js';
 import { DeadLetters } from './telemetry/dead-letters.js';
 import { TelemetryService } from './telemetry/telemetry.service.js';
@@ -81,9 +82,20 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<
   const clock = await DatabaseClock.start(pool, logger, registry);
   undo.push(() => clock.stop());
   const leaseTimes = options.leaseTimes && { leaseTimes: options.leaseTimes };
-  const relay = new OutboxRelay({ pool, producer: bus.producer(), instance: randomUUID(), metrics, logger, ...leaseTimes });
+  const series = new Series(pool, settings.STATUS_HISTORY_RETENTION, logger);
+  undo.push(() => series.stop());
+  const onPublished = (changes: readonly StatusChange[]): void => series.changes.note(changes);
+  const instance = randomUUID();
+  const relay = new OutboxRelay({ pool, producer: bus.producer(), instance, metrics, logger, onPublished, ...leaseTimes });
   undo.push(() => relay.stop());
-  const telemetry = new TelemetryService({ pool, relay, clock, metrics, logger });
+  const telemetry = new TelemetryService({
+    pool,
+    relay,
+    clock,
+    metrics,
+    logger,
+    onDecided: (slots) => series.reports.note(slots),
+  });
   undo.push(() => telemetry.drain());
 
   let consuming = false;

@@ -13,7 +13,8 @@ import {
 } from '#database';
 import { allowOrigins, ServiceHttp, type OperationsServer } from '#http';
 import { Readiness, startInSteps, type Logger, type RunningService, type Undo } from '#runtime';
-import type { StreamTimes } from './agent-status/status-streams.js';
+import type { StreamTimes } from './agent-status/open-streams.js';
+import type { Demo } from './console/console-config.schema.js';
 import { serveApiDocs, type DocsPlace } from './docs/docs.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
@@ -31,6 +32,8 @@ export interface SubscriptionApiOptions {
   readonly issuerTimes?: IssuerTimes;
   /** What the API browser knows of the place that it runs in. */
   readonly docs?: Omit<DocsPlace, 'url'>;
+  /** What the console offers of a demo; nothing by default. */
+  readonly demo?: Demo;
   /** Where the process answers for all its services; else OPERATIONS_PORT says where, or it is the service's own port. */
   readonly operations?: OperationsServer | undefined;
   /** Aborted when the start is to be given up. */
@@ -48,7 +51,7 @@ export function startSubscriptionApi(options: SubscriptionApiOptions): Promise<R
 
 /** The order is the stop's, read backwards: no more requests, then what they are answered with. */
 async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, docs, stopping } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, docs, demo, stopping } = options;
   const readiness = new Readiness();
   const registry = new Registry();
   const http = await ServiceHttp.open({
@@ -87,6 +90,7 @@ async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promis
     ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
     ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
     ...(streamTimes && { streamTimes }),
+    ...(demo && { demo }),
   });
   await http.serve(module, {
     trustProxy: settings.TRUST_PROXY,

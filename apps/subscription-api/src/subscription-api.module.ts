@@ -15,7 +15,9 @@ import { AgentStatusController } from './agent-status/agent-status.controller.js
 import { LogMark } from './agent-status/log-mark.js';
 import { SnapshotRepository } from './agent-status/snapshot.repository.js';
 import { StatusLogRepository } from './agent-status/status-log.repository.js';
-import { DEFAULT_STREAM_TIMES, StatusStreams, type StreamTimes } from './agent-status/status-streams.js';
+import { DEFAULT_STREAM_TIMES, OpenStreams, type StreamTimes } from './agent-status/open-streams.js';
+import { StatusStreams } from './agent-status/status-streams.js';
+import { AgentSearchController } from './agents/agent-search.controller.js';
 import { AgentController } from './agents/agent.controller.js';
 import { AgentRepository } from './agents/agent.repository.js';
 import { ApplicationController } from './applications/application.controller.js';
@@ -25,13 +27,21 @@ import { externalRegistrar } from './applications/external-applications.js';
 import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/signing-keys.js';
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
+import { ClientController } from './clients/client.controller.js';
+import { ClientRepository } from './clients/client.repository.js';
+import { ConsoleConfigController } from './console/console-config.controller.js';
+import { NO_DEMO, type Demo } from './console/console-config.schema.js';
 import { Deliveries } from './deliveries/deliveries.js';
 import { DeliveryCommandController } from './deliveries/delivery-command.controller.js';
 import { DeliveryCommandRepository } from './deliveries/delivery-command.repository.js';
 import { DeliveryCommands } from './deliveries/delivery-commands.js';
+import { DeliveryFactsRepository } from './deliveries/delivery-facts.repository.js';
+import { DeliveryListController } from './deliveries/delivery-list.controller.js';
+import { DeliveryList } from './deliveries/delivery-list.js';
+import { DeliveryStreams } from './deliveries/delivery-streams.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
-import { DeliveryRepository } from './deliveries/delivery.repository.js';
 import { ExplainController } from './deliveries/explain.controller.js';
+import { EventHealthController } from './deliveries/event-health.controller.js';
 import { EventHealthRepository } from './deliveries/event-health.repository.js';
 import { EventHealth } from './deliveries/event-health.js';
 import { Explainer } from './deliveries/explainer.js';
@@ -39,14 +49,19 @@ import { ReplayController } from './deliveries/replay.controller.js';
 import { ReplayRepository } from './deliveries/replay.repository.js';
 import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
+import { OriginController } from './origins/origin.controller.js';
+import { OriginRepository } from './origins/origin.repository.js';
 import { ClientAccess } from './request/client-access.js';
 import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-sync.js';
 import { WindowRateLimiter } from './request/rate-limiter.js';
 import { RequestCountRepository } from './request/request-count.repository.js';
 import { RequestPipeline } from './request/request-pipeline.js';
+import { SeriesController } from './series/series.controller.js';
+import { SeriesRepository } from './series/series.repository.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import {
   ADDRESS_GUARD,
+  DEMO,
   LOGGER,
   RATE_LIMIT_SYNC_MS,
   RATE_LIMITER,
@@ -75,6 +90,8 @@ export interface SubscriptionApiParts {
   /** Milliseconds between two looks at the signing keys. */
   readonly signingKeyRefreshMs?: number;
   readonly streamTimes?: StreamTimes;
+  /** What the console offers of a demo; nothing by default. */
+  readonly demo?: Demo;
 }
 
 @Module({})
@@ -99,16 +116,24 @@ export class SubscriptionApiModule {
         AgentEventController,
         LimitController,
         AgentController,
+        AgentSearchController,
+        ClientController,
+        ConsoleConfigController,
         ClientEventController,
         WebhookSecretController,
         AgentStatusController,
+        SeriesController,
+        OriginController,
         DeliveryController,
+        DeliveryListController,
+        EventHealthController,
         DeliveryCommandController,
         ReplayController,
         ExplainController,
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
+        { provide: DEMO, useValue: parts.demo ?? NO_DEMO },
         { provide: LOGGER, useValue: logger },
         { provide: SEALER, useValue: sealer },
         { provide: DataSource, useValue: dataSource },
@@ -132,6 +157,7 @@ export class SubscriptionApiModule {
         ClientAccess,
         RequestPipeline,
         AgentRepository,
+        ClientRepository,
         AgentEventRepository,
         AgentEvents,
         FinishedEventsJob,
@@ -141,8 +167,13 @@ export class SubscriptionApiModule {
         LogMark,
         SnapshotRepository,
         { provide: STREAM_TIMES, useValue: streamTimes ?? DEFAULT_STREAM_TIMES },
+        OpenStreams,
         StatusStreams,
-        DeliveryRepository,
+        SeriesRepository,
+        OriginRepository,
+        DeliveryFactsRepository,
+        DeliveryList,
+        DeliveryStreams,
         Deliveries,
         DeliveryCommandRepository,
         DeliveryCommands,

@@ -21,5 +21,6 @@ export { runService, type Lifetime, type RunningService } from './service.js';
 export { endOnSigterm, onStopSignal } from './signals.js';
 export { startInSteps, type Undo } from './start-in-steps.js';
 export { StartError } from './start-error.js';
+export { Tally } from './tally.js';
 export { isUnavailable, reasonOf } from './unavailable.js';
 export { howToRun, VERSION } from './version.js';

@@ -44,6 +44,8 @@ export interface RedeliveriesOptions<T extends Tenure = Tenure> {
   readonly hashOf: (agent: AgentKey) => number;
   /** Delays of the retry schedule, in milliseconds. */
   readonly schedule: readonly number[];
+  /** Told of attempts, and of deliveries that ended without one, once they are written. */
+  readonly onRecorded?: ((clientId: number, records: readonly RedeliveryResult[]) => void) | undefined;
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
 }
@@ -248,7 +250,11 @@ export class Redeliveries<T extends Tenure = Tenure> {
     const { pool, shards, logger } = this.options;
     const written = await recordRedeliveries(pool, shards.owner, results, SUSPEND_AFTER_MS);
     if (written < results.length) logger.warn({ results: results.length - written }, 'redeliveries.results_thrown_away');
-    for (const result of results) this.release(result);
+    for (const result of results) {
+      const redelivery = this.out.get(laneOf(result));
+      if (redelivery) this.options.onRecorded?.(redelivery.clientId, [result]);
+      this.release(result);
+    }
     this.wake();
   }
 

@@ -21,6 +21,8 @@ export interface RecorderOptions {
   readonly onTouched: (agent: AgentWork) => void;
   /** Something will be due after this delay, in milliseconds. */
   readonly onDue: (delayMs: number) => void;
+  /** Told of attempts, and of deliveries that ended without one, once they are written. */
+  readonly onRecorded?: ((clientId: number, records: readonly AttemptRecord[]) => void) | undefined;
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
 }
@@ -110,6 +112,7 @@ export class Recorder {
       agent.isConflicted = true;
       return;
     }
+    this.options.onRecorded?.(agent.clientId, snapshot.records);
     for (const { entry, attempts, dueMs } of newRows) {
       const { agentEventId, sequence } = entry;
       const row: RowWork = { clientId: agent.clientId, agentEventId, next: sequence, attempts, version: 0, inHand: false };
@@ -148,6 +151,7 @@ export class Recorder {
       agent.isConflicted = true;
       return;
     }
+    if ('record' in result && result.record) this.options.onRecorded?.(agent.clientId, [result.record]);
     if (result.kind === 'next' && written.head) {
       row.next = written.head.sequence;
       row.head = written.head;

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { uuidv7 } from 'uuidv7';
 import { InProcessBroker, type BusBatch } from '#bus';
 import { STATUS_CHANGED_TOPIC, traceparentOf } from '#contracts';
+import { NotificationListener } from '#database';
 import { eventually } from '../../../../test/support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { Instance, RecordingTopic, report, SILENT } from '../../test/support.js';
-import { OutboxListener } from './outbox-listener.repository.js';
 import { SHARDS, type LeaseTimes } from './relay-leases.js';
 
 describe('the outbox relay', () => {
@@ -230,7 +230,11 @@ describe('the outbox relay', () => {
   it('hears what other processes write, also after its connection was cut', async () => {
     let heard = 0;
     const listening = await Instance.connect(database.url, 2);
-    const listener = new OutboxListener(listening.pool, 'a', { onOutbox: () => (heard += 1), onShards: () => undefined }, SILENT);
+    const listener = new NotificationListener(
+      listening.pool,
+      { rollcall_outbox: { onNotification: () => (heard += 1) } },
+      SILENT,
+    );
     listener.start();
     cleanups.push(async () => {
       await listener.stop();

@@ -1,4 +1,4 @@
-import type { Pool } from '#database';
+import { NotificationListener, type Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, traceparentOf, type StatusChange } from '#contracts';
 import { waitBackoff, type Logger } from '#runtime';
@@ -6,9 +6,9 @@ import type { CommittedChange } from '../log/presence.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';
-import { OutboxListener } from './outbox-listener.repository.js';
 import { advanceOutbox, countBacklog, deletePublished, type OutboxRow } from './outbox.repository.js';
 import { Publications } from './publications.js';
+import { SHARDS_CHANNEL } from './relay-lease.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
 import { WakeSignal } from './wake-signal.js';
 
@@ -31,6 +31,8 @@ export interface OutboxRelayOptions {
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
   readonly leaseTimes?: LeaseTimes;
+  /** Told of changes once they are published. */
+  readonly onPublished?: (changes: readonly StatusChange[]) => void;
 }
 
 /**
@@ -42,7 +44,8 @@ export class OutboxRelay implements ChangeListener {
   private readonly signal = new WakeSignal();
   private readonly stopping = new AbortController();
   private readonly leases: RelayLeases;
-  private readonly listener: OutboxListener;
+  /** To what other processes put in the outbox; what it misses costs no more than the poll interval. */
+  private readonly listener: NotificationListener;
   private readonly publications: Publications;
   private handover = new Handover();
   /** When the last read of the table began, on the same clock. */
@@ -54,8 +57,18 @@ export class OutboxRelay implements ChangeListener {
     const { pool, producer, instance, metrics, logger } = options;
     const times = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
     this.leases = new RelayLeases({ pool, instance, times, metrics, logger, onChange: () => this.startAfresh() });
-    const listeners = { onOutbox: () => this.lookAgain(), onShards: () => this.leases.renewSoon() };
-    this.listener = new OutboxListener(pool, instance, listeners, logger);
+    this.listener = new NotificationListener(
+      pool,
+      {
+        rollcall_outbox: { onNotification: () => this.lookAgain() },
+        // Others have come or gone, or given shards back; or may have, since nobody listened for a while.
+        [SHARDS_CHANNEL]: {
+          onNotification: (by) => by !== instance && this.leases.renewSoon(),
+          onListening: () => this.leases.renewSoon(),
+        },
+      },
+      logger,
+    );
     this.publications = new Publications(producer, STATUS_CHANGED_TOPIC, (error) => {
       logger.warn({ err: error }, 'relay.publication_lost');
       this.startAfresh();
@@ -144,6 +157,7 @@ export class OutboxRelay implements ChangeListener {
     const positions = rows.map(({ position }) => position);
     await this.publications.send(changes.map(toMessage), positions, () => {
       metrics.countPublished(changes.length);
+      this.options.onPublished?.(changes);
       logger.debug({ changes: changes.length, latency_ms: Math.round(performance.now() - startedAt) }, 'relay.published');
     });
     handover.acknowledge(changes);

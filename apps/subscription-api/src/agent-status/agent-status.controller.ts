@@ -4,7 +4,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
+import { AgentRepository } from '../agents/agent.repository.js';
 import { agentSchema, type AgentView } from '../agents/agent.schema.js';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
@@ -18,6 +20,9 @@ import {
 } from './agent-status.schema.js';
 import { parseCursor, refuseCursor } from './cursor.js';
 import { LogMark } from './log-mark.js';
+import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
+import { describeStream } from './event-stream.js';
+import { OpenStreams } from './open-streams.js';
 import { SnapshotRepository } from './snapshot.repository.js';
 import { StatusLogRepository } from './status-log.repository.js';
 import { StatusStreams, type StreamStart } from './status-streams.js';
@@ -37,10 +42,12 @@ const NEXT = {
 @Controller(`${CLIENT_PATH}/agent_status`)
 export class AgentStatusController {
   constructor(
+    private readonly agents: AgentRepository,
     private readonly snapshots: SnapshotRepository,
     private readonly log: StatusLogRepository,
     private readonly mark: LogMark,
     private readonly streams: StatusStreams,
+    private readonly openStreams: OpenStreams,
   ) {}
 
   @Get()
@@ -56,9 +63,18 @@ export class AgentStatusController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AgentView[]> {
     const { skip, take } = rangeOf(paging);
-    const { agents, cursor } = await this.snapshots.read(clientId, skip, take);
+    const { value, cursor } = await this.snapshots.read((manager) => this.agents.list(clientId, undefined, skip, take, manager));
     reply.header(CURSOR_HEADER, cursor);
-    return agents;
+    return value;
+  }
+
+  @Get('summary')
+  @RefuseUnknownKeys()
+  @ApiOperation({ summary: 'How many agents are available, and how many are not' })
+  @ApiResponse({ status: 200, description: 'As of the cursor', standardSchema: summarySchema })
+  async summary(@ClientId() clientId: number): Promise<SummaryView> {
+    const { value, cursor } = await this.snapshots.read((manager) => this.agents.count(clientId, manager));
+    return summaryOf(value, cursor);
   }
 
   @Get('history')
@@ -116,14 +132,9 @@ The stream ends with its token or application; a reader that takes nothing for a
     const token = bearerTokenOf(request.headers.authorization);
     if (token === undefined) throw ApiError.unauthorized(false);
     const lastId = lastEventId === undefined ? undefined : parseLastEventId(lastEventId);
-    this.streams.takePlace(clientId, reply.raw);
+    this.openStreams.takePlace(clientId, reply.raw);
     const start = lastId === undefined ? await this.startAfter(after) : await this.resumeAfter(lastId);
-    reply
-      .header('content-type', 'text/event-stream; charset=utf-8')
-      .header('cache-control', 'no-cache, no-store')
-      .header('x-accel-buffering', 'no')
-      // A stream ends when somebody leaves; a connection kept for another request would only hold up the service's stop.
-      .header('connection', 'close');
+    describeStream(reply);
     if (request.method === 'HEAD') return void reply.send();
     void reply.send(this.streams.follow({ clientId, token }, start, reply.raw).body);
   }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
+import { DELIVERY_STATUSES } from './delivery-state.js';
 
 export const deliveryIdSchema = z
   .string()
@@ -21,7 +22,7 @@ export const attemptSchema = z
 export const deliverySchema = z
   .object({
     id: deliveryIdSchema,
-    status: z.enum(['waiting', 'retrying', 'delivered', 'failed', 'dropped']),
+    status: z.enum(DELIVERY_STATUSES),
     agent_id: z.number().int().nullable().meta({ example: 136 }),
     agent_type: z.enum(AGENT_TYPES).nullable(),
     agent_status: z.enum(AGENT_STATUSES).nullable(),

@@ -1,32 +1,26 @@
 import { Injectable } from '@nestjs/common';
-import { deliveryId } from '#webhook';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
-import { attemptViewOf } from './deliveries.js';
-import { DeliveryRepository } from './delivery.repository.js';
+import { notFound } from '../request/path-params.js';
 import { EventHealthRepository } from './event-health.repository.js';
 import type { HealthView } from './event-health.schema.js';
+import { lastOutcomeOf, stateOfHealth } from './event-health.view.js';
 
 /** Whether an agent event's notifications arrive: contract §3. */
 @Injectable()
 export class EventHealth {
-  constructor(
-    private readonly repository: EventHealthRepository,
-    private readonly deliveries: DeliveryRepository,
-  ) {}
+  constructor(private readonly repository: EventHealthRepository) {}
 
-  async of(event: AgentEvent): Promise<HealthView> {
-    const [health, last, { count, oldest }] = await Promise.all([
-      this.repository.health(event.id),
-      this.deliveries.lastAttempt(event.id),
-      this.repository.backlog(event),
-    ]);
+  /** @throws ApiError where it was deleted meanwhile */
+  async of({ clientId, id }: AgentEvent): Promise<HealthView> {
+    const [health] = await this.repository.find(clientId, { id }, 0, 1);
+    if (!health) throw notFound('event_not_found');
     return {
-      status: health ? (health.suspended_at ? 'suspended' : 'failing') : 'active',
-      reason: health?.suspended_reason ?? null,
-      since: (health?.suspended_at ?? health?.failing_since)?.toISOString() ?? null,
-      last_outcome: last ? { delivery_id: deliveryId(last.change_id, event.id), ...attemptViewOf(last) } : null,
-      backlog: count,
-      oldest_waiting: oldest?.toISOString() ?? null,
+      status: stateOfHealth(health),
+      reason: health.suspended_reason,
+      since: (health.suspended_at ?? health.failing_since)?.toISOString() ?? null,
+      last_outcome: lastOutcomeOf(health),
+      backlog: health.waiting,
+      oldest_waiting: health.oldest_waiting?.toISOString() ?? null,
     };
   }
 }

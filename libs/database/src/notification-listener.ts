@@ -1,33 +1,28 @@
 import { once } from 'node:events';
 import type { Notification, Pool, PoolClient } from 'pg';
 import { waitBackoff, type Logger } from '#runtime';
-import { SHARDS_CHANNEL } from './relay-lease.repository.js';
 
 const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 10_000 };
 
-/** What is told as changes are put in the outbox. */
-const OUTBOX_CHANNEL = 'rollcall_outbox';
+/** A channel of the database that is listened to, one of our own. */
+export type Channel = `rollcall_${string}`;
 
-export interface OutboxListeners {
-  /** Other processes have put something in the outbox: other instances of presence, and the removal of an agent. */
-  readonly onOutbox: () => void;
-  /** Other instances have come or gone, or given shards back; or may have, since nobody listened for a while. */
-  readonly onShards: () => void;
+/** Who is told of what is notified on a channel. */
+export interface ChannelListener {
+  /** Takes the payload. */
+  readonly onNotification: (payload: string) => void;
+  /** Called when listening begins, and begins again: something may have been notified meanwhile. */
+  readonly onListening?: () => void;
 }
 
-/**
- * Listens to what other processes do with the outbox. A notification that is lost while the connection is down costs no more than
- * the relay's poll interval, or the time between two renewals of its leases.
- */
-export class OutboxListener {
+/** Listens to channels of the database on one connection. What is notified while that is down is lost. */
+export class NotificationListener {
   private readonly stopping = new AbortController();
   private loop: Promise<void> | undefined;
 
-  /** @param instance our own: what it tells it knows */
   constructor(
     private readonly pool: Pool,
-    private readonly instance: string,
-    private readonly listeners: OutboxListeners,
+    private readonly listeners: Readonly<Record<Channel, ChannelListener>>,
     private readonly logger: Logger,
   ) {}
 
@@ -40,18 +35,22 @@ export class OutboxListener {
     await this.loop;
   }
 
+  private get channels(): Channel[] {
+    return Object.keys(this.listeners) as Channel[];
+  }
+
   private async listenForever(): Promise<void> {
     const { signal } = this.stopping;
     for (let failures = 0; !signal.aborted;) {
       try {
         await this.listen(() => {
           failures = 0;
-          this.listeners.onShards();
+          for (const { onListening } of Object.values(this.listeners)) onListening?.();
         });
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
-        this.logger.warn({ err: error }, 'relay.listen_failed');
+        this.logger.warn({ err: error, channels: this.channels }, 'database.listen_failed');
         await waitBackoff(failures, RECONNECT_BACKOFF, signal);
       }
     }
@@ -60,23 +59,18 @@ export class OutboxListener {
   /** Listens on a connection of the pool until it breaks, which throws, or until the stop. */
   private async listen(onListening: () => void): Promise<void> {
     const client: PoolClient = await this.pool.connect();
-    const tell = (notification: Notification): void => this.tell(notification);
+    const tell = ({ channel, payload }: Notification): void => this.listeners[channel as Channel]?.onNotification(payload ?? '');
     try {
       client.on('notification', tell);
       // A connection that breaks may say so more than once; an error that nobody listens to would end the process.
-      client.on('error', (error) => this.logger.debug({ err: error }, 'relay.listen_broken'));
+      client.on('error', (error) => this.logger.debug({ err: error }, 'database.listen_broken'));
       const broken = once(client, 'end', { signal: this.stopping.signal });
-      await client.query(`listen ${SHARDS_CHANNEL}`);
-      await Promise.all([broken, client.query(`listen ${OUTBOX_CHANNEL}`).then(onListening)]);
+      const listening = client.query(this.channels.map((channel) => `listen ${channel}`).join('; ')).then(onListening);
+      await Promise.all([broken, listening]);
       throw new Error('the connection was closed');
     } finally {
       client.removeListener('notification', tell);
       client.release(true); // closed and not reused: it would go on listening
     }
-  }
-
-  private tell({ channel, payload }: Notification): void {
-    if (channel === OUTBOX_CHANNEL) this.listeners.onOutbox();
-    else if (payload !== this.instance) this.listeners.onShards();
   }
 }
