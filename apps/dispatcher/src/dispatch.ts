@@ -146,7 +146,7 @@ export class Dispatch {
     for (let step = 0; step < COMMANDS.steps; step++) {
       const woken = await stepWake(this.options.pool);
       if (woken === undefined) return;
-      if (woken > 0) this.backlog.wakeIn(0);
+      if (woken > 0) this.backlog.commanded();
       this.redeliveries.wake();
     }
   }

@@ -28,7 +28,8 @@ const CLIENT_PART = 4;
 const MAX_PAUSED = 5000;
 /** What waits for an origin that answers again is brought forward so many rows at a time, so often, in milliseconds. */
 const FORWARD = { rows: 500, everyMs: 1000 };
-/** Agent events that are remembered of an origin that fails. */
+/** Origins that are remembered as failing, and agent events of each; of others what waits comes by the schedule. */
+const MAX_ORIGINS = 10_000;
 const MAX_STRUGGLING = 10_000;
 const ORPHANS_MS = 15_000;
 const MAX_ORPHANS = 1000;
@@ -67,6 +68,12 @@ export class BacklogLoop {
     if (!this.isRunning) this.timer = setTimeout(() => this.run(), Math.max(at - performance.now(), 0));
   }
 
+  /** A command has changed what is behind: what was left alone is looked at again. */
+  commanded(): void {
+    this.paused.clear();
+    this.wakeIn(0);
+  }
+
   /** What was read of an agent before now is not true any more. */
   touch(agent: AgentWork): void {
     this.touched.add(agent.key);
@@ -98,7 +105,11 @@ export class BacklogLoop {
   private struggle(clientId: number, agentEventId: number, url: string): void {
     const origin = originOf(clientId, url);
     let events = this.struggling.get(origin);
-    if (!events) this.struggling.set(origin, (events = new Set()));
+    if (!events) {
+      this.struggling.set(origin, (events = new Set()));
+      const [oldest] = this.struggling.keys();
+      if (this.struggling.size > MAX_ORIGINS) this.struggling.delete(oldest!);
+    }
     if (events.size < MAX_STRUGGLING) events.add(agentEventId);
   }
 
