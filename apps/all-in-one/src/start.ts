@@ -87,10 +87,19 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   if (receiver) undo.push(() => receiver.stop());
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
-  const subscriptionApi = await start('subscription-api', startSubscriptionApi);
+  const playground = receiver && playgroundOf(serviceSettings, presence, receiver.url);
+  const subscriptionApi = await start('subscription-api', (options) =>
+    startSubscriptionApi({ ...options, ...(playground && { playground }) }),
+  );
 
   show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));
   return subscriptionApi;
+}
+
+/** Telemetry needs an application that may send it; where an issuer gives out the tokens, there is none that we could act for. */
+function playgroundOf({ BOOTSTRAP_APPS, OIDC_ISSUER }: ServiceSettings, presence: string, receiver: string) {
+  const reporter = BOOTSTRAP_APPS?.find(({ access }) => access === 'platform');
+  return reporter && OIDC_ISSUER === undefined ? { presence, receiver, reporter: reporter.app_id } : undefined;
 }
 
 async function startDatabase(

@@ -1,3 +1,4 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
 import {
@@ -14,6 +15,8 @@ import {
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
 import type { StreamTimes } from './agent-status/status-streams.js';
+import type { Playground } from './console/playground.js';
+import { serveConsole } from './console/serve-console.js';
 import { serveDocs } from './docs/docs.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
@@ -34,10 +37,12 @@ export async function startSubscriptionApi(options: {
   streamTimes?: StreamTimes;
   /** For tests that wait for an external issuer's keys to change. */
   issuerTimes?: IssuerTimes;
+  /** Where agents can be played; nowhere by default. */
+  playground?: Playground;
   /** Aborted when the start is to be given up. */
   stopping?: AbortSignal;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, stopping } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, playground, stopping } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
@@ -65,8 +70,13 @@ export async function startSubscriptionApi(options: {
       ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
       ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
       ...(streamTimes && { streamTimes }),
+      ...(playground && { playground }),
     });
-    const app = await createHttpApp(module, { logger, readiness, metrics: registry, configure: serveDocs });
+    const configure = async (app: NestFastifyApplication): Promise<void> => {
+      serveDocs(app);
+      await serveConsole(app, { enabled: settings.CONSOLE });
+    };
+    const app = await createHttpApp(module, { logger, readiness, metrics: registry, configure });
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {
       readiness.stop();

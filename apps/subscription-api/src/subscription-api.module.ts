@@ -25,6 +25,8 @@ import { externalRegistrar } from './applications/external-applications.js';
 import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/signing-keys.js';
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
+import { PlaygroundController, NoPlaygroundController } from './console/playground.controller.js';
+import type { Playground } from './console/playground.js';
 import { Deliveries } from './deliveries/deliveries.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
 import { DeliveryRepository } from './deliveries/delivery.repository.js';
@@ -40,6 +42,7 @@ import type { SubscriptionApiSettings } from './settings.js';
 import {
   ADDRESS_GUARD,
   LOGGER,
+  PLAYGROUND,
   RATE_LIMIT_SYNC_MS,
   RATE_LIMITER,
   SEALER,
@@ -67,6 +70,8 @@ export interface SubscriptionApiParts {
   /** Milliseconds between two looks at the signing keys. */
   readonly signingKeyRefreshMs?: number;
   readonly streamTimes?: StreamTimes;
+  /** Where agents can be played; nowhere by default. */
+  readonly playground?: Playground;
 }
 
 @Module({})
@@ -96,10 +101,12 @@ export class SubscriptionApiModule {
         AgentStatusController,
         DeliveryController,
         ExplainController,
+        parts.playground ? PlaygroundController : NoPlaygroundController,
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
         { provide: LOGGER, useValue: logger },
+        { provide: PLAYGROUND, useValue: parts.playground },
         { provide: SEALER, useValue: sealer },
         { provide: DataSource, useValue: dataSource },
         { provide: ADDRESS_GUARD, useValue: guard },

@@ -7,3 +7,4 @@ export const RATE_LIMITER = Symbol('rate-limiter');
 export const RATE_LIMIT_SYNC_MS = Symbol('rate-limit-sync-ms');
 export const SIGNING_KEY_REFRESH_MS = Symbol('signing-key-refresh-ms');
 export const STREAM_TIMES = Symbol('stream-times');
+export const PLAYGROUND = Symbol('playground');

@@ -68,6 +68,13 @@ const flag = z
   .pipe(z.enum(['true', 'false'], { error: ({ input }) => `"${String(input)}" is neither true nor false` }))
   .transform((text) => text === 'true');
 
+const onOrOff = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(['on', 'off'], { error: ({ input }) => `"${String(input)}" is neither on nor off` }))
+  .transform((text) => text === 'on');
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 
 const logLevel = z
@@ -248,6 +255,14 @@ const settings = {
   OIDC_ACCESS_CLAIM: claimName
     .default('rollcall_access')
     .describe('Claim of tokens of OIDC_ISSUER with the access level: call_api, all or platform. Default rollcall_access'),
+  OIDC_CONSOLE_CLIENT_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The id that OIDC_ISSUER knows the console by (a public client, authorization code with PKCE): people then sign in there.',
+    ),
+  CONSOLE: onOrOff.default(true).describe('Whether the console is served at /console/: on or off. Default on.'),
   LOG_LEVEL: logLevel
     .optional()
     .describe(

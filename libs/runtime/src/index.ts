@@ -24,4 +24,4 @@ export { endOnSigterm, onStopSignal } from './signals.js';
 export { startInSteps, type Undo } from './start-in-steps.js';
 export { StartError } from './start-error.js';
 export { isUnavailable, reasonOf } from './unavailable.js';
-export { VERSION } from './version.js';
+export { ROOT_DIRECTORY, VERSION } from './version.js';

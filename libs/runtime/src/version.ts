@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 interface Manifest {
   readonly version: string;
@@ -6,13 +7,13 @@ interface Manifest {
 }
 
 /** package.json, found upwards from here: the same from the sources and from `dist`. */
-function readManifest(): Manifest {
+function readManifest(): { readonly manifest: Manifest; readonly directory: URL } {
   for (let directory = new URL('.', import.meta.url); ; directory = new URL('..', directory)) {
     try {
       const manifest = JSON.parse(readFileSync(new URL('package.json', directory), 'utf8')) as Manifest & {
         readonly name?: string;
       };
-      if (manifest.name === 'rollcall') return manifest;
+      if (manifest.name === 'rollcall') return { manifest, directory };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
@@ -20,7 +21,10 @@ function readManifest(): Manifest {
   }
 }
 
-const manifest = readManifest();
+const { manifest, directory: root } = readManifest();
+
+/** Where package.json is, and `dist` beside it. */
+export const ROOT_DIRECTORY = fileURLToPath(root);
 
 /** Of Rollcall. */
 export const VERSION = manifest.version;
