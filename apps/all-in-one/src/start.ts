@@ -88,8 +88,9 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
   const playground = receiver && playgroundOf(serviceSettings, presence, receiver.url);
+  const demo = withDemo ? { applications: DEMO_APPLICATIONS } : undefined;
   const subscriptionApi = await start('subscription-api', (options) =>
-    startSubscriptionApi({ ...options, ...(playground && { playground }) }),
+    startSubscriptionApi({ ...options, ...(demo && { demo }), ...(playground && { playground }) }),
   );
 
   show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));

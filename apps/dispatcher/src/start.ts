@@ -16,6 +16,7 @@ import { ConsumerReport } from './fan-out/status-change.consumer.js';
 import { DispatcherMetrics } from './metrics.js';
 import { Delivery } from './queue/delivery.js';
 import { maintainQueue } from './queue/queue-maintenance.repository.js';
+import { Series } from './series/series.js';
 import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
@@ -77,11 +78,14 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   undo.push(() => maintenance.stop());
   await maintainQueue(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);
 
+  const series = new Series({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
+  undo.push(() => series.stop());
+
   const timeoutMs = settings.DELIVERY_TIMEOUT;
   const lease = { owner: randomUUID(), ms: options.leaseMs ?? Math.max(MIN_LEASE_MS, 3 * timeoutMs) };
   const schedule = settings.DELIVERY_RETRY_SCHEDULE;
   const budgets = { ...DEFAULT_BUDGETS, ...options.budgets };
-  const delivery = new Delivery({ pool, lease, guard, sealer, schedule, timeoutMs, budgets, metrics, logger });
+  const delivery = new Delivery({ pool, lease, guard, sealer, schedule, timeoutMs, budgets, metrics, series, logger });
   undo.push(() => delivery.stop());
   delivery.start();
   const fanOut = new FanOutService({

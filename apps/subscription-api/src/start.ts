@@ -15,6 +15,7 @@ import {
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
 import type { StreamTimes } from './agent-status/status-streams.js';
+import type { Demo } from './console/console-config.schema.js';
 import type { Playground } from './console/playground.js';
 import { serveConsole } from './console/serve-console.js';
 import { serveDocs } from './docs/docs.js';
@@ -37,12 +38,15 @@ export async function startSubscriptionApi(options: {
   streamTimes?: StreamTimes;
   /** For tests that wait for an external issuer's keys to change. */
   issuerTimes?: IssuerTimes;
+  /** What the console offers of a demo; nothing by default. */
+  demo?: Demo;
   /** Where agents can be played; nowhere by default. */
   playground?: Playground;
   /** Aborted when the start is to be given up. */
   stopping?: AbortSignal;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, playground, stopping } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, demo, playground, stopping } =
+    options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
@@ -70,6 +74,7 @@ export async function startSubscriptionApi(options: {
       ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
       ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
       ...(streamTimes && { streamTimes }),
+      ...(demo && { demo }),
       ...(playground && { playground }),
     });
     const configure = async (app: NestFastifyApplication): Promise<void> => {

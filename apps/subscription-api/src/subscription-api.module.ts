@@ -16,6 +16,7 @@ import { LogMark } from './agent-status/log-mark.js';
 import { SnapshotRepository } from './agent-status/snapshot.repository.js';
 import { StatusLogRepository } from './agent-status/status-log.repository.js';
 import { DEFAULT_STREAM_TIMES, StatusStreams, type StreamTimes } from './agent-status/status-streams.js';
+import { AgentSearchController } from './agents/agent-search.controller.js';
 import { AgentController } from './agents/agent.controller.js';
 import { AgentRepository } from './agents/agent.repository.js';
 import { ApplicationController } from './applications/application.controller.js';
@@ -25,6 +26,10 @@ import { externalRegistrar } from './applications/external-applications.js';
 import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/signing-keys.js';
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
+import { ClientController } from './clients/client.controller.js';
+import { ClientRepository } from './clients/client.repository.js';
+import { ConsoleConfigController } from './console/console-config.controller.js';
+import { NO_DEMO, type Demo } from './console/console-config.schema.js';
 import { PlaygroundController, NoPlaygroundController } from './console/playground.controller.js';
 import type { Playground } from './console/playground.js';
 import { Deliveries } from './deliveries/deliveries.js';
@@ -38,9 +43,12 @@ import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-
 import { WindowRateLimiter } from './request/rate-limiter.js';
 import { RequestCountRepository } from './request/request-count.repository.js';
 import { RequestPipeline } from './request/request-pipeline.js';
+import { SeriesController } from './series/series.controller.js';
+import { SeriesRepository } from './series/series.repository.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import {
   ADDRESS_GUARD,
+  DEMO,
   LOGGER,
   PLAYGROUND,
   RATE_LIMIT_SYNC_MS,
@@ -70,6 +78,8 @@ export interface SubscriptionApiParts {
   /** Milliseconds between two looks at the signing keys. */
   readonly signingKeyRefreshMs?: number;
   readonly streamTimes?: StreamTimes;
+  /** What the console offers of a demo; nothing by default. */
+  readonly demo?: Demo;
   /** Where agents can be played; nowhere by default. */
   readonly playground?: Playground;
 }
@@ -96,15 +106,19 @@ export class SubscriptionApiModule {
         AgentEventController,
         LimitController,
         AgentController,
+        AgentSearchController,
+        ClientController,
         ClientEventController,
         WebhookSecretController,
         AgentStatusController,
+        SeriesController,
         DeliveryController,
         ExplainController,
-        parts.playground ? PlaygroundController : NoPlaygroundController,
+        ...(settings.CONSOLE ? [ConsoleConfigController, parts.playground ? PlaygroundController : NoPlaygroundController] : []),
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
+        { provide: DEMO, useValue: parts.demo ?? NO_DEMO },
         { provide: LOGGER, useValue: logger },
         { provide: PLAYGROUND, useValue: parts.playground },
         { provide: SEALER, useValue: sealer },
@@ -129,6 +143,7 @@ export class SubscriptionApiModule {
         ClientAccess,
         RequestPipeline,
         AgentRepository,
+        ClientRepository,
         AgentEventRepository,
         AgentEvents,
         FinishedEventsJob,
@@ -139,6 +154,7 @@ export class SubscriptionApiModule {
         SnapshotRepository,
         { provide: STREAM_TIMES, useValue: streamTimes ?? DEFAULT_STREAM_TIMES },
         StatusStreams,
+        SeriesRepository,
         DeliveryRepository,
         Deliveries,
         TestNotifier,

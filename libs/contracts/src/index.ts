@@ -15,6 +15,7 @@ export {
   type NotificationMethod,
 } from './agent.js';
 export { ID_LIMIT, isId, parseId } from './id.js';
+export { latencyBucketOf, LATENCY_BOUNDS_MS, LATENCY_BUCKETS } from './latency.js';
 export { parseTime, TIME_MESSAGE } from './rfc3339.js';
 export {
   decodeStatusChange,

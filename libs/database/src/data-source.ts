@@ -18,6 +18,9 @@ import { DirectoryChange1764000000016 } from './migrations/1764000000016-directo
 import { Operation1764000000017 } from './migrations/1764000000017-operation.js';
 import { LogSweep1764000000018 } from './migrations/1764000000018-log-sweep.js';
 import { MovedLease1764000000019 } from './migrations/1764000000019-moved-lease.js';
+import { Behind1764000000020 } from './migrations/1764000000020-behind.js';
+import { SentAgain1764000000021 } from './migrations/1764000000021-sent-again.js';
+import { Series1764000000022 } from './migrations/1764000000022-series.js';
 import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
 
 /** A migration, and which code may run on a database that has it: ADR 22. */
@@ -50,6 +53,9 @@ export const MIGRATIONS: readonly Migration[] = [
   Operation1764000000017,
   LogSweep1764000000018,
   MovedLease1764000000019,
+  Behind1764000000020,
+  SentAgain1764000000021,
+  Series1764000000022,
 ];
 
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */

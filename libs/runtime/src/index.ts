@@ -23,5 +23,6 @@ export { runService, type Lifetime, type RunningService } from './service.js';
 export { endOnSigterm, onStopSignal } from './signals.js';
 export { startInSteps, type Undo } from './start-in-steps.js';
 export { StartError } from './start-error.js';
+export { Tally } from './tally.js';
 export { isUnavailable, reasonOf } from './unavailable.js';
 export { ROOT_DIRECTORY, VERSION } from './version.js';

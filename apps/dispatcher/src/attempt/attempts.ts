@@ -1,6 +1,7 @@
 import type { Logger } from '#runtime';
 import { buildRequest, deliveryId, targetOf, type SigningKey, type WebhookClient } from '#webhook';
 import type { DispatcherMetrics } from '../metrics.js';
+import type { OriginStates } from '../series/origin-states.js';
 import type { BatchedCache, Read } from './batched-cache.js';
 import type { Delivery, Endpoint, Outcome, UnsentReason } from './delivery.js';
 import { isAlive } from './origin-health.js';
@@ -29,6 +30,8 @@ export interface AttemptsOptions {
   readonly keys: BatchedCache<readonly SigningKey[]>;
   readonly budgets: Budgets;
   readonly metrics: DispatcherMetrics;
+  /** Told how origins do. */
+  readonly origins?: OriginStates;
   readonly logger: Logger;
 }
 
@@ -163,12 +166,14 @@ export class Attempts {
     this.count(share, isRetry, 1);
     share.inFlight.add(slot);
     share.health.started();
+    this.options.origins?.started(share, waiting.delivery.clientId, share.origin.name);
     const outcome = await this.send(waiting);
     if (outcome.kind === 'unsent') share.health.cancelled();
     else {
       const now = performance.now();
       if (isAlive(outcome.result)) share.answeredAt = now;
       share.health.ended(isAlive(outcome.result), outcome.result.latencyMs, now);
+      this.options.origins?.ended(share, waiting.delivery.clientId, share.origin.name, outcome.result);
     }
     this.count(share, isRetry, -1);
     share.inFlight.delete(slot);

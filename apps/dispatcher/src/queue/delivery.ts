@@ -5,6 +5,7 @@ import { Attempts, VIEW_TTL_MS, type Budgets } from '../attempt/attempts.js';
 import { BatchedCache } from '../attempt/batched-cache.js';
 import { readEndpoints, readSigningKeys } from '../attempt/endpoint.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
+import type { Series } from '../series/series.js';
 import { ClaimLoop } from './claim-loop.js';
 import { releaseAll, type Claimed, type Lease, type Pool } from './queue.repository.js';
 import { QueuedDeliveries } from './queued-deliveries.js';
@@ -19,6 +20,7 @@ export interface DeliveryOptions {
   readonly timeoutMs: number;
   readonly budgets: Budgets;
   readonly metrics: DispatcherMetrics;
+  readonly series?: Series;
   readonly logger: Logger;
 }
 
@@ -47,6 +49,7 @@ export class Delivery {
     });
     const attempts = new Attempts({
       ...options,
+      ...(options.series && { origins: options.series.origins }),
       client: this.client,
       endpoints: new BatchedCache((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS),
       keys: new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS),

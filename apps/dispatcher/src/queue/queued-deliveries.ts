@@ -4,6 +4,7 @@ import type { Attempts, Budgets } from '../attempt/attempts.js';
 import type { Delivery, Outcome, UnsentReason } from '../attempt/delivery.js';
 import { decide } from '../attempt/retry-policy.js';
 import type { DispatcherMetrics } from '../metrics.js';
+import type { Series } from '../series/series.js';
 import type { DeliveryJob } from './job.js';
 import type { ResultWriter } from './result-writer.js';
 
@@ -19,6 +20,7 @@ export interface QueuedDeliveriesOptions {
   readonly timeoutMs: number;
   readonly budgets: Budgets;
   readonly metrics: DispatcherMetrics;
+  readonly series?: Series;
   readonly logger: Logger;
 }
 
@@ -116,7 +118,9 @@ export class QueuedDeliveries {
     if (verdict.kind === 'delivered' || verdict.kind === 'failed') results.finish({ ...record, outcome: verdict.kind });
     else results.postpone({ ...record, delayMs: verdict.kind === 'retry' ? verdict.delayMs : undefined });
     metrics.latency.observe(result.latencyMs / 1000);
-    metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
+    const outcome = verdict.kind === 'gone' ? 'retry' : verdict.kind;
+    metrics.attempts.inc({ outcome });
+    this.options.series?.deliveries.note({ ...job, outcome, latencyMs: result.latencyMs });
     if (logger.isLevelEnabled('debug')) {
       const { latencyMs: latency_ms, httpStatus: http_status, error } = record;
       const delivery_id = deliveryId(job.changeId, job.agentEventId);
@@ -129,6 +133,7 @@ export class QueuedDeliveries {
     const record = { ...keyOf(job), attempt, attemptedAt: new Date(), latencyMs: 0, httpStatus: null, response: null };
     this.options.results.finish({ ...record, error, outcome });
     this.options.metrics.attempts.inc({ outcome });
+    this.options.series?.deliveries.note({ ...job, outcome, latencyMs: undefined });
   }
 }
 

@@ -30,6 +30,8 @@ export interface OutboxRelayOptions {
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
   readonly leaseTimes?: LeaseTimes;
+  /** Told of changes once they are published. */
+  readonly onPublished?: (changes: readonly StatusChange[]) => void;
 }
 
 /**
@@ -142,6 +144,7 @@ export class OutboxRelay implements ChangeListener {
     if (this.published.length === 0) this.publishedSince = performance.now();
     for (const { position } of rows) this.published.push(position);
     metrics.countPublished(changes.length);
+    this.options.onPublished?.(changes);
     logger.debug({ changes: changes.length, latency_ms: Math.round(performance.now() - startedAt) }, 'relay.published');
     return rows.length;
   }

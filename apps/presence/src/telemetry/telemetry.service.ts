@@ -43,6 +43,8 @@ export interface TelemetryServiceOptions {
   readonly clock: { now(): number };
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
+  /** Told of items once they are decided, in order. */
+  readonly onDecided?: (slots: readonly Slot[]) => void;
 }
 
 /** Why an item could not be decided: too many others write the same agent. Nothing of it was answered; it may be sent again. */
@@ -128,6 +130,7 @@ export class TelemetryService {
     }
     await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, slots: of, size: of.length })));
     this.options.metrics.countResults(results);
+    this.options.onDecided?.(slots);
     return results;
   }
 
@@ -190,6 +193,7 @@ export class TelemetryService {
       kept.set(Number(offset), reason);
     }
     this.options.metrics.countResults(results);
+    this.options.onDecided?.(slots);
     return mover.position;
   }
 

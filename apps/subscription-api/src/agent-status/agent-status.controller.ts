@@ -4,7 +4,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
+import { AgentRepository } from '../agents/agent.repository.js';
 import { agentSchema, type AgentView } from '../agents/agent.schema.js';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
@@ -18,6 +20,7 @@ import {
 } from './agent-status.schema.js';
 import { parseCursor, refuseCursor } from './cursor.js';
 import { LogMark } from './log-mark.js';
+import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
 import { SnapshotRepository } from './snapshot.repository.js';
 import { StatusLogRepository } from './status-log.repository.js';
 import { StatusStreams, type StreamStart } from './status-streams.js';
@@ -37,6 +40,7 @@ const NEXT = {
 @Controller(`${CLIENT_PATH}/agent_status`)
 export class AgentStatusController {
   constructor(
+    private readonly agents: AgentRepository,
     private readonly snapshots: SnapshotRepository,
     private readonly log: StatusLogRepository,
     private readonly mark: LogMark,
@@ -56,9 +60,18 @@ export class AgentStatusController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AgentView[]> {
     const { skip, take } = rangeOf(paging);
-    const { agents, cursor } = await this.snapshots.read(clientId, skip, take);
+    const { value, cursor } = await this.snapshots.read((manager) => this.agents.list(clientId, undefined, skip, take, manager));
     reply.header(CURSOR_HEADER, cursor);
-    return agents;
+    return value;
+  }
+
+  @Get('summary')
+  @RefuseUnknownKeys()
+  @ApiOperation({ summary: 'How many agents are available, and how many are not' })
+  @ApiResponse({ status: 200, description: 'As of the cursor', standardSchema: summarySchema })
+  async summary(@ClientId() clientId: number): Promise<SummaryView> {
+    const { value, cursor } = await this.snapshots.read((manager) => this.agents.count(clientId, manager));
+    return summaryOf(value, cursor);
   }
 
   @Get('history')

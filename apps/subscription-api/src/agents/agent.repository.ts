@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AgentStatus, AgentType } from '#contracts';
 import type { AgentRef } from '../request/path-params.js';
+import { containing, idsBeginning } from '../request/search.js';
 import { viewOf, type AgentView } from './agent.schema.js';
 
 interface AgentRow {
@@ -11,6 +12,21 @@ interface AgentRow {
   readonly agent_status: AgentStatus;
   readonly status_since: Date;
   readonly sequence: number;
+}
+
+/** What agents are searched by; absent: any. */
+export interface AgentFilter {
+  /** Part of the name, or the beginning of the id. */
+  readonly q?: string | undefined;
+  readonly status?: AgentStatus | undefined;
+  readonly agentType?: AgentType | undefined;
+}
+
+/** How many agents there are of a type and status. */
+export interface AgentCount {
+  readonly agentType: AgentType;
+  readonly agentStatus: AgentStatus;
+  readonly count: number;
 }
 
 const COLUMNS = 'agent_id, agent_type, name, agent_status, coalesce(changed_at, created_at) as status_since, sequence';
@@ -44,6 +60,26 @@ export class AgentRepository {
       [clientId, agentType ?? null, skip, take],
     );
     return rows.map(view);
+  }
+
+  async search(clientId: number, { q, status, agentType }: AgentFilter, skip: number, take: number): Promise<AgentView[]> {
+    const rows: AgentRow[] = await this.dataSource.query(
+      `select ${COLUMNS} from presence.agent
+       where client_id = $1 and ($2::text is null or agent_type = $2) and ($3::text is null or agent_status = $3)
+         and ($4::text[] is null or name ilike any ($4) or agent_id::text like $5) and deleted_at is null
+       order by agent_id offset $6 limit $7`,
+      [clientId, agentType ?? null, status ?? null, containing(q), idsBeginning(q), skip, take],
+    );
+    return rows.map(view);
+  }
+
+  /** Counts a client's agents; what there is none of is not listed. */
+  async count(clientId: number, manager: EntityManager): Promise<AgentCount[]> {
+    return manager.query(
+      `select agent_type as "agentType", agent_status as "agentStatus", count(*) as count
+       from presence.agent where client_id = $1 and deleted_at is null group by agent_type, agent_status`,
+      [clientId],
+    );
   }
 
   /** @returns false when the id belongs to an agent of the other type */

@@ -38,6 +38,9 @@ describe('keys that a call does not know', () => {
     ['demo', 'POST', '/client/@me/webhook_secret/', {}],
     ['platform', 'PUT', '/client/@me/limit/', { agent_event: null }],
     ['demo', 'GET', '/client/@me/agent/local/136/explain'],
+    ['demo', 'GET', '/client/@me/agent/'],
+    ['demo', 'GET', '/client/@me/agent_status/summary'],
+    ['platform', 'GET', '/client/'],
     ...[ofAgent, ofAll].flatMap((path): [ApplicationName, string, string, object?][] => [
       ['demo', 'GET', `${path}/health`],
       ['demo', 'POST', `${path}/resume`, {}],

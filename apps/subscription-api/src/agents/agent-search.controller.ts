@@ -1,0 +1,36 @@
+import { Controller, Get, Query } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { AGENT_STATUSES, AGENT_TYPES } from '#contracts';
+import { pagingSchema, rangeOf } from '../request/paging.js';
+import { ClientId } from '../request/path-params.js';
+import { CLIENT_PATH } from '../request/paths.js';
+import { searchParam, wordParam } from '../request/search.js';
+import { AgentRepository } from './agent.repository.js';
+import { agentSchema, type AgentView } from './agent.schema.js';
+
+const querySchema = z.strictObject({
+  q: searchParam('Part of the name or number, or the beginning of the id'),
+  status: wordParam(AGENT_STATUSES).optional(),
+  agent_type: wordParam(AGENT_TYPES).optional(),
+  ...pagingSchema.shape,
+});
+
+/** The directory over both types: contract §3. */
+@ApiTags('Agents')
+@Controller(`${CLIENT_PATH}/agent`)
+export class AgentSearchController {
+  constructor(private readonly agents: AgentRepository) {}
+
+  @Get()
+  @ApiOperation({ summary: 'Search the agents of both types' })
+  @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentSchema, isArray: true })
+  search(
+    @ClientId() clientId: number,
+    @Query({ schema: querySchema }) query: z.output<typeof querySchema>,
+  ): Promise<AgentView[]> {
+    const { skip, take } = rangeOf(query);
+    const { q, status, agent_type: agentType } = query;
+    return this.agents.search(clientId, { q, status, agentType }, skip, take);
+  }
+}
