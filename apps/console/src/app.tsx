@@ -1,7 +1,7 @@
 import { useEffect, useState, type ReactNode } from 'react';
-import { QueryClientProvider } from '@tanstack/react-query';
+import { QueryClientProvider, type QueryClient } from '@tanstack/react-query';
 import { RouterProvider } from '@tanstack/react-router';
-import { createQueryClient } from './api/queries';
+import { configQuery, createQueryClient } from './api/queries';
 import { SignIn } from './pages/sign-in';
 import { Toasts } from './parts/toasts';
 import { createConsoleRouter } from './router';
@@ -13,14 +13,17 @@ export function App(): ReactNode {
   const [queryClient] = useState(createQueryClient);
   const [router] = useState(createConsoleRouter);
   const state = useStore(session);
-  // What one has read is not left for the next to see.
-  useEffect(() => {
-    if (state.kind === 'out') queryClient.clear();
-  }, [state.kind, queryClient]);
+  useEffect(() => session.subscribe(() => forgetWhenOut(queryClient)), [queryClient]);
   return (
     <QueryClientProvider client={queryClient}>
       {state.kind === 'out' ? <SignIn ended={state.ended} /> : <RouterProvider key={state.client} router={router} />}
       <Toasts />
     </QueryClientProvider>
   );
+}
+
+/** What one has read is not left for the next to see. */
+function forgetWhenOut(queryClient: QueryClient): void {
+  const [config] = configQuery.queryKey;
+  if (session.get().kind === 'out') queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== config });
 }

@@ -42,11 +42,23 @@ export async function startSubscriptionApi(options: {
   demo?: Demo;
   /** Where agents can be played; nowhere by default. */
   playground?: Playground;
+  /** Where the built console is; for tests. */
+  consoleDirectory?: string;
   /** Aborted when the start is to be given up. */
   stopping?: AbortSignal;
 }): Promise<RunningService> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, demo, playground, stopping } =
-    options;
+  const {
+    settings,
+    logger,
+    rateLimitSyncMs,
+    signingKeyRefreshMs,
+    streamTimes,
+    issuerTimes,
+    demo,
+    playground,
+    consoleDirectory: directory,
+    stopping,
+  } = options;
   const sealer = createSealer(settings.ENCRYPTION_KEY);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
@@ -79,7 +91,7 @@ export async function startSubscriptionApi(options: {
     });
     const configure = async (app: NestFastifyApplication): Promise<void> => {
       serveDocs(app);
-      await serveConsole(app, { enabled: settings.CONSOLE });
+      await serveConsole(app, { enabled: settings.CONSOLE, ...(directory !== undefined && { directory }) });
     };
     const app = await createHttpApp(module, { logger, readiness, metrics: registry, configure });
     let stopping: Promise<void> | undefined;

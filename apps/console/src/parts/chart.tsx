@@ -91,7 +91,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], format: (value:
   const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
   return {
     ...sizeOf(element),
-    padding: [8, 8, 0, 0],
+    padding: [8, 8, isSmall ? 8 : 0, 0],
     cursor: { show: !isSmall, y: false, points: { show: false }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max ?? 1) * 1.1] } },
@@ -113,7 +113,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], format: (value:
       },
       {
         ...axis,
-        size: 52,
+        size: 44,
         gap: 4,
         space: isSmall ? 24 : 36,
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000],

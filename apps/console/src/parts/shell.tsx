@@ -94,7 +94,7 @@ function Account({ open }: { readonly open: (what: Opened) => void }): ReactNode
       <button type="button" className="button quiet" popoverTarget="account" aria-haspopup="true">
         <span className="who">
           {state.login}
-          <span className="muted"> · client {state.client}</span>
+          <span className="muted"> · client {state.client} ▾</span>
         </span>
         <span className="who-short">
           <Icon name="menu" />

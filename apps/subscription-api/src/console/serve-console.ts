@@ -1,6 +1,6 @@
 import fastifyStatic from '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ApiError } from '#http';
@@ -29,7 +29,7 @@ export interface ConsoleOptions {
 export async function serveConsole(app: NestFastifyApplication, options: ConsoleOptions): Promise<void> {
   const { enabled, connectTo = [], directory = BUILT } = options;
   if (!enabled || !existsSync(join(directory, PAGE))) return;
-  const instance = app.getHttpAdapter().getInstance<FastifyInstance>();
+  const instance: FastifyInstance = app.getHttpAdapter().getInstance();
   const policy = policyOf(connectTo);
   await instance.register(fastifyStatic, { root: directory, serve: false, preCompressed: true, cacheControl: false });
 
@@ -38,8 +38,8 @@ export async function serveConsole(app: NestFastifyApplication, options: Console
   const routes = { config: { public: true } };
   instance.get('/', routes, (_request, reply) => reply.redirect('/console/', 302));
   instance.get('/console/', routes, (_request, reply) => page(reply));
-  instance.get('/console/*', routes, (request: FastifyRequest<{ Params: { '*': string } }>, reply) => {
-    const path = request.params['*'];
+  instance.get('/console/*', routes, (request, reply) => {
+    const { '*': path } = request.params as { '*': string };
     if (!isFile(path)) return page(reply);
     if (!isServed(path)) throw new ApiError('not_found', 'Not found');
     void reply.header('cache-control', path.startsWith(ASSETS) ? ASSET_CACHING : 'no-cache');
