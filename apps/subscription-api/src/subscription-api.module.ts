@@ -33,8 +33,13 @@ import { NO_DEMO, type Demo } from './console/console-config.schema.js';
 import { PlaygroundController, NoPlaygroundController } from './console/playground.controller.js';
 import type { Playground } from './console/playground.js';
 import { Deliveries } from './deliveries/deliveries.js';
+import { DeliveryFactsRepository } from './deliveries/delivery-facts.repository.js';
+import { DeliveryListController } from './deliveries/delivery-list.controller.js';
+import { DeliveryList } from './deliveries/delivery-list.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
 import { DeliveryRepository } from './deliveries/delivery.repository.js';
+import { EventHealthController } from './deliveries/event-health.controller.js';
+import { EventHealthRepository } from './deliveries/event-health.repository.js';
 import { ExplainController } from './deliveries/explain.controller.js';
 import { Explainer } from './deliveries/explainer.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
@@ -113,6 +118,8 @@ export class SubscriptionApiModule {
         AgentStatusController,
         SeriesController,
         DeliveryController,
+        DeliveryListController,
+        EventHealthController,
         ExplainController,
         ...(settings.CONSOLE ? [ConsoleConfigController, parts.playground ? PlaygroundController : NoPlaygroundController] : []),
       ],
@@ -156,6 +163,9 @@ export class SubscriptionApiModule {
         StatusStreams,
         SeriesRepository,
         DeliveryRepository,
+        DeliveryFactsRepository,
+        DeliveryList,
+        EventHealthRepository,
         Deliveries,
         TestNotifier,
         Explainer,

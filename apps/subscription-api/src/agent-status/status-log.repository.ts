@@ -127,11 +127,24 @@ export class StatusLogRepository {
     return rows[0] && changeOf(rows[0]);
   }
 
-  async findByIds(ids: readonly string[]): Promise<LoggedChange[]> {
-    const rows: ChangeRow[] = await this.dataSource.query(`select ${COLUMNS} from presence.status_change where id = any ($1)`, [
-      ids,
-    ]);
-    return rows.map(changeOf);
+  /** The agent's first change after a time. */
+  async firstAfter(clientId: number, agentId: number, at: Date): Promise<LoggedChange | undefined> {
+    const rows: ChangeRow[] = await this.dataSource.query(
+      `select ${COLUMNS} from presence.status_change
+       where client_id = $1 and agent_id = $2 and changed_at > $3 order by position limit 1`,
+      [clientId, agentId, at],
+    );
+    return rows[0] && changeOf(rows[0]);
+  }
+
+  /** When the oldest day begins that is kept of the status changes. */
+  async keptSince(): Promise<Date> {
+    const rows: { kept_since: Date }[] = await this.dataSource.query(
+      `select coalesce(min(to_date(right(c.relname, 8), 'YYYYMMDD'))::timestamp at time zone 'utc', now()) as kept_since
+       from pg_inherits i join pg_class c on c.oid = i.inhrelid
+       where i.inhparent = 'presence.status_change'::regclass and c.relname ~ '_[0-9]{8}$'`,
+    );
+    return rows[0]!.kept_since;
   }
 
   /** The last position of half a minute ago: no writer's statement takes that long, so all that is not there yet is above it. */

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { AgentStatus, AgentType } from '#contracts';
+import type { AgentKey, AgentStatus, AgentType, EventSource } from '#contracts';
 import type { AgentRef } from '../request/path-params.js';
 import { containing, idsBeginning } from '../request/search.js';
 import { viewOf, type AgentView } from './agent.schema.js';
@@ -29,6 +29,27 @@ export interface AgentCount {
   readonly count: number;
 }
 
+/** An agent that is, or was, in the directory. */
+export interface AgentEver {
+  readonly view: AgentView;
+  /** When it was first seen. */
+  readonly createdAt: Date;
+  readonly removedAt: Date | undefined;
+}
+
+/** The last telemetry of an agent: presence.last_report. */
+export interface LastReport {
+  readonly agent_type: AgentType;
+  readonly agent_status: AgentStatus;
+  readonly event_source: EventSource;
+  /** Null: it did not say. */
+  readonly occurred_at: Date | null;
+  readonly reported_at: Date;
+  readonly result: 'changed' | 'unchanged' | 'stale' | 'rejected';
+  /** Reports since the last change, which one instance has seen. */
+  readonly since_change: number;
+}
+
 const COLUMNS = 'agent_id, agent_type, name, agent_status, coalesce(changed_at, created_at) as status_since, sequence';
 
 /** Agents belong to presence; what is changed here goes through functions of its schema. */
@@ -43,6 +64,25 @@ export class AgentRepository {
       [clientId, agentId, agentType],
     );
     return rows[0] && view(rows[0]);
+  }
+
+  /** Finds an agent that is, or was, in the directory. */
+  async findEver({ clientId, agentType, agentId }: AgentRef): Promise<AgentEver | undefined> {
+    const rows: (AgentRow & { created_at: Date; deleted_at: Date | null })[] = await this.dataSource.query(
+      `select ${COLUMNS}, created_at, deleted_at from presence.agent where client_id = $1 and agent_id = $2 and agent_type = $3`,
+      [clientId, agentId, agentType],
+    );
+    return rows[0] && { view: view(rows[0]), createdAt: rows[0].created_at, removedAt: rows[0].deleted_at ?? undefined };
+  }
+
+  /** The last telemetry of an agent that was noted, up to a time. */
+  async lastReport({ clientId, agentId }: AgentKey, until: Date): Promise<LastReport | undefined> {
+    const rows: LastReport[] = await this.dataSource.query(
+      `select agent_type, agent_status, event_source, occurred_at, reported_at, result, since_change from presence.last_report
+       where client_id = $1 and agent_id = $2 and reported_at <= $3`,
+      [clientId, agentId, until],
+    );
+    return rows[0];
   }
 
   /** @param agentType undefined: of both types */

@@ -1,71 +1,43 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { ServiceSettings } from '#runtime';
-import { deliveryId } from '#webhook';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
-import { StatusLogRepository, type LoggedChange } from '../agent-status/status-log.repository.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { notFound } from '../request/path-params.js';
 import { SETTINGS } from '../tokens.js';
+import { DeliveryFactsRepository, type AttemptRow, type DeliveryKey } from './delivery-facts.repository.js';
 import { changeIdOf } from './delivery-id.js';
-import { DeliveryRepository, type AttemptRow, type QueuedRow } from './delivery.repository.js';
+import { DeliveryList, type ShownDelivery } from './delivery-list.js';
+import { DeliveryRepository } from './delivery.repository.js';
 import type { AttemptView, DeliveryView, HealthView, Replay } from './delivery.schema.js';
+import { lastOutcomeOf, stateOfHealth } from './event-health.view.js';
+import { EventHealthRepository } from './event-health.repository.js';
 
 /** What became of an agent event's notifications, and sending them again: contract §3. */
 @Injectable()
 export class Deliveries {
   constructor(
     private readonly repository: DeliveryRepository,
-    private readonly log: StatusLogRepository,
+    private readonly deliveries: DeliveryList,
+    private readonly facts: DeliveryFactsRepository,
+    private readonly healths: EventHealthRepository,
     @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
   ) {}
 
-  async list(event: AgentEvent, paging: Paging): Promise<DeliveryView[]> {
+  async list({ clientId, id }: AgentEvent, paging: Paging): Promise<DeliveryView[]> {
     const { skip, take } = rangeOf(paging);
-    return this.show(event, await this.repository.listChangeIds(event, skip, take));
+    return this.withAttempts(await this.deliveries.oldest(clientId, id, skip, take));
   }
 
   async find(event: AgentEvent, id: string): Promise<DeliveryView> {
     const changeId = changeIdOf(id, event.id);
-    const [delivery] = changeId === undefined ? [] : await this.show(event, [changeId]);
+    const [delivery] = changeId === undefined ? [] : await this.show(event.clientId, [{ changeId, agentEventId: event.id }]);
     if (!delivery) throw notFound('delivery_not_found');
     return delivery;
   }
 
-  /** The deliveries of some changes; a change that is not on its way to the agent event, and never was, has none. */
-  async show(event: AgentEvent, changeIds: readonly string[]): Promise<DeliveryView[]> {
-    const [attempts, queued, changes] = await Promise.all([
-      this.repository.findAttempts(event.id, changeIds),
-      this.repository.findQueued(event, changeIds),
-      this.log.findByIds(changeIds),
-    ]);
-    const attemptsOf = groupBy(attempts, (row) => row.change_id);
-    const queuedOf = new Map(queued.map((row) => [row.change_id, row]));
-    const changeOf = new Map(changes.map((change) => [change.id, change]));
-    return changeIds
-      .filter((id) => attemptsOf.has(id) || queuedOf.has(id))
-      .map((id) => viewOf(deliveryId(id, event.id), changeOf.get(id), attemptsOf.get(id) ?? [], queuedOf.get(id)));
-  }
-
-  /**
-   * The deliveries of one change to several agent events, however many those are.
-   *
-   * @returns by agent event; one that the change is not on its way to, and never was, has none
-   */
-  async ofChange(events: readonly AgentEvent[], change: LoggedChange): Promise<ReadonlyMap<number, DeliveryView>> {
-    const [attempts, queued] = await Promise.all([
-      this.repository.findAttemptsOfChange(
-        events.map(({ id }) => id),
-        change.id,
-      ),
-      this.repository.findQueuedOfChange(events, change),
-    ]);
-    const attemptsOf = groupBy(attempts, (row) => row.agent_event_id);
-    const queuedOf = new Map(queued.map((row) => [row.agent_event_id, row]));
-    return new Map(
-      events
-        .filter(({ id }) => attemptsOf.has(id) || queuedOf.has(id))
-        .map(({ id }) => [id, viewOf(deliveryId(change.id, id), change, attemptsOf.get(id) ?? [], queuedOf.get(id))]),
-    );
+  /** What became of some deliveries; what is none is left out. */
+  async show(clientId: number, keys: readonly DeliveryKey[]): Promise<DeliveryView[]> {
+    return this.withAttempts(await this.deliveries.show(clientId, keys));
   }
 
   async redeliver(event: AgentEvent, id: string): Promise<DeliveryView> {
@@ -84,43 +56,30 @@ export class Deliveries {
     return this.health(event);
   }
 
-  async health(event: AgentEvent): Promise<HealthView> {
-    const [health, last, backlog] = await Promise.all([
-      this.repository.health(event.id),
-      this.repository.lastAttempt(event.id),
-      this.repository.backlog(event),
-    ]);
-    const [oldest] = backlog.oldestChangeId === null ? [] : await this.log.findByIds([backlog.oldestChangeId]);
+  /** @throws ApiError where it was deleted meanwhile */
+  async health({ clientId, id }: AgentEvent): Promise<HealthView> {
+    const [health] = await this.healths.find(clientId, { id }, 0, 1);
+    if (!health) throw notFound('event_not_found');
     return {
-      status: health ? (health.suspended_at ? 'suspended' : 'failing') : 'active',
-      reason: health?.suspended_reason ?? null,
-      since: (health?.suspended_at ?? health?.failing_since)?.toISOString() ?? null,
-      last_outcome: last ? { delivery_id: deliveryId(last.change_id, event.id), ...attemptViewOf(last) } : null,
-      backlog: backlog.count,
-      oldest_waiting: oldest?.changedAt.toISOString() ?? null,
+      status: stateOfHealth(health),
+      reason: health.suspended_reason,
+      since: (health.suspended_at ?? health.failing_since)?.toISOString() ?? null,
+      last_outcome: lastOutcomeOf(health),
+      backlog: health.waiting,
+      oldest_waiting: health.oldest_waiting?.toISOString() ?? null,
     };
   }
-}
 
-function groupBy<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group) group.push(item);
-    else groups.set(keyOf(item), [item]);
+  private async withAttempts(deliveries: readonly ShownDelivery[]): Promise<DeliveryView[]> {
+    const attempts = await this.facts.attemptsOfAll(deliveries);
+    return deliveries.map((delivery) => viewOf(delivery, attempts.get(delivery.id) ?? []));
   }
-  return groups;
 }
 
-function viewOf(
-  id: string,
-  change: LoggedChange | undefined,
-  attempts: readonly AttemptRow[],
-  queued: QueuedRow | undefined,
-): DeliveryView {
+function viewOf({ id, change, state }: ShownDelivery, attempts: readonly AttemptRow[]): DeliveryView {
   return {
     id,
-    status: statusOf(attempts, queued),
+    status: state.status,
     // The log of changes is kept for a time; attempts may be there longer.
     agent_id: change?.agentId ?? null,
     agent_type: change?.agentType ?? null,
@@ -128,16 +87,10 @@ function viewOf(
     event_source: change?.eventSource ?? null,
     sequence: change?.sequence ?? null,
     occurred_at: change?.occurredAt.toISOString() ?? null,
-    next_attempt_at: queued && !queued.leased ? (queued.due_at?.toISOString() ?? null) : null,
-    expires_at: queued?.expires_at.toISOString() ?? null,
+    next_attempt_at: state.nextAttemptAt?.toISOString() ?? null,
+    expires_at: state.expiresAt?.toISOString() ?? null,
     attempts: attempts.map(attemptViewOf),
   };
-}
-
-function statusOf(attempts: readonly AttemptRow[], queued: QueuedRow | undefined): DeliveryView['status'] {
-  const last = attempts.at(-1)?.outcome;
-  if (queued || last === undefined) return last === undefined ? 'waiting' : 'retrying';
-  return last === 'retry' ? 'retrying' : last;
 }
 
 function attemptViewOf(row: AttemptRow): AttemptView {

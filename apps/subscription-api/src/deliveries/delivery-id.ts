@@ -1,11 +1,25 @@
+import { parseId } from '#contracts';
+import type { DeliveryKey } from './delivery-facts.repository.js';
+
 const DELIVERY_ID = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})_(\d{1,10})$/;
 
 /**
  * Reads a delivery's id, which is its change's and its agent event's.
  *
+ * @returns undefined when the text is no delivery's id
+ */
+export function parseDeliveryId(text: string): DeliveryKey | undefined {
+  const match = DELIVERY_ID.exec(text);
+  const agentEventId = match ? parseId(match[2]!) : undefined;
+  return agentEventId === undefined ? undefined : { changeId: match![1]!, agentEventId };
+}
+
+/**
+ * Reads the id of a delivery of an agent event.
+ *
  * @returns the change's id; undefined when the text is no delivery of that agent event
  */
 export function changeIdOf(deliveryId: string, agentEventId: number): string | undefined {
-  const match = DELIVERY_ID.exec(deliveryId);
-  return match && Number(match[2]) === agentEventId ? match[1] : undefined;
+  const key = parseDeliveryId(deliveryId);
+  return key?.agentEventId === agentEventId ? key.changeId : undefined;
 }

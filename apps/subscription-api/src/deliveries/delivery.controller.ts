@@ -1,11 +1,21 @@
-import { Body, Controller, Get, Param, Post, Query } from '@nestjs/common';
+import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
 import { AgentEvents } from '../agent-events/agent-events.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { strictPagingSchema, type Paging } from '../request/paging.js';
 import { EventId, EventScope, type Scope } from '../request/path-params.js';
 import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
 import { Deliveries } from './deliveries.js';
+import { answer, filterOf, NEXT_DELIVERY } from './delivery-list.controller.js';
+import { DeliveryList } from './delivery-list.js';
+import {
+  deliveriesOfEventQuerySchema,
+  isFiltered,
+  listedDeliverySchema,
+  type DeliveriesOfEventQuery,
+  type ListedDeliveryView,
+} from './delivery-view.schema.js';
 import {
   deliverySchema,
   healthSchema,
@@ -19,6 +29,8 @@ import {
 } from './delivery.schema.js';
 import { TestNotifier } from './test-notifier.js';
 
+const deliveriesOfEventSchema = z.union([listedDeliverySchema, deliverySchema]);
+
 /** What became of the notifications of an agent event, of one agent or of all: contract §3. */
 @ApiTags('Deliveries')
 @Controller([AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH])
@@ -27,6 +39,7 @@ export class DeliveryController {
   constructor(
     private readonly agentEvents: AgentEvents,
     private readonly deliveries: Deliveries,
+    private readonly deliveryList: DeliveryList,
     private readonly testNotifier: TestNotifier,
   ) {}
 
@@ -66,19 +79,28 @@ export class DeliveryController {
   }
 
   @Get(':event_id/delivery')
-  @ApiOperation({ summary: 'The deliveries, with every attempt' })
+  @ApiOperation({
+    summary: 'The deliveries of an agent event',
+    description:
+      'With `before` or a filter: the newest first, as `/delivery/` shows them; go on with `before` set to `X-Next-Cursor`. With neither: pages of the oldest first, with every attempt.',
+  })
   @ApiResponse({
     status: 200,
-    description: 'Ordered by id, which is the order of time',
-    standardSchema: deliverySchema,
+    description: 'The newest or the oldest first',
+    standardSchema: deliveriesOfEventSchema,
     isArray: true,
+    headers: NEXT_DELIVERY,
   })
   async list(
     @EventScope() scope: Scope,
     @EventId() id: number,
-    @Query({ schema: strictPagingSchema }) paging: Paging,
-  ): Promise<DeliveryView[]> {
-    return this.deliveries.list(await this.agentEvents.find(scope, id), paging);
+    @Query({ schema: deliveriesOfEventQuerySchema }) { page = 1, per_page, before, ...filters }: DeliveriesOfEventQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<(DeliveryView | ListedDeliveryView)[]> {
+    const event = await this.agentEvents.find(scope, id);
+    if (before === undefined && !isFiltered(filters)) return this.deliveries.list(event, { page, per_page });
+    const filter = filterOf({ ...filters, agent_event_id: event.id });
+    return answer(await this.deliveryList.page(event.clientId, filter, before, per_page), reply);
   }
 
   @Get(':event_id/delivery/:delivery_id')

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
 import { momentSchema } from '../agent-status/agent-status.schema.js';
+import { DELIVERY_STATUSES } from './delivery-state.js';
 
 const deliveryIdSchema = z
   .string()
@@ -22,7 +23,7 @@ export const attemptSchema = z
 export const deliverySchema = z
   .object({
     id: deliveryIdSchema,
-    status: z.enum(['waiting', 'retrying', 'delivered', 'failed', 'dropped']),
+    status: z.enum(DELIVERY_STATUSES),
     agent_id: z.number().int().nullable().meta({ example: 136 }),
     agent_type: z.enum(AGENT_TYPES).nullable(),
     agent_status: z.enum(AGENT_STATUSES).nullable(),
@@ -41,10 +42,10 @@ export type DeliveryView = z.output<typeof deliverySchema>;
 export const healthSchema = z
   .object({
     status: z.enum(['active', 'failing', 'suspended']),
-    reason: z.enum(['gone', 'failing']).nullable().meta({ description: 'Why it is suspended' }),
+    reason: z.enum(['gone', 'failing', 'paused']).nullable().meta({ description: 'Why it is suspended' }),
     since: moment.nullable(),
     last_outcome: attemptSchema.extend({ delivery_id: deliveryIdSchema }).nullable(),
-    backlog: z.number().int().meta({ description: 'Deliveries that are not finished', example: 0 }),
+    backlog: z.number().int().meta({ description: 'Deliveries that wait; an estimate where a thousand agents are behind', example: 0 }),
     oldest_waiting: moment.nullable().meta({ description: 'When the oldest of them changed' }),
   })
   .meta({ id: 'AgentEventHealth' });

@@ -5,8 +5,8 @@ import { createTestDatabase, type TestDatabase } from '../../../../test/support/
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
 import { StatusLogRepository } from '../agent-status/status-log.repository.js';
 import { AgentRepository } from '../agents/agent.repository.js';
-import { Deliveries } from './deliveries.js';
-import { DeliveryRepository } from './delivery.repository.js';
+import { DeliveryFactsRepository } from './delivery-facts.repository.js';
+import { DeliveryList } from './delivery-list.js';
 import { Explainer } from './explainer.js';
 
 const AGENT = { clientId: 12, agentType: 'local', agentId: 136 } as const;
@@ -22,8 +22,10 @@ beforeAll(async () => {
   await dataSource.initialize();
   const agents = new AgentRepository(dataSource);
   const log = new StatusLogRepository(dataSource);
-  const deliveries = new Deliveries(new DeliveryRepository(dataSource), log, { DELIVERY_WINDOW: 1000 });
-  explainer = new Explainer(agents, new AgentEventRepository(dataSource, agents, { AGENT_EVENT_LIMIT: 1000 }), log, deliveries);
+  const facts = new DeliveryFactsRepository(dataSource);
+  const deliveries = new DeliveryList(facts, { DELIVERY_WINDOW: 1000 });
+  const agentEvents = new AgentEventRepository(dataSource, agents, { AGENT_EVENT_LIMIT: 1000 });
+  explainer = new Explainer(agents, agentEvents, log, facts, deliveries);
 });
 
 afterAll(async () => {
@@ -67,18 +69,18 @@ it('takes the same few statements for one agent event and for hundreds, and tell
   };
   await add(136, 1);
   const [few] = await explain();
-  const [attempted, leased, waiting] = (await add(136, 199)) as [number, number, number];
+  const [attempted, head, waiting] = (await add(136, 199)) as [number, number, number];
   const [ofAll] = (await add(null, 200)) as [number];
   await dataSource.query(
     `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status)
      select id, $2, n, now(), 1, case n when 2 then 'delivered' else 'retry' end, 200 from unnest($1::bigint[]) id, generate_series(1, 2) n`,
     [[attempted, ofAll], CHANGE],
   );
+  await dataSource.query(`insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) values (12, 136, 3)`);
   await dataSource.query(
-    `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, lease_owner, expires_at)
-     select dispatch.lane_of(12, 136, e.url), 3, e.id, $2, 12, 136, now(), case e.id when $3 then gen_random_uuid() end, now() + interval '1 hour'
-     from subscription.agent_event e where e.id = any ($1)`,
-    [[leased, waiting], CHANGE, leased],
+    `insert into dispatch.behind (agent_event_id, client_id, agent_id, hash, next_sequence, attempts, due_at, head_change_id)
+     values ($1, 12, 136, 1, 3, 0, now(), $3), ($2, 12, 136, 1, 1, 2, now(), gen_random_uuid())`,
+    [head, waiting, CHANGE],
   );
   const [many, events] = await explain();
   expect(many).toBe(few);
@@ -88,7 +90,7 @@ it('takes the same few statements for one agent event and for hundreds, and tell
     .map(({ id, delivery }) => [id, delivery!.status, delivery!.attempts.length]);
   expect(found).toEqual([
     [attempted, 'delivered', 2],
-    [leased, 'waiting', 0],
+    [head, 'waiting', 0],
     [waiting, 'waiting', 0],
     [ofAll, 'delivered', 2],
   ]);

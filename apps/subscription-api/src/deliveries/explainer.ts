@@ -1,48 +1,126 @@
 import { Injectable } from '@nestjs/common';
 import type { AgentEventEntity } from '#database';
+import { ApiError } from '#http';
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
 import { viewOfChange } from '../agent-status/agent-status.schema.js';
 import { StatusLogRepository, type LoggedChange } from '../agent-status/status-log.repository.js';
-import { AgentRepository } from '../agents/agent.repository.js';
+import { AgentRepository, type AgentEver, type LastReport } from '../agents/agent.repository.js';
 import { notFound, type AgentRef } from '../request/path-params.js';
-import { Deliveries } from './deliveries.js';
-import type { DeliveryView } from './delivery.schema.js';
-import { decisionOf, reasonOf } from './explanation.js';
+import { DeliveryFactsRepository, type AttemptRow } from './delivery-facts.repository.js';
+import { DeliveryList, type ShownDelivery } from './delivery-list.js';
+import { attemptViewOf, listedViewOf } from './delivery-view.js';
+import {
+  attemptsStep,
+  changeStep,
+  decisionStep,
+  eventsStep,
+  reasonAgainst,
+  reasonOfDelivery,
+  reportStep,
+  type AtMoment,
+} from './explanation.js';
 
-/** More agent events than this are not explained one by one. */
+/** More agent events than this, of the agent and of all, are not explained one by one. */
 const MAX_EVENTS = 200;
-const NONE: ReadonlyMap<number, DeliveryView> = new Map();
+/** Clocks differ, in milliseconds: who asks for now may be ahead. */
+const CLOCK_LEAD_MS = 5000;
 
-/** Puts together what happened to an agent's last change up to a moment, from telemetry to attempts. */
+/** Puts together what happened to an agent's last change up to a moment, from telemetry to attempts, in a few statements. */
 @Injectable()
 export class Explainer {
   constructor(
     private readonly agents: AgentRepository,
     private readonly agentEvents: AgentEventRepository,
     private readonly log: StatusLogRepository,
-    private readonly deliveries: Deliveries,
+    private readonly facts: DeliveryFactsRepository,
+    private readonly deliveries: DeliveryList,
   ) {}
 
-  async explain(agent: AgentRef, at: Date): Promise<unknown> {
-    const found = await this.agents.find(agent);
+  /** @throws ApiError where there never was such an agent, or the moment has not come */
+  async explain(agent: AgentRef, asked: Date): Promise<unknown> {
+    const now = new Date();
+    if (asked.getTime() > now.getTime() + CLOCK_LEAD_MS) throw ApiError.invalid('at', 'must not be ahead of now');
+    const at = asked > now ? now : asked;
+    const found = await this.agents.findEver(agent);
     if (!found) throw notFound('agent_not_found');
-    const change = await this.log.lastAt(agent.clientId, agent.agentId, at);
-    const events = [
-      ...(await this.agentEvents.list(agent, 0, MAX_EVENTS)),
-      ...(await this.agentEvents.list({ clientId: agent.clientId }, 0, MAX_EVENTS)),
-    ];
-    const deliveries = change ? await this.deliveries.ofChange(events, change) : NONE;
+    const [change, report, ofAgent, ofAll] = await Promise.all([
+      this.log.lastAt(agent.clientId, agent.agentId, at),
+      this.agents.lastReport(agent, at),
+      this.agentEvents.list(agent, 0, MAX_EVENTS + 1),
+      this.agentEvents.list({ clientId: agent.clientId }, 0, MAX_EVENTS + 1),
+    ]);
+    const moment = change ? { kind: 'change' as const, change } : await this.withoutChange(agent, found, at);
+    const events = [...ofAgent.slice(0, MAX_EVENTS), ...ofAll.slice(0, MAX_EVENTS)];
+    const hasMore = ofAgent.length > MAX_EVENTS || ofAll.length > MAX_EVENTS;
+    const deliveries = change ? await this.deliveriesOf(agent.clientId, change, events) : [];
+    const attempts = await this.facts.attemptsOfAll(deliveries);
+    const known = new Set(events.map(({ id }) => id));
+    const told = deliveries.map(({ state }) => state);
     return {
       at: at.toISOString(),
-      agent: found,
+      agent: { ...found.view, ...(found.removedAt && { removed_at: found.removedAt.toISOString() }) },
+      record: moment.kind === 'not_kept' ? 'not_kept' : 'kept',
+      ...(moment.kind === 'not_kept' && { kept_since: moment.keptSince.toISOString() }),
       change: change ? viewOfChange(change) : null,
-      decision: decisionOf(change, at),
-      agent_events: events.map((event) => explain(event, change, deliveries.get(event.id))),
+      last_report: report ? reportViewOf(report) : null,
+      decision: decisionStep(moment, report).words,
+      steps: [
+        reportStep(moment, report),
+        decisionStep(moment, report),
+        changeStep(moment),
+        eventsStep(moment, told.length, events.length - deliveries.filter(({ agentEventId }) => known.has(agentEventId)).length, hasMore),
+        attemptsStep(told),
+      ],
+      agent_events: [
+        ...events.map((event) =>
+          explainEvent(
+            event,
+            change,
+            deliveries.find(({ agentEventId }) => agentEventId === event.id),
+            attempts,
+          ),
+        ),
+        ...deliveries.filter(({ agentEventId }) => !known.has(agentEventId)).map((delivery) => explainGone(delivery, attempts)),
+      ],
     };
+  }
+
+  /** What is known of a moment up to which the log has no change of the agent. */
+  private async withoutChange({ clientId, agentId }: AgentRef, { view, createdAt }: AgentEver, at: Date): Promise<AtMoment> {
+    const [next, keptSince] = await Promise.all([this.log.firstAfter(clientId, agentId, at), this.log.keptSince()]);
+    const changesUntil = next ? next.sequence - 1 : view.sequence;
+    if (at < keptSince || changesUntil > 0) return { kind: 'not_kept', keptSince };
+    return at < createdAt ? { kind: 'not_seen', firstSeen: createdAt } : { kind: 'no_change' };
+  }
+
+  /** What became of a change, for these agent events and for those that it was sent to and that are gone. */
+  private async deliveriesOf(
+    clientId: number,
+    { id: changeId }: LoggedChange,
+    events: readonly AgentEventEntity[],
+  ): Promise<ShownDelivery[]> {
+    const ids = events.map(({ id }) => id);
+    const gone = await this.facts.otherEventsOf(clientId, changeId, ids, MAX_EVENTS);
+    return this.deliveries.show(
+      clientId,
+      [...ids, ...gone].map((agentEventId) => ({ agentEventId, changeId })),
+    );
   }
 }
 
-function explain(event: AgentEventEntity, change: LoggedChange | undefined, delivery: DeliveryView | undefined): unknown {
+type AttemptsByDelivery = ReadonlyMap<string, readonly AttemptRow[]>;
+
+function explainEvent(
+  event: AgentEventEntity,
+  change: LoggedChange | undefined,
+  delivery: ShownDelivery | undefined,
+  attempts: AttemptsByDelivery,
+): unknown {
+  const reason = delivery
+    ? reasonOfDelivery(delivery.state)
+    : change
+      ? reasonAgainst(event, change)
+      : { code: 'nothing_to_tell', words: 'there was no change' };
   return {
     id: event.id,
     all_agents: event.agentId === null,
@@ -50,7 +128,22 @@ function explain(event: AgentEventEntity, change: LoggedChange | undefined, deli
     method: event.method,
     event_type: event.eventType,
     notified: delivery !== undefined,
-    reason: change ? reasonOf(event, change, delivery) : 'there was no change',
-    delivery: delivery ?? null,
+    code: reason.code,
+    reason: reason.words,
+    delivery: delivery ? withAttempts(delivery, attempts) : null,
   };
+}
+
+function explainGone(delivery: ShownDelivery, attempts: AttemptsByDelivery): unknown {
+  const { code, words } = reasonOfDelivery(delivery.state);
+  const shown = withAttempts(delivery, attempts);
+  return { id: delivery.agentEventId, deleted: true, notified: true, code, reason: words, delivery: shown };
+}
+
+function withAttempts(delivery: ShownDelivery, attempts: AttemptsByDelivery): unknown {
+  return { ...listedViewOf(delivery), attempts: (attempts.get(delivery.id) ?? []).map(attemptViewOf) };
+}
+
+function reportViewOf({ reported_at, occurred_at, ...report }: LastReport): unknown {
+  return { ...report, reported_at: reported_at.toISOString(), occurred_at: occurred_at?.toISOString() ?? null };
 }

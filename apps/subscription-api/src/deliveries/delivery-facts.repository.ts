@@ -1,0 +1,277 @@
+import { Injectable } from '@nestjs/common';
+import { DataSource } from 'typeorm';
+import { deliveryId } from '#webhook';
+import type { AgentType, EventType, NotificationMethod } from '#contracts';
+import { statusChangeOf, type StatusChangeRow } from '#database';
+import { targetOf } from '#webhook';
+import type { LoggedChange } from '../agent-status/status-log.repository.js';
+import { COUNT_BEHIND, MATCHES, statementOf, type Order, type Source, type SourceParameters } from './delivery-sources.js';
+import type { AttemptOutcome, BehindFacts, DeliveryFacts } from './delivery-state.js';
+
+/** A delivery by what it is made of. */
+export interface DeliveryKey {
+  readonly agentEventId: number;
+  readonly changeId: string;
+}
+
+/** An attempt of a delivery. */
+export interface AttemptRow {
+  readonly attempt: number;
+  readonly attempted_at: Date;
+  readonly latency_ms: number;
+  readonly outcome: AttemptOutcome;
+  readonly http_status: number | null;
+  readonly error: string | null;
+  readonly response: string | null;
+  readonly trigger: 'redeliver' | 'replay' | null;
+}
+
+/** An agent event as its deliveries show it. */
+export interface EventOfDelivery {
+  readonly id: number;
+  readonly url: string;
+  readonly method: NotificationMethod;
+  readonly eventType: EventType;
+  readonly isForAll: boolean;
+  readonly agentId: number | null;
+  readonly agentType: AgentType | null;
+  readonly updatedAt: Date;
+}
+
+/** All that is known of a delivery, of one moment. */
+export interface FoundDelivery extends DeliveryKey {
+  readonly id: string;
+  /** Undefined: it was deleted. */
+  readonly event: EventOfDelivery | undefined;
+  /** Undefined: the log does not keep it any more. */
+  readonly change: LoggedChange | undefined;
+  readonly attemptsCount: number;
+  readonly lastAttempt: AttemptRow | undefined;
+  readonly facts: DeliveryFacts;
+}
+
+interface FactsRow {
+  readonly agent_event_id: number;
+  readonly change_id: string;
+  readonly event: {
+    readonly id: number;
+    readonly url: string;
+    readonly method: NotificationMethod;
+    readonly event_type: EventType;
+    readonly agent_id: number | null;
+    readonly agent_type: AgentType | null;
+    readonly updated_at: string;
+  } | null;
+  readonly change: (Omit<StatusChangeRow, 'occurred_at' | 'changed_at'> & {
+    readonly position: number;
+    readonly occurred_at: string;
+    readonly changed_at: string;
+  }) | null;
+  readonly cursor: number | null;
+  readonly matches: boolean | null;
+  readonly attempts: number;
+  readonly last: (Omit<AttemptRow, 'attempted_at'> & { readonly attempted_at: string }) | null;
+  readonly behind: {
+    readonly next_sequence: number;
+    readonly attempts: number;
+    readonly due_at: string | null;
+    readonly head_change_id: string | null;
+    readonly head_expires_at: string | null;
+    readonly blocked_by: string | null;
+    readonly blocked_by_event: number | null;
+    readonly since: string;
+  } | null;
+  readonly redelivery: { readonly attempts: number; readonly due_at: string; readonly expires_at: string } | null;
+  readonly suspended_at: Date | null;
+}
+
+const ATTEMPT_COLUMNS = 'attempt, attempted_at, latency_ms, outcome, http_status, error, response, trigger';
+
+/** The facts of deliveries by their keys, in one statement and so of one moment. */
+const FACTS = `
+  select k.agent_event_id, k.change_id, to_jsonb(e) as event, to_jsonb(s) as change, c.last_sequence as cursor,
+    e.id is not null and s.id is not null and ${MATCHES} as matches,
+    n.attempts, to_jsonb(l) as last, to_jsonb(b) as behind, to_jsonb(r) as redelivery, h.suspended_at
+  from unnest($2::bigint[], $3::uuid[]) with ordinality as k (agent_event_id, change_id, ord)
+  left join subscription.agent_event e on e.id = k.agent_event_id and e.client_id = $1
+  left join lateral (select * from presence.status_change s where s.id = k.change_id and s.client_id = $1 limit 1) s on true
+  left join lateral (
+    select last_sequence from dispatch.agent_cursor c where c.client_id = $1 and c.agent_id = s.agent_id limit 1) c on true
+  left join lateral (
+    select after_sequence from subscription.client_event_start st
+    where e.agent_id is null and st.agent_event_id = e.id and st.agent_id = s.agent_id limit 1) st on true
+  left join lateral (
+    select * from dispatch.behind b where b.agent_event_id = k.agent_event_id and b.agent_id = s.agent_id limit 1) b on true
+  left join lateral (
+    select * from dispatch.redelivery r where r.agent_event_id = k.agent_event_id and r.change_id = k.change_id limit 1) r on true
+  left join dispatch.event_health h on h.agent_event_id = k.agent_event_id
+  cross join lateral (
+    select count(*) as attempts from dispatch.attempt a
+    where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id) n
+  left join lateral (
+    select ${ATTEMPT_COLUMNS} from dispatch.attempt a
+    where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id order by a.attempt desc limit 1) l on true
+  order by k.ord`;
+
+/** What the dispatcher, presence and this service know of deliveries, put together. */
+@Injectable()
+export class DeliveryFactsRepository {
+  constructor(private readonly dataSource: DataSource) {}
+
+  /** Finds the newest deliveries of some sources, or the oldest. */
+  async find(sources: readonly Source[], parameters: SourceParameters, order: Order = 'desc'): Promise<DeliveryKey[]> {
+    const rows: { agent_event_id: number; change_id: string }[] = await this.dataSource.query(statementOf(sources, order), [
+      ...parameters,
+    ]);
+    return rows.map((row) => ({ agentEventId: row.agent_event_id, changeId: row.change_id }));
+  }
+
+  /** Whether more is behind than is looked for row by row. */
+  async isOutage(clientId: number, agentEventId: number | undefined): Promise<boolean> {
+    const rows: { count: number }[] = await this.dataSource.query(COUNT_BEHIND, [clientId, agentEventId ?? null]);
+    return rows[0]!.count > 1000;
+  }
+
+  /** What is known of deliveries, in the order of the keys; some of them may be none. */
+  async read(clientId: number, keys: readonly DeliveryKey[]): Promise<FoundDelivery[]> {
+    if (keys.length === 0) return [];
+    const [rows, origins] = await Promise.all([
+      this.dataSource.query<FactsRow[]>(FACTS, [
+        clientId,
+        keys.map(({ agentEventId }) => agentEventId),
+        keys.map(({ changeId }) => changeId),
+      ]),
+      this.openOrigins(clientId),
+    ]);
+    return rows.map((row) => foundOf(row, origins));
+  }
+
+  /** Every attempt of a delivery, in order. */
+  attemptsOf({ agentEventId, changeId }: DeliveryKey): Promise<AttemptRow[]> {
+    return this.dataSource.query(
+      `select ${ATTEMPT_COLUMNS} from dispatch.attempt where agent_event_id = $1 and change_id = $2 order by attempt`,
+      [agentEventId, changeId],
+    );
+  }
+
+  /** Every attempt of some deliveries, by delivery and in order. */
+  async attemptsOfAll(keys: readonly DeliveryKey[]): Promise<ReadonlyMap<string, AttemptRow[]>> {
+    const rows: (AttemptRow & { agent_event_id: number; change_id: string })[] = await this.dataSource.query(
+      `select a.agent_event_id, a.change_id, ${ATTEMPT_COLUMNS}
+       from unnest($1::bigint[], $2::uuid[]) as k (agent_event_id, change_id)
+       join dispatch.attempt a on a.agent_event_id = k.agent_event_id and a.change_id = k.change_id
+       order by a.change_id, a.agent_event_id, a.attempt`,
+      [keys.map(({ agentEventId }) => agentEventId), keys.map(({ changeId }) => changeId)],
+    );
+    const found = new Map<string, AttemptRow[]>();
+    for (const { agent_event_id, change_id, ...attempt } of rows) {
+      const id = deliveryId(change_id, agent_event_id);
+      const known = found.get(id);
+      if (known) known.push(attempt);
+      else found.set(id, [attempt]);
+    }
+    return found;
+  }
+
+  /**
+   * Agent events of a client that a change was attempted for, but for those that are known already: they are gone, or going. Which
+   * there were is known of what was counted of them, so that nobody reads the attempts of others.
+   *
+   * @param limit how many of them at most
+   */
+  async otherEventsOf(clientId: number, changeId: string, known: readonly number[], limit: number): Promise<number[]> {
+    const rows: { agent_event_id: number }[] = await this.dataSource.query(
+      `with recursive counted as (
+         (select agent_event_id from dispatch.delivery_series where client_id = $1 and agent_event_id > 0
+          order by client_id, agent_event_id limit 1)
+         union all
+         select next.agent_event_id from counted
+         cross join lateral (
+           select s.agent_event_id from dispatch.delivery_series s
+           where s.client_id = $1 and s.agent_event_id > counted.agent_event_id order by s.client_id, s.agent_event_id limit 1) next
+       )
+       select agent_event_id from counted
+       where agent_event_id <> all ($3::bigint[])
+         and exists (select from dispatch.attempt a where a.agent_event_id = counted.agent_event_id and a.change_id = $2)
+       order by agent_event_id limit $4`,
+      [clientId, changeId, known, limit],
+    );
+    return rows.map(({ agent_event_id }) => agent_event_id);
+  }
+
+  /** Since when a client's notifications are not sent to origins, by origin. */
+  private async openOrigins(clientId: number): Promise<ReadonlyMap<string, Date>> {
+    const rows: { origin: string; since: Date }[] = await this.dataSource.query(
+      `select origin, min(since) as since from dispatch.origin_state
+       where client_id = $1 and state <> 'closed' and seen_at > now() - interval '1 minute' group by origin`,
+      [clientId],
+    );
+    return new Map(rows.map(({ origin, since }) => [origin, since]));
+  }
+}
+
+function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelivery {
+  const { agent_event_id: agentEventId, change_id: changeId, event, last, redelivery, behind } = row;
+  const change = row.change && {
+    ...statusChangeOf({
+      ...row.change,
+      occurred_at: new Date(row.change.occurred_at),
+      changed_at: new Date(row.change.changed_at),
+    }),
+    position: row.change.position,
+  };
+  const lastAttempt = last ? { ...last, attempted_at: new Date(last.attempted_at) } : undefined;
+  return {
+    agentEventId,
+    changeId,
+    id: deliveryId(changeId, agentEventId),
+    event: event
+      ? {
+          id: event.id,
+          url: event.url,
+          method: event.method,
+          eventType: event.event_type,
+          isForAll: event.agent_id === null,
+          agentId: event.agent_id,
+          agentType: event.agent_type,
+          updatedAt: new Date(event.updated_at),
+        }
+      : undefined,
+    change: change ?? undefined,
+    attemptsCount: row.attempts,
+    lastAttempt,
+    facts: {
+      sequence: change?.sequence,
+      changedAt: change?.changedAt,
+      cursor: row.cursor ?? 0,
+      matches: row.matches ?? false,
+      lastOutcome: lastAttempt?.outcome,
+      behind: behind ? behindOf(behind, row) : undefined,
+      redelivery: redelivery
+        ? { attempts: redelivery.attempts, dueAt: new Date(redelivery.due_at), expiresAt: new Date(redelivery.expires_at) }
+        : undefined,
+      suspendedAt: row.suspended_at ?? undefined,
+      originSince: event && origins.size > 0 ? origins.get(targetOf(event.url).origin) : undefined,
+    },
+  };
+}
+
+function behindOf(behind: NonNullable<FactsRow['behind']>, { agent_event_id, change_id, change, matches }: FactsRow): BehindFacts {
+  const { next_sequence, head_change_id, blocked_by, blocked_by_event } = behind;
+  // Statuses take turns: of two changes in a row one matches, and the first that does is the head.
+  const isFirst = matches === true && change !== null && change.sequence >= next_sequence && change.sequence - next_sequence < 2;
+  return {
+    nextSequence: next_sequence,
+    attempts: behind.attempts,
+    dueAt: dateOf(behind.due_at),
+    isHead: head_change_id === null ? isFirst : head_change_id === change_id,
+    headId: head_change_id === null ? undefined : deliveryId(head_change_id, agent_event_id),
+    headExpiresAt: dateOf(behind.head_expires_at),
+    blockedBy: blocked_by !== null && blocked_by_event !== null ? deliveryId(blocked_by, blocked_by_event) : undefined,
+    since: new Date(behind.since),
+  };
+}
+
+function dateOf(text: string | null): Date | undefined {
+  return text === null ? undefined : new Date(text);
+}

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { searchOf } from './delivery-filter.js';
+
+it.each([
+  [undefined, ['attempted', 'unplanned', 'behind', 'sentAgain'], null],
+  [['delivered'], ['attempted'], ['delivered']],
+  [['failed'], ['attempted'], ['failed']],
+  [['failed', 'retrying'], ['attempted', 'retried', 'sentAgain'], ['failed']],
+  [['dropped'], ['attempted'], null],
+  [['retrying'], ['retried', 'sentAgain'], []],
+  [['suspended'], ['behind', 'sentAgain'], []],
+  [['sending'], ['unplanned'], []],
+] as const)('looks for %j in %j', (statuses, sources, outcomes) => {
+  expect(searchOf({ statuses }, false)).toEqual({ sources, outcomes });
+});
+
+it('looks by agent, or by the log, where that is less', () => {
+  expect(searchOf({ agentId: 136 }, false).sources).toContain('attemptedOfAgent');
+  expect(searchOf({ statuses: ['waiting'] }, true).sources).toEqual(['behindByLog', 'sentAgain']);
+});

@@ -1,0 +1,88 @@
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { deliveryId } from '#webhook';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
+import { ClientId, notFound } from '../request/path-params.js';
+import { CLIENT_PATH } from '../request/paths.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import { DeliveryFactsRepository } from './delivery-facts.repository.js';
+import type { DeliveryFilter } from './delivery-filter.js';
+import { parseDeliveryId } from './delivery-id.js';
+import { DeliveryList, type DeliveryPage } from './delivery-list.js';
+import { attemptViewOf, listedViewOf, requestOf } from './delivery-view.js';
+import {
+  deliveryDetailsSchema,
+  deliveryListQuerySchema,
+  listedDeliverySchema,
+  type DeliveryDetailsView,
+  type DeliveryListQuery,
+  type ListedDeliveryView,
+} from './delivery-view.schema.js';
+
+export const NEXT_DELIVERY = {
+  'X-Next-Cursor': { description: '`before` of the next page; absent at the end', schema: { type: 'string' as const } },
+};
+
+/** What became of a client's notifications: contract §3. */
+@ApiTags('Deliveries')
+@Controller(`${CLIENT_PATH}/delivery`)
+@RefuseUnknownKeys()
+export class DeliveryListController {
+  constructor(
+    private readonly deliveries: DeliveryList,
+    private readonly facts: DeliveryFactsRepository,
+    private readonly secrets: WebhookSecrets,
+  ) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'The deliveries of the client',
+    description: 'Go on with `before` set to the answer’s `X-Next-Cursor`. A page may have fewer than asked for and not be the last.',
+  })
+  @ApiResponse({
+    status: 200,
+    description: 'The newest first',
+    standardSchema: listedDeliverySchema,
+    isArray: true,
+    headers: NEXT_DELIVERY,
+  })
+  async list(
+    @ClientId() clientId: number,
+    @Query({ schema: deliveryListQuerySchema }) query: DeliveryListQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ListedDeliveryView[]> {
+    const { before, per_page } = query;
+    return answer(await this.deliveries.page(clientId, filterOf(query), before, per_page), reply);
+  }
+
+  @Get(':delivery_id')
+  @ApiOperation({ summary: 'A delivery, with every attempt and the request' })
+  @ApiResponse({ status: 200, description: 'The delivery', standardSchema: deliveryDetailsSchema })
+  async find(@ClientId() clientId: number, @Param('delivery_id') id: string): Promise<DeliveryDetailsView> {
+    const key = parseDeliveryId(id);
+    const [delivery] = key ? await this.deliveries.show(clientId, [key]) : [];
+    // An agent event that is gone has left attempts: they are the client's whose change it was.
+    if (!delivery || (!delivery.event && !delivery.change)) throw notFound('delivery_not_found');
+    const [attempts, keys] = await Promise.all([this.facts.attemptsOf(delivery), this.secrets.signingKeys(clientId)]);
+    return { ...listedViewOf(delivery), attempts: attempts.map(attemptViewOf), request: requestOf(delivery, keys) };
+  }
+}
+
+/** Reads a query's filters. */
+export function filterOf({
+  status,
+  agent_id,
+  agent_type,
+  since,
+  until,
+  agent_event_id,
+}: Omit<Partial<DeliveryListQuery>, 'before' | 'per_page'>): DeliveryFilter {
+  return { statuses: status, agentId: agent_id, agentType: agent_type, since, until, agentEventId: agent_event_id };
+}
+
+/** Says where the next page begins. */
+export function answer({ deliveries, next }: DeliveryPage, reply: FastifyReply): ListedDeliveryView[] {
+  if (next) reply.header('x-next-cursor', deliveryId(next.changeId, next.agentEventId));
+  return deliveries.map(listedViewOf);
+}

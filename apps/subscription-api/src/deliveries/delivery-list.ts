@@ -1,0 +1,109 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { ID_LIMIT } from '#contracts';
+import type { ServiceSettings } from '#runtime';
+import { SETTINGS } from '../tokens.js';
+import { DeliveryFactsRepository, type DeliveryKey, type FoundDelivery } from './delivery-facts.repository.js';
+import { searchOf, type DeliveryFilter } from './delivery-filter.js';
+import type { SourceParameters } from './delivery-sources.js';
+import { stateOf, type DeliveryState } from './delivery-state.js';
+
+/** A delivery, and what it is doing. */
+export interface ShownDelivery extends FoundDelivery {
+  readonly state: DeliveryState;
+}
+
+/** Some deliveries, the newest first. */
+export interface DeliveryPage {
+  readonly deliveries: readonly ShownDelivery[];
+  /** Where the next page begins; undefined: there is none. */
+  readonly next: DeliveryKey | undefined;
+}
+
+const NO_CHANGE = '00000000-0000-0000-0000-000000000000';
+const ANY_CHANGE = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+/** A change's id is made, by the same clock, shortly before the change is: a span of changes is a little wider in ids, in milliseconds. */
+const ID_SLACK_MS = 60_000;
+/** Looks for one page; what a filter leaves out of more than these goes with the next page. */
+const MAX_LOOKS = 20;
+/** Deliveries that a filter which the statement cannot apply looks at, at least. */
+const MIN_LOOK = 200;
+
+/** Lists a client's deliveries, whatever they are doing: contract §3. */
+@Injectable()
+export class DeliveryList {
+  constructor(
+    private readonly facts: DeliveryFactsRepository,
+    @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
+  ) {}
+
+  /** @param before deliveries before this one, as the list goes */
+  async page(clientId: number, filter: DeliveryFilter, before: DeliveryKey | undefined, size: number): Promise<DeliveryPage> {
+    const search = searchOf(filter, await this.facts.isOutage(clientId, filter.agentEventId));
+    const isFiltered = filter.statuses !== undefined || filter.agentType !== undefined;
+    const limit = (isFiltered ? Math.max(size, MIN_LOOK) : size) + 1;
+    const deliveries: ShownDelivery[] = [];
+    let from = before;
+    for (let look = 0; look < MAX_LOOKS; look++) {
+      let { sources } = search;
+      let keys = await this.facts.find(sources, this.parametersOf(clientId, filter, search.outcomes, from, limit));
+      if (sources.includes('behindByLog') && keys.length < limit) {
+        sources = sources.map((source) => (source === 'behindByLog' ? 'behind' : source));
+        keys = await this.facts.find(sources, this.parametersOf(clientId, filter, search.outcomes, from, limit));
+      }
+      for (const delivery of await this.show(clientId, keys)) {
+        if (!matches(delivery, filter)) continue;
+        if (deliveries.length === size) return { deliveries, next: deliveries.at(-1) };
+        deliveries.push(delivery);
+      }
+      if (keys.length < limit) return { deliveries, next: undefined };
+      from = keys.at(-1)!;
+    }
+    return { deliveries, next: from };
+  }
+
+  /** Those of one agent event, the oldest first. */
+  async oldest(clientId: number, agentEventId: number, skip: number, take: number): Promise<ShownDelivery[]> {
+    const { sources, outcomes } = searchOf({}, false);
+    const parameters = this.parametersOf(clientId, { agentEventId }, outcomes, undefined, skip + take);
+    const keys = await this.facts.find(sources, parameters, 'asc');
+    return this.show(clientId, keys.slice(skip));
+  }
+
+  /** What some deliveries are doing; what is none is left out. */
+  async show(clientId: number, keys: readonly DeliveryKey[]): Promise<ShownDelivery[]> {
+    const found = await this.facts.read(clientId, keys);
+    return found.flatMap((delivery) => {
+      const state = stateOf(delivery.facts, this.settings.DELIVERY_WINDOW);
+      return state ? [{ ...delivery, state }] : [];
+    });
+  }
+
+  private parametersOf(
+    clientId: number,
+    { agentEventId, agentType, agentId, since, until }: DeliveryFilter,
+    outcomes: readonly string[] | null,
+    before: DeliveryKey | undefined,
+    limit: number,
+  ): SourceParameters {
+    const from = since ? floorOf(since.getTime() - ID_SLACK_MS) : NO_CHANGE;
+    const last = until ? floorOf(until.getTime() + ID_SLACK_MS) : ANY_CHANGE;
+    const isCut = before !== undefined && before.changeId <= last;
+    const [to, belowEvent] = isCut ? [before.changeId, before.agentEventId] : [last, ID_LIMIT];
+    const { DELIVERY_WINDOW: window } = this.settings;
+    return [clientId, agentEventId ?? null, agentType ?? null, agentId ?? null, from, to, limit, outcomes, window, belowEvent];
+  }
+}
+
+function matches({ state, change }: ShownDelivery, { statuses, agentType, agentId, since, until }: DeliveryFilter): boolean {
+  if (statuses && !statuses.includes(state.status)) return false;
+  if (agentType !== undefined && change?.agentType !== agentType) return false;
+  if (agentId !== undefined && change?.agentId !== agentId) return false;
+  if (since && change && change.changedAt < since) return false;
+  return !(until && change && change.changedAt >= until);
+}
+
+/** The first UUIDv7 of a time, in milliseconds since the epoch. */
+function floorOf(ms: number): string {
+  const time = Math.min(Math.max(ms, 0), 0xffffffffffff).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
+}

@@ -1,0 +1,115 @@
+import { Injectable } from '@nestjs/common';
+import type { AgentType, EventType, NotificationMethod } from '#contracts';
+import { DataSource } from 'typeorm';
+import { containing, idsBeginning } from '../request/search.js';
+import type { AttemptRow } from './delivery-facts.repository.js';
+
+export const HEALTH_STATES = ['active', 'failing', 'suspended'] as const;
+export type HealthState = (typeof HEALTH_STATES)[number];
+
+/** How an agent event does. */
+export interface EventHealthRow {
+  readonly id: number;
+  readonly url: string;
+  readonly method: NotificationMethod;
+  readonly event_type: EventType;
+  readonly agent_type: AgentType | null;
+  /** Null: it is for all agents. */
+  readonly agent_id: number | null;
+  readonly agent_name: string | null;
+  readonly failing_since: Date | null;
+  readonly suspended_at: Date | null;
+  readonly suspended_reason: 'gone' | 'failing' | 'paused' | null;
+  /** Counted over the first thousand agents that it is behind for, and taken to be as many for the others. */
+  readonly waiting: number;
+  readonly oldest_waiting: Date | null;
+  readonly last: (Omit<AttemptRow, 'attempted_at'> & { readonly attempted_at: string; readonly change_id: string }) | null;
+  readonly delivered: number;
+  readonly failed: number;
+}
+
+export interface EventHealthFilter {
+  readonly id?: number | undefined;
+  readonly state?: HealthState | undefined;
+  /** Part of the url or of the agent's name, or the beginning of the id. */
+  readonly q?: string | undefined;
+  readonly agentId?: number | undefined;
+}
+
+/** Agents that are counted one by one of what an agent event is behind for. */
+const COUNTED_ROWS = 1000;
+/** The last attempt is looked for among those of the newest changes; a retry of an old one may be younger than a new one's. */
+const NEWEST_ATTEMPTS = 20;
+
+/** How many sequences of a span are of changes that an agent event's type is for: statuses take turns, and the first is a login. */
+const matchingIn = (from: string, to: string, eventType: string): string => {
+  const first = `${from} + case when ${from} % 2 = case ${eventType} when 'agent-login' then 1 else 0 end then 0 else 1 end`;
+  return `greatest(0, (${to} - (${first}) + 2) / 2)`;
+};
+
+/** How many deliveries wait in row \`b\` of what agent event \`e\` is behind for, up to the agent's cursor \`c\`. */
+export const WAITING_IN_ROW = `(case when b.until_sequence is null
+  then ${matchingIn('b.next_sequence', 'c.last_sequence', 'e.event_type')}
+  else ${matchingIn('b.next_sequence', 'least(b.until_sequence, c.last_sequence)', 'b.event_type')}
+    + ${matchingIn('greatest(b.next_sequence, b.until_sequence + 1)', 'c.last_sequence', 'e.event_type')} end)`;
+
+/** The page of agent events that the rest is looked up for; each kind by its own index. */
+const PAGE = `
+  select e.*, a.name as agent_name, h.failing_since, h.suspended_at, h.suspended_reason from (
+    select * from subscription.agent_event
+    where client_id = $1 and agent_id is not null and until_sequence is null and ($2::bigint is null or id = $2)
+      and ($6::bigint is null or agent_id = $6)
+    union all
+    select * from subscription.agent_event where client_id = $1 and agent_id is null and ($2::bigint is null or id = $2) and $6::bigint is null
+  ) e
+  left join presence.agent a on a.client_id = e.client_id and a.agent_id = e.agent_id
+  left join dispatch.event_health h on h.agent_event_id = e.id
+  where ($3::text is null or $3 = case when h.suspended_at is not null then 'suspended' when h.agent_event_id is not null then 'failing' else 'active' end)
+    and ($4::text[] is null or e.url ilike any ($4) or a.name ilike any ($4) or e.id::text like $5)
+  order by e.id offset $7 limit $8`;
+
+const HEALTH = `
+  with page as materialized (${PAGE})
+  select e.id, e.url, e.method, e.event_type, e.agent_type, e.agent_id, e.agent_name, e.failing_since, e.suspended_at, e.suspended_reason,
+    behind.waiting + again.waiting as waiting,
+    (select s.changed_at from presence.status_change s where s.id = least(behind.oldest, again.oldest)::uuid) as oldest_waiting,
+    to_jsonb(last) as last, day.delivered, day.failed
+  from page e
+  cross join lateral (
+    select coalesce(round(sum(${WAITING_IN_ROW}) * case when count(*) < ${COUNTED_ROWS} then 1
+        else (select count(*) from dispatch.behind r where r.agent_event_id = e.id)::numeric / ${COUNTED_ROWS} end), 0)::bigint as waiting,
+      min(b.head_change_id::text) as oldest -- there is no min(uuid) before PostgreSQL 18
+    from (select * from dispatch.behind b where b.agent_event_id = e.id order by b.agent_event_id, b.agent_id limit ${COUNTED_ROWS}) b
+    cross join lateral (
+      select last_sequence from dispatch.agent_cursor c where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c
+  ) behind
+  cross join lateral (
+    select count(*) as waiting, min(r.change_id::text) as oldest from dispatch.redelivery r where r.agent_event_id = e.id) again
+  left join lateral (
+    select * from (
+      select change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response, trigger from dispatch.attempt a
+      where a.agent_event_id = e.id order by change_id desc, attempt desc limit ${NEWEST_ATTEMPTS}
+    ) young order by attempted_at desc limit 1) last on true
+  cross join lateral (
+    select coalesce(sum(delivered), 0)::bigint as delivered, coalesce(sum(failed), 0)::bigint as failed from dispatch.delivery_series s
+    where s.client_id = $1 and s.agent_event_id = e.id and s.grain = 3600 and s.at > now() - interval '24 hours') day
+  order by e.id`;
+
+/** How agent events do, from what the dispatcher knows of them. */
+@Injectable()
+export class EventHealthRepository {
+  constructor(private readonly dataSource: DataSource) {}
+
+  find(clientId: number, { id, state, q, agentId }: EventHealthFilter, skip: number, take: number): Promise<EventHealthRow[]> {
+    return this.dataSource.query(HEALTH, [
+      clientId,
+      id ?? null,
+      state ?? null,
+      containing(q),
+      idsBeginning(q),
+      agentId ?? null,
+      skip,
+      take,
+    ]);
+  }
+}
