@@ -32,7 +32,9 @@ function Steps({ explanation }: { readonly explanation: Explanation }): ReactNod
     <>
       <ol className="steps">
         {words.map(({ code, words: sentence }, index) => (
-          <li key={`${index} ${code}`}>{sentence}</li>
+          <li key={`${index} ${code}`}>
+            <Words text={sentence} />
+          </li>
         ))}
       </ol>
       {told.length > 0 && (
@@ -60,7 +62,7 @@ function Steps({ explanation }: { readonly explanation: Explanation }): ReactNod
 }
 
 function EventLine({ event }: { readonly event: ExplainedEvent }): ReactNode {
-  const { id, url, method, event_type, delivery, reason, deleted } = event;
+  const { id, url, method, event_type, delivery, reason: words, deleted } = event;
   return (
     <li className="explained">
       {delivery && <Status {...DELIVERY_STATUS[delivery.status]} />}
@@ -73,7 +75,12 @@ function EventLine({ event }: { readonly event: ExplainedEvent }): ReactNode {
             {method} <bdi>{url}</bdi>
           </Link>
         )}
-        {reason !== undefined && <span className="muted"> {reason}</span>}
+        {words !== undefined && (
+          <span className="muted">
+            {' '}
+            <Words text={words} />
+          </span>
+        )}
       </span>
       {delivery && (
         <Link to="/deliveries/$id" params={{ id: delivery.id }}>
@@ -82,4 +89,11 @@ function EventLine({ event }: { readonly event: ExplainedEvent }): ReactNode {
       )}
     </li>
   );
+}
+
+const INSTANT = /(\d{4}-\d{2}-\d{2}T[\d:.]+Z)/;
+
+/** A sentence of the API, its instants written in the reader's zone. */
+function Words({ text }: { readonly text: string }): ReactNode {
+  return text.split(INSTANT).map((part, index) => (index % 2 === 1 ? <Moment key={index} at={part} /> : part));
 }

@@ -48,8 +48,8 @@ export async function followStream(options: StreamOptions, signal: AbortSignal):
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof ApiFailure) {
-        if (error.status === 410 || error.status === 404 || error.status === 403) return options.onRefused(error);
         if (error.status === 401) return;
+        if (isFinal(error)) return options.onRefused(error);
         retryAfter = error.retryAfter;
       }
     }
@@ -59,6 +59,11 @@ export async function followStream(options: StreamOptions, signal: AbortSignal):
     const backoff = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
     await pause(retryAfter === undefined ? backoff * (0.75 + Math.random() / 2) : retryAfter * 1000, signal);
   }
+}
+
+/** Whether asking again would be answered the same. */
+function isFinal({ status }: ApiFailure): boolean {
+  return status >= 400 && status < 500 && status !== 429;
 }
 
 async function readOnce(

@@ -15,7 +15,7 @@ import { Elapsed, Moment } from '../parts/moment';
 import { Page } from '../parts/page';
 import { Empty, Loaded } from '../parts/states';
 import { Pill, Status } from '../parts/status';
-import { startOfDay } from '../text/time';
+import { formatDay, startOfDay } from '../text/time';
 import { AGENT_STATUS, changeWord } from '../text/words';
 import { NotFound } from './not-found';
 
@@ -73,9 +73,7 @@ function AgentDetail({ type, id }: { readonly type: AgentType; readonly id: numb
       )}
       <section className="card" aria-label="The day">
         <div className="card-head">
-          <h2>
-            <Moment at={day.toISOString()} precision="minute" /> until {to === from + DAY_MS ? 'midnight' : 'now'}
-          </h2>
+          <h2>{formatDay(day, new Date(now))}</h2>
           <DayButtons from={from} isToday={from + DAY_MS > now} onDay={(moment) => pick(moment)} />
         </div>
         <Loaded query={history} what="The history">

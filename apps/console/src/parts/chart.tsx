@@ -115,7 +115,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], format: (value:
         ...axis,
         size: 44,
         gap: 4,
-        space: isSmall ? 24 : 36,
+        space: 24,
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000],
         values: (_plot, values) => values.map((value) => format(value)),
       },

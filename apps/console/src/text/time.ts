@@ -47,6 +47,14 @@ export function formatMoment(at: Date, now: Date, precision: 'second' | 'minute'
   return at.toDateString() === now.toDateString() ? shown : `${date.format(at)}, ${shown}`;
 }
 
+/** A day: `Today`, `Yesterday`, or its date. */
+export function formatDay(day: Date, now: Date): string {
+  if (day.toDateString() === now.toDateString()) return 'Today';
+  const yesterday = new Date(now);
+  yesterday.setDate(now.getDate() - 1);
+  return day.toDateString() === yesterday.toDateString() ? 'Yesterday' : date.format(day);
+}
+
 /** The value of an `<input type="datetime-local">`, to the second, in the reader's zone. */
 export function toLocalInput(at: Date): string {
   const shifted = new Date(at.getTime() - at.getTimezoneOffset() * MINUTE);
