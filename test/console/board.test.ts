@@ -105,7 +105,7 @@ describe.skipIf(NO_BROWSER)('the board', { timeout: IS_LONG ? 300_000 : 120_000 
       reportOf(FIRST_ID + AGENTS - 2, 'logged_out'),
       reportOf(FIRST_ID + AGENTS - 1, 'logged_out'),
     ]);
-    await page.getByRole('button', { name: /^Held2/ }).waitFor();
+    await page.getByRole('button', { name: /^Held ?2$/ }).waitFor();
     expect(await first.innerText()).toBe(name);
     await page.keyboard.press('p');
     await eventually('the order is the newest again', async () => (await first.innerText()) !== name, PAGE_TIMEOUT_MS);
@@ -140,7 +140,8 @@ describe.skipIf(NO_BROWSER)('the board', { timeout: IS_LONG ? 300_000 : 120_000 
   });
 
   it('fills a wall', async () => {
-    const page = await fixture.openSignedIn({ path: '/board?view=wall&sort=name' });
+    const page = await fixture.openSignedIn();
+    await fixture.go(page, '/board?view=wall&sort=name');
     await page.getByRole('list', { name: 'Agents' }).getByRole('listitem').first().waitFor();
     await page.getByRole('heading', { name: /of .* available/ }).waitFor();
     await page.getByRole('button', { name: 'Leave the wall view' }).click();

@@ -75,7 +75,7 @@ export function BoardPage(): ReactNode {
               onChange={(next) => set({ sort: next as typeof sort })}
             />
             <button type="button" className="button" aria-pressed={hold} onClick={() => set({ hold: hold ? undefined : '1' })}>
-              {hold ? 'Held' : 'Hold'}
+              {hold ? 'Held ' : 'Hold'}
               {missed > 0 && <span className="badge">{formatCount(missed)}</span>}
             </button>
             <span className="muted figure count" data-testid="count">
