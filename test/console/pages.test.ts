@@ -128,6 +128,13 @@ describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000
     await fixture.expectWellBehaved(page, /status of 404/);
   });
 
+  it('would be told of a fault', async () => {
+    const page = await fixture.open();
+    await withAxe(page);
+    await page.evaluate(() => document.body.append(document.createElement('button')));
+    expect((await findings(page)).map(({ id }) => id)).toContain('button-name');
+  });
+
   it('has nothing that axe finds on the way in', async () => {
     const page = await fixture.open();
     await page.getByRole('button', { name: 'Continue with the demo application' }).waitFor();
