@@ -7,6 +7,7 @@ import { createSealer } from '#database';
 import type { RunningService } from '#runtime';
 import { generateSecret } from '#webhook';
 import { startDispatcher, type DispatcherOptions } from '../../apps/dispatcher/src/start.js';
+import { eventually } from './poll.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
 
 export const CLIENT = 12;
@@ -177,14 +178,31 @@ export class DispatcherWorld {
     await this.publish(...changes);
   }
 
-  async queue(): Promise<
-    { sequence: number; agent_event_id: number; due: boolean; owner: string | null; followed: boolean; attempts: number }[]
-  > {
+  /** What is behind, as the dispatcher has recorded it. */
+  async behind(): Promise<{ agent_event_id: number; agent_id: number; next: number; attempts: number; due: boolean }[]> {
     const { rows } = await this.pool.query(
-      `select lane::text, sequence::integer, agent_event_id::integer, due_at is not null as due, lease_owner as owner, followed, attempts
-       from dispatch.queue order by lane, sequence, agent_event_id`,
+      `select agent_event_id::integer, agent_id::integer, next_sequence::integer as next, attempts, due_at is not null as due
+       from dispatch.behind order by agent_event_id, agent_id`,
     );
     return rows as never;
+  }
+
+  /** Resolves when nothing is behind, nothing is sent again, and every change of the log is recorded. */
+  async drained(timeoutMs?: number): Promise<void> {
+    await eventually(
+      'that nothing is left to do',
+      async () => {
+        const { rows } = await this.pool.query<{ left: boolean }>(
+          `select exists (select from dispatch.behind) or exists (select from dispatch.redelivery)
+               or exists (select from dispatch.replay where status = 'running')
+               or exists (select from presence.status_change s
+                          left join dispatch.agent_cursor c using (client_id, agent_id)
+                          where s.sequence > coalesce(c.last_sequence, 0)) as left`,
+        );
+        return !rows[0]!.left;
+      },
+      timeoutMs,
+    );
   }
 
   async attempts(

@@ -30,7 +30,9 @@ export class ApiFixture {
   static async start(settings: Partial<Settings> = {}, options: Options = {}): Promise<ApiFixture> {
     const database = await createTestDatabase();
     const service = await ApiFixture.startService(database.url, settings, options);
-    return new ApiFixture(database, new pg.Pool({ connectionString: database.url, max: 4 }), service);
+    // The pool outlives the database's server connections when the database is dropped.
+    const pool = new pg.Pool({ connectionString: database.url, max: 4 }).on('error', () => undefined);
+    return new ApiFixture(database, pool, service);
   }
 
   /** Another instance on the same database. */

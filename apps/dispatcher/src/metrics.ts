@@ -9,9 +9,11 @@ export class DispatcherMetrics {
   /** Deliveries in memory, in flight or waiting for a slot. */
   readonly held: Gauge;
   readonly openBreakers: Gauge;
-  /** Rows of the queue, by all instances; an estimate. */
-  readonly queueRows: Gauge;
-  readonly queued: Counter;
+  /** Agent events that are behind for an agent, by all instances; an estimate. */
+  readonly behind: Gauge;
+  readonly planned: Counter;
+  readonly spilt: Counter;
+  readonly unknown: Counter;
   readonly changes: Counter;
   readonly gaps: Counter;
   readonly filled: Counter;
@@ -35,14 +37,24 @@ export class DispatcherMetrics {
       registers,
     });
     this.inFlight = new Gauge({ name: 'rollcall_deliveries_in_flight', help: 'Requests in flight.', registers });
-    this.held = new Gauge({ name: 'rollcall_deliveries_held', help: 'Deliveries leased by this instance.', registers });
+    this.held = new Gauge({ name: 'rollcall_deliveries_held', help: 'Deliveries in memory: first attempts, and what is behind and due.', registers });
     this.openBreakers = new Gauge({ name: 'rollcall_breakers_open', help: 'Origins that are not sent to for now.', registers });
-    this.queueRows = new Gauge({
-      name: 'rollcall_queue_rows',
-      help: 'Unfinished deliveries, by all instances; an estimate.',
+    this.behind = new Gauge({
+      name: 'rollcall_behind_rows',
+      help: 'Agent events that are behind for an agent, by all instances; an estimate.',
       registers,
     });
-    this.queued = new Counter({ name: 'rollcall_deliveries_queued_total', help: 'Deliveries queued by the fan-out.', registers });
+    this.planned = new Counter({ name: 'rollcall_deliveries_planned_total', help: 'First attempts planned.', registers });
+    this.spilt = new Counter({
+      name: 'rollcall_deliveries_spilt_total',
+      help: 'First attempts that fell behind while their request was out, at an origin that is slow.',
+      registers,
+    });
+    this.unknown = new Counter({
+      name: 'rollcall_status_records_unknown_total',
+      help: 'Status changes of the topic that the log does not have, as after a restored database; they are passed over.',
+      registers,
+    });
     this.changes = new Counter({ name: 'rollcall_fan_out_changes_total', help: 'Status changes fanned out.', registers });
     this.gaps = new Counter({
       name: 'rollcall_sequence_gaps_total',
@@ -61,7 +73,7 @@ export class DispatcherMetrics {
     });
     this.givenBack = new Counter({
       name: 'rollcall_deliveries_given_back_total',
-      help: 'Leased deliveries that were put back without an attempt.',
+      help: 'Deliveries that were due and not sent for now.',
       labelNames: ['reason'],
       registers,
     });

@@ -10,19 +10,18 @@ import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { watchKey } from './encryption-key.js';
 import { DispatcherModule } from './dispatcher.module.js';
-import { FanOutService } from './fan-out/fan-out.service.js';
-import { LogSweep } from './fan-out/log-sweep.js';
-import { ConsumerReport } from './fan-out/status-change.consumer.js';
+import { maintain } from './backlog/maintenance.repository.js';
+import { Dispatch } from './dispatch.js';
+import { LogSweep } from './intake/log-sweep.js';
+import { ConsumerReport } from './intake/status-change.consumer.js';
+import { LEASE_BEYOND_TIMEOUT_MS } from './lanes/shard-leases.js';
 import { DispatcherMetrics } from './metrics.js';
-import { Delivery } from './queue/delivery.js';
-import { maintainQueue } from './queue/queue-maintenance.repository.js';
 import { Series } from './series/series.js';
 import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
 /** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
 const BUS_START_MS = 10_000;
-const MIN_LEASE_MS = 30_000;
 /** A change that the topic never brought is notified within a minute (contract §5): settled, found by the next sweep, fanned out. */
 const DEFAULT_SWEEP = { everyMs: 10_000, settleMs: 30_000 };
 
@@ -74,31 +73,27 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   const metrics = new DispatcherMetrics(registry);
   const clock = await DatabaseClock.start(pool, logger, registry);
   undo.push(() => clock.stop());
-  const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'queue.maintenance_failed'));
+  const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'maintenance.failed'));
   undo.push(() => maintenance.stop());
-  await maintainQueue(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);
+  await maintain(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);
 
   const series = new Series({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
   undo.push(() => series.stop());
 
   const timeoutMs = settings.DELIVERY_TIMEOUT;
-  const lease = { owner: randomUUID(), ms: options.leaseMs ?? Math.max(MIN_LEASE_MS, 3 * timeoutMs) };
-  const schedule = settings.DELIVERY_RETRY_SCHEDULE;
-  const budgets = { ...DEFAULT_BUDGETS, ...options.budgets };
-  const delivery = new Delivery({ pool, lease, guard, sealer, schedule, timeoutMs, budgets, metrics, series, logger });
-  undo.push(() => delivery.stop());
-  delivery.start();
-  const fanOut = new FanOutService({
-    pool,
-    lease,
-    windowMs: settings.DELIVERY_WINDOW,
-    deliveries: delivery.deliveries,
-    metrics,
-    logger,
+  const windowMs = settings.DELIVERY_WINDOW;
+  const dispatch = new Dispatch({
+    ...{ pool, guard, sealer, timeoutMs, windowMs, metrics, series, logger },
+    schedule: settings.DELIVERY_RETRY_SCHEDULE,
+    leaseMs: options.leaseMs ?? timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
+    budgets: { ...DEFAULT_BUDGETS, ...options.budgets },
   });
+  undo.push(() => dispatch.stop());
+  dispatch.start();
   const { everyMs, settleMs } = options.sweep ?? DEFAULT_SWEEP;
-  const sweep = new LogSweep({ pool, fanOut, windowMs: settings.DELIVERY_WINDOW, settleMs, metrics, logger });
-  const sweeps = new PeriodicWork((error) => logger.warn({ err: error }, 'fan_out.sweep_failed'));
+  const { intake, leases } = dispatch;
+  const sweep = new LogSweep({ ...{ pool, intake, leases, windowMs, settleMs, metrics, logger } });
+  const sweeps = new PeriodicWork((error) => logger.warn({ err: error }, 'intake.sweep_failed'));
   undo.push(() => {
     sweep.stop();
     return sweeps.stop();
@@ -113,7 +108,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     await bus.check();
     if (!topicsMade) throw new Error('topics are not made yet');
   });
-  const app = await createHttpApp(DispatcherModule.with(fanOut, new ConsumerReport(metrics, logger)), {
+  const app = await createHttpApp(DispatcherModule.with(intake, leases, new ConsumerReport(metrics, logger)), {
     logger,
     readiness,
     metrics: registry,
@@ -124,7 +119,12 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   });
   const url = await listen(app, settings.HOST, settings.DISPATCHER_PORT, 'DISPATCHER_PORT');
 
-  const consumer = { groupId: DISPATCHER_GROUP, maxBatchRecords: MAX_BATCH_RECORDS, metrics: new BusMetrics(registry) };
+  const consumer = {
+    groupId: DISPATCHER_GROUP,
+    maxBatchRecords: MAX_BATCH_RECORDS,
+    metrics: new BusMetrics(registry),
+    assignment: dispatch.assignmentOf(bus),
+  };
   app.connectMicroservice({ strategy: bus.strategy(consumer) });
   const onBus = bus.ensureTopics(TOPICS).then(async () => {
     topicsMade = true;

@@ -33,15 +33,21 @@ import { NO_DEMO, type Demo } from './console/console-config.schema.js';
 import { PlaygroundController, NoPlaygroundController } from './console/playground.controller.js';
 import type { Playground } from './console/playground.js';
 import { Deliveries } from './deliveries/deliveries.js';
+import { DeliveryCommandController } from './deliveries/delivery-command.controller.js';
+import { DeliveryCommandRepository } from './deliveries/delivery-command.repository.js';
+import { DeliveryCommands } from './deliveries/delivery-commands.js';
 import { DeliveryFactsRepository } from './deliveries/delivery-facts.repository.js';
 import { DeliveryListController } from './deliveries/delivery-list.controller.js';
 import { DeliveryList } from './deliveries/delivery-list.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
-import { DeliveryRepository } from './deliveries/delivery.repository.js';
+import { ExplainController } from './deliveries/explain.controller.js';
 import { EventHealthController } from './deliveries/event-health.controller.js';
 import { EventHealthRepository } from './deliveries/event-health.repository.js';
-import { ExplainController } from './deliveries/explain.controller.js';
+import { EventHealth } from './deliveries/event-health.js';
 import { Explainer } from './deliveries/explainer.js';
+import { ReplayController } from './deliveries/replay.controller.js';
+import { ReplayRepository } from './deliveries/replay.repository.js';
+import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
 import { ClientAccess } from './request/client-access.js';
 import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-sync.js';
@@ -120,6 +126,8 @@ export class SubscriptionApiModule {
         DeliveryController,
         DeliveryListController,
         EventHealthController,
+        DeliveryCommandController,
+        ReplayController,
         ExplainController,
         ...(settings.CONSOLE ? [ConsoleConfigController, parts.playground ? PlaygroundController : NoPlaygroundController] : []),
       ],
@@ -162,11 +170,15 @@ export class SubscriptionApiModule {
         { provide: STREAM_TIMES, useValue: streamTimes ?? DEFAULT_STREAM_TIMES },
         StatusStreams,
         SeriesRepository,
-        DeliveryRepository,
         DeliveryFactsRepository,
         DeliveryList,
-        EventHealthRepository,
         Deliveries,
+        DeliveryCommandRepository,
+        DeliveryCommands,
+        EventHealthRepository,
+        EventHealth,
+        ReplayRepository,
+        Replays,
         TestNotifier,
         Explainer,
       ],

@@ -7,6 +7,11 @@ import type { BusBatch } from './bus.js';
 /** Between deliveries of the same records. */
 export const REDELIVERY_BACKOFF: Backoff = { firstMs: 100, maxMs: 5000 };
 
+/** A handler is given no more than this at once, in bytes of keys and values; a larger record is given alone. */
+export const MAX_BATCH_BYTES = 1024 * 1024;
+/** Of one partition no more is held than this, in bytes of keys and values, and what is fetched at once. */
+export const MAX_HELD_BYTES = 4 * 1024 * 1024;
+
 /** How long stopping waits for handlers to finish what they have, in milliseconds; then their signal is aborted ... */
 export const STOP_GRACE_MS = 8000;
 /** ... and they are given this long to notice. */

@@ -50,6 +50,14 @@ export interface BusBatch {
   /** Aborted when the partition has been taken away, or when stopping has no more patience: what is done then is not kept. */
   readonly signal: AbortSignal;
   /**
+   * Says that the handler has put the batch in its place and may be given the partition's next one while it goes on with this.
+   * Its resolving still says that all of it is durable. Batches may resolve in any order: what is kept of a partition is what
+   * comes before the first that has not; the rest comes again after a crash, a stop or another assignment. Throwing afterwards
+   * has this batch delivered again, beside those that were given out since, and holds back further ones until it is taken
+   * once more. No more than {@link BusConsumerOptions.maxHeldRecords} are out at once.
+   */
+  readonly taken: () => void;
+  /**
    * The id of the topic, a UUID: what is another topic of the same name, made after the one before was deleted, has another,
    * and its offsets begin anew. Brokers too old for ids (before Kafka 2.8) give a new one with each assignment.
    *
@@ -64,21 +72,60 @@ export interface BusProducer {
   /**
    * Writes records in the order given. After a rejection any part of them may have been written: send all of them again.
    *
+   * @param options.onAccepted called once the order of the records is settled, at the latest when they are durable: what is
+   *   sent from then on stands behind them. In-process: every consumer group has taken them. Not called before a rejection, but
+   *   one may follow it.
    * @returns when the records are durable. Kafka: acknowledged by all in-sync replicas; in-process: every consumer group
    *   has processed them
    * @throws BusUnavailableError when that could not be had within about 15 s, or the bus is closed
    */
-  send(topic: string, messages: readonly BusMessage[]): Promise<void>;
+  send(topic: string, messages: readonly BusMessage[], options?: SendOptions): Promise<void>;
   /** Waits for what is being sent, then lets go of the broker. Safe to call twice. */
   disconnect(): Promise<void>;
+}
+
+export interface SendOptions {
+  readonly onAccepted?: () => void;
 }
 
 export interface BusConsumerOptions {
   readonly groupId: string;
   /** Most records that a handler is given at once; 500 unless said. */
   readonly maxBatchRecords?: number;
+  /**
+   * Of one partition no further batch is given out, and nothing is fetched, while so many records are held: fetched, and not yet
+   * done with; 2,000 unless said. A bound of bytes, 4 MiB, stands beside it.
+   */
+  readonly maxHeldRecords?: number;
+  /** Takes part in who consumes which partitions. */
+  readonly assignment?: BusAssignmentOptions;
   /** Counts what an operator should know of. */
   readonly metrics?: BusMetrics;
+}
+
+/** Partitions that a member was given or loses, by topic. */
+export type BusPartitions = ReadonlyMap<string, readonly number[]>;
+
+/**
+ * What a consumer is told of its partitions. Each `onAssigned` is followed by one `onRevoked` of the same partitions, which ends
+ * before the next one begins.
+ */
+export interface BusAssignmentOptions {
+  /** Called before the first batch of these partitions is given out; not waited for. */
+  readonly onAssigned?: (partitions: BusPartitions) => void;
+  /**
+   * Called when the partitions are to be given up, because of a stop or because members come or go: no further batch is given out
+   * from then on. What the handlers are at is gone on with until this and they have ended, for `drainMs` at most; what is done
+   * then is kept, and the next owner begins. A throw is logged.
+   */
+  readonly onRevoked?: (partitions: BusPartitions) => Promise<void> | void;
+  /** Longest that members who come or go wait for this one, in milliseconds; 2,000 unless said, at most 20,000. A stop waits 8,000. */
+  readonly drainMs?: number;
+  /**
+   * How many shards a topic has: partitions whose numbers are equal modulo this go to one member. Asked at each assignment, of one
+   * of the members. Undefined, as well as none: each partition is a shard.
+   */
+  readonly shards?: (topic: string) => number | undefined;
 }
 
 /** What `app.connectMicroservice({ strategy })` takes. */
@@ -98,6 +145,12 @@ export interface Bus {
    * the bus is closed.
    */
   ensureTopics(topics: readonly string[]): Promise<void>;
+  /**
+   * How many partitions a topic has now. A record with a key is in the one that `partitionOf` says.
+   *
+   * @throws BusUnavailableError when the broker does not tell
+   */
+  partitionCount(topic: string): Promise<number>;
   /**
    * For readiness.
    *
@@ -120,3 +173,4 @@ export class RecordTooLargeError extends BusUnavailableError {
 }
 
 export const DEFAULT_MAX_BATCH_RECORDS = 500;
+export const DEFAULT_MAX_HELD_RECORDS = 2000;

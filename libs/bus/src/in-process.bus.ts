@@ -3,15 +3,19 @@ import type { Logger } from '#runtime';
 import {
   BusUnavailableError,
   DEFAULT_MAX_BATCH_RECORDS,
+  DEFAULT_MAX_HELD_RECORDS,
   type Bus,
   type BusConsumerOptions,
   type BusMessage,
   type BusProducer,
   type BusStrategy,
+  type SendOptions,
 } from './bus.js';
 import { settledWithin } from './bus-server.js';
 import { headerListOf } from './headers.js';
-import { InProcessConsumer, type Delivery, type Lane } from './in-process.consumer.js';
+import { InProcessConsumer, type Delivery, type Partition, type Placed } from './in-process.consumer.js';
+import { partitionOf } from './key-hash.js';
+import type { PartitionLane } from './partition-lane.js';
 
 /** Partitions of every topic: keys in different ones are handled at the same time. */
 const PARTITIONS = 8;
@@ -26,17 +30,28 @@ export interface InProcessBrokerOptions {
   readonly consumed?: readonly string[];
 }
 
-/** A consumer group's members, and what it has still to process. */
+/** What one group has still to process of one partition. */
+interface GroupLane extends Partition {
+  /** Of the member that consumes. */
+  current: PartitionLane<Delivery> | undefined;
+  /** In the order sent, while nobody consumes. */
+  waiting: Delivery[];
+  /** Resolves when nothing of the member before is under way. */
+  isFree: Promise<void>;
+}
+
+/** A consumer group: its first member consumes everything, the others stand by. */
 interface Group {
+  readonly topics: readonly string[];
   readonly members: InProcessConsumer[];
-  /** By topic and partition; in the order sent. */
-  readonly lanes: Map<string, Lane>;
+  readonly lanes: GroupLane[];
 }
 
 interface Topic {
   readonly id: string;
   readonly nextOffsets: number[];
-  readonly groups: Map<string, Group>;
+  /** By their ids. */
+  readonly groups: Map<string, readonly GroupLane[]>;
   /** Sent to a consumed topic before its first group was there. */
   readonly early: (() => void)[];
 }
@@ -44,10 +59,12 @@ interface Topic {
 /**
  * The bus within one process. It keeps Kafka's promises and no more: order per key, copies instead of shared objects,
  * redelivery after a throw. It holds nothing durably, so `send` resolves only when every group has processed the
- * records: until then the sender keeps them, as it would if a broker did not acknowledge.
+ * records: until then the sender keeps them, as it would if a broker did not acknowledge. One member of a group consumes all
+ * partitions; the others stand by.
  */
 export class InProcessBroker {
   private readonly topics = new Map<string, Topic>();
+  private readonly groups = new Map<string, Group>();
   private readonly consumed: ReadonlySet<string>;
   private readonly closing = new AbortController();
 
@@ -70,11 +87,14 @@ export class InProcessBroker {
   }
 
   /** @internal Resolves when every group of the topic has processed the messages. */
-  publish(topicName: string, messages: readonly BusMessage[]): Promise<void> {
+  publish(topicName: string, messages: readonly BusMessage[], onAccepted: () => void): Promise<void> {
     const topic = this.topic(topicName);
-    if (topic.groups.size === 0 && !this.consumed.has(topicName)) return Promise.resolve();
+    if (topic.groups.size === 0 && !this.consumed.has(topicName)) {
+      onAccepted();
+      return Promise.resolve();
+    }
     return new Promise((resolve) => {
-      const enqueue = (): void => this.enqueue(topicName, topic, messages, resolve);
+      const enqueue = (): void => enqueueAll(topicName, topic, messages, { onAccepted, onProcessed: resolve });
       if (topic.groups.size === 0) topic.early.push(enqueue);
       else enqueue();
     });
@@ -82,23 +102,40 @@ export class InProcessBroker {
 
   /** @internal */
   join(groupId: string, topics: readonly string[], member: InProcessConsumer): void {
-    for (const name of topics) {
-      const topic = this.topic(name);
-      const group = topic.groups.get(groupId) ?? { members: [], lanes: new Map<string, Lane>() };
-      topic.groups.set(groupId, group);
-      group.members.push(member);
-      for (const enqueue of topic.early.splice(0)) enqueue();
-      for (const lane of group.lanes.values()) pump(group, lane);
+    let group = this.groups.get(groupId);
+    if (!group) {
+      group = { topics, members: [], lanes: topics.flatMap((name) => newLanes(name, this.topic(name).id)) };
+      this.groups.set(groupId, group);
+      for (const name of topics) {
+        const topic = this.topic(name);
+        topic.groups.set(
+          groupId,
+          group.lanes.filter((lane) => lane.topic === name),
+        );
+        for (const enqueue of topic.early.splice(0)) enqueue();
+      }
     }
+    group.members.push(member);
+    if (group.members[0] === member) activate(group, member);
   }
 
-  /** @internal What a member has not processed goes to the others, or waits for the next one to join. */
+  /** @internal What is not processed when the member has come to its end waits for the next one. */
+  retire(groupId: string, member: InProcessConsumer): void {
+    const group = this.groups.get(groupId);
+    if (group?.members[0] !== member) return;
+    for (const { current } of group.lanes) current?.close();
+  }
+
+  /** @internal */
   leave(groupId: string, member: InProcessConsumer): void {
-    for (const { groups } of this.topics.values()) {
-      const members = groups.get(groupId)?.members ?? [];
-      const index = members.indexOf(member);
-      if (index >= 0) members.splice(index, 1);
-    }
+    const group = this.groups.get(groupId);
+    const index = group?.members.indexOf(member) ?? -1;
+    if (!group || index < 0) return;
+    group.members.splice(index, 1);
+    if (index > 0) return;
+    group.lanes.forEach(takeBack);
+    const [next] = group.members;
+    if (next) activate(group, next);
   }
 
   private topic(name: string): Topic {
@@ -109,59 +146,77 @@ export class InProcessBroker {
     }
     return topic;
   }
+}
 
-  private enqueue(name: string, topic: Topic, messages: readonly BusMessage[], resolve: () => void): void {
-    let unprocessed = messages.length * topic.groups.size;
-    const processed = (): void => {
-      if (--unprocessed === 0) resolve();
-    };
-    const touched = new Map<Lane, Group>();
-    for (const message of messages) {
-      const partition = partitionOf(message);
-      const offset = topic.nextOffsets[partition]!++;
-      const delivery: Delivery = { record: { ...message, topic: name, partition, offset, timestamp: Date.now() }, processed };
-      for (const group of topic.groups.values()) {
-        const lane = laneOf(group, name, topic.id, partition);
-        lane.waiting.push(delivery);
-        touched.set(lane, group);
-      }
+/** What a sender waits for. */
+interface Moments {
+  readonly onAccepted: () => void;
+  readonly onProcessed: () => void;
+}
+
+function enqueueAll(name: string, topic: Topic, messages: readonly BusMessage[], { onAccepted, onProcessed }: Moments): void {
+  const [accepted, processed] = [onAccepted, onProcessed].map((done) => countdown(messages.length * topic.groups.size, done));
+  const byPartition = new Map<number, Placed[]>();
+  for (const message of messages) {
+    const { key, value } = message;
+    const partition = partitionOf(key ?? value ?? '', PARTITIONS); // without a key the value spreads them as well as anything
+    const offset = topic.nextOffsets[partition]!++;
+    const placed = { ...message, topic: name, partition, offset, timestamp: Date.now() };
+    const others = byPartition.get(partition);
+    if (others) others.push(placed);
+    else byPartition.set(partition, [placed]);
+  }
+  for (const [partition, records] of byPartition) {
+    for (const lanes of topic.groups.values()) {
+      const deliveries = records.map((record) => ({ record, accepted: once(accepted!), processed: processed! }));
+      const lane = lanes[partition]!;
+      if (lane.current) lane.current.push(deliveries);
+      else lane.waiting.push(...deliveries);
     }
-    for (const [lane, group] of touched) pump(group, lane);
   }
 }
 
-function laneOf(group: Group, topic: string, topicId: string, partition: number): Lane {
-  const id = `${topic}[${partition}]`;
-  let lane = group.lanes.get(id);
-  if (!lane) {
-    lane = { topic, topicId, partition, waiting: [], busy: false };
-    group.lanes.set(id, lane);
+function newLanes(topic: string, topicId: string): GroupLane[] {
+  return Array.from({ length: PARTITIONS }, (_, partition) => ({
+    ...{ topic, topicId, partition },
+    ...{ current: undefined, waiting: [], isFree: Promise.resolve() },
+  }));
+}
+
+/** Gives a member everything; it goes on where the one before it, if any, came to its end. */
+function activate(group: Group, member: InProcessConsumer): void {
+  const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+  member.assign(new Map(group.topics.map((topic) => [topic, all])));
+  for (const lane of group.lanes) {
+    void lane.isFree.then(() => {
+      if (group.members[0] !== member || lane.current) return;
+      lane.current = member.laneOf(lane);
+      lane.current.push(lane.waiting.splice(0));
+    });
   }
-  return lane;
 }
 
-/** Keeps a lane moving: what arrives while a batch is being handled is the next batch. */
-function pump(group: Group, lane: Lane): void {
-  if (lane.busy || lane.waiting.length === 0) return;
-  const member = group.members[lane.partition % group.members.length];
-  if (!member) return;
-  const batch = lane.waiting.slice(0, member.maxBatchRecords);
-  lane.busy = true;
-  void member.take(lane, batch).then((done) => {
-    lane.busy = false;
-    if (done) {
-      lane.waiting.splice(0, batch.length);
-      for (const { processed } of batch) processed();
-    }
-    pump(group, lane);
-  });
+/** Takes a lane back from a member that goes, with what it has not done when its handlers have come to their end. */
+function takeBack(lane: GroupLane): void {
+  const { current } = lane;
+  lane.current = undefined;
+  if (current) lane.isFree = current.settled().then(() => void lane.waiting.unshift(...current.leftOver()));
 }
 
-/** FNV-1a over the key; without a key the value spreads the records as well as anything. */
-function partitionOf({ key, value }: BusMessage): number {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(key ?? value ?? '')) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash >>> 0) % PARTITIONS;
+/** @returns calls `done` when it has been called that many times */
+function countdown(count: number, done: () => void): () => void {
+  let left = count;
+  return () => {
+    if (--left === 0) done();
+  };
+}
+
+function once(call: () => void): () => void {
+  let isCalled = false;
+  return () => {
+    if (!isCalled) call();
+    isCalled = true;
+  };
 }
 
 class InProcessBus implements Bus {
@@ -179,12 +234,22 @@ class InProcessBus implements Bus {
     return producer;
   }
 
-  strategy({ groupId, maxBatchRecords = DEFAULT_MAX_BATCH_RECORDS }: BusConsumerOptions): BusStrategy {
-    return new InProcessConsumer(this.broker, groupId, maxBatchRecords, this.logger);
+  strategy(options: BusConsumerOptions): BusStrategy {
+    return new InProcessConsumer(this.broker, {
+      groupId: options.groupId,
+      maxBatchRecords: options.maxBatchRecords ?? DEFAULT_MAX_BATCH_RECORDS,
+      maxHeldRecords: options.maxHeldRecords ?? DEFAULT_MAX_HELD_RECORDS,
+      assignment: options.assignment ?? {},
+      logger: this.logger,
+    });
   }
 
   ensureTopics(): Promise<void> {
     return this.check();
+  }
+
+  partitionCount(): Promise<number> {
+    return Promise.resolve(PARTITIONS);
   }
 
   check(): Promise<void> {
@@ -212,13 +277,16 @@ class InProcessProducer implements BusProducer {
     return Promise.resolve();
   }
 
-  send(topic: string, messages: readonly BusMessage[]): Promise<void> {
+  send(topic: string, messages: readonly BusMessage[], { onAccepted }: SendOptions = {}): Promise<void> {
     if (this.closed) return Promise.reject(new BusUnavailableError('the producer is closed'));
-    if (messages.length === 0) return Promise.resolve();
+    const accept = (): void => {
+      if (!this.closed) onAccepted?.();
+    };
+    if (messages.length === 0) return Promise.resolve(accept());
     let reject: (error: Error) => void = () => undefined;
     const sent = new Promise<void>((resolve, rejectSent) => {
       reject = rejectSent;
-      void this.broker.publish(topic, messages.map(copyOf)).then(resolve);
+      void this.broker.publish(topic, messages.map(copyOf), accept).then(resolve);
     }).finally(() => this.sending.delete(sent));
     this.sending.set(sent, reject);
     return sent;

@@ -1,10 +1,11 @@
 import { StartError, type Logger } from '#runtime';
-import type { BusMessage, BusRecord } from './bus.js';
-import { ABORT_GRACE_MS, BusServer, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+import type { BusAssignmentOptions, BusMessage, BusPartitions, BusRecord } from './bus.js';
+import { ABORT_GRACE_MS, BusServer, MAX_BATCH_BYTES, MAX_HELD_BYTES, settledWithin, STOP_GRACE_MS } from './bus-server.js';
 import { headerListOf, headerTexts } from './headers.js';
+import { PartitionLane, type LaneBatch } from './partition-lane.js';
 
 /** A message in the place that it has been given. */
-interface Placed extends BusMessage {
+export interface Placed extends BusMessage {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
@@ -14,40 +15,49 @@ interface Placed extends BusMessage {
 /** A message on its way to one group. */
 export interface Delivery {
   readonly record: Placed;
+  /** Called once the group has taken it, at the latest when it has processed it. */
+  readonly accepted: () => void;
   /** Called once the group has processed it. */
   readonly processed: () => void;
 }
 
-/** What one group has still to process of one partition, in order. */
-export interface Lane {
+/** A partition of a topic. */
+export interface Partition {
   readonly topic: string;
   readonly topicId: string;
   readonly partition: number;
-  readonly waiting: Delivery[];
-  /** A handler is at work on the first of the waiting. */
-  busy: boolean;
 }
 
 /** What a member needs of the broker. */
 interface Membership {
   join(groupId: string, topics: readonly string[], member: InProcessConsumer): void;
+  /** Nothing more is handed to the member. */
+  retire(groupId: string, member: InProcessConsumer): void;
   leave(groupId: string, member: InProcessConsumer): void;
+}
+
+export interface InProcessConsumerOptions {
+  readonly groupId: string;
+  readonly maxBatchRecords: number;
+  readonly maxHeldRecords: number;
+  readonly assignment: BusAssignmentOptions;
+  readonly logger: Logger | undefined;
 }
 
 /** A member of a group of the in-process broker, under `@EventPattern` handlers of batches. */
 export class InProcessConsumer extends BusServer {
-  private readonly busy = new Set<Promise<unknown>>();
+  private readonly lanes: PartitionLane<Delivery>[] = [];
   private readonly stopping = new AbortController();
   private readonly patience = new AbortController();
   private listening = false;
+  /** Set while it is the one member of its group that consumes. */
+  private partitions: BusPartitions | undefined;
 
   constructor(
     private readonly broker: Membership,
-    groupId: string,
-    readonly maxBatchRecords: number,
-    log: Logger | undefined,
+    private readonly options: InProcessConsumerOptions,
   ) {
-    super(groupId, log);
+    super(options.groupId, options.logger);
   }
 
   listen(callback: (error?: unknown) => void): void {
@@ -66,23 +76,53 @@ export class InProcessConsumer extends BusServer {
   /** Finishes the handlers' current batches (bounded) and leaves the group. */
   async close(): Promise<void> {
     this.stopping.abort();
-    this.broker.leave(this.groupId, this);
-    await settledWithin([...this.busy], STOP_GRACE_MS);
+    this.broker.retire(this.groupId, this);
+    await settledWithin([this.tellRevoked(), ...this.lanes.map((lane) => lane.settled())], STOP_GRACE_MS);
     this.patience.abort();
-    await settledWithin([...this.busy], ABORT_GRACE_MS);
+    await settledWithin(
+      this.lanes.map((lane) => lane.settled()),
+      ABORT_GRACE_MS,
+    );
+    this.broker.leave(this.groupId, this);
   }
 
-  /** @returns whether the batch has been processed; never rejects */
-  async take(lane: Lane, batch: readonly Delivery[]): Promise<boolean> {
-    const records = batch.map(({ record }) => toRecord(record));
-    const topicId = (): Promise<string> => Promise.resolve(lane.topicId);
-    const whole = { records, signal: this.patience.signal, topicId };
-    const done = this.deliver(lane.topic, whole, this.stopping.signal, () => undefined);
-    this.busy.add(done);
+  /** Called when it is its turn to consume, with all that there is. */
+  assign(partitions: BusPartitions): void {
+    this.partitions = partitions;
+    this.options.assignment.onAssigned?.(partitions);
+  }
+
+  /** A lane to this member's handlers. */
+  laneOf(partition: Partition): PartitionLane<Delivery> {
+    const { maxBatchRecords, maxHeldRecords } = this.options;
+    const lane = new PartitionLane<Delivery>({
+      ...{ maxBatchRecords, maxBatchBytes: MAX_BATCH_BYTES, maxHeldRecords, maxHeldBytes: MAX_HELD_BYTES },
+      sizeOf: ({ record: { key, value } }) => (key?.length ?? 0) + (value?.length ?? 0),
+      deliver: (batch) => this.deliverAll(partition, batch),
+      onAccepted: (deliveries) => deliveries.forEach(({ accepted }) => accepted()),
+      onDone: (deliveries) => deliveries.forEach(({ processed }) => processed()),
+    });
+    this.lanes.push(lane);
+    return lane;
+  }
+
+  private deliverAll({ topic, topicId }: Partition, { records, taken, failed }: LaneBatch<Delivery>): Promise<boolean> {
+    const batch = {
+      records: records.map(({ record }) => toRecord(record)),
+      signal: this.patience.signal,
+      topicId: () => Promise.resolve(topicId),
+      taken,
+    };
+    return this.deliver(topic, batch, this.stopping.signal, failed);
+  }
+
+  private async tellRevoked(): Promise<void> {
+    if (!this.partitions) return;
     try {
-      return await done;
-    } finally {
-      this.busy.delete(done);
+      await this.options.assignment.onRevoked?.(this.partitions);
+    } catch (error) {
+      if (this.log) this.log.error({ err: error, group_id: this.groupId }, 'bus.revocation_failed');
+      else this.logger.error(`bus.revocation_failed: ${String(error)}`);
     }
   }
 }

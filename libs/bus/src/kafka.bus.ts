@@ -2,6 +2,7 @@ import type { Kafka } from 'kafkajs';
 import {
   BusUnavailableError,
   DEFAULT_MAX_BATCH_RECORDS,
+  DEFAULT_MAX_HELD_RECORDS,
   type Bus,
   type BusConsumerOptions,
   type BusProducer,
@@ -34,16 +35,27 @@ class KafkaBus implements Bus {
     return producer;
   }
 
-  strategy({ groupId, maxBatchRecords = DEFAULT_MAX_BATCH_RECORDS, metrics }: BusConsumerOptions): BusStrategy {
-    const { logger } = this.options;
-    const onTopicMissing = (): void => this.topics.lookSoon();
-    const consumer = new KafkaConsumer({ kafka: this.kafka, groupId, maxBatchRecords, logger, metrics, onTopicMissing });
+  strategy(options: BusConsumerOptions): BusStrategy {
+    const consumer = new KafkaConsumer({
+      kafka: this.kafka,
+      groupId: options.groupId,
+      maxBatchRecords: options.maxBatchRecords ?? DEFAULT_MAX_BATCH_RECORDS,
+      maxHeldRecords: options.maxHeldRecords ?? DEFAULT_MAX_HELD_RECORDS,
+      assignment: options.assignment ?? {},
+      logger: this.options.logger,
+      metrics: options.metrics,
+      onTopicMissing: () => this.topics.lookSoon(),
+    });
     this.consumers.push(consumer);
     return consumer;
   }
 
   ensureTopics(topics: readonly string[]): Promise<void> {
     return this.topics.ensure(topics);
+  }
+
+  partitionCount(topic: string): Promise<number> {
+    return this.topics.partitionCount(topic);
   }
 
   async check(): Promise<void> {

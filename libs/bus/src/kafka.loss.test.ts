@@ -63,7 +63,7 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('kafka bus and lost 
 
   const read = async (): Promise<void> => {
     const handle = ({ records }: { records: readonly BusRecord[] }): void => void seen.push(...records);
-    consumer = await consume(bus, topic, group, handle, 500, metrics);
+    consumer = await consume(bus, topic, group, handle, { metrics });
   };
   const texts = (): string[] => seen.map(({ value }) => String(value));
   /** What a relay does: sends the same again until it is taken. */

@@ -1,9 +1,16 @@
-import { hash } from 'node:crypto';
-import { Partitioners, type ICustomPartitioner, type Kafka, type Message, type Producer } from 'kafkajs';
+import { type ICustomPartitioner, type Kafka, type Message, type Producer } from 'kafkajs';
 import type { Logger } from '#runtime';
-import { BusUnavailableError, RecordTooLargeError, type BusHeader, type BusMessage, type BusProducer } from './bus.js';
+import {
+  BusUnavailableError,
+  RecordTooLargeError,
+  type BusHeader,
+  type BusMessage,
+  type BusProducer,
+  type SendOptions,
+} from './bus.js';
 import { settledWithin } from './bus-server.js';
 import { headerListOf } from './headers.js';
+import { partitionOf } from './key-hash.js';
 import { protocolErrorOf } from './kafka.client.js';
 
 /** A `send` is rejected after this, in milliseconds, wherever it has got to. */
@@ -50,7 +57,12 @@ export class KafkaProducer implements BusProducer {
     }
   }
 
-  send(topic: string, messages: readonly BusMessage[]): Promise<void> {
+  async send(topic: string, messages: readonly BusMessage[], { onAccepted }: SendOptions = {}): Promise<void> {
+    await this.sendAll(topic, messages);
+    onAccepted?.();
+  }
+
+  private sendAll(topic: string, messages: readonly BusMessage[]): Promise<void> {
     if (this.closed) return Promise.reject(new BusUnavailableError('the producer is closed'));
     if (messages.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
@@ -139,24 +151,13 @@ export class KafkaProducer implements BusProducer {
   }
 }
 
-/** Keys up to here go to the partition that every client's murmur2 gives them, in bytes or characters; ours are far shorter. */
-const MAX_MURMUR2_LENGTH = 256;
-
 /**
- * The Java client's partitioner (murmur2 of the key). A record without a key goes by its value instead of round robin, so that
- * a repetition within one request goes to the partition that its sequence number was taken for. What is long, as a dead
- * letter's key or value may be, goes by its digest: kafkajs's murmur2 takes a time that grows with the square of the length, and
- * would hold up the whole process for minutes over a megabyte.
+ * The Java client's partitioner. A record without a key goes by its value instead of round robin, so that a repetition within one
+ * request goes to the partition that its sequence number was taken for. Not kafkajs's own murmur2: it takes a time that grows
+ * with the square of the length, and would hold up the whole process for minutes over a megabyte.
  */
 const keyedPartitioner: ICustomPartitioner = () => {
-  const partition = Partitioners.DefaultPartitioner();
-  return (args) => {
-    const key = args.message.key ?? args.message.value ?? '';
-    return partition({
-      ...args,
-      message: { ...args.message, key: key.length > MAX_MURMUR2_LENGTH ? hash('sha1', key, 'buffer') : key },
-    });
-  };
+  return ({ message: { key, value }, partitionMetadata }) => partitionOf(key ?? value ?? '', partitionMetadata.length);
 };
 
 /** Splits and groups sends into requests of bounded size, in order. */

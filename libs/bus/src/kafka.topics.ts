@@ -58,6 +58,12 @@ export class KafkaTopics {
     await this.answer?.result;
   }
 
+  /** @throws BusUnavailableError when the broker does not tell */
+  async partitionCount(topic: string): Promise<number> {
+    const metadata = await this.asked((admin) => admin.fetchTopicMetadata({ topics: [topic] }));
+    return metadata.topics[0]!.partitions.length;
+  }
+
   /** Looks in the background whether the topics are still there, and makes the ones that are not. */
   lookSoon(): void {
     this.looking ??= this.look().finally(() => (this.looking = undefined));
@@ -119,12 +125,18 @@ export class KafkaTopics {
   }
 
   private async ask(): Promise<void> {
+    const topics = [...this.known];
+    await this.asked(async (admin) => {
+      if (topics.length === 0) await admin.describeCluster();
+      else await admin.fetchTopicMetadata({ topics });
+    });
+  }
+
+  private async asked<T>(question: (admin: Admin) => Promise<T>): Promise<T> {
     if (this.closing.signal.aborted) throw new BusUnavailableError('the bus is closed');
     this.prober ??= connectedAdmin(this.probe);
     try {
-      const admin = await this.prober;
-      if (this.known.size === 0) await admin.describeCluster();
-      else await admin.fetchTopicMetadata({ topics: [...this.known] });
+      return await question(await this.prober);
     } catch (error) {
       if (isTopicMissing(error)) {
         throw new BusUnavailableError(`a topic is missing in Kafka, and is being made: one of ${[...this.known].join(', ')}`, {

@@ -14,6 +14,7 @@ const HTTP_STATUS = {
   not_found: 404,
   method_not_allowed: 405,
   already_exists: 409,
+  already_waiting: 409,
   cursor_expired: 410,
   payload_too_large: 413,
   unsupported_media_type: 415,

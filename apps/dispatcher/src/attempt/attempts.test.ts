@@ -30,7 +30,7 @@ describe('attempts', () => {
     await receiver.stop();
   });
 
-  const drained = () => eventually('an empty queue', async () => (await world.queue()).length === 0);
+  const drained = () => world.drained();
   const isSignedWith = (secret: string, { headers, body }: RecordedRequest): boolean => {
     try {
       new Webhook(secret).verify(body, headers as Record<string, string>, { jsonParse: false });
@@ -113,7 +113,7 @@ describe('attempts', () => {
     await world.subscribe(1, `${receiver.url}/well`);
     await world.change(1);
     await eventually('the other one', () => receiver.at('/well').length === 1);
-    await eventually('the odd one, put back', async () => (await world.queue()).every(({ owner }) => owner === null));
+    await eventually('the odd one, put back', async () => (await world.behind()).length === 1);
     await world.change(1);
     await world.change(1);
     await eventually('the next one', () => receiver.at('/well').length === 2);
@@ -138,8 +138,8 @@ describe('attempts', () => {
     await world.start({ DELIVERY_RETRY_SCHEDULE: Array<number>(20).fill(100) });
     const id = await world.subscribe(1, `${receiver.url}/x`);
     await world.change(1);
-    await eventually('a row that waits', async () => (await world.queue()).some(({ attempts }) => attempts > 0));
-    await world.pool.query('update dispatch.queue set attempts_before = 32767');
+    await eventually('a row that waits', async () => (await world.behind()).some(({ attempts }) => attempts > 0));
+    await world.pool.query('update dispatch.behind set attempts = 32767');
     await drained();
     const attempts = await world.attempts(id);
     expect(attempts.at(-1)).toMatchObject({ outcome: 'failed', error: 'the result could not be stored' });

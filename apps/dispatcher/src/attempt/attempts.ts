@@ -45,11 +45,9 @@ export const VIEW_TTL_MS = 300;
 
 /** Until a delivery to a url that cannot be read is looked at again, in milliseconds. */
 const UNREADABLE_URL_MS = 60_000;
-const TICK_MS = 250;
-/** A delivery waits this long for a slot at an origin that answers nobody; then others may have its place, in milliseconds. */
-const MAX_WAIT_MS = 2000;
-/** An origin that has answered this lately is working off what waits for it, in milliseconds. */
-const ANSWERED_LATELY_MS = 1000;
+const TICK_MS = 100;
+/** What has waited, or been out, for longer than this at an origin that is slow holds up nothing any more, in milliseconds. */
+const SLOW_MS = 200;
 /** A share of an origin that nothing was sent to for this long, and that is not paused, is forgotten, in milliseconds. */
 const IDLE_SHARE_MS = 60_000;
 const SWEEP_MS = 10_000;
@@ -162,7 +160,7 @@ export class Attempts {
 
   private async run(share: OriginShare, waiting: Waiting): Promise<void> {
     const { isRetry } = waiting.delivery;
-    const slot = { startedAt: performance.now() };
+    const slot = { startedAt: performance.now(), onSlow: waiting.delivery.onSlow };
     this.count(share, isRetry, 1);
     share.inFlight.add(slot);
     share.health.started();
@@ -270,8 +268,9 @@ export class Attempts {
     for (const share of this.active) {
       const [oldest] = share.inFlight;
       if (oldest) share.health.stillWaiting(now - oldest.startedAt);
-      const stuck = now - share.answeredAt > ANSWERED_LATELY_MS;
-      if (share.waiting > 0) this.evict(share, 'slow', stuck ? now - MAX_WAIT_MS : 0, share.health.backlogLimit);
+      const slow = share.isSlow(now, SLOW_MS);
+      if (share.waiting > 0) this.evict(share, 'slow', slow ? now - SLOW_MS : 0, share.health.backlogLimit);
+      if (slow) share.tellSlow(now - SLOW_MS);
       this.pump(share);
       if (share.isIdle) this.active.delete(share);
     }

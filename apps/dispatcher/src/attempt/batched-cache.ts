@@ -29,6 +29,17 @@ export class BatchedCache<V> {
     return entry && performance.now() - entry.readAt < this.ttlMs ? entry : undefined;
   }
 
+  /** The value however old it is; undefined where it was not read. */
+  latest(key: number): Read<V> | undefined {
+    return this.entries.get(key);
+  }
+
+  /** Takes a value that was read elsewhere; an older one than is known is left alone. */
+  offer(key: number, value: V, readAt: number): void {
+    const known = this.entries.get(key);
+    if (!known || known.readAt < readAt) this.entries.set(key, { value, readAt });
+  }
+
   /** @throws what `load` throws */
   get(key: number): Promise<Read<V>> {
     const found = this.peek(key);
@@ -49,7 +60,7 @@ export class BatchedCache<V> {
         const readAt = performance.now();
         this.load([...keys.keys()]).then((values) => {
           if (this.entries.size > MAX_ENTRIES) this.entries.clear();
-          for (const [key, value] of values) this.entries.set(key, { value, readAt });
+          for (const key of keys.keys()) this.offer(key, values.get(key) ?? this.missing, readAt);
           resolve({ values, readAt });
         }, reject);
       });

@@ -7,6 +7,8 @@ export interface Endpoint {
   readonly url: string;
   readonly method: NotificationMethod;
   readonly suspended: boolean;
+  /** Whether it is noted as failing, or suspended. */
+  readonly unwell?: boolean;
 }
 
 /** One notification that may be attempted now. */
@@ -25,6 +27,8 @@ export interface Delivery {
   readonly endpoint: Read<Endpoint>;
   /** Moment after which it must not be started any more, in milliseconds of `performance.now()`. */
   readonly startBy: number;
+  /** Told, once, that its request is out for long at an origin that is slow: what waits for it had better not. */
+  readonly onSlow?: (() => void) | undefined;
 }
 
 /** Why nothing was sent. */

@@ -42,6 +42,11 @@ export class OriginHealth {
     return this.openUntil !== undefined;
   }
 
+  /** Whether its answers take longer than this, in milliseconds, most of the time. */
+  isSlow(ms: number): boolean {
+    return this.latencyMs !== undefined && this.latencyMs > ms;
+  }
+
   /** Whether one more request may be made now. */
   admits(inFlight: number, now: number): boolean {
     if (this.openUntil !== undefined) return !this.probing && now >= this.openUntil;

@@ -89,7 +89,7 @@ export class ClientLoad {
 export class OriginShare {
   readonly health: OriginHealth;
   /** When each request in flight began, the oldest first. */
-  readonly inFlight = new Set<{ readonly startedAt: number }>();
+  readonly inFlight = new Set<{ readonly startedAt: number; onSlow: (() => void) | undefined }>();
   private readonly firsts = new Fifo<Waiting>();
   private readonly retries = new Fifo<Waiting>();
   private retryNext = false;
@@ -113,6 +113,22 @@ export class OriginShare {
 
   get isIdle(): boolean {
     return this.waiting === 0 && this.inFlight.size === 0;
+  }
+
+  /** Whether what is sent there takes long, or is not answered at all. @param now milliseconds of `performance.now()` */
+  isSlow(now: number, slowMs: number): boolean {
+    const [oldest] = this.inFlight;
+    if (this.health.isOpen || this.health.isSlow(slowMs)) return true;
+    return oldest !== undefined && now - Math.max(oldest.startedAt, this.answeredAt) > slowMs;
+  }
+
+  /** Tells those that are out since before a moment, each once. */
+  tellSlow(before: number): void {
+    for (const slot of this.inFlight) {
+      if (slot.startedAt >= before) return;
+      slot.onSlow?.();
+      slot.onSlow = undefined;
+    }
   }
 
   push(waiting: Waiting): void {

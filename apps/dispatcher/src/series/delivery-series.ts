@@ -11,11 +11,11 @@ const GRAINS = [60, 3600] as const;
 
 /** What became of an attempt, or of a delivery that ended without one. */
 export interface CountedAttempt {
-  readonly clientId: number;
   readonly agentEventId: number;
-  readonly outcome: 'delivered' | 'retry' | 'failed' | 'dropped';
-  /** Milliseconds; undefined: nothing was sent. */
-  readonly latencyMs: number | undefined;
+  /** `gone`: it was answered 410, and is tried again after a resume. */
+  readonly outcome: 'delivered' | 'retry' | 'failed' | 'dropped' | 'gone';
+  /** Milliseconds; 0: nothing was sent. */
+  readonly latencyMs: number;
 }
 
 /** Counts attempts by agent event and client, minute and hour, beside the work: ADR 28. */
@@ -28,9 +28,9 @@ export class DeliverySeries {
   constructor(private readonly pool: Pool) {}
 
   /** @param now milliseconds since the epoch */
-  note(attempt: CountedAttempt, now = Date.now()): void {
+  note(clientId: number, attempt: CountedAttempt, now = Date.now()): void {
     for (const agentEventId of [OF_ALL, attempt.agentEventId]) {
-      for (const grain of GRAINS) this.count(attempt, agentEventId, grain, Math.floor(now / 1000 / grain) * grain);
+      for (const grain of GRAINS) this.count(clientId, attempt, agentEventId, grain, Math.floor(now / 1000 / grain) * grain);
     }
   }
 
@@ -39,7 +39,7 @@ export class DeliverySeries {
     return this.counts.flush(ROWS_AT_ONCE, (counts) => addDeliveryCounts(this.pool, counts));
   }
 
-  private count({ clientId, outcome, latencyMs }: CountedAttempt, agentEventId: number, grain: number, at: number): void {
+  private count(clientId: number, { outcome, latencyMs }: CountedAttempt, agentEventId: number, grain: number, at: number): void {
     const count = this.counts.of(`${clientId}:${agentEventId}:${grain}:${at}`, () => ({
       clientId,
       agentEventId,
@@ -52,7 +52,7 @@ export class DeliverySeries {
       latency: new Array<number>(LATENCY_BUCKETS).fill(0),
     }));
     if (!count) return;
-    count[outcome] += 1;
-    if (latencyMs !== undefined) count.latency[latencyBucketOf(latencyMs)]! += 1;
+    count[outcome === 'gone' ? 'retry' : outcome] += 1;
+    if (latencyMs > 0) count.latency[latencyBucketOf(latencyMs)]! += 1;
   }
 }

@@ -1,6 +1,6 @@
 import type { Pool } from '#database';
 import { PeriodicWork, type Logger } from '#runtime';
-import { DeliverySeries } from './delivery-series.js';
+import { DeliverySeries, type CountedAttempt } from './delivery-series.js';
 import { OriginStates } from './origin-states.js';
 import { dropDeliveryCounts, dropOriginStates } from './series.repository.js';
 
@@ -38,6 +38,11 @@ export class Series {
       await dropOriginStates(pool, ORIGINS_KEPT_MS);
     });
   }
+
+  /** Takes what was recorded. */
+  readonly note = (clientId: number, records: readonly CountedAttempt[]): void => {
+    for (const record of records) this.deliveries.note(clientId, record);
+  };
 
   /** Writes what is left. */
   async stop(): Promise<void> {

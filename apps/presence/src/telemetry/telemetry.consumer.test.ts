@@ -37,7 +37,8 @@ class Partition {
 
   /** @param signal of the assignment; another one each time unless given */
   batch(from = 0, to = this.records.length, signal = new AbortController().signal): BusBatch {
-    return { records: this.records.slice(from, to), signal, topicId: () => Promise.resolve(this.topicId) };
+    const topicId = () => Promise.resolve(this.topicId);
+    return { records: this.records.slice(from, to), signal, topicId, taken: () => undefined };
   }
 }
 

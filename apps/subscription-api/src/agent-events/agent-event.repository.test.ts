@@ -36,14 +36,19 @@ it('deletes the agent events of removed agents once their last change was notifi
   await add(2, 5, 5); // removed before it changed again: there is nothing to notify
   await add(3, 0, 2); // notified
   const notFannedOut = await add(4, 0, 2);
-  const onItsWay = await add(5, 0, 2);
+  const behind = await add(5, 0, 2);
+  const sentAgain = await add(6, 0, 2);
   await pool.query(
-    'insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) values (12, 3, 2), (12, 4, 1), (12, 5, 2)',
+    'insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) values (12, 3, 2), (12, 4, 1), (12, 5, 2), (12, 6, 2)',
   );
   await pool.query(
-    `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, expires_at)
-     values (dispatch.lane_of(12, 5, 'https://example.com/1'), 2, $1, gen_random_uuid(), 12, 5, now())`,
-    [onItsWay],
+    `insert into dispatch.behind (agent_event_id, client_id, agent_id, hash, next_sequence) values ($1, 12, 5, 1, 2)`,
+    [behind],
+  );
+  await pool.query(
+    `insert into dispatch.redelivery (agent_event_id, change_id, client_id, agent_id, sequence, attempts_before, expires_at)
+     values ($1, gen_random_uuid(), 12, 6, 1, 1, now())`,
+    [sentAgain],
   );
   await pool.query('analyze');
 
@@ -61,7 +66,7 @@ it('deletes the agent events of removed agents once their last change was notifi
   const { rows } = await pool.query<{ id: number }>(
     'select id from subscription.agent_event where until_sequence is not null order by id',
   );
-  expect(rows.map(({ id }) => id)).toEqual([notFannedOut, onItsWay]);
+  expect(rows.map(({ id }) => id)).toEqual([notFannedOut, behind, sentAgain]);
   const { rows: others } = await pool.query<{ count: number }>(
     'select count(*) from subscription.agent_event where until_sequence is null',
   );

@@ -124,14 +124,13 @@ export class AgentEventRepository {
     });
   }
 
-  /** Changes what is given; deliveries that wait or are under way follow to a new url's lane. */
+  /** Changes what is given. What waits goes to a new url, in order; of another type are later changes alone. */
   change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEventEntity | null> {
     return this.dataSource.transaction(async (manager) => {
       const events = manager.getRepository(AgentEventEntity);
       const found = await events.findOne({ where: { ...whereOf(scope), id }, lock: { mode: 'pessimistic_write' } });
       if (!found) return null;
-      const from = found.url;
-      const moved = patch.url !== undefined && patch.url !== from;
+      const { url, eventType } = found;
       const changed = await events.save(
         events.merge(found, {
           ...(patch.url !== undefined && { url: patch.url }),
@@ -140,7 +139,8 @@ export class AgentEventRepository {
           ...(patch.agent_type !== undefined && { agentType: patch.agent_type }),
         }),
       );
-      if (moved) await manager.query('select dispatch.rehome($1, $2)', [id, from]);
+      if (changed.eventType !== eventType) await manager.query('select dispatch.keep_type($1, $2)', [id, eventType]);
+      if (changed.eventType !== eventType || changed.url !== url) await manager.query('select dispatch.wake_event($1)', [id]);
       return changed;
     });
   }
@@ -179,8 +179,8 @@ export class AgentEventRepository {
          and (e.until_sequence <= e.after_sequence
            or exists (select from dispatch.agent_cursor c
                       where c.client_id = e.client_id and c.agent_id = e.agent_id and c.last_sequence >= e.until_sequence))
-         and not exists (select from dispatch.queue q
-                         where q.lane = dispatch.lane_of(e.client_id, e.agent_id, e.url) and q.agent_event_id = e.id)`,
+         and not exists (select from dispatch.behind b where b.agent_event_id = e.id)
+         and not exists (select from dispatch.redelivery r where r.agent_event_id = e.id)`,
     );
   }
 
@@ -215,9 +215,16 @@ export class AgentEventRepository {
   private removing(clientId: number, where: FindOptionsWhere<AgentEventEntity>): Promise<number> {
     return this.dataSource.transaction(async (manager) => {
       await lockUsage(manager, clientId);
-      const { affected } = await manager.delete(AgentEventEntity, where);
-      await lowerUsage(manager, clientId, affected ?? 0);
-      return affected ?? 0;
+      const ids = (await manager.find(AgentEventEntity, { select: { id: true }, where })).map(({ id }) => id);
+      if (ids.length === 0) return 0;
+      await manager.query(
+        `select dispatch.wake_event(id) from unnest($1::bigint[]) as e (id)
+         where exists (select from dispatch.behind b where b.agent_event_id = e.id)`,
+        [ids],
+      );
+      await manager.query('delete from subscription.agent_event where id = any ($1::bigint[])', [ids]);
+      await lowerUsage(manager, clientId, ids.length);
+      return ids.length;
     });
   }
 }

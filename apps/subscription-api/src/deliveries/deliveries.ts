@@ -1,26 +1,18 @@
-import { Inject, Injectable } from '@nestjs/common';
-import type { ServiceSettings } from '#runtime';
+import { Injectable } from '@nestjs/common';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { notFound } from '../request/path-params.js';
-import { SETTINGS } from '../tokens.js';
 import { DeliveryFactsRepository, type AttemptRow, type DeliveryKey } from './delivery-facts.repository.js';
 import { changeIdOf } from './delivery-id.js';
 import { DeliveryList, type ShownDelivery } from './delivery-list.js';
-import { DeliveryRepository } from './delivery.repository.js';
-import type { AttemptView, DeliveryView, HealthView, Replay } from './delivery.schema.js';
-import { lastOutcomeOf, stateOfHealth } from './event-health.view.js';
-import { EventHealthRepository } from './event-health.repository.js';
+import type { AttemptView, DeliveryView } from './delivery.schema.js';
 
-/** What became of an agent event's notifications, and sending them again: contract §3. */
+/** What became of an agent event's notifications: contract §3. */
 @Injectable()
 export class Deliveries {
   constructor(
-    private readonly repository: DeliveryRepository,
     private readonly deliveries: DeliveryList,
     private readonly facts: DeliveryFactsRepository,
-    private readonly healths: EventHealthRepository,
-    @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
   ) {}
 
   async list({ clientId, id }: AgentEvent, paging: Paging): Promise<DeliveryView[]> {
@@ -38,36 +30,6 @@ export class Deliveries {
   /** What became of some deliveries; what is none is left out. */
   async show(clientId: number, keys: readonly DeliveryKey[]): Promise<DeliveryView[]> {
     return this.withAttempts(await this.deliveries.show(clientId, keys));
-  }
-
-  async redeliver(event: AgentEvent, id: string): Promise<DeliveryView> {
-    const changeId = changeIdOf(id, event.id);
-    const found = changeId !== undefined && (await this.repository.redeliver(event.id, changeId, this.settings.DELIVERY_WINDOW));
-    if (!found) throw notFound('delivery_not_found');
-    return this.find(event, id);
-  }
-
-  replay(event: AgentEvent, { since, until }: Replay): Promise<number> {
-    return this.repository.replay(event.id, since, until ?? null, this.settings.DELIVERY_WINDOW);
-  }
-
-  async resume(event: AgentEvent): Promise<HealthView> {
-    await this.repository.resume(event.id);
-    return this.health(event);
-  }
-
-  /** @throws ApiError where it was deleted meanwhile */
-  async health({ clientId, id }: AgentEvent): Promise<HealthView> {
-    const [health] = await this.healths.find(clientId, { id }, 0, 1);
-    if (!health) throw notFound('event_not_found');
-    return {
-      status: stateOfHealth(health),
-      reason: health.suspended_reason,
-      since: (health.suspended_at ?? health.failing_since)?.toISOString() ?? null,
-      last_outcome: lastOutcomeOf(health),
-      backlog: health.waiting,
-      oldest_waiting: health.oldest_waiting?.toISOString() ?? null,
-    };
   }
 
   private async withAttempts(deliveries: readonly ShownDelivery[]): Promise<DeliveryView[]> {

@@ -1,6 +1,7 @@
 import { uuidv7 } from 'uuidv7';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { DeliveryRows } from '../../../../test/support/delivery-rows.js';
 import { RecordingReceiver } from '../../../../test/support/receiver.js';
 import { ApiFixture } from '../../../../test/support/subscription-api.js';
 
@@ -9,12 +10,13 @@ describe('deliveries', () => {
   let receiver: RecordingReceiver;
   let eventId: number;
   let path: string;
-  let sequence = 0;
+  let rows: DeliveryRows;
 
   beforeAll(async () => {
     receiver = await RecordingReceiver.start();
     api = await ApiFixture.start();
     await api.addAgent(136);
+    rows = new DeliveryRows(api.pool);
   });
 
   afterAll(async () => {
@@ -29,43 +31,20 @@ describe('deliveries', () => {
     path = `/client/@me/agent/local/136/event/${eventId}`;
   });
 
-  /** A change as presence logs it. */
-  async function addChange(status = 'available'): Promise<string> {
-    const id = uuidv7();
-    await api.pool.query(
-      `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
-       values ($1, 12, 136, 'local', '000*094@ringme.ru', $3, 'api', $2, now(), now())`,
-      [id, ++sequence, status],
-    );
-    return id;
-  }
-
-  /** An attempt as the dispatcher logs it. */
-  const addAttempt = (changeId: string, attempt: number, outcome: string, status: number | null) =>
-    api.pool.query(
-      `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response)
-       values ($1, $2, $3, clock_timestamp(), 12, $4, $5, $6, 'body')`,
-      [eventId, changeId, attempt, outcome, status, status === null ? 'connection refused' : null],
-    );
-
-  const enqueue = (changeId: string, due: string | null, owner: string | null = null) =>
-    api.pool.query(
-      `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, lease_owner, expires_at)
-       select dispatch.lane_of(12, 136, url), $2, id, $3, 12, 136, $4, $5, now() + interval '1 day' from subscription.agent_event where id = $1`,
-      [eventId, sequence, changeId, due, owner],
-    );
+  const AGENT = { agentId: 136 };
+  const addAttempt = (changeId: string, attempt: number, outcome: 'delivered' | 'retry' | 'failed', status: number | null) =>
+    rows.addAttempt(eventId, changeId, attempt, outcome, status);
 
   it('are listed and shown with every attempt', async () => {
-    const delivered = await addChange();
+    const delivered = await rows.addLogin(AGENT);
     await addAttempt(delivered, 1, 'retry', null);
     await addAttempt(delivered, 2, 'delivered', 204);
-    const retrying = await addChange();
+    const retrying = await rows.addLogin(AGENT);
     await addAttempt(retrying, 1, 'retry', 500);
-    await enqueue(retrying, '2099-01-01T00:00:00Z');
-    const waiting = await addChange();
-    await enqueue(waiting, null);
-    const sending = await addChange();
-    await enqueue(sending, '2099-01-01T00:00:00Z', uuidv7());
+    await rows.fallBehind(eventId, retrying, { attempts: 1 });
+    const waiting = await rows.addLogin(AGENT);
+    await rows.plan(AGENT);
+    const sending = await rows.addLogin(AGENT);
 
     const list = (await api.api('reader', 'GET', `${path}/delivery/`)).json as object[];
     expect(list).toMatchObject([
@@ -88,20 +67,26 @@ describe('deliveries', () => {
         attempts: [{ http_status: 500 }],
       },
       { id: `${waiting}_${eventId}`, status: 'waiting', next_attempt_at: null, attempts: [] },
-      { id: `${sending}_${eventId}`, status: 'waiting', next_attempt_at: null },
+      { id: `${sending}_${eventId}`, status: 'sending', next_attempt_at: null },
     ]);
     expect((await api.api('demo', 'GET', `${path}/delivery?per_page=1&page=2`)).json).toEqual([list[1]]);
     expect((await api.api('demo', 'GET', `${path}/delivery/${delivered}_${eventId}/`)).json).toEqual(list[0]);
     expect((await api.api('demo', 'GET', `${path}/health`)).json).toMatchObject({
       status: 'active',
       reason: null,
-      backlog: 3,
+      backlog: 2,
+      oldest_waiting: expect.any(String) as string,
       last_outcome: { outcome: 'retry' },
     });
+    const newest = await api.api('demo', 'GET', `${path}/delivery/?status=waiting,sending`);
+    expect(newest.json).toMatchObject([{ id: `${sending}_${eventId}` }, { id: `${waiting}_${eventId}` }]);
+    const wrong = await api.api('demo', 'GET', `${path}/delivery/?status=waiting&page=2`);
+    expect([wrong.status, Object.keys((wrong.json as { errors: object }).errors)]).toEqual([400, ['page']]);
   });
 
   it('are found under their own agent event alone', async () => {
-    const change = await addChange();
+    const change = await rows.addLogin(AGENT);
+    await rows.plan(AGENT);
     for (const id of [`${change}_${eventId}`, `${uuidv7()}_${eventId}`, `${change}_1`, change, 'x', `${change}_99999999999`]) {
       for (const [method, suffix] of [
         ['GET', ''],
@@ -111,51 +96,6 @@ describe('deliveries', () => {
         expect([id, answer.status, answer.json]).toEqual([id, 404, expect.objectContaining({ status: 'delivery_not_found' })]);
       }
     }
-  });
-
-  it('are sent again, one or a span of time', async () => {
-    const change = await addChange();
-    await addAttempt(change, 1, 'failed', 500);
-    const again = await api.api('demo', 'POST', `${path}/delivery/${change}_${eventId}/redeliver`);
-    expect([again.status, again.json]).toEqual([
-      201,
-      expect.objectContaining({ id: `${change}_${eventId}`, status: 'retrying' }),
-    ]);
-    const second = await addChange();
-    await addAttempt(second, 1, 'failed', 500);
-    const since = new Date(Date.now() - 3_600_000).toISOString();
-    const replayed = await api.api('demo', 'POST', `${path}/replay`, { since });
-    expect([replayed.status, replayed.json]).toEqual([201, { queued: 1 }]);
-    expect((await api.api('demo', 'POST', `${path}/replay`, { since, until: since })).status).toBe(400);
-    expect((await api.api('demo', 'POST', `${path}/replay`, {})).json).toMatchObject({ errors: { since: ['is required'] } });
-    expect((await api.api('demo', 'POST', `${path}/replay`, { since: 'yesterday' })).status).toBe(400);
-  });
-
-  it('show a suspension, and its end', async () => {
-    await api.pool.query(`insert into dispatch.event_health values ($1, now() - interval '1 hour', null, null)`, [eventId]);
-    expect((await api.api('demo', 'GET', `${path}/health`)).json).toMatchObject({
-      status: 'failing',
-      reason: null,
-      backlog: 0,
-      oldest_waiting: null,
-    });
-    await api.pool.query(
-      `update dispatch.event_health set suspended_at = now(), suspended_reason = 'gone' where agent_event_id = $1`,
-      [eventId],
-    );
-    await enqueue(await addChange(), '2099-01-01T00:00:00Z');
-    const suspended = (await api.api('demo', 'GET', `${path}/health`)).json;
-    expect(suspended).toMatchObject({
-      status: 'suspended',
-      reason: 'gone',
-      backlog: 1,
-      oldest_waiting: expect.any(String) as string,
-    });
-    const resumed = await api.api('demo', 'POST', `${path}/resume/`);
-    expect([resumed.status, resumed.json]).toEqual([
-      201,
-      expect.objectContaining({ status: 'active', reason: null, since: null, backlog: 1 }),
-    ]);
   });
 
   it('can be tried with a test that is marked and signed', async () => {
@@ -182,7 +122,7 @@ describe('deliveries', () => {
   });
 
   it('are explained', async () => {
-    const change = await addChange();
+    const change = await rows.addLogin(AGENT);
     await addAttempt(change, 1, 'delivered', 200);
     await api.api('demo', 'POST', '/client/@me/agent_events', {
       url: 'https://example.com/',
@@ -208,7 +148,7 @@ describe('deliveries', () => {
       reason: expect.stringContaining('agent-logout') as string,
     });
     const before = await api.api('reader', 'GET', '/client/@me/agent/local/136/explain?at=2020-01-01T00:00:00Z');
-    expect(before.json).toMatchObject({ change: null });
+    expect(before.json).toMatchObject({ change: null, record: 'not_kept', kept_since: expect.any(String) as string });
     expect((await api.api('reader', 'GET', '/client/@me/agent/local/136/explain?at=x')).status).toBe(400);
     expect((await api.api('reader', 'GET', '/client/@me/agent/local/999/explain')).json).toMatchObject({
       status: 'agent_not_found',

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
+import { Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
@@ -16,17 +16,7 @@ import {
   type DeliveriesOfEventQuery,
   type ListedDeliveryView,
 } from './delivery-view.schema.js';
-import {
-  deliverySchema,
-  healthSchema,
-  replayedSchema,
-  replaySchema,
-  testResultSchema,
-  type DeliveryView,
-  type HealthView,
-  type Replay,
-  type TestResultView,
-} from './delivery.schema.js';
+import { deliverySchema, testResultSchema, type DeliveryView, type TestResultView } from './delivery.schema.js';
 import { TestNotifier } from './test-notifier.js';
 
 const deliveriesOfEventSchema = z.union([listedDeliverySchema, deliverySchema]);
@@ -43,39 +33,11 @@ export class DeliveryController {
     private readonly testNotifier: TestNotifier,
   ) {}
 
-  @Get(':event_id/health')
-  @ApiOperation({ summary: 'Whether notifications arrive' })
-  @ApiResponse({ status: 200, description: 'The health', standardSchema: healthSchema })
-  async health(@EventScope() scope: Scope, @EventId() id: number): Promise<HealthView> {
-    return this.deliveries.health(await this.agentEvents.find(scope, id));
-  }
-
-  @Post(':event_id/resume')
-  @ApiOperation({ summary: 'Lift a suspension', description: 'What waited is sent, in order.' })
-  @ApiResponse({ status: 201, description: 'The health', standardSchema: healthSchema })
-  async resume(@EventScope() scope: Scope, @EventId() id: number): Promise<HealthView> {
-    return this.deliveries.resume(await this.agentEvents.find(scope, id));
-  }
-
   @Post(':event_id/test')
   @ApiOperation({ summary: 'Send a test notification now', description: 'Marked with the header `webhook-test: 1`.' })
   @ApiResponse({ status: 201, description: 'What came of it', standardSchema: testResultSchema })
   async test(@EventScope() scope: Scope, @EventId() id: number): Promise<TestResultView> {
     return this.testNotifier.send(await this.agentEvents.find(scope, id));
-  }
-
-  @Post(':event_id/replay')
-  @ApiOperation({
-    summary: 'Send the finished notifications of a span of time again',
-    description: 'With the full retry schedule.',
-  })
-  @ApiResponse({ status: 201, description: 'How many', standardSchema: replayedSchema })
-  async replay(
-    @EventScope() scope: Scope,
-    @EventId() id: number,
-    @Body({ schema: replaySchema }) replay: Replay,
-  ): Promise<{ queued: number }> {
-    return { queued: await this.deliveries.replay(await this.agentEvents.find(scope, id), replay) };
   }
 
   @Get(':event_id/delivery')
@@ -108,16 +70,5 @@ export class DeliveryController {
   @ApiResponse({ status: 200, description: 'The delivery', standardSchema: deliverySchema })
   async find(@EventScope() scope: Scope, @EventId() id: number, @Param('delivery_id') deliveryId: string): Promise<DeliveryView> {
     return this.deliveries.find(await this.agentEvents.find(scope, id), deliveryId);
-  }
-
-  @Post(':event_id/delivery/:delivery_id/redeliver')
-  @ApiOperation({ summary: 'Send a delivery again', description: 'With the full retry schedule and the same `webhook-id`.' })
-  @ApiResponse({ status: 201, description: 'The delivery', standardSchema: deliverySchema })
-  async redeliver(
-    @EventScope() scope: Scope,
-    @EventId() id: number,
-    @Param('delivery_id') deliveryId: string,
-  ): Promise<DeliveryView> {
-    return this.deliveries.redeliver(await this.agentEvents.find(scope, id), deliveryId);
   }
 }

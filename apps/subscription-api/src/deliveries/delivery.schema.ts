@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
-import { momentSchema } from '../agent-status/agent-status.schema.js';
 import { DELIVERY_STATUSES } from './delivery-state.js';
 
-const deliveryIdSchema = z
+export const deliveryIdSchema = z
   .string()
   .meta({ description: 'The `webhook-id` header', example: '019aa0e5-6b2c-7c3e-9a4f-3f1d2c4b5a69_7' });
 const moment = z.iso.datetime();
@@ -38,37 +37,6 @@ export const deliverySchema = z
 
 export type AttemptView = z.output<typeof attemptSchema>;
 export type DeliveryView = z.output<typeof deliverySchema>;
-
-export const healthSchema = z
-  .object({
-    status: z.enum(['active', 'failing', 'suspended']),
-    reason: z.enum(['gone', 'failing', 'paused']).nullable().meta({ description: 'Why it is suspended' }),
-    since: moment.nullable(),
-    last_outcome: attemptSchema.extend({ delivery_id: deliveryIdSchema }).nullable(),
-    backlog: z.number().int().meta({ description: 'Deliveries that wait; an estimate where a thousand agents are behind', example: 0 }),
-    oldest_waiting: moment.nullable().meta({ description: 'When the oldest of them changed' }),
-  })
-  .meta({ id: 'AgentEventHealth' });
-
-export type HealthView = z.output<typeof healthSchema>;
-
-export const replaySchema = z
-  .strictObject(
-    { since: momentSchema.meta({ format: 'date-time' }), until: momentSchema.optional().meta({ format: 'date-time' }) },
-    { error: (issue) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) },
-  )
-  .refine(({ since, until }) => until === undefined || until > since, { path: ['until'], error: 'must be later than since' })
-  .meta({
-    id: 'Replay',
-    description: 'The changes from `since` until (not including) `until`, default now',
-    examples: [{ since: '2026-11-22T10:00:00Z' }],
-  });
-
-export type Replay = z.output<typeof replaySchema>;
-
-export const replayedSchema = z
-  .object({ queued: z.number().int().meta({ description: 'Deliveries that are sent again', example: 3 }) })
-  .meta({ id: 'Replayed' });
 
 export const testResultSchema = z
   .object({

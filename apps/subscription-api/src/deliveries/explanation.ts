@@ -57,7 +57,9 @@ export function decisionStep(moment: AtMoment, report: LastReport | undefined): 
     return { step, code: report.result, words: DECISIONS[report.result] };
   }
   if (moment.kind !== 'change') return { step, code: 'not_recorded', words: 'No decision up to that moment is recorded.' };
-  return { step, code: 'changed', words: 'It differed from the status before, and so it was a change.' };
+  const { occurredAt, eventSource, agentStatus } = moment.change;
+  const words = `The report of ${occurredAt.toISOString()} (${eventSource}) changed the status to ${agentStatus}.`;
+  return { step, code: 'changed', words };
 }
 
 const DECISIONS = {

@@ -84,6 +84,13 @@ export const EventId = createParamDecorator((_data: unknown, context: ExecutionC
   return id;
 });
 
+/** A replay's id. */
+export const ReplayId = createParamDecorator((_data: unknown, context: ExecutionContext): number => {
+  const id = parseId(paramsOf(context)['replay_id'] ?? '');
+  if (id === undefined) throw notFound('not_found', `the replay in the path ${AN_ID}`);
+  return id;
+});
+
 function clientIdOf(context: ExecutionContext): number {
   const { clientId } = requestOf(context);
   if (clientId === undefined) throw new Error('the client of a path is set before its handler runs');

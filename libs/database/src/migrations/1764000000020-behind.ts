@@ -87,7 +87,7 @@ export class Behind1764000000020 implements MigrationInterface {
         if exists (select from pg_roles where rolname = 'rollcall_dispatcher') then
           grant select, insert, update, delete
             on dispatch.shard_base, dispatch.shard_lease, dispatch.behind, dispatch.wake to rollcall_dispatcher;
-          grant select on presence.status_change_position, presence.agent to rollcall_dispatcher;
+          grant select on presence.status_change_position to rollcall_dispatcher;
         end if;
         if exists (select from pg_roles where rolname = 'rollcall_subscription_api') then
           grant select on dispatch.behind, dispatch.wake, dispatch.shard_base to rollcall_subscription_api;

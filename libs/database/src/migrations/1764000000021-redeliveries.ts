@@ -42,34 +42,64 @@ export const REDELIVERIES = `
       return added;
     end $$;
 
-  -- Writes what became of redeliveries, of those whose shard the owner has: their last attempts, when they are due again
+  -- Agent events that have just failed: the first failure since a success begins their bad time, and one that has lasted long
+  -- enough suspends them; those that answered 410 are suspended at once. What sleeps behind them is woken.
+  create function dispatch.note_failures(p_failing bigint[], p_gone bigint[], p_suspend_after interval) returns void
+    language plpgsql as $$
+    declare suspended bigint[];
+    begin
+      with changed as (
+        insert into dispatch.event_health as h (agent_event_id, failing_since, suspended_at, suspended_reason)
+          select id, now(), case when is_gone then now() end, case when is_gone then 'gone' end
+          from (select id, id = any (p_gone) as is_gone from unnest(p_failing || p_gone) as f (id) group by id) f
+          order by id
+          on conflict (agent_event_id) do update
+            set suspended_at = now(), suspended_reason = coalesce(excluded.suspended_reason, 'failing')
+            where h.suspended_at is null
+              and (excluded.suspended_reason is not null or h.failing_since <= now() - p_suspend_after)
+        returning agent_event_id, suspended_at)
+      select array_agg(agent_event_id) into suspended from changed where suspended_at is not null;
+      perform dispatch.wake_event(id) from unnest(suspended) as s (id);
+    end $$;
+
+  -- Writes what became of redeliveries, of those whose shard the owner has still: their last attempts, when they are due again
   -- (retry) or that they are over, and how the agent events are. Returns how many were written; the others are another's now.
   -- Lanes are locked in the order of their key, and replays after them.
   create function dispatch.record_redeliveries(p_owner uuid, p_agent_event_ids bigint[], p_agent_ids bigint[], p_change_ids uuid[],
-      p_hashes integer[], p_attempts smallint[], p_triggers text[], p_attempted_ats timestamptz[], p_latencies integer[],
-      p_outcomes text[], p_statuses smallint[], p_errors text[], p_responses text[], p_delays double precision[]) returns integer
+      p_shards integer[], p_epochs bigint[], p_attempts smallint[], p_triggers text[], p_attempted_ats timestamptz[], p_latencies integer[],
+      p_outcomes text[], p_statuses smallint[], p_errors text[], p_responses text[], p_delays double precision[],
+      p_suspend_after interval) returns integer
     language plpgsql as $$
     declare
       r record;
       of_replay bigint;
       replays bigint[] := '{}';
       delivered_of bigint[] := '{}';
+      well bigint[] := '{}';
+      failing bigint[] := '{}';
+      gone bigint[] := '{}';
       written integer := 0;
     begin
       for r in
-        select * from unnest(p_agent_event_ids, p_agent_ids, p_change_ids, p_hashes, p_attempts, p_triggers, p_attempted_ats,
-                             p_latencies, p_outcomes, p_statuses, p_errors, p_responses, p_delays)
-          as d (agent_event_id, agent_id, change_id, hash, attempt, trigger, attempted_at, latency_ms, outcome, http_status, error,
+        select * from unnest(p_agent_event_ids, p_agent_ids, p_change_ids, p_shards, p_epochs, p_attempts, p_triggers,
+                             p_attempted_ats, p_latencies, p_outcomes, p_statuses, p_errors, p_responses, p_delays)
+          as d (agent_event_id, agent_id, change_id, shard, epoch, attempt, trigger, attempted_at, latency_ms, outcome, http_status, error,
                 response, delay_ms)
         order by agent_event_id, agent_id
       loop
         perform from dispatch.shard_lease s
-          where s.shard = r.hash % (select partitions from dispatch.shard_base) and s.owner = p_owner and s.until > clock_timestamp()
+          where s.shard = r.shard and s.owner = p_owner and s.epoch = r.epoch and s.until > clock_timestamp()
           for share;
         continue when not found;
         perform from dispatch.redelivery_lane l
           where l.agent_event_id = r.agent_event_id and l.agent_id = r.agent_id for update;
-        if r.outcome = 'retry' then
+        case r.outcome
+          when 'delivered' then well := well || r.agent_event_id;
+          when 'gone' then gone := gone || r.agent_event_id;
+          else if r.http_status is not null or r.latency_ms > 0 then failing := failing || r.agent_event_id; end if;
+        end case;
+        if r.outcome in ('retry', 'gone') then
+          r.outcome := 'retry';
           update dispatch.redelivery d
             set attempts = d.attempts + 1,
                 due_at = least(now() + r.delay_ms * interval '1 ms', greatest(d.expires_at, now()))
@@ -97,6 +127,12 @@ export const REDELIVERIES = `
         perform dispatch.settle_redeliveries(r.agent_event_id, array[r.agent_id]);
         written := written + 1;
       end loop;
+      if well <> '{}' then
+        delete from dispatch.event_health where agent_event_id = any (well) and suspended_at is null;
+      end if;
+      if failing <> '{}' or gone <> '{}' then
+        perform dispatch.note_failures(failing, gone, p_suspend_after);
+      end if;
       if replays <> '{}' then
         perform from dispatch.replay where id = any (replays) order by id for update;
         update dispatch.replay j

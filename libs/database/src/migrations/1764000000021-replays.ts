@@ -11,7 +11,7 @@ export const REPLAYS = `
   -- Of the deliveries of an agent event that were attempted, those of a span of changes that a replay sends again: the first so
   -- many after a change, in the order of ids. Ids are made shortly before or after the change is, by another clock, so a span of
   -- time is a span of ids that is an hour wider, and what lies within an hour of its ends is looked up in the log.
-  -- What does not match is listed as well, so that whoever asks knows how far it has got.
+  -- There are no ids of before 1970. What does not match is listed as well, so that whoever asks knows how far it has got.
   create function dispatch.replayable(p_agent_event_id bigint, p_since timestamptz, p_until timestamptz, p_only_failed boolean,
       p_after uuid, p_most integer)
     returns table (change_id uuid, attempts smallint, matches boolean)
@@ -25,7 +25,7 @@ export const REPLAYS = `
         select distinct on (a.change_id) a.change_id, a.attempt, a.outcome
         from dispatch.attempt a
         where a.agent_event_id = p_agent_event_id and a.change_id > p_after
-          and a.change_id >= presence.uuid_v7_floor(p_since - interval '1 hour')
+          and a.change_id >= presence.uuid_v7_floor(greatest(p_since, '2000-01-01Z') - interval '1 hour')
           and a.change_id < presence.uuid_v7_floor(p_until + interval '1 hour')
         order by a.change_id, a.attempt desc
         limit p_most) d

@@ -1,12 +1,15 @@
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
+import { hashOf } from '../lanes/deliveries.js';
+import type { ShardLeases } from '../lanes/shard-leases.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { lastPosition, moveSweptPosition, readUnfannedBetween, sweptPosition } from './change-log.repository.js';
-import type { FanOutService } from './fan-out.service.js';
+import { lastPosition, moveSweptPosition, readUnplannedBetween, sweptPosition } from './change-log.repository.js';
+import type { Intake } from './intake.js';
 
 export interface LogSweepOptions {
   readonly pool: Pool;
-  readonly fanOut: Pick<FanOutService, 'submit'>;
+  readonly intake: Pick<Intake, 'plan'>;
+  readonly leases: Pick<ShardLeases, 'owner' | 'held' | 'holds'>;
   /** Changes older than this are not notified any more, in milliseconds. */
   readonly windowMs: number;
   /** How long after a position was given out all up to it are known to be seen, in milliseconds: no writer takes so long. */
@@ -19,8 +22,9 @@ export interface LogSweepOptions {
 const STEP = 5000;
 
 /**
- * Compares the log of changes with the agents' cursors, and fans out what the topic never brought: a change whose record was lost, or
- * came to a topic that was deleted, is notified also when no later change of its agent comes (contract §5).
+ * Compares the log of changes with the cursors of the agents whose shards are this instance's, and plans what the topic never brought:
+ * a change whose record was lost, came in another instance's partition, or to a topic that was deleted, is notified also when no later
+ * change of its agent comes (contract §5).
  *
  * Positions are given out before their transactions commit, so a part of the log is compared only when it has settled.
  */
@@ -34,8 +38,10 @@ export class LogSweep {
 
   /** Compares what has settled since the last time. @throws when the database cannot be asked; the next call goes on */
   async sweep(): Promise<void> {
-    const { pool, settleMs } = this.options;
-    const after = await sweptPosition(pool);
+    const { pool, settleMs, leases } = this.options;
+    const shards = leases.held.map(({ shard }) => shard);
+    if (shards.length === 0) return;
+    const after = await sweptPosition(pool, shards);
     const last = await lastPosition(pool);
     const now = performance.now();
     if (last > after) this.givenOut.push({ position: last, at: now });
@@ -43,7 +49,7 @@ export class LogSweep {
     if (!settled) return;
     this.givenOut = this.givenOut.slice(this.givenOut.indexOf(settled) + 1);
     for (let from = after; from < settled.position && !this.stopping; from += STEP) {
-      await this.compare(from, Math.min(from + STEP, settled.position));
+      await this.compare(shards, from, Math.min(from + STEP, settled.position));
     }
   }
 
@@ -52,14 +58,23 @@ export class LogSweep {
     this.stopping = true;
   }
 
-  private async compare(after: number, upTo: number): Promise<void> {
-    const { pool, fanOut, windowMs, metrics, logger } = this.options;
-    const missed = await readUnfannedBetween(pool, after, upTo, windowMs);
+  private async compare(shards: readonly number[], after: number, upTo: number): Promise<void> {
+    const { pool, intake, leases, windowMs, metrics, logger } = this.options;
+    const unplanned = await readUnplannedBetween(pool, after, upTo, windowMs);
+    const missed = unplanned.filter((change) => leases.holds(hashOf(change)));
     if (missed.length > 0) {
-      await fanOut.submit(missed);
+      const { recorded } = await intake.plan(missed);
       metrics.filled.inc(missed.length);
-      logger.warn({ changes: missed.length }, 'fan_out.missed_by_the_topic');
+      logger.info({ changes: missed.length }, 'intake.missed_by_the_topic');
+      await recorded;
     }
-    await moveSweptPosition(pool, upTo);
+    // One that is not this instance's any more was left out.
+    const held = new Set(leases.held.map(({ shard }) => shard));
+    await moveSweptPosition(
+      pool,
+      leases.owner,
+      shards.filter((shard) => held.has(shard)),
+      upTo,
+    );
   }
 }

@@ -3,8 +3,9 @@ import { EventPattern, Payload } from '@nestjs/microservices';
 import { BusExceptionFilter, type BusBatch, type BusRecord } from '#bus';
 import { decodeStatusChange, MAX_RECORD_BYTES, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import type { Logger } from '#runtime';
+import { ShardLeases } from '../lanes/shard-leases.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { FanOutService } from './fan-out.service.js';
+import { Intake } from './intake.js';
 
 /** Of a key that somebody else chose. */
 const MAX_LOGGED_KEY = 100;
@@ -17,19 +18,25 @@ export class ConsumerReport {
   ) {}
 }
 
-/** Status changes in: contract §5. What is redelivered has been fanned out already, and queues nothing. */
+/** Status changes in: contract §5. What is redelivered and recorded already notifies nobody. */
 @Controller()
 @UseFilters(BusExceptionFilter)
 export class StatusChangeConsumer {
   constructor(
-    private readonly fanOut: FanOutService,
+    private readonly intake: Intake,
+    private readonly leases: ShardLeases,
     private readonly report: ConsumerReport,
   ) {}
 
-  /** Resolves when the deliveries of the whole batch are durable. */
+  /** Says that it has taken the batch when it is planned; resolves when everything about it is recorded. */
   @EventPattern(STATUS_CHANGED_TOPIC)
-  async consume(@Payload() { records }: BusBatch): Promise<void> {
-    await this.fanOut.submit(records.flatMap((record) => this.decode(record)));
+  async consume(@Payload() { records, signal, taken }: BusBatch): Promise<void> {
+    const changes = records.flatMap((record) => this.decode(record));
+    if (changes.length === 0) return;
+    await this.leases.ready(records[0]!.partition, signal);
+    const { recorded } = await this.intake.plan(changes);
+    taken();
+    await recorded;
   }
 
   /** What is no status change was not written by presence. It is told and passed over: it must not hold up its partition. */

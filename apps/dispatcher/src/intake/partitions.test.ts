@@ -12,7 +12,7 @@ const AGENTS = 200;
 const TRACEPARENT = '00-00000000000000000000000000000001-0000000000000001-01';
 
 // The names of topics are fixed, so these need a broker of their own.
-describe.skipIf(inject('kafkaBrokers').length === 0)('fan-out from a Kafka topic that changes', () => {
+describe.skipIf(inject('kafkaBrokers').length === 0)('intake from a Kafka topic that changes', () => {
   let kafka: LocalKafka;
   let world: DispatcherWorld;
   let receiver: RecordingReceiver;
@@ -64,7 +64,7 @@ describe.skipIf(inject('kafkaBrokers').length === 0)('fan-out from a Kafka topic
 
   const expectInOrder = async (perAgent: number): Promise<void> => {
     await eventually('all notifications', () => receiver.requests.length >= AGENTS * perAgent, 60_000);
-    await eventually('an empty queue', async () => (await world.queue()).length === 0);
+    await world.drained();
     const byAgent = new Map<string, number[]>();
     for (const { body, headers } of receiver.requests) {
       const agent = new URLSearchParams(body).get('agent_id')!;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDataSource, poolOf } from '#database';
@@ -11,7 +12,7 @@ import { LogSweep } from './log-sweep.js';
 const PATIENT = { DELIVERY_TIMEOUT: 20_000 };
 const SOON = { everyMs: 100, settleMs: 300 };
 
-describe('fan-out from a topic that is not whole', () => {
+describe('intake from a topic that is not whole', () => {
   let world: DispatcherWorld;
   let receiver: RecordingReceiver;
 
@@ -29,7 +30,7 @@ describe('fan-out from a topic that is not whole', () => {
 
   const sequences = () => receiver.requests.map(({ headers }) => Number(headers['webhook-sequence']));
   const arrived = (count: number) => eventually(`${count} notifications`, () => receiver.requests.length >= count);
-  const drained = () => eventually('an empty queue', async () => (await world.queue()).length === 0);
+  const drained = () => world.drained();
 
   it.each([
     ['come late', [1, 3, 2]],
@@ -93,15 +94,18 @@ describe('fan-out from a topic that is not whole', () => {
   it('ends between two steps when it is stopped', async () => {
     await world.log(136);
     await world.pool.query(`select setval('presence.status_change_position', 20000)`);
-    const submit = (): Promise<void> => Promise.resolve(sweep.stop());
+    const plan = () => Promise.resolve({ recorded: Promise.resolve(sweep.stop()) });
+    const owner = randomUUID();
+    await world.pool.query(`insert into dispatch.shard_lease (shard, owner) values (0, $1)`, [owner]);
+    const leases = { owner, held: [{ shard: 0, epoch: 1, until: Infinity, ending: false }], holds: () => true };
     const dataSource = createDataSource({ url: world.database.url, applicationName: 'test', poolSize: 1 });
     await dataSource.initialize();
     const pool = poolOf(dataSource);
     const metrics = new DispatcherMetrics(new Registry());
-    const sweep = new LogSweep({ pool, fanOut: { submit }, windowMs: 60_000, settleMs: 0, metrics, logger: world.logger });
+    const sweep = new LogSweep({ pool, intake: { plan }, leases, windowMs: 60_000, settleMs: 0, metrics, logger: world.logger });
     try {
       await sweep.sweep();
-      expect((await pool.query('select position from dispatch.log_sweep')).rows).toEqual([{ position: 5000 }]);
+      expect((await pool.query('select swept_position as position from dispatch.shard_lease')).rows).toEqual([{ position: 5000 }]);
     } finally {
       await dataSource.destroy();
     }

@@ -1,0 +1,197 @@
+import type { Pool } from 'pg';
+import type { Logger } from '#runtime';
+import { targetOf } from '#webhook';
+import type { AgentWork } from '../lanes/agent-work.js';
+import type { Deliveries } from '../lanes/deliveries.js';
+import type { ShardLeases } from '../lanes/shard-leases.js';
+import { bringForward, FIRST_PLACE, readDue, wakeOrphans, type BehindRow, type DuePlace } from './behind.repository.js';
+
+export interface BacklogLoopOptions {
+  readonly pool: Pool;
+  readonly leases: ShardLeases;
+  readonly deliveries: Deliveries;
+  readonly windowMs: number;
+  /** Most rows in hand. */
+  readonly capacity: number;
+  readonly logger: Logger;
+}
+
+/** Rows that are read by one statement. */
+const PAGE = 500;
+/** How often what is due is looked for while nothing is known to be, in milliseconds. */
+const POLL_MS = 1000;
+/** What is known to be due is looked for no more often than this, in milliseconds. */
+const MIN_POLL_MS = 20;
+/** What one client may have of the rows in hand: one in so many. */
+const CLIENT_PART = 4;
+/** Agent events that are left out of one read at most, so that it stays small; others are read and refused again. */
+const MAX_PAUSED = 5000;
+/** What waits for an origin that answers again is brought forward so many rows at a time, so often, in milliseconds. */
+const FORWARD = { rows: 500, everyMs: 1000 };
+/** Agent events that are remembered of an origin that fails. */
+const MAX_STRUGGLING = 10_000;
+const ORPHANS_MS = 15_000;
+const MAX_ORPHANS = 1000;
+
+/** Works off what is behind and due, for the agents whose shards are this instance's, in the order of their lanes. */
+export class BacklogLoop {
+  /** By agent event: nothing of it is looked at until then, in milliseconds of `performance.now()`. */
+  private readonly paused = new Map<number, number>();
+  /** By client and origin: agent events that have failed there, or were not let through. */
+  private readonly struggling = new Map<string, Set<number>>();
+  /** Those of {@link struggling} that answer again. */
+  private readonly recovered = new Set<string>();
+  /** Agents whose rows were written since the last read began. */
+  private readonly touched = new Set<string>();
+  private after: DuePlace = FIRST_PLACE;
+  private dueAt = 0;
+  private stopping = false;
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> = Promise.resolve();
+  private isRunning = false;
+  private forwardedAt = 0;
+  private orphansAt = 0;
+
+  constructor(private readonly options: BacklogLoopOptions) {}
+
+  start(): void {
+    this.wakeIn(0);
+  }
+
+  /** Something will be due after this delay, in milliseconds. */
+  wakeIn(delayMs: number): void {
+    const at = performance.now() + Math.min(delayMs, POLL_MS);
+    if (this.stopping || (this.timer && this.dueAt <= at)) return;
+    this.dueAt = at;
+    clearTimeout(this.timer);
+    if (!this.isRunning) this.timer = setTimeout(() => this.run(), Math.max(at - performance.now(), 0));
+  }
+
+  /** What was read of an agent before now is not true any more. */
+  touch(agent: AgentWork): void {
+    this.touched.add(agent.key);
+  }
+
+  /** An agent event's delivery was not let through: it is left alone for a while, in milliseconds. */
+  pause(clientId: number, agentEventId: number, url: string, delayMs: number): void {
+    this.paused.set(agentEventId, performance.now() + delayMs);
+    this.struggle(clientId, agentEventId, url);
+    this.wakeIn(delayMs);
+  }
+
+  /** An agent event's delivery was answered 2xx, or failed. */
+  answered(clientId: number, agentEventId: number, url: string, isDelivered: boolean): void {
+    if (!isDelivered) return this.struggle(clientId, agentEventId, url);
+    if (this.struggling.size === 0) return;
+    const origin = originOf(clientId, url);
+    if (!this.struggling.has(origin)) return;
+    this.recovered.add(origin);
+    this.wakeIn(0);
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    clearTimeout(this.timer);
+    await this.running;
+  }
+
+  private struggle(clientId: number, agentEventId: number, url: string): void {
+    const origin = originOf(clientId, url);
+    let events = this.struggling.get(origin);
+    if (!events) this.struggling.set(origin, (events = new Set()));
+    if (events.size < MAX_STRUGGLING) events.add(agentEventId);
+  }
+
+  private run(): void {
+    this.timer = undefined;
+    this.isRunning = true;
+    this.dueAt = performance.now() + POLL_MS;
+    this.running = this.step()
+      .catch((error: unknown) => this.options.logger.warn({ err: error }, 'backlog.step_failed'))
+      .finally(() => {
+        this.isRunning = false;
+        const { dueAt } = this;
+        this.dueAt = Infinity;
+        this.wakeIn(Math.max(dueAt - performance.now(), MIN_POLL_MS));
+      });
+  }
+
+  private async step(): Promise<void> {
+    const { pool, leases, deliveries, capacity, windowMs } = this.options;
+    const shards = leases.held.map(({ shard }) => shard);
+    if (shards.length === 0 || leases.base === 0) return;
+    await this.forward(shards);
+    await this.wakeOrphans(shards);
+    if (deliveries.rowsInHand >= capacity) return;
+    this.touched.clear();
+    const { rows, last, readAt } = await readDue(pool, {
+      base: leases.base,
+      shards,
+      paused: this.pausedNow(),
+      busyClients: deliveries.clientsWithRows(capacity / CLIENT_PART),
+      after: this.after,
+      limit: PAGE,
+      windowMs,
+    });
+    this.after = last ?? FIRST_PLACE;
+    if (last) this.dueAt = 0;
+    for (const of of groupByAgent(rows)) this.take(of, readAt);
+  }
+
+  private take(rows: readonly BehindRow[], readAt: number): void {
+    const { clientId, agentId, hash } = rows[0]!;
+    if (this.touched.has(`${clientId}:${agentId}`)) return this.wakeIn(MIN_POLL_MS);
+    const { deliveries } = this.options;
+    const agent = deliveries.pin({ clientId, agentId }, hash);
+    if (!agent) return;
+    deliveries.takeRows(agent, rows, readAt);
+    deliveries.unpin(agent);
+  }
+
+  private pausedNow(): number[] {
+    const now = performance.now();
+    for (const [id, until] of this.paused) if (until <= now) this.paused.delete(id);
+    return [...this.paused.keys()].slice(0, MAX_PAUSED);
+  }
+
+  /** What waits for an origin that answers again comes now, in bounded steps, so that it is no wave. */
+  private async forward(shards: readonly number[]): Promise<void> {
+    const now = performance.now();
+    if (this.recovered.size === 0) return;
+    if (now - this.forwardedAt < FORWARD.everyMs) return this.wakeIn(FORWARD.everyMs - (now - this.forwardedAt));
+    this.forwardedAt = now;
+    for (const origin of this.recovered) {
+      const events = [...(this.struggling.get(origin) ?? [])];
+      for (const id of events) this.paused.delete(id);
+      const brought = await bringForward(this.options.pool, events, this.options.leases.base, shards, FORWARD.rows);
+      if (brought < FORWARD.rows) {
+        this.recovered.delete(origin);
+        this.struggling.delete(origin);
+      }
+    }
+    if (this.recovered.size > 0) this.wakeIn(FORWARD.everyMs);
+  }
+
+  private async wakeOrphans(shards: readonly number[]): Promise<void> {
+    const now = performance.now();
+    if (now - this.orphansAt < ORPHANS_MS) return;
+    this.orphansAt = now;
+    const woken = await wakeOrphans(this.options.pool, this.options.leases.base, shards, MAX_ORPHANS);
+    if (woken > 0) this.options.logger.info({ rows: woken }, 'backlog.woken');
+  }
+}
+
+function originOf(clientId: number, url: string): string {
+  return `${clientId} ${URL.canParse(url) ? targetOf(url).origin : url}`;
+}
+
+function groupByAgent(rows: readonly BehindRow[]): Iterable<BehindRow[]> {
+  const byAgent = new Map<string, BehindRow[]>();
+  for (const row of rows) {
+    const key = `${row.clientId}:${row.agentId}`;
+    const of = byAgent.get(key);
+    if (of) of.push(row);
+    else byAgent.set(key, [row]);
+  }
+  return byAgent.values();
+}

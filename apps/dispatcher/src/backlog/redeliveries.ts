@@ -1,0 +1,294 @@
+import type { AgentKey } from '#contracts';
+import type { Pool } from '#database';
+import type { Logger } from '#runtime';
+import { deliveryId, encodePairs } from '#webhook';
+import type { Attempts } from '../attempt/attempts.js';
+import type { Outcome } from '../attempt/delivery.js';
+import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
+import type { DispatcherMetrics } from '../metrics.js';
+import { Batcher } from '../record/batcher.js';
+import {
+  fillHashes,
+  findDue,
+  forgetRedeliveries,
+  recordRedeliveries,
+  type Redelivery,
+  type RedeliveryResult,
+} from './redelivery.repository.js';
+
+/** Which agents this instance works for: the leases of their shards. */
+export interface OwnedShards<T extends Tenure = Tenure> {
+  /** UUID of this instance. */
+  readonly owner: string;
+  /** How many shards there are; 0: not known yet. */
+  readonly base: number;
+  /** Those that are this instance's. */
+  readonly held: readonly T[];
+  /** Of an agent, by its hash; undefined: another instance works for it. */
+  tenureOf(hash: number): T | undefined;
+  /** Moment after which no attempt may start any more, in milliseconds of `performance.now()`. */
+  startBy(tenure: T): number;
+}
+
+/** A shard while it is this instance's. */
+export interface Tenure {
+  readonly shard: number;
+  /** Raised whenever the lease goes to another owner. */
+  readonly epoch: number;
+}
+
+export interface RedeliveriesOptions<T extends Tenure = Tenure> {
+  readonly pool: Pool;
+  readonly shards: OwnedShards<T>;
+  readonly attempts: Pick<Attempts, 'attempt'>;
+  readonly hashOf: (agent: AgentKey) => number;
+  /** Delays of the retry schedule, in milliseconds. */
+  readonly schedule: readonly number[];
+  /** Told of attempts, and of deliveries that ended without one, once they are written. */
+  readonly onRecorded?: ((clientId: number, records: readonly RedeliveryResult[]) => void) | undefined;
+  readonly metrics: DispatcherMetrics;
+  readonly logger: Logger;
+}
+
+/** Under way at once; few, so that a replay never takes the slots of its client's new changes, let alone another's. */
+const MAX_OUT = 256;
+const MAX_OUT_OF_CLIENT = 16;
+/** Agent events that have their turn at once. */
+const EVENTS = 100;
+const PAGE = 500;
+/** How often what is due is looked for while nothing happens, in milliseconds. */
+const POLL_MS = 300;
+/** Until an agent event is asked for again whose delivery was not sent, in milliseconds, at least. */
+const MIN_PAUSE_MS = 200;
+/** How often a suspended agent event is looked at, in milliseconds. */
+const SUSPENDED_LOOK_MS = 1000;
+const BATCH = { name: 'redeliveries', maxSize: 200, concurrency: 1, lingerMs: 2 };
+const DRAIN_MS = 5000;
+/** The column's type ends there. */
+const MAX_STORED_ATTEMPT = 32_767;
+
+/**
+ * Sends finished deliveries again, those that were asked for by themselves and those of replays: contract §3. One after another for
+ * an agent event and an agent, by sequence, and only for agents whose shard this instance has. They share no lane with new changes,
+ * so none of those waits for them; of the budgets they take what retries may have.
+ */
+export class Redeliveries<T extends Tenure = Tenure> {
+  private readonly out = new Map<string, Redelivery>();
+  private readonly outOf = new Map<number, number>();
+  /** By agent event: nothing of it is sent until then, in milliseconds of `performance.now()`. */
+  private readonly paused = new Map<number, number>();
+  private readonly results: Batcher<RedeliveryResult>;
+  private after = 0;
+  private stopping = false;
+  private running: Promise<void> = Promise.resolve();
+  private wakeUp: (() => void) | undefined;
+  private isWoken = false;
+
+  constructor(private readonly options: RedeliveriesOptions<T>) {
+    this.results = new Batcher<RedeliveryResult>({
+      ...BATCH,
+      logger: options.logger,
+      write: (results) => this.record(results),
+      onRefused: (result) => this.endUnstorable(result),
+    });
+  }
+
+  start(): void {
+    this.running = this.loop();
+  }
+
+  /** Something may be due. */
+  wake(): void {
+    this.isWoken = true;
+    this.wakeUp?.();
+  }
+
+  /** Starts nothing more. What is out is recorded by {@link drain}, when the attempts have ended. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.wake();
+    await this.running;
+  }
+
+  /** Waits until what was out is recorded. */
+  async drain(): Promise<void> {
+    await this.results.drain(DRAIN_MS);
+  }
+
+  private async loop(): Promise<void> {
+    while (!this.stopping) {
+      this.isWoken = false;
+      try {
+        await this.turn();
+      } catch (error) {
+        this.options.logger.warn({ err: error }, 'redeliveries.turn_failed');
+      }
+      if (!this.isWoken && !this.stopping) await this.sleep();
+    }
+  }
+
+  private sleep(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, POLL_MS);
+      this.wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  private async turn(): Promise<void> {
+    const { pool, shards, hashOf } = this.options;
+    const { base, held } = shards;
+    if (base === 0 || held.length === 0 || this.out.size >= MAX_OUT) return;
+    while ((await fillHashes(pool, hashOf, PAGE)) === PAGE);
+    const now = performance.now();
+    for (const [id, until] of this.paused) if (until <= now) this.paused.delete(id);
+    const { redeliveries, deleted, suspended, last } = await findDue(pool, {
+      shards: held.map(({ shard }) => shard),
+      base,
+      after: this.after,
+      agentEvents: EVENTS,
+      paused: [...this.paused.keys()],
+      out: [...this.out.values()],
+      perEvent: MAX_OUT_OF_CLIENT,
+    });
+    for (const id of suspended) this.paused.set(id, now + SUSPENDED_LOOK_MS);
+    this.after = last ?? 0;
+    if (last !== undefined) this.isWoken = true;
+    for (const agentEventId of deleted) {
+      if ((await forgetRedeliveries(pool, agentEventId, PAGE)) === PAGE) this.isWoken = true;
+    }
+    for (const redelivery of redeliveries) this.take(redelivery);
+  }
+
+  private take(redelivery: Redelivery): void {
+    const { clientId, hash } = redelivery;
+    const tenure = this.options.shards.tenureOf(hash);
+    const ofClient = this.outOf.get(clientId) ?? 0;
+    if (!tenure || this.stopping || this.out.size >= MAX_OUT || ofClient >= MAX_OUT_OF_CLIENT) return;
+    this.out.set(laneOf(redelivery), redelivery);
+    this.outOf.set(clientId, ofClient + 1);
+    void this.send(redelivery, tenure);
+  }
+
+  private async send(redelivery: Redelivery, tenure: T): Promise<void> {
+    const { attempts, shards } = this.options;
+    const { change, expiresAt, suspended } = redelivery;
+    if (!change) return this.end(redelivery, tenure, 'dropped', 'the status change is older than the log');
+    if (performance.now() >= expiresAt) {
+      return this.end(
+        redelivery,
+        tenure,
+        'failed',
+        suspended ? 'suspended until the retry window ended' : 'the retry window ended',
+      );
+    }
+    const { url, method } = redelivery;
+    const outcome = await attempts.attempt({
+      changeId: redelivery.changeId,
+      clientId: redelivery.clientId,
+      agentEventId: redelivery.agentEventId,
+      sequence: change.sequence,
+      change: { pairs: encodePairs(change), occurredAt: change.occurredAt },
+      attemptsBefore: redelivery.attemptsBefore + redelivery.attempts,
+      isRetry: true,
+      endpoint: { value: { url, method, suspended }, readAt: redelivery.readAt },
+      startBy: Math.min(expiresAt, shards.startBy(tenure)),
+    });
+    if (outcome.kind === 'attempted') return this.conclude(redelivery, tenure, outcome);
+    this.paused.set(redelivery.agentEventId, performance.now() + Math.max(MIN_PAUSE_MS, outcome.delayMs));
+    this.release(redelivery);
+  }
+
+  private conclude(redelivery: Redelivery, tenure: T, { attempt, attemptedAt, result }: Outcome & { kind: 'attempted' }): void {
+    const { schedule, metrics, logger } = this.options;
+    const { attempts, expiresAt, isReplay, changeId, agentEventId } = redelivery;
+    const verdict = decide(schedule, {
+      result,
+      attempts: attempts + 1,
+      leftMs: expiresAt - performance.now(),
+      now: Date.now(),
+      random: Math.random(),
+    });
+    this.results.add({
+      ...placeOf(redelivery, tenure),
+      attempt,
+      trigger: attempts > 0 ? null : isReplay ? 'replay' : 'redeliver',
+      attemptedAt,
+      latencyMs: result.latencyMs,
+      outcome: verdict.kind,
+      ...('status' in result
+        ? { httpStatus: result.status, error: null, response: result.body }
+        : { httpStatus: null, error: result.error, response: null }),
+      delayMs: verdict.kind === 'retry' ? verdict.delayMs : verdict.kind === 'gone' ? 0 : null,
+    });
+    metrics.latency.observe(result.latencyMs / 1000);
+    metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
+    if (logger.isLevelEnabled('debug')) {
+      logger.debug({ delivery_id: deliveryId(changeId, agentEventId), attempt, verdict }, 'redelivery.attempted');
+    }
+  }
+
+  private end(redelivery: Redelivery, tenure: T, outcome: 'failed' | 'dropped', error: string): void {
+    this.results.add({
+      ...placeOf(redelivery, tenure),
+      attempt: redelivery.attemptsBefore + redelivery.attempts + 1,
+      trigger: null,
+      attemptedAt: new Date(),
+      latencyMs: 0,
+      outcome,
+      httpStatus: null,
+      error,
+      response: null,
+      delayMs: null,
+    });
+    this.options.metrics.attempts.inc({ outcome });
+  }
+
+  private async record(results: readonly RedeliveryResult[]): Promise<void> {
+    const { pool, shards, logger } = this.options;
+    const written = await recordRedeliveries(pool, shards.owner, results, SUSPEND_AFTER_MS);
+    if (written < results.length) logger.warn({ results: results.length - written }, 'redeliveries.results_thrown_away');
+    for (const result of results) {
+      const redelivery = this.out.get(laneOf(result));
+      if (redelivery) this.options.onRecorded?.(redelivery.clientId, [result]);
+      this.release(result);
+    }
+    this.wake();
+  }
+
+  /** A result that cannot be stored ends its delivery, visibly: otherwise it would be sent again for ever. */
+  private async endUnstorable(result: RedeliveryResult): Promise<void> {
+    await this.record([
+      {
+        ...result,
+        attempt: Math.min(result.attempt, MAX_STORED_ATTEMPT),
+        latencyMs: 0,
+        outcome: 'failed',
+        httpStatus: null,
+        error: 'the result could not be stored',
+        response: null,
+        delayMs: null,
+      },
+    ]);
+    this.options.metrics.unstorable.inc();
+  }
+
+  private release(lane: { readonly agentEventId: number; readonly agentId: number }): void {
+    const redelivery = this.out.get(laneOf(lane));
+    if (!redelivery) return;
+    this.out.delete(laneOf(lane));
+    const ofClient = this.outOf.get(redelivery.clientId)! - 1;
+    if (ofClient > 0) this.outOf.set(redelivery.clientId, ofClient);
+    else this.outOf.delete(redelivery.clientId);
+  }
+}
+
+function laneOf({ agentEventId, agentId }: { readonly agentEventId: number; readonly agentId: number }): string {
+  return `${agentEventId}:${agentId}`;
+}
+
+function placeOf({ agentEventId, agentId, changeId }: Redelivery, { shard, epoch }: Tenure) {
+  return { agentEventId, agentId, changeId, shard, epoch };
+}

@@ -1,0 +1,160 @@
+import type { Pool } from 'pg';
+import type { Bus, BusAssignmentOptions } from '#bus';
+import { STATUS_CHANGED_TOPIC } from '#contracts';
+import type { Sealer } from '#database';
+import { PeriodicWork, type Logger } from '#runtime';
+import { WebhookClient, type AddressGuard } from '#webhook';
+import { Attempts, VIEW_TTL_MS, type Budgets } from './attempt/attempts.js';
+import { BatchedCache } from './attempt/batched-cache.js';
+import type { Endpoint } from './attempt/delivery.js';
+import { readEndpoints, readSigningKeys } from './attempt/endpoint.repository.js';
+import { BacklogLoop } from './backlog/backlog.loop.js';
+import { Redeliveries } from './backlog/redeliveries.js';
+import { ReplayJobs } from './backlog/replay-jobs.js';
+import { stepWake } from './backlog/wakes.js';
+import { Intake } from './intake/intake.js';
+import { Deliveries, hashOf } from './lanes/deliveries.js';
+import { ShardLeases } from './lanes/shard-leases.js';
+import type { DispatcherMetrics } from './metrics.js';
+import { Recorder } from './record/recorder.js';
+import type { Series } from './series/series.js';
+
+export interface DispatchOptions {
+  readonly pool: Pool;
+  readonly guard: AddressGuard;
+  readonly sealer: Sealer;
+  readonly schedule: readonly number[];
+  readonly timeoutMs: number;
+  readonly windowMs: number;
+  readonly leaseMs: number;
+  readonly budgets: Budgets;
+  readonly metrics: DispatcherMetrics;
+  readonly series?: Series;
+  readonly logger: Logger;
+}
+
+/** Longest that a stop waits for results to be written, in milliseconds. */
+const DRAIN_MS = 5000;
+/** How often what was commanded is looked for, in milliseconds, and how many steps of it are done then. */
+const COMMANDS = { everyMs: 100, steps: 10 };
+/** Until a bus that does not tell how many partitions there are is asked again, in milliseconds. */
+const ASK_AGAIN_MS = 500;
+
+/** All that takes a status change to the third party, put together: two doors, one table of lanes, one pen. */
+export class Dispatch {
+  readonly leases: ShardLeases;
+  readonly intake: Intake;
+  private readonly client: WebhookClient;
+  private readonly attempts: Attempts;
+  private readonly deliveries: Deliveries;
+  private readonly recorder: Recorder;
+  private readonly backlog: BacklogLoop;
+  private readonly redeliveries: Redeliveries;
+  private readonly replays: ReplayJobs;
+  private readonly commands: PeriodicWork;
+  private stopped = false;
+
+  constructor(private readonly options: DispatchOptions) {
+    const { pool, guard, sealer, timeoutMs, windowMs, budgets, metrics, logger } = options;
+    this.client = new WebhookClient({ guard, timeoutMs, connectionsPerOrigin: budgets.perOrigin });
+    const onUnreadable = (clientId: number, error: unknown): void =>
+      logger.error({ err: error, client_id: clientId }, 'webhook_secret.unreadable');
+    const endpoints = new BatchedCache<Endpoint | undefined>((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS);
+    this.attempts = new Attempts({
+      ...options,
+      ...(options.series && { origins: options.series.origins }),
+      client: this.client,
+      endpoints,
+      keys: new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS),
+    });
+    this.deliveries = new Deliveries({
+      ...options,
+      attempts: this.attempts,
+      endpoints,
+      leases: () => this.leases,
+      onDirty: (agent) => this.recorder.add(agent),
+      onRefused: (...refused) => this.backlog.pause(...refused),
+      onAnswered: (...answered) => this.backlog.answered(...answered),
+    });
+    this.leases = new ShardLeases({
+      ...options,
+      onTaken: () => this.backlog.wakeIn(0),
+      onEnding: (tenure, isLost) => this.deliveries.end(tenure, isLost),
+      endMs: timeoutMs + DRAIN_MS,
+    });
+    this.recorder = new Recorder({
+      ...{ pool, windowMs, endpoints, metrics, logger },
+      owner: this.leases.owner,
+      deliveries: this.deliveries,
+      onRecorded: options.series?.note,
+      onTouched: (agent) => this.backlog.touch(agent),
+      onDue: (delayMs) => this.backlog.wakeIn(delayMs),
+    });
+    this.backlog = new BacklogLoop({
+      ...{ pool, windowMs, logger },
+      leases: this.leases,
+      deliveries: this.deliveries,
+      capacity: budgets.held / 2,
+    });
+    this.redeliveries = new Redeliveries({ ...options, shards: this.leases, attempts: this.attempts, hashOf, onRecorded: options.series?.note });
+    this.replays = new ReplayJobs(pool, () => this.redeliveries.wake());
+    this.commands = new PeriodicWork((error) => logger.warn({ err: error }, 'commands.step_failed'));
+    this.intake = new Intake({
+      ...{ pool, windowMs, endpoints, metrics, logger },
+      deliveries: this.deliveries,
+      waiting: () => this.attempts.waiting,
+      capacity: budgets.held,
+    });
+  }
+
+  start(): void {
+    this.backlog.start();
+    this.redeliveries.start();
+    this.commands.every(COMMANDS.everyMs, () => this.wake());
+    this.commands.every(COMMANDS.everyMs, () => this.replays.step());
+  }
+
+  /** Has the leases follow what a bus says of this instance's partitions. */
+  assignmentOf(bus: Bus): BusAssignmentOptions {
+    return {
+      onAssigned: (partitions) => void this.assign(bus, partitions.get(STATUS_CHANGED_TOPIC) ?? []),
+      onRevoked: () => this.leases.revoke(),
+      shards: () => this.leases.base || undefined,
+    };
+  }
+
+  /** Starts nothing more, lets what is out finish, records it, and gives the leases back. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.commands.stop();
+    await this.backlog.stop();
+    await this.redeliveries.stop();
+    await this.leases.stop();
+    await this.attempts.stop();
+    await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain()]);
+    await this.client.close();
+  }
+
+  /** Wakes what a command has changed, in bounded steps. */
+  private async wake(): Promise<void> {
+    for (let step = 0; step < COMMANDS.steps; step++) {
+      const woken = await stepWake(this.options.pool);
+      if (woken === undefined) return;
+      if (woken > 0) this.backlog.wakeIn(0);
+      this.redeliveries.wake();
+    }
+  }
+
+  private async assign(bus: Bus, partitions: readonly number[]): Promise<void> {
+    for (;;) {
+      try {
+        const count = await bus.partitionCount(STATUS_CHANGED_TOPIC);
+        return await this.leases.assign(partitions, count);
+      } catch (error) {
+        if (this.stopped) return;
+        this.options.logger.warn({ err: error }, 'shards.assignment_failed');
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
+      }
+    }
+  }
+}

@@ -1,0 +1,137 @@
+import type { StatusChange } from '#contracts';
+import { encodePairs } from '#webhook';
+import { LaneTable, type Entry, type Row } from './lane-table.js';
+import type { Tenure } from './shard-leases.js';
+
+/** A change as its deliveries need it; made once, for there may be thousands of them. */
+export interface Change {
+  readonly id: string;
+  readonly sequence: number;
+  readonly pairs: string;
+  readonly occurredAt: Date;
+  /** End of its window by the database's clock, in milliseconds of `performance.now()`. */
+  readonly expiresAt: number;
+}
+
+/** @param clockOffset adds to a moment of the database's clock, in milliseconds since the epoch, for one of `performance.now()` */
+export function changeOf(change: StatusChange, windowMs: number, clockOffset: number): Change {
+  return {
+    id: change.id,
+    sequence: change.sequence,
+    pairs: encodePairs(change),
+    occurredAt: change.occurredAt,
+    expiresAt: change.changedAt.getTime() + windowMs + clockOffset,
+  };
+}
+
+/** What is to be recorded of an attempt, or of a delivery that ended without one. */
+export interface AttemptRecord {
+  readonly agentEventId: number;
+  readonly changeId: string;
+  /** From 1, going on over redeliveries. */
+  readonly attempt: number;
+  readonly attemptedAt: Date;
+  readonly latencyMs: number;
+  readonly outcome: 'delivered' | 'retry' | 'failed' | 'dropped';
+  readonly httpStatus: number | null;
+  readonly error: string | null;
+  readonly response: string | null;
+}
+
+/** A first attempt. */
+export interface EntryWork extends Entry {
+  readonly change: Change;
+  record?: AttemptRecord;
+  /** When it is tried again, from now in milliseconds; undefined: at once. */
+  dueMs?: number;
+  /** Its agent event is suspended: it is looked at again when its window ends. */
+  parked?: boolean;
+  /** Its row, once it is recorded as behind while its request is out: the outcome is the row's. */
+  row?: RowWork;
+  /** It is being recorded as behind; whatever comes in meanwhile is kept for the row. */
+  isLeaving?: boolean;
+  late?: () => void;
+}
+
+/** What becomes of a row. */
+export type RowResult =
+  /** Its head is over: what comes next, if anything does. */
+  | { readonly kind: 'next'; readonly record: AttemptRecord | undefined; readonly isDelivered: boolean }
+  /** Its head is tried again. */
+  | { readonly kind: 'retry'; readonly record: AttemptRecord; readonly dueMs: number; readonly isGone: boolean }
+  /** It waits, without an attempt: until a moment from now in milliseconds, or for a delivery of another agent event. */
+  | { readonly kind: 'wait'; readonly dueMs: number | undefined; readonly blockedBy: RowWork | undefined }
+  /** Its agent event is deleted. */
+  | { readonly kind: 'drop' };
+
+/** An agent event that is behind. */
+export interface RowWork extends Row {
+  readonly clientId: number;
+  /** Of its head, made in this run of the schedule. */
+  attempts: number;
+  version: number;
+  /** The head; undefined while it is not in hand. */
+  head?: Change;
+  result?: RowResult;
+}
+
+/** All that is at work for one agent. */
+export class AgentWork {
+  readonly table = new LaneTable<EntryWork, RowWork>();
+  /** Everything up to it is recorded; undefined: not read yet. */
+  cursor: number | undefined;
+  /** Everything up to it is planned. */
+  taken = 0;
+  /** Reads under way that tell of this agent: it is not forgotten meanwhile, or they would bring back what was. */
+  pins = 0;
+  /** It is being recorded: what is told of it then is for the next time. */
+  isRecording = false;
+  isPumping = false;
+  /** Its cursor was moved by somebody else: nothing starts until what is out has ended, and all is planned anew. */
+  isConflicted = false;
+  /** Why nothing more comes of it: its shard has gone, or it is planned anew. */
+  private over: Error | undefined;
+  private waiters: { readonly sequence: number; readonly resolve: () => void; readonly reject: (reason: Error) => void }[] = [];
+
+  constructor(
+    readonly clientId: number,
+    readonly agentId: number,
+    readonly hash: number,
+    readonly tenure: Tenure,
+  ) {}
+
+  get key(): string {
+    return `${this.clientId}:${this.agentId}`;
+  }
+
+  /** Whether it may be forgotten. */
+  get isIdle(): boolean {
+    return this.pins === 0 && !this.isRecording && this.waiters.length === 0 && this.table.isIdle;
+  }
+
+  /** Resolves when everything up to a sequence is recorded. */
+  recorded(sequence: number): Promise<void> {
+    if (this.cursor !== undefined && this.cursor >= sequence) return Promise.resolve();
+    if (this.over) return Promise.reject(this.over);
+    return new Promise((resolve, reject) => this.waiters.push({ sequence, resolve, reject }));
+  }
+
+  moveCursor(cursor: number): void {
+    this.cursor = cursor;
+    this.taken = Math.max(this.taken, cursor);
+    this.table.forgetUpTo(cursor);
+    this.waiters = this.waiters.filter(({ sequence, resolve }) => {
+      if (sequence <= cursor) resolve();
+      return sequence > cursor;
+    });
+  }
+
+  get isOver(): boolean {
+    return this.over !== undefined;
+  }
+
+  giveUp(reason: Error): void {
+    this.over ??= reason;
+    for (const { reject } of this.waiters.splice(0)) reject(reason);
+  }
+}

@@ -1,0 +1,437 @@
+import { keyHash } from '#bus';
+import { partitionKey, type AgentKey } from '#contracts';
+import type { Logger } from '#runtime';
+import type { Attempts } from '../attempt/attempts.js';
+import type { BatchedCache } from '../attempt/batched-cache.js';
+import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
+import { decide, type Verdict } from '../attempt/retry-policy.js';
+import type { BehindRow } from '../backlog/behind.repository.js';
+import type { DispatcherMetrics } from '../metrics.js';
+import { AgentWork, type AttemptRecord, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
+import type { ShardLeases, Tenure } from './shard-leases.js';
+
+/** Until what could not be started, for no reason of its own, is looked at again, in milliseconds. */
+const AGAIN_MS = 200;
+const MAX_UNREADABLE_MS = 60_000;
+
+export interface DeliveriesOptions {
+  readonly attempts: Attempts;
+  readonly endpoints: BatchedCache<Endpoint | undefined>;
+  /** Delays of the retry schedule, in milliseconds. */
+  readonly schedule: readonly number[];
+  readonly leases: () => ShardLeases;
+  /** Something of this agent can be recorded. */
+  readonly onDirty: (agent: AgentWork) => void;
+  /** A row was not let through: its agent event is left alone for a while, in milliseconds. */
+  readonly onRefused: (clientId: number, agentEventId: number, url: string, delayMs: number) => void;
+  /** A delivery was answered 2xx, or has failed. */
+  readonly onAnswered: (clientId: number, agentEventId: number, url: string, isDelivered: boolean) => void;
+  readonly metrics: DispatcherMetrics;
+  readonly logger: Logger;
+}
+
+/**
+ * Everything that is at work, by shard and agent: takes what intake has planned and what the backlog has in hand, has it attempted in
+ * the order of the lanes, and hands what became of it to the recorder. One table of lanes an agent, for both.
+ */
+export class Deliveries {
+  private readonly byTenure = new Map<Tenure, Map<string, AgentWork>>();
+  private readonly settled = new Map<Tenure, () => void>();
+  private stopping = false;
+  /** First attempts, and rows in hand. */
+  private heldEntries = 0;
+  rowsInHand = 0;
+  /** Rows in hand, by client. */
+  private readonly rowsOf = new Map<number, number>();
+
+  constructor(private readonly options: DeliveriesOptions) {}
+
+  get held(): number {
+    return this.heldEntries;
+  }
+
+  /** The work of an agent, pinned until {@link unpin}; undefined where its shard is not this instance's. */
+  pin({ clientId, agentId }: AgentKey, hash = hashOf({ clientId, agentId })): AgentWork | undefined {
+    const tenure = this.options.leases().tenureOf(hash);
+    if (!tenure) return undefined;
+    let agents = this.byTenure.get(tenure);
+    if (!agents) this.byTenure.set(tenure, (agents = new Map()));
+    const key = `${clientId}:${agentId}`;
+    let agent = agents.get(key);
+    if (!agent) agents.set(key, (agent = new AgentWork(clientId, agentId, hash, tenure)));
+    agent.pins += 1;
+    return agent;
+  }
+
+  unpin(agent: AgentWork): void {
+    agent.pins -= 1;
+    this.forgetIdle(agent);
+  }
+
+  /** Has rows that were read, of one agent, in hand where they are due. What its work has come to meanwhile is newer. */
+  takeRows(agent: AgentWork, rows: readonly BehindRow[], readAt: number): void {
+    if (agent.cursor === undefined) agent.cursor = agent.taken = rows[0]!.cursor;
+    for (const { agentEventId, next, version, attempts, isDue, endpoint, head } of rows) {
+      this.options.endpoints.offer(agentEventId, endpoint, readAt);
+      let row = agent.table.rows.get(agentEventId);
+      if (row?.inHand) continue;
+      if (!row) agent.table.rows.set(agentEventId, (row = { clientId: agent.clientId, agentEventId, next, version, attempts, inHand: false }));
+      Object.assign(row, { next, version, attempts });
+      if (!isDue) continue;
+      if (head) this.hold(row, head);
+      else this.conclude(row, endpoint ? { kind: 'next', record: undefined, isDelivered: false } : { kind: 'drop' });
+    }
+    this.run(agent);
+  }
+
+  /** Adds planned first attempts, of changes up to a sequence. */
+  take(agent: AgentWork, entries: readonly EntryWork[], upTo: number): void {
+    if (agent.isOver) return;
+    agent.taken = upTo;
+    this.heldEntries += entries.length;
+    for (const entry of entries) if (performance.now() >= entry.change.expiresAt) this.expire(entry);
+    agent.table.add(entries);
+    this.run(agent);
+  }
+
+  /** Looks at what may start, soon. */
+  pump(agent: AgentWork): void {
+    if (agent.isPumping) return;
+    agent.isPumping = true;
+    setImmediate(() => {
+      agent.isPumping = false;
+      this.run(agent);
+    });
+  }
+
+  /** Starts nothing more of a shard. @returns when nothing of it is out and all is recorded; for one that was lost, when nothing is out */
+  async end(tenure: Tenure, isLost: boolean): Promise<void> {
+    const agents = this.byTenure.get(tenure);
+    if (!agents) return;
+    for (const agent of agents.values()) {
+      agent.table.dropWaiting();
+      for (const row of agent.table.rows.values()) if (row.inHand && row.sentTo === undefined && !row.result) this.release(row);
+      if (!isLost) this.options.onDirty(agent);
+    }
+    await new Promise<void>((resolve) => {
+      this.settled.set(tenure, resolve);
+      for (const agent of [...agents.values()]) this.afterChange(agent, isLost);
+      if (agents.size === 0) resolve();
+    });
+    this.settled.delete(tenure);
+    this.byTenure.delete(tenure);
+  }
+
+  stop(): void {
+    this.stopping = true;
+  }
+
+  /** What has changed for an agent is to be recorded, or it is to be forgotten. */
+  afterChange(agent: AgentWork, isLost = !this.options.leases().isCurrent(agent.tenure)): void {
+    const { table, tenure } = agent;
+    const isOver = tenure.ending && !table.hasOut;
+    if (isOver && (isLost || !this.isUnrecorded(agent))) {
+      agent.giveUp(new Error(`shard ${tenure.shard} is not this instance's any more`));
+      this.forget(agent);
+      return;
+    }
+    if (agent.isConflicted && !table.hasOut && !agent.isRecording) return this.replan(agent);
+    if (this.isUnrecorded(agent)) this.options.onDirty(agent);
+    else this.forgetIdle(agent);
+  }
+
+  /** Whether there is something to record: the cursor can move on, or a row has a result. */
+  isUnrecorded(agent: AgentWork): boolean {
+    if (agent.isRecording) return true;
+    if (agent.cursor === undefined) return false;
+    if (agent.table.settledUpTo(agent.taken) > agent.cursor) return true;
+    for (const row of agent.table.rows.values()) if (row.result) return true;
+    return agent.tenure.ending && agent.table.entriesUpTo().some(({ state }) => state === 'delivered');
+  }
+
+  /** After a conflict: what lies beyond the cursor is forgotten, and read again when it is asked for. */
+  private replan(agent: AgentWork): void {
+    agent.giveUp(new Error(`the cursor of agent ${agent.key} was moved by somebody else`));
+    this.forget(agent);
+  }
+
+  private forgetIdle(agent: AgentWork): void {
+    if (agent.isIdle) this.forget(agent);
+  }
+
+  forget(agent: AgentWork): void {
+    const agents = this.byTenure.get(agent.tenure);
+    if (agents?.get(agent.key) !== agent) return;
+    agents.delete(agent.key);
+    this.heldEntries -= agent.table.entriesUpTo().length;
+    for (const row of agent.table.rows.values()) this.release(row);
+    if (agents.size === 0) this.settled.get(agent.tenure)?.();
+  }
+
+  /** Counts entries that the recorder has taken off. */
+  recorded(entries: number): void {
+    this.heldEntries -= entries;
+  }
+
+  /** Whether an agent's shard is still this instance's, as it was when its work began. */
+  isCurrent({ tenure }: AgentWork): boolean {
+    return this.options.leases().isCurrent(tenure);
+  }
+
+  /** Has a row in hand, with its head: it may be started when its turn comes. */
+  hold(row: RowWork, head: Change): void {
+    if (!row.inHand) this.count(row, 1);
+    row.inHand = true;
+    row.head = head;
+  }
+
+  /** A delivery is recorded as behind while its request is out: its outcome is the row's. */
+  holdSpilt(row: RowWork, entry: EntryWork): void {
+    this.hold(row, entry.change);
+    row.sentTo = entry.sentTo;
+    entry.row = row;
+  }
+
+  /** A row is not in hand any more. */
+  release(row: RowWork): void {
+    if (row.inHand) this.count(row, -1);
+    row.inHand = false;
+    row.sentTo = undefined;
+    row.head = undefined;
+  }
+
+  /** Clients that have so many rows in hand, or more. */
+  clientsWithRows(count: number): number[] {
+    return [...this.rowsOf].flatMap(([clientId, rows]) => (rows >= count ? [clientId] : []));
+  }
+
+  private count({ clientId }: RowWork, by: 1 | -1): void {
+    this.rowsInHand += by;
+    const rows = (this.rowsOf.get(clientId) ?? 0) + by;
+    if (rows > 0) this.rowsOf.set(clientId, rows);
+    else this.rowsOf.delete(clientId);
+  }
+
+  private run(agent: AgentWork): void {
+    if (agent.tenure.ending || this.stopping || agent.isConflicted) return this.afterChange(agent);
+    const { endpoints } = this.options;
+    const undecided = agent.table.undecided();
+    if (undecided.length > 0) {
+      const stale = undecided.filter((id) => !endpoints.peek(id));
+      if (stale.length > 0) return this.refresh(agent, stale);
+      const { entries, rows, asleep, idle } = agent.table.decide((id) => endpoints.latest(id)?.value);
+      for (const entry of entries) void this.sendEntry(agent, entry);
+      for (const row of rows) void this.sendRow(agent, row);
+      for (const { row, blockedBy } of asleep) this.conclude(row, { kind: 'wait', dueMs: undefined, blockedBy });
+      for (const row of idle) this.park(row, endpoints.latest(row.agentEventId)?.value);
+    }
+    this.afterChange(agent);
+  }
+
+  private refresh(agent: AgentWork, stale: readonly number[]): void {
+    agent.pins += 1;
+    Promise.all(stale.map((id) => this.options.endpoints.get(id))).then(
+      () => {
+        this.unpin(agent);
+        this.pump(agent);
+      },
+      (error: unknown) => {
+        this.options.logger.warn({ err: error }, 'delivery.endpoints_not_read');
+        setTimeout(() => {
+          this.unpin(agent);
+          this.pump(agent);
+        }, AGAIN_MS);
+      },
+    );
+  }
+
+  /** A row of an agent event that is deleted, or suspended until its head's window ends. */
+  private park(row: RowWork, endpoint: Endpoint | undefined): void {
+    if (row.result) return;
+    if (!endpoint) return this.conclude(row, { kind: 'drop' });
+    const leftMs = row.head!.expiresAt - performance.now();
+    if (leftMs <= 0) return this.giveUp(row, 'suspended until the retry window ended');
+    this.conclude(row, { kind: 'wait', dueMs: leftMs, blockedBy: undefined });
+  }
+
+  private conclude(row: RowWork, result: RowResult): void {
+    row.result = result;
+  }
+
+  private giveUp(row: RowWork, error: string): void {
+    const record = unsentRecord(row.agentEventId, row.head!.id, row.attempts + 1, 'failed', error);
+    this.options.metrics.attempts.inc({ outcome: 'failed' });
+    this.conclude(row, { kind: 'next', record, isDelivered: false });
+  }
+
+  private expire(entry: EntryWork): void {
+    entry.state = 'over';
+    entry.record = unsentRecord(entry.agentEventId, entry.change.id, 1, 'failed', 'the retry window ended');
+    this.options.metrics.attempts.inc({ outcome: 'failed' });
+  }
+
+  private deliveryOf(agent: AgentWork, agentEventId: number, change: Change, attemptsBefore: number, onSlow?: () => void): Delivery {
+    const leases = this.options.leases();
+    const endpoint = this.options.endpoints.latest(agentEventId)!;
+    return {
+      changeId: change.id,
+      clientId: agent.clientId,
+      agentEventId,
+      sequence: change.sequence,
+      change,
+      attemptsBefore,
+      isRetry: attemptsBefore > 0,
+      endpoint: { value: endpoint.value!, readAt: endpoint.readAt },
+      onSlow,
+      // Asked anew whenever it is looked at, for the lease is renewed meanwhile.
+      get startBy() {
+        return Math.min(change.expiresAt, leases.startBy(agent.tenure));
+      },
+    };
+  }
+
+  private async sendEntry(agent: AgentWork, entry: EntryWork): Promise<void> {
+    const url = entry.sentTo!;
+    const onSlow = (): void => {
+      if (entry.state !== 'out' || agent.tenure.ending) return;
+      entry.state = 'slow';
+      this.options.metrics.spilt.inc();
+      this.pump(agent);
+    };
+    const delivery = this.deliveryOf(agent, entry.agentEventId, entry.change, 0, onSlow);
+    const outcome = await this.options.attempts.attempt(delivery);
+    const { row } = entry;
+    if (row) return this.settleRow(agent, row, outcome);
+    if (entry.isLeaving) {
+      entry.late = () => this.settleRow(agent, entry.row!, outcome);
+      return;
+    }
+    this.settleEntry(agent, entry, outcome, url);
+    this.pump(agent);
+  }
+
+  private settleEntry(agent: AgentWork, entry: EntryWork, outcome: Outcome, url: string): void {
+    const { metrics } = this.options;
+    if (outcome.kind === 'attempted') {
+      const verdict = this.judge(outcome, 1, entry.change.expiresAt);
+      entry.record = attemptRecord(entry.agentEventId, entry.change.id, outcome, verdict);
+      entry.state = ({ delivered: 'delivered', retry: 'failed', failed: 'ended', gone: 'gone' } as const)[verdict.kind];
+      if (verdict.kind === 'retry') entry.dueMs = verdict.delayMs;
+      this.options.onAnswered(agent.clientId, entry.agentEventId, url, verdict.kind === 'delivered');
+      return;
+    }
+    switch (outcome.reason) {
+      case 'deleted':
+        entry.state = 'over';
+        return;
+      case 'suspended':
+        entry.state = 'behind';
+        entry.parked = true;
+        return;
+      case 'moved':
+        entry.state = 'waiting';
+        entry.sentTo = undefined;
+        return;
+      case 'too_late':
+        if (performance.now() >= entry.change.expiresAt) return this.expire(entry);
+        entry.state = 'waiting';
+        entry.sentTo = undefined;
+        setTimeout(() => this.pump(agent), AGAIN_MS);
+        return;
+      case 'stopping':
+        entry.state = 'waiting';
+        entry.sentTo = undefined;
+        return agent.tenure.ending ? agent.table.dropWaiting() : undefined;
+      default:
+        metrics.givenBack.inc({ reason: outcome.reason });
+        entry.state = 'behind';
+        entry.dueMs = Math.min(outcome.delayMs, MAX_UNREADABLE_MS);
+        this.options.onRefused(agent.clientId, entry.agentEventId, url, outcome.delayMs);
+    }
+  }
+
+  private async sendRow(agent: AgentWork, row: RowWork): Promise<void> {
+    const head = row.head!;
+    if (performance.now() >= head.expiresAt) {
+      this.giveUp(row, 'the retry window ended');
+      return this.afterChange(agent);
+    }
+    this.settleRow(agent, row, await this.options.attempts.attempt(this.deliveryOf(agent, row.agentEventId, head, row.attempts)));
+  }
+
+  private settleRow(agent: AgentWork, row: RowWork, outcome: Outcome): void {
+    const url = row.sentTo!;
+    if (outcome.kind === 'attempted') {
+      const verdict = this.judge(outcome, row.attempts + 1, row.head!.expiresAt);
+      const record = attemptRecord(row.agentEventId, row.head!.id, outcome, verdict);
+      if (verdict.kind === 'delivered' || verdict.kind === 'failed') {
+        this.conclude(row, { kind: 'next', record, isDelivered: verdict.kind === 'delivered' });
+      } else {
+        const dueMs = verdict.kind === 'retry' ? verdict.delayMs : row.head!.expiresAt - performance.now();
+        this.conclude(row, { kind: 'retry', record, dueMs, isGone: verdict.kind === 'gone' });
+      }
+      this.options.onAnswered(agent.clientId, row.agentEventId, url, verdict.kind === 'delivered');
+      return this.pump(agent);
+    }
+    switch (outcome.reason) {
+      case 'deleted':
+        this.conclude(row, { kind: 'drop' });
+        break;
+      case 'moved':
+      case 'suspended':
+        row.sentTo = undefined;
+        break;
+      case 'too_late':
+        row.sentTo = undefined;
+        setTimeout(() => this.pump(agent), AGAIN_MS);
+        return;
+      default:
+        this.options.metrics.givenBack.inc({ reason: outcome.reason });
+        this.release(row);
+        this.options.onRefused(agent.clientId, row.agentEventId, url, outcome.delayMs);
+    }
+    this.pump(agent);
+  }
+
+  private judge({ result }: Outcome & { readonly kind: 'attempted' }, attempts: number, expiresAt: number): Verdict {
+    const leftMs = expiresAt - performance.now();
+    const verdict = decide(this.options.schedule, { result, attempts, leftMs, now: Date.now(), random: Math.random() });
+    this.options.metrics.latency.observe(result.latencyMs / 1000);
+    this.options.metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
+    return verdict;
+  }
+}
+
+function attemptRecord(
+  agentEventId: number,
+  changeId: string,
+  { attempt, attemptedAt, result }: Outcome & { readonly kind: 'attempted' },
+  verdict: Verdict,
+): AttemptRecord {
+  return {
+    agentEventId,
+    changeId,
+    attempt,
+    attemptedAt,
+    latencyMs: result.latencyMs,
+    outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind,
+    ...('status' in result
+      ? { httpStatus: result.status, error: null, response: result.body }
+      : { httpStatus: null, error: result.error, response: null }),
+  };
+}
+
+function unsentRecord(
+  agentEventId: number,
+  changeId: string,
+  attempt: number,
+  outcome: 'failed' | 'dropped',
+  error: string,
+): AttemptRecord {
+  return { agentEventId, changeId, attempt, attemptedAt: new Date(), latencyMs: 0, outcome, httpStatus: null, error, response: null };
+}
+
+/** An agent's hash: modulo the number of partitions its partition, modulo the number of shards its shard. */
+export function hashOf(agent: AgentKey): number {
+  return keyHash(partitionKey(agent));
+}

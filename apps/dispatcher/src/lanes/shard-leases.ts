@@ -1,0 +1,237 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import type { Logger } from '#runtime';
+import { giveBackLeases, shardBase, takeLeases } from './shard-lease.repository.js';
+
+/** What a lease must have left beyond the timeout of an attempt, to break it off and to write what became of it, in milliseconds. */
+const MARGIN_MS = 1000;
+/** How much longer than an attempt a lease lasts, in milliseconds. */
+export const LEASE_BEYOND_TIMEOUT_MS = 8000;
+const RENEW_MS = 1500;
+/** How often a lease that somebody else has is asked for, in milliseconds. */
+const ASK_MS = 150;
+
+/** A shard while it is this instance's; whatever is begun for its agents holds on to it. */
+export interface Tenure {
+  readonly shard: number;
+  readonly epoch: number;
+  /** Milliseconds of `performance.now()`, read before the request for the lease left. */
+  until: number;
+  /** From now on nothing starts: it is being given back, or has gone to somebody else. */
+  ending: boolean;
+}
+
+export interface ShardLeasesOptions {
+  readonly pool: Pool;
+  /** Longest that an attempt may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How long a lease lasts, in milliseconds. */
+  readonly leaseMs: number;
+  readonly logger: Logger;
+  /** A shard is this instance's from now on. */
+  readonly onTaken: (tenure: Tenure) => void;
+  /** A shard has gone to somebody else, or is given back when this resolves: nothing of it is out then, and all is recorded. */
+  readonly onEnding: (tenure: Tenure, isLost: boolean) => Promise<void>;
+  /** Longest that this is waited for, in milliseconds; a lease that is not given back then ends by itself. */
+  readonly endMs: number;
+}
+
+/**
+ * Who works for which agents: the leases of shards, one row each. They go by the partitions that this instance is given, and are
+ * given back when nothing is out and everything is recorded. Its clock is read before the request for a lease leaves, so that
+ * this instance always takes its lease for shorter than the database does.
+ */
+export class ShardLeases {
+  /** New at each start. */
+  readonly owner = randomUUID();
+  private readonly tenures = new Map<number, Tenure>();
+  private readonly ended = new Map<number, Promise<void>>();
+  private wanted = new Set<number>();
+  private assigned: readonly number[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  private asking: Promise<void> | undefined;
+  private renewedAt = 0;
+  private stopped = false;
+  private waiting: (() => void)[] = [];
+  /** How many shards there are; 0: not known yet. */
+  base = 0;
+  private partitions = 0;
+
+  constructor(private readonly options: ShardLeasesOptions) {}
+
+  /** Says which partitions this instance is given, of how many. @throws when the database cannot be asked */
+  async assign(assigned: readonly number[], partitions: number): Promise<void> {
+    if (partitions !== this.partitions) {
+      this.partitions = partitions;
+      this.base = 0;
+    }
+    this.assigned = assigned;
+    await this.apply();
+    this.schedule(0);
+  }
+
+  /** Says that this instance is to give its partitions up. @returns when their shards are given back */
+  async revoke(): Promise<void> {
+    this.assigned = [];
+    this.wanted = new Set();
+    await this.endUnwanted();
+  }
+
+  /** The tenure of an agent's shard; undefined where it is not this instance's. */
+  tenureOf(hash: number): Tenure | undefined {
+    if (this.base === 0) return undefined;
+    const tenure = this.tenures.get(hash % this.base);
+    return tenure && !tenure.ending ? tenure : undefined;
+  }
+
+  holds(hash: number): boolean {
+    return this.tenureOf(hash) !== undefined;
+  }
+
+  /** All that may be started and written for. */
+  get held(): Tenure[] {
+    return [...this.tenures.values()].filter(({ ending }) => !ending);
+  }
+
+  /** Moment after which no attempt may start any more, in milliseconds of `performance.now()`. */
+  startBy({ until, ending }: Tenure): number {
+    return ending ? 0 : until - this.options.timeoutMs - MARGIN_MS;
+  }
+
+  isCurrent(tenure: Tenure): boolean {
+    return this.tenures.get(tenure.shard) === tenure;
+  }
+
+  /** Resolves as soon as the shard of a partition is this instance's, or the signal aborts. */
+  async ready(partition: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !this.stopped && (this.base === 0 || !this.holds(partition % this.base))) {
+      await new Promise<void>((resolve) => {
+        this.waiting.push(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    signal.throwIfAborted();
+    if (this.stopped) throw new Error('the dispatcher is stopping');
+  }
+
+  /** Gives all leases back, once nothing is out and all is recorded. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    this.wake();
+    await this.asking;
+    await this.revoke();
+  }
+
+  private async apply(): Promise<void> {
+    if (this.base === 0) {
+      // Nobody has a lease by the old number before anybody has one by the new.
+      this.wanted = new Set();
+      await this.endUnwanted();
+      if (this.assigned.length === 0) return;
+      const base = await shardBase(this.options.pool, this.partitions);
+      if (this.partitions % base !== 0) {
+        this.options.logger.warn({ partitions: this.partitions, shards: base }, 'shards.waiting_for_others_to_give_back');
+        return;
+      }
+      this.base = base;
+    }
+    this.wanted = new Set(this.assigned.map((partition) => partition % this.base));
+    await this.endUnwanted();
+  }
+
+  private async endUnwanted(): Promise<void> {
+    const leaving = [...this.tenures.values()].filter(({ shard, ending }) => !ending && !this.wanted.has(shard));
+    for (const tenure of leaving) this.end(tenure, false);
+    await Promise.all(this.ended.values());
+  }
+
+  private end(tenure: Tenure, isLost: boolean): void {
+    tenure.ending = true;
+    const { shard } = tenure;
+    const timeout = new AbortController();
+    const ending = Promise.race([
+      this.options.onEnding(tenure, isLost).then(() => true),
+      delay(this.options.endMs, false, { signal: timeout.signal }).catch(() => false),
+    ]).then(async (isRecorded) => {
+      timeout.abort();
+      this.tenures.delete(shard);
+      if (!isLost && isRecorded) await this.giveBack(shard);
+      this.ended.delete(shard);
+    });
+    this.ended.set(shard, ending);
+  }
+
+  private async giveBack(shard: number): Promise<void> {
+    try {
+      await giveBackLeases(this.options.pool, this.owner, [shard]);
+    } catch (error) {
+      this.options.logger.warn({ err: error, shard }, 'shards.lease_not_given_back'); // it ends by itself
+    }
+  }
+
+  private schedule(ms: number): void {
+    if (this.stopped) return;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => void this.tick(), ms);
+  }
+
+  private async tick(): Promise<void> {
+    this.asking = this.ask();
+    await this.asking;
+    this.asking = undefined;
+    const isComplete = this.base > 0 && [...this.wanted].every((shard) => this.tenures.has(shard));
+    this.schedule(isComplete || this.assigned.length === 0 ? RENEW_MS : ASK_MS);
+  }
+
+  private async ask(): Promise<void> {
+    const { pool, leaseMs, logger } = this.options;
+    try {
+      if (this.base === 0) await this.apply();
+      const missing = [...this.wanted].filter((shard) => !this.tenures.has(shard));
+      const renew = performance.now() - this.renewedAt >= RENEW_MS - ASK_MS;
+      const shards = renew ? [...this.wanted, ...this.tenures.keys()] : missing;
+      if (shards.length === 0) return;
+      const askedAt = performance.now();
+      const leased = await takeLeases(pool, this.owner, this.base, [...new Set(shards)], leaseMs);
+      if (renew) this.renewedAt = askedAt;
+      this.note(leased, askedAt + leaseMs);
+      if (renew) for (const tenure of this.held) if (!leased.some(({ shard }) => shard === tenure.shard)) this.lose(tenure);
+    } catch (error) {
+      logger.warn({ err: error }, 'shards.leases_not_renewed');
+    }
+  }
+
+  private note(leased: readonly { readonly shard: number; readonly epoch: number }[], until: number): void {
+    for (const { shard, epoch } of leased) {
+      const known = this.tenures.get(shard);
+      if (known?.epoch === epoch) {
+        known.until = until; // with nobody between: what is remembered still holds
+        continue;
+      }
+      if (known) {
+        if (!known.ending) this.lose(known);
+        continue; // it is taken anew when nothing of the former one is out
+      }
+      if (!this.wanted.has(shard) || this.stopped) {
+        void this.giveBack(shard);
+        continue;
+      }
+      const tenure = { shard, epoch, until, ending: false };
+      this.tenures.set(shard, tenure);
+      this.options.logger.info({ shard, epoch }, 'shards.taken');
+      this.options.onTaken(tenure);
+    }
+    this.wake();
+  }
+
+  private lose(tenure: Tenure): void {
+    this.options.logger.warn({ shard: tenure.shard, epoch: tenure.epoch }, 'shards.lost');
+    this.end(tenure, true);
+  }
+
+  private wake(): void {
+    for (const resolve of this.waiting.splice(0)) resolve();
+  }
+}

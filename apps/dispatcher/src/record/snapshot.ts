@@ -1,0 +1,104 @@
+import type { AgentWork, AttemptRecord, EntryWork, RowResult, RowWork } from '../lanes/agent-work.js';
+import type { ViewOf } from '../lanes/lane-table.js';
+
+/** An agent event that falls behind for an agent. */
+export interface NewRow {
+  readonly entry: EntryWork;
+  readonly attempts: number;
+  /** From now, in milliseconds; undefined: it sleeps. */
+  readonly dueMs: number | undefined;
+  /** What it sleeps for: the delivery at the head of its lane. */
+  readonly blockedBy: { readonly agentEventId: number; readonly changeId: string | undefined } | undefined;
+}
+
+export interface RowOutcome {
+  readonly row: RowWork;
+  readonly next: number;
+  readonly version: number;
+  readonly result: RowResult;
+}
+
+/** What is recorded of one agent at once. It is made once and written until it is written, so that writing it again changes nothing. */
+export interface Snapshot {
+  readonly agent: AgentWork;
+  readonly from: number;
+  /** The cursor moves to here; `from`: what was delivered beyond it is written ahead. */
+  readonly to: number;
+  /** Something that was delivered stands beyond the cursor. */
+  readonly isAhead: boolean;
+  readonly entries: readonly EntryWork[];
+  records: readonly AttemptRecord[];
+  readonly newRows: readonly NewRow[];
+  rowOutcomes: readonly RowOutcome[];
+  /** The outcomes of the rows are written. */
+  rowsWritten: boolean;
+}
+
+/** Takes down what can be recorded of an agent; undefined where nothing can. The order of lanes holds: the contiguous part, and no failure beyond it. */
+export function snapshotOf(agent: AgentWork, viewOf: ViewOf): Snapshot | undefined {
+  const { table, tenure, cursor } = agent;
+  if (cursor === undefined) return undefined;
+  const rowOutcomes: RowOutcome[] = [];
+  for (const row of table.rows.values()) {
+    if (row.result) rowOutcomes.push({ row, next: row.next, version: row.version, result: row.result });
+  }
+  const to = agent.isConflicted ? cursor : Math.max(cursor, table.settledUpTo(agent.taken));
+  const settled = to > cursor ? table.entriesUpTo(to) : [];
+  // Before a shard is given back, what was delivered beyond the cursor is written ahead of it, for whoever plans next.
+  const writesAhead = (tenure.ending || agent.isConflicted) && !table.hasOut;
+  const ahead = writesAhead ? table.entriesUpTo().filter(({ sequence, state }) => sequence > to && state === 'delivered') : [];
+  if (to === cursor && ahead.length === 0 && rowOutcomes.length === 0) return undefined;
+  const entries = [...settled, ...ahead];
+  for (const entry of settled) if (entry.state === 'slow') entry.isLeaving = true;
+  return {
+    agent,
+    from: cursor,
+    to,
+    isAhead: ahead.length > 0,
+    entries,
+    records: entries.flatMap(({ record }) => (record ? [record] : [])),
+    newRows: newRowsOf(agent, settled, viewOf),
+    rowOutcomes,
+    rowsWritten: false,
+  };
+}
+
+function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: ViewOf): NewRow[] {
+  const behind = entries.filter(({ state }) => state === 'failed' || state === 'behind' || state === 'slow' || state === 'gone');
+  if (behind.length === 0) return [];
+  const heads = headsByUrl(agent, viewOf);
+  const rows: NewRow[] = [];
+  const seen = new Set(agent.table.rows.keys());
+  for (const entry of behind) {
+    const { agentEventId, sequence, state, change } = entry;
+    if (seen.has(agentEventId)) continue; // it is behind already
+    seen.add(agentEventId);
+    const view = viewOf(agentEventId);
+    const isParked = state === 'gone' || (view?.suspended ?? false) || entry.parked === true;
+    const head = view && heads.get(view.url);
+    const blockedBy = !isParked && state === 'behind' && head && head.sequence < sequence ? head : undefined;
+    const untilExpiry = Math.max(0, change.expiresAt - performance.now());
+    const dueMs = isParked ? untilExpiry : Math.min(entry.dueMs ?? 0, untilExpiry);
+    rows.push({ entry, attempts: state === 'failed' || state === 'gone' ? 1 : 0, dueMs: blockedBy ? undefined : dueMs, blockedBy });
+    if (view && !isParked && !heads.has(view.url)) heads.set(view.url, { agentEventId, changeId: change.id, sequence });
+  }
+  return rows;
+}
+
+interface LaneHead {
+  readonly agentEventId: number;
+  readonly changeId: string | undefined;
+  readonly sequence: number;
+}
+
+/** The first of what is behind at each url, of agent events that hold somebody up. */
+function headsByUrl({ table }: AgentWork, viewOf: ViewOf): Map<string, LaneHead> {
+  const heads = new Map<string, LaneHead>();
+  for (const { agentEventId, next, head } of table.rows.values()) {
+    const view = viewOf(agentEventId);
+    if (!view || view.suspended) continue;
+    const known = heads.get(view.url);
+    if (!known || next < known.sequence) heads.set(view.url, { agentEventId, changeId: head?.id, sequence: next });
+  }
+  return heads;
+}
