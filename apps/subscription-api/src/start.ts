@@ -91,7 +91,12 @@ export async function startSubscriptionApi(options: {
     });
     const configure = async (app: NestFastifyApplication): Promise<void> => {
       serveDocs(app);
-      await serveConsole(app, { enabled: settings.CONSOLE, ...(directory !== undefined && { directory }) });
+      const isIssuers = external !== undefined && settings.OIDC_CONSOLE_CLIENT_ID !== undefined;
+      await serveConsole(app, {
+        ...(isIssuers && { tokenEndpoint: async () => (await external.keys.signInEndpoints())?.token }),
+        enabled: settings.CONSOLE,
+        ...(directory !== undefined && { directory }),
+      });
     };
     const app = await createHttpApp(module, { logger, readiness, metrics: registry, configure });
     let stopping: Promise<void> | undefined;

@@ -60,6 +60,7 @@ import type { SubscriptionApiSettings } from './settings.js';
 import {
   ADDRESS_GUARD,
   DEMO,
+  EXTERNAL_ISSUER,
   LOGGER,
   PLAYGROUND,
   RATE_LIMIT_SYNC_MS,
@@ -133,6 +134,7 @@ export class SubscriptionApiModule {
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
+        { provide: EXTERNAL_ISSUER, useValue: external },
         { provide: DEMO, useValue: parts.demo ?? NO_DEMO },
         { provide: LOGGER, useValue: logger },
         { provide: PLAYGROUND, useValue: parts.playground },

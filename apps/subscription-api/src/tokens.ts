@@ -9,3 +9,4 @@ export const SIGNING_KEY_REFRESH_MS = Symbol('signing-key-refresh-ms');
 export const STREAM_TIMES = Symbol('stream-times');
 export const DEMO = Symbol('demo');
 export const PLAYGROUND = Symbol('playground');
+export const EXTERNAL_ISSUER = Symbol('external-issuer');

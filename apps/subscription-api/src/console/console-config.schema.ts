@@ -17,6 +17,9 @@ export const consoleConfigSchema = z
       .object({
         issuer: z.string().meta({ example: 'https://id.example.com' }),
         audience: z.string().meta({ example: 'rollcall' }),
+        client_id: z.string().nullable().meta({ description: 'What the issuer knows the console by; null: it does not' }),
+        authorization_endpoint: z.string().nullable().meta({ example: 'https://id.example.com/authorize' }),
+        token_endpoint: z.string().nullable().meta({ example: 'https://id.example.com/token' }),
       })
       .nullable()
       .meta({ description: 'Who issues the tokens; null: this server, at `/oauth/token`' }),

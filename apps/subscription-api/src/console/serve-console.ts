@@ -16,8 +16,8 @@ const ASSET_CACHING = 'public, max-age=31536000, immutable';
 export interface ConsoleOptions {
   /** Whether `/` and `/console/` are served: CONSOLE. */
   readonly enabled: boolean;
-  /** Origins beside our own that the page may fetch from: an issuer's, where it signs people in. */
-  readonly connectTo?: readonly string[];
+  /** Finds an url beside our own that the page may fetch from: where an issuer gives out the tokens. */
+  readonly tokenEndpoint?: () => Promise<string | undefined>;
   /** Where the built console is; for tests. */
   readonly directory?: string;
 }
@@ -27,14 +27,16 @@ export interface ConsoleOptions {
  * is the page itself, which knows what to show for it; a file that is not there is a 404.
  */
 export async function serveConsole(app: NestFastifyApplication, options: ConsoleOptions): Promise<void> {
-  const { enabled, connectTo = [], directory = BUILT } = options;
+  const { enabled, tokenEndpoint, directory = BUILT } = options;
   if (!enabled || !existsSync(join(directory, PAGE))) return;
   const instance: FastifyInstance = app.getHttpAdapter().getInstance();
-  const policy = policyOf(connectTo);
   await instance.register(fastifyStatic, { root: directory, serve: false, preCompressed: true, cacheControl: false });
 
-  const page = (reply: FastifyReply): FastifyReply =>
-    reply.header('content-security-policy', policy).header('cache-control', 'no-cache').sendFile(PAGE);
+  const page = async (reply: FastifyReply): Promise<FastifyReply> =>
+    reply
+      .header('content-security-policy', policyOf(await tokenEndpoint?.()))
+      .header('cache-control', 'no-cache')
+      .sendFile(PAGE);
   const routes = { config: { public: true } };
   instance.get('/', routes, (_request, reply) => reply.redirect('/console/', 302));
   instance.get('/console/', routes, (_request, reply) => page(reply));
@@ -48,8 +50,8 @@ export async function serveConsole(app: NestFastifyApplication, options: Console
 }
 
 /** Scripts, styles and calls of our own and nothing else, none of them inline. */
-function policyOf(connectTo: readonly string[]): string {
-  const connect = ["'self'", ...connectTo].join(' ');
+function policyOf(tokenEndpoint: string | undefined): string {
+  const connect = tokenEndpoint === undefined ? "'self'" : `'self' ${new URL(tokenEndpoint).origin}`;
   return [
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'",
     `connect-src ${connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,

@@ -62,11 +62,13 @@ interface FactsRow {
     readonly agent_type: AgentType | null;
     readonly updated_at: string;
   } | null;
-  readonly change: (Omit<StatusChangeRow, 'occurred_at' | 'changed_at'> & {
-    readonly position: number;
-    readonly occurred_at: string;
-    readonly changed_at: string;
-  }) | null;
+  readonly change:
+    | (Omit<StatusChangeRow, 'occurred_at' | 'changed_at'> & {
+        readonly position: number;
+        readonly occurred_at: string;
+        readonly changed_at: string;
+      })
+    | null;
   readonly cursor: number | null;
   readonly matches: boolean | null;
   readonly attempts: number;
@@ -256,7 +258,10 @@ function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelive
   };
 }
 
-function behindOf(behind: NonNullable<FactsRow['behind']>, { agent_event_id, change_id, change, matches }: FactsRow): BehindFacts {
+function behindOf(
+  behind: NonNullable<FactsRow['behind']>,
+  { agent_event_id, change_id, change, matches }: FactsRow,
+): BehindFacts {
   const { next_sequence, head_change_id, blocked_by, blocked_by_event } = behind;
   // Statuses take turns: of two changes in a row one matches, and the first that does is the head.
   const isFirst = matches === true && change !== null && change.sequence >= next_sequence && change.sequence - next_sequence < 2;

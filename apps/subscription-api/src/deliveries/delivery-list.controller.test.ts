@@ -32,9 +32,17 @@ describe('the deliveries of a client', () => {
     await api.addAgent(1);
     await api.addAgent(2, 'remote');
     await api.addAgent(1, 'local', 13);
-    ofAgent = await add('/client/@me/agent/local/1/event/', { url: 'http://127.0.0.1:9/a?k=1', event_type: 'agent-login', method: 'POST' });
+    ofAgent = await add('/client/@me/agent/local/1/event/', {
+      url: 'http://127.0.0.1:9/a?k=1',
+      event_type: 'agent-login',
+      method: 'POST',
+    });
     ofAll = await add('/client/@me/agent_events/', { url: 'http://127.0.0.1:9/all', event_type: 'agent-login', method: 'GET' });
-    const of13 = await api.api('other', 'POST', '/client/@me/agent_events/', { url: 'http://127.0.0.1:9/', event_type: 'agent-login', method: 'GET' });
+    const of13 = await api.api('other', 'POST', '/client/@me/agent_events/', {
+      url: 'http://127.0.0.1:9/',
+      event_type: 'agent-login',
+      method: 'GET',
+    });
     const foreign = await rows.addLogin({ clientId: 13, agentId: 1 });
     await rows.addAttempt((of13.json as { id: number }).id, foreign, 1, 'delivered');
     ids['foreign'] = `${foreign}_${(of13.json as { id: number }).id}`;
@@ -79,7 +87,18 @@ describe('the deliveries of a client', () => {
 
   afterAll(() => api.stop());
 
-  const ALL = ['sendingOfAll', 'sending', 'waiting', 'retrying', 'resending', 'again', 'failedOfAll', 'failed', 'firstOfAll', 'first'];
+  const ALL = [
+    'sendingOfAll',
+    'sending',
+    'waiting',
+    'retrying',
+    'resending',
+    'again',
+    'failedOfAll',
+    'failed',
+    'firstOfAll',
+    'first',
+  ];
   const named = (...names: string[]): string[] => names.map((name) => ids[name]!);
 
   it('are listed, the newest first, whatever they are doing, and nobody else’s', async () => {
@@ -128,7 +147,11 @@ describe('the deliveries of a client', () => {
     const moment = delivery!.change.changed_at;
     expect(await idsOf(`?agent_event_id=${ofAgent}&since=${moment}`)).toEqual(named('sending', 'again', 'failed'));
     expect(await idsOf(`?agent_event_id=${ofAgent}&until=${moment}`)).toEqual(named('first'));
-    const ofEvent = await api.api('reader', 'GET', `/client/@me/agent/local/1/event/${ofAgent}/delivery?since=2026-01-01T00:00:00Z`);
+    const ofEvent = await api.api(
+      'reader',
+      'GET',
+      `/client/@me/agent/local/1/event/${ofAgent}/delivery?since=2026-01-01T00:00:00Z`,
+    );
     expect((ofEvent.json as Listed[]).map(({ id }) => id)).toEqual(ofAgentAlone);
   });
 
@@ -186,7 +209,9 @@ describe('the deliveries of a client', () => {
     await api.pool.query(
       `insert into dispatch.origin_state values (12, 'http://127.0.0.1:9', gen_random_uuid(), 'open', now(), now(), 'refused', now())`,
     );
-    expect((await list('?status=retrying'))[0]).toMatchObject({ waiting_for: { reason: 'origin', since: expect.any(String) as string } });
+    expect((await list('?status=retrying'))[0]).toMatchObject({
+      waiting_for: { reason: 'origin', since: expect.any(String) as string },
+    });
     await api.pool.query('delete from dispatch.origin_state');
     await api.pool.query(
       `insert into dispatch.event_health (agent_event_id, failing_since, suspended_at, suspended_reason) values ($1, now(), now(), 'gone')`,
@@ -237,7 +262,11 @@ describe('the deliveries of a client', () => {
   });
 
   it('stay to be seen when the agent event is gone', async () => {
-    const id = await add('/client/@me/agent_events/', { url: 'http://127.0.0.1:9/gone', event_type: 'agent-login', method: 'GET' });
+    const id = await add('/client/@me/agent_events/', {
+      url: 'http://127.0.0.1:9/gone',
+      event_type: 'agent-login',
+      method: 'GET',
+    });
     const change = await rows.addLogin({ agentId: 2 });
     await rows.addAttempt(id, change, 1, 'delivered');
     await rows.plan({ agentId: 2 });
@@ -251,7 +280,9 @@ describe('the deliveries of a client', () => {
       agent_event: { id, deleted: true, url: null },
       request: null,
     });
-    const explained = (await api.api('reader', 'GET', '/client/@me/agent/remote/2/explain')).json as { agent_events: { id: number }[] };
+    const explained = (await api.api('reader', 'GET', '/client/@me/agent/remote/2/explain')).json as {
+      agent_events: { id: number }[];
+    };
     expect(explained.agent_events.find((event) => event.id === id)).toMatchObject({
       deleted: true,
       notified: true,

@@ -38,7 +38,8 @@ export class DeliveryListController {
   @Get()
   @ApiOperation({
     summary: 'The deliveries of the client',
-    description: 'Go on with `before` set to the answer’s `X-Next-Cursor`. A page may have fewer than asked for and not be the last.',
+    description:
+      'Go on with `before` set to the answer’s `X-Next-Cursor`. A page may have fewer than asked for and not be the last.',
   })
   @ApiResponse({
     status: 200,

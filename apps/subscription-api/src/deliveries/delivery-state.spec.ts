@@ -36,7 +36,13 @@ describe('a delivery', () => {
   });
 
   it.each(['delivered', 'failed', 'dropped'] as const)('that was %s is finished', (lastOutcome) => {
-    const finished = { status: lastOutcome, resending: false, waitingFor: undefined, nextAttemptAt: undefined, expiresAt: undefined };
+    const finished = {
+      status: lastOutcome,
+      resending: false,
+      waitingFor: undefined,
+      nextAttemptAt: undefined,
+      expiresAt: undefined,
+    };
     expect(state({ lastOutcome })).toEqual(finished);
     expect(state({ lastOutcome, sequence: undefined, changedAt: undefined })).toEqual(finished);
     // Delivered ahead of the cursor, and beside a row that has not got there yet.
@@ -44,8 +50,16 @@ describe('a delivery', () => {
   });
 
   it('waits or is tried again, until it is due', () => {
-    expect(state({ behind: BEHIND })).toMatchObject({ status: 'waiting', waitingFor: DUE, nextAttemptAt: at(11), expiresAt: at(20) });
-    expect(state({ behind: { ...BEHIND, attempts: 2 }, lastOutcome: 'retry' })).toMatchObject({ status: 'retrying', waitingFor: DUE });
+    expect(state({ behind: BEHIND })).toMatchObject({
+      status: 'waiting',
+      waitingFor: DUE,
+      nextAttemptAt: at(11),
+      expiresAt: at(20),
+    });
+    expect(state({ behind: { ...BEHIND, attempts: 2 }, lastOutcome: 'retry' })).toMatchObject({
+      status: 'retrying',
+      waitingFor: DUE,
+    });
   });
 
   it('says that its origin is not sent to', () => {
@@ -82,11 +96,22 @@ describe('a delivery', () => {
 
   it('stays delivered while it is sent again', () => {
     const redelivery = { attempts: 1, dueAt: at(12), expiresAt: at(23) };
-    expect(state({ lastOutcome: 'delivered', redelivery })).toMatchObject({ status: 'delivered', resending: true, nextAttemptAt: at(12) });
-    expect(state({ lastOutcome: 'failed', redelivery })).toMatchObject({ status: 'retrying', resending: false, expiresAt: at(23) });
+    expect(state({ lastOutcome: 'delivered', redelivery })).toMatchObject({
+      status: 'delivered',
+      resending: true,
+      nextAttemptAt: at(12),
+    });
+    expect(state({ lastOutcome: 'failed', redelivery })).toMatchObject({
+      status: 'retrying',
+      resending: false,
+      expiresAt: at(23),
+    });
     expect(state({ lastOutcome: 'retry', redelivery })).toMatchObject({ status: 'retrying' });
     expect(state({ lastOutcome: 'dropped', redelivery: { ...redelivery, attempts: 0 } })).toMatchObject({ status: 'waiting' });
-    expect(state({ lastOutcome: 'failed', redelivery, suspendedAt: at(1) })).toMatchObject({ status: 'suspended', nextAttemptAt: undefined });
+    expect(state({ lastOutcome: 'failed', redelivery, suspendedAt: at(1) })).toMatchObject({
+      status: 'suspended',
+      nextAttemptAt: undefined,
+    });
   });
 
   it('is dropped where nobody tries again', () => {

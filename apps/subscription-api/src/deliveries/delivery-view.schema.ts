@@ -92,10 +92,16 @@ export const triggeredAttemptSchema = z.object(attemptShape).meta({ id: 'Trigger
 
 const waitingForSchema = z
   .union([
-    z.object({ reason: z.literal('earlier'), delivery_id: deliveryIdSchema.meta({ description: 'The delivery that goes before' }) }),
+    z.object({
+      reason: z.literal('earlier'),
+      delivery_id: deliveryIdSchema.meta({ description: 'The delivery that goes before' }),
+    }),
     z.object({ reason: z.literal('suspended'), since: moment.meta({ description: 'The agent event is suspended, or paused' }) }),
     z.object({ reason: z.literal('origin'), since: moment.meta({ description: 'The origin is not sent to for now' }) }),
-    z.object({ reason: z.literal('due'), since: moment.nullable().meta({ description: 'Its time has not come, or has just come' }) }),
+    z.object({
+      reason: z.literal('due'),
+      since: moment.nullable().meta({ description: 'Its time has not come, or has just come' }),
+    }),
   ])
   .nullable()
   .meta({ description: 'What keeps it waiting; null: nothing' });

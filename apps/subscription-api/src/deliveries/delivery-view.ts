@@ -8,7 +8,15 @@ import type { DeliveryDetailsView, ListedDeliveryView, TriggeredAttemptView } fr
 const SIGNATURE_SHOWN = 7;
 
 /** A delivery as lists show it: contract §3. Pure. */
-export function listedViewOf({ id, event, change, agentEventId, attemptsCount, lastAttempt, state }: ShownDelivery): ListedDeliveryView {
+export function listedViewOf({
+  id,
+  event,
+  change,
+  agentEventId,
+  attemptsCount,
+  lastAttempt,
+  state,
+}: ShownDelivery): ListedDeliveryView {
   const { status, resending, waitingFor, nextAttemptAt, expiresAt } = state;
   return {
     id,
@@ -55,7 +63,10 @@ export function attemptViewOf(row: AttemptRow): TriggeredAttemptView {
  *
  * @param keys the client's; those of then may be gone
  */
-export function requestOf({ id, event, change, lastAttempt }: FoundDelivery, keys: readonly SigningKey[]): DeliveryDetailsView['request'] {
+export function requestOf(
+  { id, event, change, lastAttempt }: FoundDelivery,
+  keys: readonly SigningKey[],
+): DeliveryDetailsView['request'] {
   if (!event || !change) return null;
   const pairs = encodePairs(change);
   const { occurredAt, sequence } = change;

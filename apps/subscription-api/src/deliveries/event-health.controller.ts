@@ -27,7 +27,10 @@ export class EventHealthController {
   @Get()
   @ApiOperation({ summary: 'All agent events, of single agents and of all, and whether notifications arrive' })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: listedHealthSchema, isArray: true })
-  async list(@ClientId() clientId: number, @Query({ schema: querySchema }) query: z.output<typeof querySchema>): Promise<ListedHealthView[]> {
+  async list(
+    @ClientId() clientId: number,
+    @Query({ schema: querySchema }) query: z.output<typeof querySchema>,
+  ): Promise<ListedHealthView[]> {
     const { skip, take } = rangeOf(query);
     const { state, q, agent_id: agentId } = query;
     return (await this.health.find(clientId, { state, q, agentId }, skip, take)).map(listedHealthOf);

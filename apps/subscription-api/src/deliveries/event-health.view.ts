@@ -21,7 +21,10 @@ export const listedHealthSchema = z
     state: z.enum(HEALTH_STATES),
     reason: z.enum(['gone', 'failing', 'paused']).nullable().meta({ description: 'Why it is suspended' }),
     since: moment.nullable().meta({ description: 'null: it is active' }),
-    waiting: z.number().int().meta({ description: 'Deliveries that wait; an estimate where a thousand agents are behind', example: 0 }),
+    waiting: z
+      .number()
+      .int()
+      .meta({ description: 'Deliveries that wait; an estimate where a thousand agents are behind', example: 0 }),
     oldest_waiting: moment.nullable().meta({ description: 'When the oldest of them changed' }),
     last_outcome: triggeredAttemptSchema.extend({ delivery_id: z.string() }).nullable(),
     day: z

@@ -12,7 +12,9 @@ import { Explainer } from './explainer.js';
 import { STEPS } from './explanation.js';
 
 const querySchema = z.strictObject({
-  at: momentSchema.optional().meta({ description: 'The moment in question, not ahead of now; default: now', format: 'date-time' }),
+  at: momentSchema
+    .optional()
+    .meta({ description: 'The moment in question, not ahead of now; default: now', format: 'date-time' }),
 });
 
 const moment = z.iso.datetime();

@@ -68,7 +68,12 @@ export class Explainer {
         reportStep(moment, report),
         decisionStep(moment, report),
         changeStep(moment),
-        eventsStep(moment, told.length, events.length - deliveries.filter(({ agentEventId }) => known.has(agentEventId)).length, hasMore),
+        eventsStep(
+          moment,
+          told.length,
+          events.length - deliveries.filter(({ agentEventId }) => known.has(agentEventId)).length,
+          hasMore,
+        ),
         attemptsStep(told),
       ],
       agent_events: [

@@ -80,7 +80,11 @@ export function changeStep(moment: AtMoment): Step {
     case 'no_change':
       return { step, code: 'no_change', words: 'The agent had not changed yet; until it does it counts as logged out.' };
     case 'not_seen':
-      return { step, code: 'not_seen', words: `The agent was not known yet: it was first seen at ${moment.firstSeen.toISOString()}.` };
+      return {
+        step,
+        code: 'not_seen',
+        words: `The agent was not known yet: it was first seen at ${moment.firstSeen.toISOString()}.`,
+      };
     case 'not_kept':
       return {
         step,

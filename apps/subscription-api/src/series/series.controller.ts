@@ -18,7 +18,9 @@ const query = {
   step: integerParam(MINUTE_S, MAX_STEP_S)
     .refine((step) => step % MINUTE_S === 0, `must be a multiple of ${MINUTE_S}`)
     .optional()
-    .meta({ description: `Seconds from one point to the next; default: a minute, or as long as gives at most ${MAX_POINTS} points` }),
+    .meta({
+      description: `Seconds from one point to the next; default: a minute, or as long as gives at most ${MAX_POINTS} points`,
+    }),
 };
 const changesQuerySchema = z.strictObject(query);
 const deliveriesQuerySchema = z.strictObject({
@@ -77,7 +79,10 @@ export class SeriesController {
       from: new Date(span.from * 1000).toISOString(),
       logins: placed(span, points, ({ logins }) => logins, 0),
       logouts: placed(span, points, ({ logouts }) => logouts, 0),
-      available: carriedOn(placed<ChangePoint, number | undefined>(span, points, ({ available }) => available, undefined), before),
+      available: carriedOn(
+        placed<ChangePoint, number | undefined>(span, points, ({ available }) => available, undefined),
+        before,
+      ),
     };
   }
 

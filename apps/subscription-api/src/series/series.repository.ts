@@ -61,7 +61,11 @@ export class SeriesRepository {
    *
    * @param agentEventId undefined: of all of the client's
    */
-  async deliveries(clientId: number, agentEventId: number | undefined, { from, step, points, grain }: SeriesSpan): Promise<DeliveryPoint[]> {
+  async deliveries(
+    clientId: number,
+    agentEventId: number | undefined,
+    { from, step, points, grain }: SeriesSpan,
+  ): Promise<DeliveryPoint[]> {
     const buckets = Array.from({ length: LATENCY_BUCKETS }, (_, bucket) => `sum(latency[${bucket + 1}])::bigint`);
     return this.dataSource.query(
       `select ${POINT('at')} as point, sum(delivered)::bigint as delivered, sum(retry)::bigint as retry,

@@ -60,5 +60,10 @@ it('puts what there is in its place', () => {
     { point: 3, n: 7 },
   ];
   expect(placed(span, rows, ({ n }) => n, 0)).toEqual([0, 5, 0, 7]);
-  expect(carriedOn(placed<(typeof rows)[0], number | undefined>(span, rows, ({ n }) => n, undefined), 2)).toEqual([2, 5, 5, 7]);
+  expect(
+    carriedOn(
+      placed<(typeof rows)[0], number | undefined>(span, rows, ({ n }) => n, undefined),
+      2,
+    ),
+  ).toEqual([2, 5, 5, 7]);
 });
