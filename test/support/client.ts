@@ -39,7 +39,7 @@ export async function fetchToken(urls: Urls, appId: string, secret: string): Pro
 export class RestClient {
   private constructor(
     private readonly urls: Urls,
-    private readonly token: string,
+    readonly token: string,
   ) {}
 
   static async create(urls: Urls, appId: string, secret: string): Promise<RestClient> {

@@ -14,7 +14,7 @@ import {
 } from '#database';
 import { createHttpApp, listen } from '#http';
 import { Readiness, type Logger, type RunningService } from '#runtime';
-import type { StreamTimes } from './agent-status/status-streams.js';
+import type { StreamTimes } from './agent-status/open-streams.js';
 import type { Demo } from './console/console-config.schema.js';
 import type { Playground } from './console/playground.js';
 import { serveConsole } from './console/serve-console.js';

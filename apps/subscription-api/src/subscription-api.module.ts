@@ -15,7 +15,8 @@ import { AgentStatusController } from './agent-status/agent-status.controller.js
 import { LogMark } from './agent-status/log-mark.js';
 import { SnapshotRepository } from './agent-status/snapshot.repository.js';
 import { StatusLogRepository } from './agent-status/status-log.repository.js';
-import { DEFAULT_STREAM_TIMES, StatusStreams, type StreamTimes } from './agent-status/status-streams.js';
+import { DEFAULT_STREAM_TIMES, OpenStreams, type StreamTimes } from './agent-status/open-streams.js';
+import { StatusStreams } from './agent-status/status-streams.js';
 import { AgentSearchController } from './agents/agent-search.controller.js';
 import { AgentController } from './agents/agent.controller.js';
 import { AgentRepository } from './agents/agent.repository.js';
@@ -39,6 +40,7 @@ import { DeliveryCommands } from './deliveries/delivery-commands.js';
 import { DeliveryFactsRepository } from './deliveries/delivery-facts.repository.js';
 import { DeliveryListController } from './deliveries/delivery-list.controller.js';
 import { DeliveryList } from './deliveries/delivery-list.js';
+import { DeliveryStreams } from './deliveries/delivery-streams.js';
 import { DeliveryController } from './deliveries/delivery.controller.js';
 import { ExplainController } from './deliveries/explain.controller.js';
 import { EventHealthController } from './deliveries/event-health.controller.js';
@@ -49,6 +51,8 @@ import { ReplayController } from './deliveries/replay.controller.js';
 import { ReplayRepository } from './deliveries/replay.repository.js';
 import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
+import { OriginController } from './origins/origin.controller.js';
+import { OriginRepository } from './origins/origin.repository.js';
 import { ClientAccess } from './request/client-access.js';
 import { DEFAULT_RATE_LIMIT_SYNC_MS, RateLimitSync } from './request/rate-limit-sync.js';
 import { WindowRateLimiter } from './request/rate-limiter.js';
@@ -124,6 +128,7 @@ export class SubscriptionApiModule {
         WebhookSecretController,
         AgentStatusController,
         SeriesController,
+        OriginController,
         DeliveryController,
         DeliveryListController,
         EventHealthController,
@@ -170,10 +175,13 @@ export class SubscriptionApiModule {
         LogMark,
         SnapshotRepository,
         { provide: STREAM_TIMES, useValue: streamTimes ?? DEFAULT_STREAM_TIMES },
+        OpenStreams,
         StatusStreams,
         SeriesRepository,
+        OriginRepository,
         DeliveryFactsRepository,
         DeliveryList,
+        DeliveryStreams,
         Deliveries,
         DeliveryCommandRepository,
         DeliveryCommands,

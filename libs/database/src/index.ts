@@ -15,3 +15,4 @@ export { WebhookSecretEntity } from './entities/webhook-secret.entity.js';
 export type { Pool } from 'pg';
 export { WriteCheck } from './write-check.js';
 export { statusChangeOf, type StatusChangeRow } from './status-change-row.js';
+export { NotificationListener } from './notification-listener.js';

@@ -1,11 +1,13 @@
 import type { Pool } from '#database';
 import { PeriodicWork, type Logger } from '#runtime';
+import { DeliveryHints, type HintedDelivery } from './delivery-hints.js';
 import { DeliverySeries, type CountedAttempt } from './delivery-series.js';
 import { OriginStates } from './origin-states.js';
 import { dropDeliveryCounts, dropOriginStates } from './series.repository.js';
 
 const FLUSH_MS = 5000;
 const ORIGINS_MS = 1000;
+const HINTS_MS = 200;
 const CLEAN_UP_MS = 60_000;
 /** Rows that a clean-up takes at a time; what there is more goes with the next ones. */
 const ROWS_AT_ONCE = 20_000;
@@ -21,16 +23,19 @@ export interface SeriesOptions {
   readonly logger: Logger;
 }
 
-/** What charts and the list of origins are drawn from, written every few seconds and dropped beyond the retention. */
+/** What charts, the list of origins and the stream of deliveries are fed from, beside the work; dropped beyond the retention. */
 export class Series {
   readonly deliveries: DeliverySeries;
   readonly origins: OriginStates;
+  private readonly hints: DeliveryHints;
   private readonly work: PeriodicWork;
 
   constructor({ pool, instance, retentionMs, logger }: SeriesOptions) {
     this.deliveries = new DeliverySeries(pool);
     this.origins = new OriginStates(pool, instance);
+    this.hints = new DeliveryHints(pool);
     this.work = new PeriodicWork((error) => logger.warn({ err: error }, 'series.not_written')); // kept for the next time
+    this.work.every(HINTS_MS, () => this.hints.flush());
     this.work.every(ORIGINS_MS, () => this.origins.flush());
     this.work.every(FLUSH_MS, () => this.deliveries.flush());
     this.work.every(CLEAN_UP_MS, async () => {
@@ -40,8 +45,11 @@ export class Series {
   }
 
   /** Takes what was recorded. */
-  readonly note = (clientId: number, records: readonly CountedAttempt[]): void => {
-    for (const record of records) this.deliveries.note(clientId, record);
+  readonly note = (clientId: number, records: readonly (CountedAttempt & HintedDelivery)[]): void => {
+    for (const record of records) {
+      this.deliveries.note(clientId, record);
+      this.hints.note(clientId, record);
+    }
   };
 
   /** Writes what is left. */

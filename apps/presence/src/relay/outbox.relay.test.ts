@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { uuidv7 } from 'uuidv7';
 import { traceparentOf } from '#contracts';
+import { NotificationListener } from '#database';
 import { eventually } from '../../../../test/support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { Instance, RecordingTopic, report, SILENT } from '../../test/support.js';
-import { OutboxListener } from './outbox-listener.repository.js';
 import { SHARDS } from './relay-leases.js';
 
 describe('the outbox relay', () => {
@@ -170,7 +170,7 @@ describe('the outbox relay', () => {
   it('hears what other processes write, also after its connection was cut', async () => {
     let heard = 0;
     const listening = await Instance.connect(database.url, 2);
-    const listener = new OutboxListener(listening.pool, () => (heard += 1), SILENT);
+    const listener = new NotificationListener(listening.pool, 'rollcall_outbox', () => (heard += 1), SILENT);
     listener.start();
     cleanups.push(async () => {
       await listener.stop();

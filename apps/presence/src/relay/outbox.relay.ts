@@ -1,4 +1,4 @@
-import type { Pool } from '#database';
+import { NotificationListener, type Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, traceparentOf, type StatusChange } from '#contracts';
 import { waitBackoff, type Logger } from '#runtime';
@@ -6,7 +6,6 @@ import type { CommittedChange } from '../log/presence.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';
-import { OutboxListener } from './outbox-listener.repository.js';
 import { advanceOutbox, countBacklog, deletePublished, type OutboxRow } from './outbox.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
 import { WakeSignal } from './wake-signal.js';
@@ -43,7 +42,8 @@ export class OutboxRelay implements ChangeListener {
   private readonly signal = new WakeSignal();
   private readonly stopping = new AbortController();
   private readonly leases: RelayLeases;
-  private readonly listener: OutboxListener;
+  /** To what other processes put in the outbox; what it misses costs no more than the poll interval. */
+  private readonly listener: NotificationListener;
   /** Acknowledged by the broker, and not yet deleted. */
   private published: number[] = [];
   /** When the first of them was acknowledged, on the clock of `performance.now()`. */
@@ -58,7 +58,7 @@ export class OutboxRelay implements ChangeListener {
     const { pool, instance, metrics, logger } = options;
     const times = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
     this.leases = new RelayLeases({ pool, instance, times, metrics, logger, onChange: () => this.startAfresh() });
-    this.listener = new OutboxListener(pool, () => this.lookAgain(), logger);
+    this.listener = new NotificationListener(pool, 'rollcall_outbox', () => this.lookAgain(), logger);
   }
 
   /** Starts in the background; works as soon as the database and the broker can be reached. */

@@ -21,6 +21,8 @@ import {
 import { parseCursor, refuseCursor } from './cursor.js';
 import { LogMark } from './log-mark.js';
 import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
+import { describeStream } from './event-stream.js';
+import { OpenStreams } from './open-streams.js';
 import { SnapshotRepository } from './snapshot.repository.js';
 import { StatusLogRepository } from './status-log.repository.js';
 import { StatusStreams, type StreamStart } from './status-streams.js';
@@ -45,6 +47,7 @@ export class AgentStatusController {
     private readonly log: StatusLogRepository,
     private readonly mark: LogMark,
     private readonly streams: StatusStreams,
+    private readonly openStreams: OpenStreams,
   ) {}
 
   @Get()
@@ -129,14 +132,9 @@ The stream ends with its token or application; a reader that takes nothing for a
     const token = bearerTokenOf(request.headers.authorization);
     if (token === undefined) throw ApiError.unauthorized(false);
     const lastId = lastEventId === undefined ? undefined : parseLastEventId(lastEventId);
-    this.streams.takePlace(clientId, reply.raw);
+    this.openStreams.takePlace(clientId, reply.raw);
     const start = lastId === undefined ? await this.startAfter(after) : await this.resumeAfter(lastId);
-    reply
-      .header('content-type', 'text/event-stream; charset=utf-8')
-      .header('cache-control', 'no-cache, no-store')
-      .header('x-accel-buffering', 'no')
-      // A stream ends when somebody leaves; a connection kept for another request would only hold up the service's stop.
-      .header('connection', 'close');
+    describeStream(reply);
     if (request.method === 'HEAD') return void reply.send();
     void reply.send(this.streams.follow({ clientId, token }, start, reply.raw).body);
   }

@@ -1,7 +1,18 @@
+import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
 import type { ResetReason } from './cursor.js';
 import { KEEP_ALIVE, OPENING, resetFrame } from './frames.js';
 import type { LogBatch } from './log-batch.js';
+
+/** Says in the headers of an answer that it is a stream of events. */
+export function describeStream(reply: FastifyReply): void {
+  reply
+    .header('content-type', 'text/event-stream; charset=utf-8')
+    .header('cache-control', 'no-cache, no-store')
+    .header('x-accel-buffering', 'no')
+    // A stream ends when somebody leaves; a connection kept for another request would only hold up the service's stop.
+    .header('connection', 'close');
+}
 
 /** Beyond it a reader does not keep up, in bytes; what its connection holds comes on top. */
 const MAX_BUFFERED = 16 * 1024;
@@ -43,6 +54,11 @@ export class EventStream {
     if (bytes) this.push(bytes);
     this.sentUpTo = Math.max(this.sentUpTo, upTo);
     return !this.isFull;
+  }
+
+  /** Sends events that may be left out, where there is room for them. */
+  hint(frames: string): void {
+    if (!this.isFull) this.push(frames);
   }
 
   /** Says that the stream goes on elsewhere than its reader asked for. */

@@ -25,3 +25,8 @@ export function frameOf(id: number, event: string, data: unknown): string {
 export function resetFrame(cursor: number, reason: ResetReason): string {
   return frameOf(cursor, 'reset', { reason });
 }
+
+/** An event that no stream resumes after. */
+export function hintFrame(event: string, data: unknown): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+}

@@ -1,7 +1,11 @@
-import { Controller, Get, Param, Query, Res } from '@nestjs/common';
-import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { bearerTokenOf } from '#auth';
+import { ApiError } from '#http';
 import { deliveryId } from '#webhook';
+import { describeStream } from '../agent-status/event-stream.js';
+import { OpenStreams } from '../agent-status/open-streams.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { ClientId, notFound } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
@@ -10,13 +14,17 @@ import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import type { DeliveryFilter } from './delivery-filter.js';
 import { parseDeliveryId } from './delivery-id.js';
 import { DeliveryList, type DeliveryPage } from './delivery-list.js';
+import { DeliveryStreams } from './delivery-streams.js';
 import { attemptViewOf, listedViewOf, requestOf } from './delivery-view.js';
 import {
   deliveryDetailsSchema,
+  deliveryHintSchema,
   deliveryListQuerySchema,
+  deliveryStreamQuerySchema,
   listedDeliverySchema,
   type DeliveryDetailsView,
   type DeliveryListQuery,
+  type DeliveryStreamQuery,
   type ListedDeliveryView,
 } from './delivery-view.schema.js';
 
@@ -33,6 +41,8 @@ export class DeliveryListController {
     private readonly deliveries: DeliveryList,
     private readonly facts: DeliveryFactsRepository,
     private readonly secrets: WebhookSecrets,
+    private readonly streams: DeliveryStreams,
+    private readonly openStreams: OpenStreams,
   ) {}
 
   @Get()
@@ -55,6 +65,28 @@ export class DeliveryListController {
   ): Promise<ListedDeliveryView[]> {
     const { before, per_page } = query;
     return answer(await this.deliveries.page(clientId, filterOf(query), before, per_page), reply);
+  }
+
+  @Get('stream')
+  @ApiOperation({
+    summary: 'What becomes of deliveries, as it does',
+    description:
+      'Server-Sent Events `delivery`, some at a time: `{"delivery_id","status","attempt"}`. A hint, not a log: nothing is resumed, and in a flood not everything is told. After a gap read the list again.',
+  })
+  @ApiProduces('text/event-stream')
+  @ApiResponse({ status: 200, description: 'The `data` of an event', standardSchema: deliveryHintSchema })
+  stream(
+    @ClientId() clientId: number,
+    @Query({ schema: deliveryStreamQuerySchema }) query: DeliveryStreamQuery,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): void {
+    const token = bearerTokenOf(request.headers.authorization);
+    if (token === undefined) throw ApiError.unauthorized(false);
+    this.openStreams.takePlace(clientId, reply.raw);
+    describeStream(reply);
+    if (request.method === 'HEAD') return void reply.send();
+    void reply.send(this.streams.follow({ clientId, token }, filterOf(query), reply.raw).body);
   }
 
   @Get(':delivery_id')

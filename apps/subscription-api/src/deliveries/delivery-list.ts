@@ -51,7 +51,7 @@ export class DeliveryList {
         keys = await this.facts.find(sources, this.parametersOf(clientId, filter, search.outcomes, from, limit));
       }
       for (const delivery of await this.show(clientId, keys)) {
-        if (!matches(delivery, filter)) continue;
+        if (!matchesFilter(delivery, filter)) continue;
         if (deliveries.length === size) return { deliveries, next: deliveries.at(-1) };
         deliveries.push(delivery);
       }
@@ -94,8 +94,13 @@ export class DeliveryList {
   }
 }
 
-function matches({ state, change }: ShownDelivery, { statuses, agentType, agentId, since, until }: DeliveryFilter): boolean {
+/** Whether a delivery is one of those that are asked for. */
+export function matchesFilter(
+  { state, change, agentEventId }: ShownDelivery,
+  { statuses, agentEventId: ofEvent, agentType, agentId, since, until }: DeliveryFilter,
+): boolean {
   if (statuses && !statuses.includes(state.status)) return false;
+  if (ofEvent !== undefined && agentEventId !== ofEvent) return false;
   if (agentType !== undefined && change?.agentType !== agentType) return false;
   if (agentId !== undefined && change?.agentId !== agentId) return false;
   if (since && change && change.changedAt < since) return false;

@@ -160,6 +160,15 @@ export const deliveryDetailsSchema = z
   })
   .meta({ id: 'DeliveryDetails' });
 
+/** The data of an event of the stream of deliveries. */
+export const deliveryHintSchema = z
+  .object({
+    delivery_id: deliveryIdSchema,
+    status: z.enum(DELIVERY_STATUSES),
+    attempt: z.number().int().nullable().meta({ description: 'The last one; null: none was made', example: 1 }),
+  })
+  .meta({ id: 'DeliveryHint' });
+
 export type ListedDeliveryView = z.output<typeof listedDeliverySchema>;
 export type DeliveryDetailsView = z.output<typeof deliveryDetailsSchema>;
 export type TriggeredAttemptView = z.output<typeof triggeredAttemptSchema>;

@@ -80,6 +80,16 @@ describe('the API browser', () => {
         `GET ${base}/agent_status/stream`,
         `GET ${base}/agent_status/history`,
         `GET ${base}/agent/{type}/{agent_id}/explain`,
+        ...[
+          'agent/',
+          'agent_status/summary',
+          'agent_event_health/',
+          'delivery/',
+          'delivery/stream',
+          'delivery/{delivery_id}',
+        ].map((path) => `GET ${base}/${path}`),
+        ...['origin/', 'series/changes', 'series/deliveries'].map((path) => `GET ${base}/${path}`),
+        'GET /api/ver1.0/client/',
         ...['', '/health', '/delivery/', '/delivery/{delivery_id}'].map(
           (path) => `GET ${base}/agent/{type}/{agent_id}/event/{event_id}${path}`,
         ),

@@ -80,7 +80,7 @@ function parameterOf(name: string): ParameterObject {
 
 /** Contract §1: collections are documented with a trailing slash, items and what is done with them without. */
 function isCollection(path: string): boolean {
-  return /\/(event|agent_events|limit|agent_status|delivery|webhook_secret|application|agent\/\{type\})$/.test(path);
+  return /\/(event|agent_events|agent_event_health|limit|agent|client|agent_status|delivery|origin|webhook_secret|application|agent\/\{type\})$/.test(path);
 }
 
 function addErrors(operation: OperationObject, hasPathParameters: boolean, isCollection: boolean): void {

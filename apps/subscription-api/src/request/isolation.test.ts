@@ -45,6 +45,8 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'POST /oauth/token': { access: 'public' },
   'GET /.well-known/jwks.json': { access: 'public' },
   'GET /.well-known/oauth-authorization-server': { access: 'public' },
+  'GET /console/config.json': { access: 'public' },
+  [`GET ${BASE}/client/`]: { access: 'platform' },
   [`GET ${BASE}/user`]: any,
   [`POST ${BASE}/application/`]: { access: 'platform', body: { app_id: '{new_app_id}', client_id: 12, access: 'call_api' } },
   [`GET ${BASE}/application/`]: { access: 'platform' },
@@ -61,7 +63,16 @@ const ROUTES: Readonly<Record<string, Route>> = {
   ...ofEvents(`${AGENT}/event`),
   [`DELETE ${AGENT}/event/`]: any,
   ...ofEvents(`${CLIENT}/agent_events`),
+  [`GET ${CLIENT}/agent/`]: any,
   [`GET ${CLIENT}/agent_status/`]: any,
+  [`GET ${CLIENT}/agent_status/summary`]: any,
+  [`GET ${CLIENT}/agent_event_health/`]: any,
+  [`GET ${CLIENT}/delivery/`]: any,
+  [`GET ${CLIENT}/delivery/stream`]: { access: 'any', stream: true },
+  [`GET ${CLIENT}/delivery/{delivery_id}`]: any,
+  [`GET ${CLIENT}/origin/`]: any,
+  [`GET ${CLIENT}/series/changes`]: any,
+  [`GET ${CLIENT}/series/deliveries`]: any,
   [`GET ${CLIENT}/agent_status/history`]: any,
   [`GET ${CLIENT}/agent_status/stream`]: { access: 'any', stream: true },
   [`GET ${CLIENT}/webhook_secret/`]: { access: 'all' },
@@ -220,7 +231,8 @@ describe('who may do what', () => {
       const [own, foreign] = [await makeNames(12, ofAllAgents), await makeNames(13, ofAllAgents)];
       const mixed: Names = { ...own, event_id: foreign['event_id']!, delivery_id: foreign['delivery_id']! };
       const answer = await send('demo', route, '@me', mixed);
-      expect([answer.status, answer.text]).toEqual([404, refusal('event_not_found')]);
+      const code = route.includes('{event_id}') ? 'event_not_found' : 'delivery_not_found';
+      expect([answer.status, answer.text]).toEqual([404, refusal(code)]);
       if (!route.includes('{delivery_id}')) return;
       const delivery = await send('demo', route, '@me', { ...own, delivery_id: foreign['delivery_id']! });
       expect([delivery.status, delivery.text]).toEqual([404, refusal('delivery_not_found')]);

@@ -1,20 +1,19 @@
 import { once } from 'node:events';
-import type { Pool, PoolClient } from 'pg';
+import type { Notification, Pool, PoolClient } from 'pg';
 import { waitBackoff, type Logger } from '#runtime';
 
 const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 10_000 };
 
-/**
- * Listens to what other processes put in the outbox: other instances of presence, and the removal of an agent. A
- * notification that is lost while the connection is down costs no more than the relay's poll interval.
- */
-export class OutboxListener {
+/** Listens to a channel of the database. What is notified while the connection is down is lost. */
+export class NotificationListener {
   private readonly stopping = new AbortController();
   private loop: Promise<void> | undefined;
 
+  /** @param onNotification takes the payload */
   constructor(
     private readonly pool: Pool,
-    private readonly onNotification: () => void,
+    private readonly channel: 'rollcall_outbox' | 'rollcall_deliveries',
+    private readonly onNotification: (payload: string) => void,
     private readonly logger: Logger,
   ) {}
 
@@ -35,7 +34,7 @@ export class OutboxListener {
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
-        this.logger.warn({ err: error }, 'relay.listen_failed');
+        this.logger.warn({ err: error, channel: this.channel }, 'database.listen_failed');
         await waitBackoff(failures, RECONNECT_BACKOFF, signal);
       }
     }
@@ -44,15 +43,16 @@ export class OutboxListener {
   /** Listens on a connection of the pool until it breaks, which throws, or until the stop. */
   private async listen(onListening: () => void): Promise<void> {
     const client: PoolClient = await this.pool.connect();
+    const onNotification = ({ payload }: Notification): void => this.onNotification(payload ?? '');
     try {
-      client.on('notification', this.onNotification);
+      client.on('notification', onNotification);
       // A connection that breaks may say so more than once; an error that nobody listens to would end the process.
-      client.on('error', (error) => this.logger.debug({ err: error }, 'relay.listen_broken'));
+      client.on('error', (error) => this.logger.debug({ err: error }, 'database.listen_broken'));
       const broken = once(client, 'end', { signal: this.stopping.signal });
-      await Promise.all([broken, client.query('listen rollcall_outbox').then(onListening)]);
+      await Promise.all([broken, client.query(`listen ${this.channel}`).then(onListening)]);
       throw new Error('the connection was closed');
     } finally {
-      client.removeListener('notification', this.onNotification);
+      client.removeListener('notification', onNotification);
       client.release(true); // closed and not reused: it would go on listening
     }
   }

@@ -1,0 +1,130 @@
+import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import type { ServerResponse } from 'node:http';
+import { expiryOf, TokenVerifier } from '#auth';
+import { ApiError } from '#http';
+import { PeriodicWork, type Logger } from '#runtime';
+import { mayActFor } from '../request/client-access.js';
+import { LOGGER, STREAM_TIMES } from '../tokens.js';
+import type { EventStream } from './event-stream.js';
+import { ReaderProgress } from './reader-progress.js';
+import { StreamPlaces } from './stream-places.js';
+
+/** Times of streams, in milliseconds. */
+export interface StreamTimes {
+  /** How often each is looked at: whether it may go on, and whether its reader is there. */
+  readonly checkMs: number;
+  /** Silence after which a stream says that it is alive: below the idle timeouts of common proxies. */
+  readonly keepAliveMs: number;
+  /** A reader that takes nothing for this long is cut off. */
+  readonly stalledMs: number;
+}
+
+export const DEFAULT_STREAM_TIMES: StreamTimes = { checkMs: 500, keepAliveMs: 15_000, stalledMs: 60_000 };
+
+/** Contract §3: of all kinds together. */
+const PLACES = { perClient: 200, inAll: 1000 };
+
+/** Whose stream, and by which right. */
+export interface StreamOwner {
+  /** Whose events. */
+  readonly clientId: number;
+  readonly token: string;
+}
+
+interface OpenStream extends StreamOwner {
+  readonly stream: EventStream;
+  readonly response: ServerResponse;
+  readonly progress: ReaderProgress;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/** The open streams of this instance, of every kind: each ends with the reader, with the right to it, or with the service. */
+@Injectable()
+export class OpenStreams implements OnModuleInit, OnModuleDestroy {
+  private readonly places = new StreamPlaces(PLACES);
+  private readonly open = new Set<OpenStream>();
+  private readonly checks = new PeriodicWork((error) => this.logger.error({ err: error }, 'streams.check_failed'));
+  /** Tokens that are being looked at. */
+  private readonly verifying = new Set<string>();
+  private isStopping = false;
+
+  constructor(
+    private readonly verifier: TokenVerifier,
+    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(STREAM_TIMES) private readonly times: StreamTimes,
+  ) {}
+
+  onModuleInit(): void {
+    this.checks.every(this.times.checkMs, () => this.check());
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    this.stop();
+    await this.checks.stop();
+  }
+
+  /** Ends all streams; whoever opens one from now on is told. */
+  stop(): void {
+    this.isStopping = true;
+    for (const { stream } of this.open) stream.end();
+  }
+
+  /**
+   * Takes one of the places for streams, until the response is closed.
+   *
+   * @throws ApiError `unavailable` when there is none
+   */
+  takePlace(clientId: number, response: ServerResponse): void {
+    if (this.isStopping) throw new ApiError('unavailable', 'The service is stopping', { headers: { 'retry-after': '2' } });
+    const leave = this.places.take(clientId);
+    if (response.closed) leave();
+    else response.once('close', leave);
+  }
+
+  /**
+   * Looks after a stream until it is closed.
+   *
+   * @param response what it is sent as
+   */
+  keep(owner: StreamOwner, stream: EventStream, response: ServerResponse): void {
+    const entry = { ...owner, stream, response, progress: new ReaderProgress(), expiresAt: expiryOf(owner.token) };
+    this.open.add(entry);
+    stream.body.once('close', () => this.open.delete(entry));
+    response.once('close', () => stream.body.destroy());
+    if (response.closed) stream.body.destroy();
+    if (this.isStopping) stream.end();
+  }
+
+  /** Looks at every stream: whether it may go on, and whether its reader does. */
+  private check(): Promise<void> {
+    const now = Date.now();
+    const byToken = new Map<string, OpenStream[]>();
+    for (const entry of this.open) {
+      const { stream, response, progress, token, expiresAt } = entry;
+      // One that has ended is closed when its reader has taken the rest, for which it has no long time.
+      const stalledMs = stream.isEnded ? this.times.checkMs : this.times.stalledMs;
+      if (response.socket && progress.hasStalled(response.socket, stalledMs, now)) response.destroy();
+      else stream.keepAlive(this.times.keepAliveMs);
+      if (expiresAt <= now) stream.end();
+      const entries = byToken.get(token);
+      if (entries) entries.push(entry);
+      else byToken.set(token, [entry]);
+    }
+    for (const [token, entries] of byToken) if (!this.verifying.has(token)) void this.verify(token, entries);
+    return Promise.resolve();
+  }
+
+  /** Ends those streams of a token that are no longer its holder's to open. Where that cannot be told they stay until they expire. */
+  private async verify(token: string, entries: readonly OpenStream[]): Promise<void> {
+    this.verifying.add(token);
+    try {
+      const holder = await this.verifier.verify(token);
+      for (const { clientId, stream } of entries) if (!holder || !mayActFor(holder, clientId)) stream.end();
+    } catch (error) {
+      this.logger.warn({ err: error }, 'streams.token_not_looked_at');
+    } finally {
+      this.verifying.delete(token);
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
+import { ClientId } from '../request/path-params.js';
+import { CLIENT_PATH } from '../request/paths.js';
+import { OriginRepository } from './origin.repository.js';
+import { originSchema, originsOf, type OriginView } from './origins.js';
+
+/** Where notifications go: contract §3. Nothing here tells of other clients, which may send to the same origins. */
+@ApiTags('Deliveries')
+@Controller(`${CLIENT_PATH}/origin`)
+@RefuseUnknownKeys()
+export class OriginController {
+  constructor(private readonly origins: OriginRepository) {}
+
+  @Get()
+  @ApiOperation({ summary: 'The origins of the client’s agent events, and whether they are sent to', description: 'Some seconds behind.' })
+  @ApiResponse({ status: 200, description: 'Ordered by name', standardSchema: originSchema, isArray: true })
+  async list(@ClientId() clientId: number): Promise<OriginView[]> {
+    const [authorities, states] = await Promise.all([this.origins.authorities(clientId), this.origins.states(clientId)]);
+    return originsOf(authorities, states);
+  }
+}
