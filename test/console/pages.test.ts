@@ -40,15 +40,18 @@ const PAGES: readonly (readonly [name: string, path: string, ready: (page: Page)
   ['nothing', '/nowhere', (page) => page.getByText('There is no such page').waitFor()],
 ];
 /** The quick form looks at two; the long one at all. */
-const LOOKS: readonly Look[] = IS_LONG
-  ? [390, 768, 1440].flatMap((width) => [
-      { width, scheme: 'light' as const },
-      { width, scheme: 'dark' as const },
-    ])
-  : [
-      { width: 1440, scheme: 'light' },
-      { width: 390, scheme: 'dark' },
-    ];
+const LOOKS: readonly Look[] =
+  IS_LONG || SCREENSHOTS !== undefined
+    ? [390, 768, 1440].flatMap((width) => [
+        { width, scheme: 'light' as const },
+        { width, scheme: 'dark' as const },
+      ])
+    : [
+        { width: 1440, scheme: 'light' },
+        { width: 390, scheme: 'dark' },
+      ];
+/** Those that the README shows. */
+const SHOWN = new Set(['overview', 'board', 'agent', 'event', 'deliveries', 'delivery', 'playground']);
 
 describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000 }, () => {
   let fixture: ConsoleFixture;
@@ -119,7 +122,7 @@ describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000
         document.documentElement.clientWidth,
       ]);
       if (wide! > client!) found[`${name}, sideways`] = [wide, client];
-      if (SCREENSHOTS && look.width !== 768) {
+      if (SCREENSHOTS && SHOWN.has(name)) {
         await page.screenshot({ path: join(SCREENSHOTS, `${name}-${look.width}-${look.scheme}.png`) });
       }
       if (name === 'event-form') await page.keyboard.press('Escape');

@@ -14,6 +14,8 @@ export interface Urls {
   readonly subscriptionApi: string;
   readonly presence: string;
   readonly dispatcher: string;
+  /** Whether subscription-api serves the console. */
+  readonly console: boolean;
   /** Undefined where the demo receiver is not run. */
   readonly receiver: string | undefined;
 }
@@ -24,6 +26,7 @@ export function banner(urls: Urls, withDemo: boolean): string {
     '',
     'Rollcall is running.',
     '',
+    ...(urls.console ? [`  Console         ${urls.subscriptionApi}/console/`] : []),
     `  REST API        ${urls.subscriptionApi}/api/ver1.0`,
     `  API browser     ${urls.subscriptionApi}/api/docs`,
     `  Telemetry       ${urls.presence}/telemetry`,

@@ -93,7 +93,7 @@ async function startSteps(settings: Settings, show: (text: string) => void, life
     startSubscriptionApi({ ...options, ...(demo && { demo }), ...(playground && { playground }) }),
   );
 
-  show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, withDemo));
+  show(banner({ subscriptionApi, presence, dispatcher, console: settings.CONSOLE, receiver: receiver?.url }, withDemo));
   return subscriptionApi;
 }
 
