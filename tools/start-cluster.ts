@@ -108,6 +108,7 @@ async function start(settings: UsedSettings): Promise<void> {
         subscriptionApi: urls['subscription-api']!,
         presence: urls['presence']!,
         dispatcher: urls['dispatcher']!,
+        console: settings.CONSOLE,
         receiver: undefined,
       },
       withDemo,

@@ -17,24 +17,20 @@ interface Finding {
 
 /** Every address, and what stands there once it is read. */
 const PAGES: readonly (readonly [name: string, path: string, ready: (page: Page) => Promise<unknown>])[] = [
+  ['overview', '/', (page) => page.locator('.chart canvas').waitFor()],
   [
-    'overview',
-    '/',
-    (page) =>
-      page
-        .getByText(/arrive/)
-        .first()
-        .waitFor(),
+    'board',
+    '/board',
+    (page) => Promise.all([page.locator('.agent-row [data-row]').first().waitFor(), page.locator('.chart canvas').waitFor()]),
   ],
-  ['board', '/board', (page) => page.locator('[data-row]').first().waitFor()],
   ['board-empty', '/board?q=nobody', (page) => page.getByText('No agent matches.').waitFor()],
   ['wall', '/board?view=wall', (page) => page.getByRole('listitem').first().waitFor()],
   ['agent', '/agents/local/136', (page) => page.getByRole('slider').waitFor()],
-  ['events', '/events', (page) => page.locator('[data-row]').first().waitFor()],
+  ['events', '/events', (page) => page.locator('.event-row [data-row]').first().waitFor()],
   ['event', '/events/1', (page) => page.getByText('Last 24 h').waitFor()],
   ['event-gone', '/events/4000', (page) => page.getByText(/no such agent event/).waitFor()],
   ['event-form', '/events?add=1', (page) => page.getByRole('dialog').waitFor()],
-  ['deliveries', '/deliveries', (page) => page.locator('[data-row]').first().waitFor()],
+  ['deliveries', '/deliveries', (page) => page.locator('.delivery-row [data-row]').first().waitFor()],
   ['delivery', 'newest', (page) => page.getByRole('region', { name: 'Attempts' }).waitFor()],
   ['playground', '/playground', (page) => page.getByText('Signature good').first().waitFor()],
   ['nothing', '/nowhere', (page) => page.getByText('There is no such page').waitFor()],

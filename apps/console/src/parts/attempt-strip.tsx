@@ -11,7 +11,8 @@ const KIND = { delivered: 'ok', retry: 'warn', failed: 'bad', dropped: 'off' } a
 /** A delivery's life on a line: from the change to the end of its window, its attempts, and the next one. */
 export function AttemptStrip({ delivery }: { readonly delivery: Delivery }): ReactNode {
   const { change, attempts = [], next_attempt_at: next, expires_at: end } = delivery;
-  if (!change || attempts.length === 0) return null;
+  // What arrived at once has no course to show.
+  if (!change || attempts.length + (next ? 1 : 0) < 2) return null;
   const from = Date.parse(change.changed_at);
   const last = Math.max(...attempts.map(({ at }) => Date.parse(at)), next ? Date.parse(next) : 0);
   const to = end ? Date.parse(end) : last;
