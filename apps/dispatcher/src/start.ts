@@ -9,12 +9,14 @@ import { PeriodicWork, Readiness, type Logger, type RunningService, startInSteps
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { watchKey } from './encryption-key.js';
+import { CarryOver } from './backlog/carry-over.js';
 import { DispatcherModule } from './dispatcher.module.js';
 import { maintain } from './backlog/maintenance.repository.js';
 import { Dispatch } from './dispatch.js';
 import { LogSweep } from './intake/log-sweep.js';
 import { ConsumerReport } from './intake/status-change.consumer.js';
 import { LEASE_BEYOND_TIMEOUT_MS } from './lanes/shard-leases.js';
+import { hashOf } from './lanes/deliveries.js';
 import { DispatcherMetrics } from './metrics.js';
 import { Series } from './series/series.js';
 import type { DispatcherSettings } from './settings.js';
@@ -89,7 +91,8 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     budgets: { ...DEFAULT_BUDGETS, ...options.budgets },
   });
   undo.push(() => dispatch.stop());
-  dispatch.start();
+  const carryOver = new CarryOver({ pool, hashOf, logger });
+  undo.push(() => carryOver.stop());
   const { everyMs, settleMs } = options.sweep ?? DEFAULT_SWEEP;
   const { intake, leases } = dispatch;
   const sweep = new LogSweep({ ...{ pool, intake, leases, windowMs, settleMs, metrics, logger } });
@@ -103,7 +106,10 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
   const readiness = new Readiness();
   let topicsMade = false;
   const writeCheck = new WriteCheck(pool, 'dispatcher');
-  readiness.register('postgresql', () => writeCheck.run());
+  readiness.register('postgresql', async () => {
+    await writeCheck.run();
+    carryOver.assertDone();
+  });
   readiness.register('kafka', async () => {
     await bus.check();
     if (!topicsMade) throw new Error('topics are not made yet');
@@ -126,8 +132,11 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<str
     assignment: dispatch.assignmentOf(bus),
   };
   app.connectMicroservice({ strategy: bus.strategy(consumer) });
+  const carriedOver = carryOver.run().then(() => dispatch.start());
+  carriedOver.catch(() => undefined); // it was stopped meanwhile
   const onBus = bus.ensureTopics(TOPICS).then(async () => {
     topicsMade = true;
+    await carriedOver;
     await app.startAllMicroservices();
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile

@@ -58,7 +58,7 @@ export class Instance {
   }
 
   /** Leases that a test can see expire. */
-  relay(topic: RecordingTopic, leaseTimes = { leaseMs: 1500, renewMs: 100 }): OutboxRelay {
+  relay(topic: Pick<RecordingTopic, 'producer'>, leaseTimes = { leaseMs: 1500, renewMs: 100 }): OutboxRelay {
     const producer = topic.producer(() => this.alive);
     const metrics = new PresenceMetrics(new Registry());
     return new OutboxRelay({ pool: this.pool, producer, instance: randomUUID(), metrics, logger: SILENT, leaseTimes });

@@ -23,8 +23,8 @@ export interface JoinedGroup {
 interface ConsumerGroup extends JoinedGroup {
   readonly assigners: readonly Assigner[];
   heartbeat(options: { interval: number }): Promise<void>;
-  joinAndSync(): Promise<void>;
-  fetch(nodeId: string): Promise<object[]>;
+  joinAndSync: (this: ConsumerGroup) => Promise<void>;
+  fetch: (this: ConsumerGroup, nodeId: string) => Promise<object[]>;
 }
 
 /** Between heartbeats while a join waits, in milliseconds. */

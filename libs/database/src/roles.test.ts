@@ -17,6 +17,7 @@ const TABLES = [
     'presence.relay_instance',
   ],
   ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
+  ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery', 'dispatch.redelivery_lane'],
 ];
 
 const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; readonly reads: readonly string[] }>> = {
@@ -25,6 +26,7 @@ const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; rea
     reads: [
       ...['presence.client', 'presence.agent', 'presence.status_change', 'presence.directory_change'],
       ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
+      ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery'],
     ],
   },
   // Of access only some columns, so not the whole table.
@@ -90,7 +92,21 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
     expect(await codeOf(`select presence.remove_agent(12, 'local', 1, $1)`, [changeId])).toBe(api ? undefined : DENIED);
     expect(await codeOf(`select dispatch.rehome(1)`)).toBe(role === 'rollcall_presence' ? DENIED : undefined);
     expect(await codeOf(`select dispatch.rehome(1, 'https://example.com/')`)).toBe(api ? undefined : DENIED);
-    expect(await codeOf(`select dispatch.resume(1)`)).toBe(api ? undefined : DENIED);
+    for (const command of [
+      'dispatch.resume(1)',
+      'dispatch.pause(1)',
+      `dispatch.keep_type(1, 'agent-login')`,
+      `dispatch.request_redelivery(1, gen_random_uuid(), '1 day')`,
+      `dispatch.count_replay(1, '2026-01-01', now(), true)`,
+      `dispatch.start_replay(1, '2026-01-01', now(), true, '1 day')`,
+      'dispatch.cancel_replay(1)',
+      'dispatch.attempts_since()',
+    ])
+      expect([command, await codeOf(`select ${command}`)]).toEqual([command, api ? undefined : DENIED]);
+    expect(await codeOf('select dispatch.wake_event(1)')).toBe(role === 'rollcall_presence' ? DENIED : undefined);
+    // With the caller's own rights.
+    for (const step of ['dispatch.step_wake(1)', 'dispatch.step_replay(1, 1)', 'dispatch.forget_redeliveries(1, 1)'])
+      if (role === 'rollcall_dispatcher') expect([step, await codeOf(`select ${step}`)]).toEqual([step, undefined]);
     expect(await codeOf(`select presence.maintain_partitions('30 days')`)).toBe(
       role === 'rollcall_presence' ? undefined : DENIED,
     );

@@ -48,6 +48,8 @@ const UNREADABLE_URL_MS = 60_000;
 const TICK_MS = 100;
 /** What has waited, or been out, for longer than this at an origin that is slow holds up nothing any more, in milliseconds. */
 const SLOW_MS = 200;
+/** Nor does what has waited for so long where nothing is out, since its client has all the slots that it may have, in milliseconds. */
+const STARVED_MS = 1000;
 /** A share of an origin that nothing was sent to for this long, and that is not paused, is forgotten, in milliseconds. */
 const IDLE_SHARE_MS = 60_000;
 const SWEEP_MS = 10_000;
@@ -269,7 +271,8 @@ export class Attempts {
       const [oldest] = share.inFlight;
       if (oldest) share.health.stillWaiting(now - oldest.startedAt);
       const slow = share.isSlow(now, SLOW_MS);
-      if (share.waiting > 0) this.evict(share, 'slow', slow ? now - SLOW_MS : 0, share.health.backlogLimit);
+      const longestMs = slow ? SLOW_MS : share.inFlight.size === 0 ? STARVED_MS : Infinity;
+      if (share.waiting > 0) this.evict(share, 'slow', now - longestMs, share.health.backlogLimit);
       if (slow) share.tellSlow(now - SLOW_MS);
       this.pump(share);
       if (share.isIdle) this.active.delete(share);

@@ -29,7 +29,8 @@ const headOf = (from: string, windowMs: string): string => `
         where t.agent_event_id = b.agent_event_id and t.change_id = s.id and t.outcome in ('delivered', 'failed', 'dropped') offset 0)
     order by s.position limit 1) s on true`;
 
-const HEAD = 's.id as change_id, s.agent_status, s.agent_type, s.event_source, s.name, s.occurred_at, s.sequence, s.expires_in_ms';
+const HEAD =
+  's.id as change_id, s.agent_status, s.agent_type, s.event_source, s.name, s.occurred_at, s.sequence, s.expires_in_ms';
 
 interface HeadLine {
   change_id: string | null;
@@ -187,9 +188,7 @@ export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
       attempts: line.attempts,
       isDue: line.due,
       endpoint:
-        line.url === null
-          ? undefined
-          : { url: line.url, method: line.method, suspended: line.suspended, unwell: line.unwell },
+        line.url === null ? undefined : { url: line.url, method: line.method, suspended: line.suspended, unwell: line.unwell },
       head: headOfLine(line, readAt),
       cursor: line.last_sequence,
     });

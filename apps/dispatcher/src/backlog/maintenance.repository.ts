@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { PeriodicWork } from '#runtime';
 import type { DispatcherMetrics } from '../metrics.js';
+import { forgetReplays } from './replay.repository.js';
 
 /** Often, since what is in use is left for the next time. */
 const PARTITIONS_MS = 600_000;
@@ -12,16 +13,12 @@ const SAMPLE_MS = 5000;
  *
  * @returns after the first time, done at once: a database that nobody served for a week has no partition of today
  */
-export async function maintain(
-  work: PeriodicWork,
-  pool: Pool,
-  retentionMs: number,
-  metrics: DispatcherMetrics,
-): Promise<void> {
+export async function maintain(work: PeriodicWork, pool: Pool, retentionMs: number, metrics: DispatcherMetrics): Promise<void> {
   work.every(SAMPLE_MS, async () => metrics.behind.set(await estimateBehind(pool)));
   await work.atOnceAndEvery(PARTITIONS_MS, () => addPartitions(pool, retentionMs));
   await work.atOnceAndEvery(PARTITIONS_MS, () => dropPartitions(pool, retentionMs));
   await work.atOnceAndEvery(PARTITIONS_MS, () => forgetDeletedEvents(pool));
+  await work.atOnceAndEvery(PARTITIONS_MS, () => forgetReplays(pool, retentionMs));
 }
 
 async function addPartitions(pool: Pool, retentionMs: number): Promise<void> {

@@ -94,7 +94,8 @@ describe('intake from a topic that is not whole', () => {
   it('ends between two steps when it is stopped', async () => {
     await world.log(136);
     await world.pool.query(`select setval('presence.status_change_position', 20000)`);
-    const plan = () => Promise.resolve({ recorded: Promise.resolve(sweep.stop()) });
+    let sweep: LogSweep | undefined = undefined;
+    const plan = () => Promise.resolve({ recorded: Promise.resolve(sweep?.stop()) });
     const owner = randomUUID();
     await world.pool.query(`insert into dispatch.shard_lease (shard, owner) values (0, $1)`, [owner]);
     const leases = { owner, held: [{ shard: 0, epoch: 1, until: Infinity, ending: false }], holds: () => true };
@@ -102,7 +103,7 @@ describe('intake from a topic that is not whole', () => {
     await dataSource.initialize();
     const pool = poolOf(dataSource);
     const metrics = new DispatcherMetrics(new Registry());
-    const sweep = new LogSweep({ pool, intake: { plan }, leases, windowMs: 60_000, settleMs: 0, metrics, logger: world.logger });
+    sweep = new LogSweep({ pool, intake: { plan }, leases, windowMs: 60_000, settleMs: 0, metrics, logger: world.logger });
     try {
       await sweep.sweep();
       expect((await pool.query('select swept_position as position from dispatch.shard_lease')).rows).toEqual([{ position: 5000 }]);

@@ -108,7 +108,9 @@ export async function record(pool: Pool, owner: string, snapshots: readonly Snap
   );
 }
 
-export function leaseValues(owner: string, tenures: readonly Tenure[]): [string, string, string] {
+/** In the order in which everybody locks leases. */
+export function leaseValues(owner: string, unordered: readonly Tenure[]): [string, string, string] {
+  const tenures = [...unordered].sort((one, other) => one.shard - other.shard);
   return [owner, arrayOfPlain(tenures, ({ shard }) => shard), arrayOfPlain(tenures, ({ epoch }) => epoch)];
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { uuidv7 } from 'uuidv7';
-import { traceparentOf } from '#contracts';
+import { InProcessBroker, type BusBatch } from '#bus';
+import { STATUS_CHANGED_TOPIC, traceparentOf } from '#contracts';
 import { NotificationListener } from '#database';
 import { eventually } from '../../../../test/support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
@@ -157,6 +158,47 @@ describe('the outbox relay', () => {
     }
     await eventually('an empty outbox', outboxIsEmpty);
     expectEveryChangeInOrder(agents, 30);
+  });
+
+  it('sends the next change when one is accepted, once, and keeps its row until it is durable', async () => {
+    const broker = new InProcessBroker({ consumed: [STATUS_CHANGED_TOPIC] });
+    cleanups.push(() => Promise.resolve(broker.close()));
+    const taken: number[] = [];
+    const finish: (() => void)[] = [];
+    const strategy = broker.bus().strategy({ groupId: 'reader', maxBatchRecords: 1 });
+    const handle = async (batch: BusBatch): Promise<void> => {
+      taken.push((JSON.parse(String(batch.records[0]!.value)) as { sequence: number }).sequence);
+      batch.taken();
+      await new Promise<void>((resolve) => finish.push(resolve));
+    };
+    strategy.addHandler(STATUS_CHANGED_TOPIC, handle, true);
+    strategy.listen(() => undefined);
+    cleanups.push(() => Promise.resolve(strategy.close()));
+    const instance = await connect();
+    const relay = instance.relay({ producer: () => broker.bus().producer() });
+    relay.start();
+    cleanups.push(() => relay.stop());
+    const query = vi.spyOn(instance.pool, 'query');
+    const reads = () => query.mock.calls.filter(([config]) => (config as { name?: string }).name === 'presence_advance_outbox');
+    const telemetry = writer.telemetry();
+    for (let sequence = 1; sequence <= 3; sequence++) {
+      await telemetry.apply([report(136, sequence % 2 ? 'available' : 'logged_out')], Date.now());
+      await eventually('its record', () => taken.length === sequence); // so that each is sent by itself
+    }
+    const before = reads().length;
+    await eventually('a look at the table', () => reads().length > before + 1);
+    expect((await writer.pool.query('select 1 from presence.outbox')).rowCount).toBe(3);
+    finish[1]!();
+    await eventually('the second deleted', async () => {
+      const { rows } = await writer.pool.query(
+        'select sequence from presence.outbox join presence.status_change on id = change_id',
+      );
+      return rows.length === 2 && rows.every(({ sequence }) => sequence !== 2);
+    });
+    finish[0]!();
+    finish[2]!();
+    await eventually('an empty outbox', outboxIsEmpty);
+    expect(taken).toEqual([1, 2, 3]);
   });
 
   it('goes on with the rest where the log no longer holds a change', async () => {

@@ -7,13 +7,14 @@ import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';
 import { advanceOutbox, countBacklog, deletePublished, type OutboxRow } from './outbox.repository.js';
+import { Publications } from './publications.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
 import { WakeSignal } from './wake-signal.js';
 
 const BATCH_ROWS = 1000;
 /** The table is read at least this often, in milliseconds: it finds what nobody told of. */
 const POLL_MS = 500;
-/** What was published is deleted this long after, in milliseconds, many rows at a time. A crash publishes that much again. */
+/** What is published durably is deleted this long after, in milliseconds, many rows at a time. A crash publishes that much again. */
 const DELETE_DELAY_MS = 100;
 const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** Longest that a stop waits for the batch that is on its way, in milliseconds. */
@@ -35,8 +36,8 @@ export interface OutboxRelayOptions {
 
 /**
  * Publishes the changes of the outbox: contract §5. A row is read, or handed over by who has just committed it; sent;
- * acknowledged by the broker; and only then deleted, in this order; a crash in between repeats it. One loop, one batch at a
- * time: that is what keeps an agent's changes in order.
+ * durable on the bus; and only then deleted, in this order; a crash in between repeats it. One loop, which sends a batch when
+ * the one before it is accepted: that is what keeps an agent's changes in order.
  */
 export class OutboxRelay implements ChangeListener {
   private readonly signal = new WakeSignal();
@@ -44,10 +45,7 @@ export class OutboxRelay implements ChangeListener {
   private readonly leases: RelayLeases;
   /** To what other processes put in the outbox; what it misses costs no more than the poll interval. */
   private readonly listener: NotificationListener;
-  /** Acknowledged by the broker, and not yet deleted. */
-  private published: number[] = [];
-  /** When the first of them was acknowledged, on the clock of `performance.now()`. */
-  private publishedSince = 0;
+  private readonly publications: Publications;
   private handover = new Handover();
   /** When the last read of the table began, on the same clock. */
   private readAt = 0;
@@ -55,10 +53,14 @@ export class OutboxRelay implements ChangeListener {
   private sampler: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: OutboxRelayOptions) {
-    const { pool, instance, metrics, logger } = options;
+    const { pool, producer, instance, metrics, logger } = options;
     const times = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
     this.leases = new RelayLeases({ pool, instance, times, metrics, logger, onChange: () => this.startAfresh() });
     this.listener = new NotificationListener(pool, 'rollcall_outbox', () => this.lookAgain(), logger);
+    this.publications = new Publications(producer, STATUS_CHANGED_TOPIC, (error) => {
+      logger.warn({ err: error }, 'relay.publication_lost');
+      this.startAfresh();
+    });
   }
 
   /** Starts in the background; works as soon as the database and the broker can be reached. */
@@ -104,11 +106,11 @@ export class OutboxRelay implements ChangeListener {
     const { signal } = this.stopping;
     for (let failures = 0; !signal.aborted;) {
       try {
-        await this.leases.settle(() => this.deletePublished());
-        if (this.published.length > 0 && performance.now() - this.publishedSince >= DELETE_DELAY_MS) await this.deletePublished();
+        await this.leases.settle(() => this.finish());
+        if (this.publications.durableFor >= DELETE_DELAY_MS) await this.deletePublished();
         const count = await this.publishBatch();
         failures = 0;
-        if (count === 0 && !signal.aborted) await this.signal.wait(this.published.length > 0 ? DELETE_DELAY_MS : POLL_MS);
+        if (count === 0 && !signal.aborted) await this.signal.wait(this.publications.isEmpty ? POLL_MS : DELETE_DELAY_MS);
       } catch (error) {
         failures += 1;
         this.handover.askForRead();
@@ -117,15 +119,16 @@ export class OutboxRelay implements ChangeListener {
       }
     }
     try {
-      await this.deletePublished();
+      await this.finish();
     } catch (error) {
-      logger.warn({ err: error, rows: this.published.length }, 'relay.delete_failed'); // published once more, with the same id
+      const rows = this.publications.positionsDurable.length;
+      logger.warn({ err: error, rows }, 'relay.delete_failed'); // published once more, with the same id
     }
   }
 
   /** @returns how many rows were taken care of; 0: there is nothing to do now */
   private async publishBatch(): Promise<number> {
-    const { producer, metrics, logger } = this.options;
+    const { metrics, logger } = this.options;
     const { handover } = this;
     if (performance.now() - this.readAt >= POLL_MS) handover.askForRead();
     let rows: readonly OutboxRow[] = handover.take(BATCH_ROWS);
@@ -139,13 +142,13 @@ export class OutboxRelay implements ChangeListener {
     const changes = rows.flatMap(({ change }) => change ?? []);
     if (changes.length < rows.length) logger.error({ rows: rows.length - changes.length }, 'relay.change_expired');
     const startedAt = performance.now();
-    if (changes.length > 0) await producer.send(STATUS_CHANGED_TOPIC, changes.map(toMessage));
+    const positions = rows.map(({ position }) => position);
+    await this.publications.send(changes.map(toMessage), positions, () => {
+      metrics.countPublished(changes.length);
+      this.options.onPublished?.(changes);
+      logger.debug({ changes: changes.length, latency_ms: Math.round(performance.now() - startedAt) }, 'relay.published');
+    });
     handover.acknowledge(changes);
-    if (this.published.length === 0) this.publishedSince = performance.now();
-    for (const { position } of rows) this.published.push(position);
-    metrics.countPublished(changes.length);
-    this.options.onPublished?.(changes);
-    logger.debug({ changes: changes.length, latency_ms: Math.round(performance.now() - startedAt) }, 'relay.published');
     return rows.length;
   }
 
@@ -156,16 +159,25 @@ export class OutboxRelay implements ChangeListener {
     if (shards.length === 0) return [];
     handover.beginRead();
     this.readAt = performance.now();
-    const rows = await metrics.time('advance_outbox', () => advanceOutbox(pool, this.published, shards, BATCH_ROWS));
-    this.published = [];
+    const published = [...this.publications.positionsDurable];
+    const underway = this.publications.positionsUnderway;
+    const rows = await metrics.time('advance_outbox', () => advanceOutbox(pool, { published, underway, shards }, BATCH_ROWS));
+    this.publications.forget(published);
     if (rows.length === BATCH_ROWS) handover.askForRead();
     return rows;
   }
 
+  /** Waits for what is on its way, and deletes it. */
+  private async finish(): Promise<void> {
+    await this.publications.settled();
+    await this.deletePublished();
+  }
+
   private async deletePublished(): Promise<void> {
-    if (this.published.length === 0) return;
-    await this.options.metrics.time('delete_published', () => deletePublished(this.options.pool, this.published));
-    this.published = [];
+    const published = [...this.publications.positionsDurable];
+    if (published.length === 0) return;
+    await this.options.metrics.time('delete_published', () => deletePublished(this.options.pool, published));
+    this.publications.forget(published);
   }
 
   private async sampleBacklog(): Promise<void> {

@@ -11,8 +11,8 @@ export interface OutboxRow {
 
 /**
  * One round trip a batch: takes away what was published and reads what comes next. Both see the same snapshot, so the
- * read leaves out by itself what is being deleted: by `not in` a set, which is hashed, where `<> all` compares each row with
- * each position once the plan is generic. The lateral `limit 1` keeps the planner from ever joining the log as a
+ * read leaves out by itself what is being deleted, and what is on its way: by `not in` a set, which is hashed, where `<> all`
+ * compares each row with each position once the plan is generic. The lateral `limit 1` keeps the planner from ever joining the log as a
  * whole, which it would like to while it has no statistics of an outbox that is mostly empty.
  */
 const ADVANCE_OUTBOX = {
@@ -22,8 +22,8 @@ const ADVANCE_OUTBOX = {
       delete from presence.outbox where position = any ($1::bigint[])
     ), head as materialized (
       select position, change_id from presence.outbox
-      where shard = any ($2::smallint[]) and position not in (select unnest($1::bigint[]))
-      order by position limit $3
+      where shard = any ($2::smallint[]) and position not in (select unnest($1::bigint[] || $3::bigint[]))
+      order by position limit $4
     )
     select head.position, head.change_id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence,
            ${millisecondsOf('s.occurred_at')}, ${millisecondsOf('s.changed_at')}
@@ -45,18 +45,23 @@ type Row = [
   changedAt: number,
 ];
 
-/**
- * Deletes published rows and reads the next ones of some shards, in order of position.
- *
- * @param published positions that the broker has acknowledged
- */
+/** Of the outbox, by position and shard. */
+export interface OutboxState {
+  /** Durable on the bus. */
+  readonly published: readonly number[];
+  /** Sent, and not durable yet. */
+  readonly underway: readonly number[];
+  /** Those to be read. */
+  readonly shards: readonly number[];
+}
+
+/** Deletes published rows and reads the next ones of some shards, in order of position, without those that are on their way. */
 export async function advanceOutbox(
   pool: Pool,
-  published: readonly number[],
-  shards: readonly number[],
+  { published, underway, shards }: OutboxState,
   limit: number,
 ): Promise<OutboxRow[]> {
-  const values = [`{${published.join()}}`, `{${shards.join()}}`, limit];
+  const values = [`{${published.join()}}`, `{${shards.join()}}`, `{${underway.join()}}`, limit];
   const { rows } = await pool.query<Row>({ ...ADVANCE_OUTBOX, rowMode: 'array', values });
   return rows.map((row) => ({ position: row[0], change: row[2] === null ? undefined : toChange(row, row[2]) }));
 }

@@ -14,7 +14,7 @@ export interface LeaseTimes {
   readonly renewMs: number;
 }
 
-export const DEFAULT_LEASE_TIMES: LeaseTimes = { leaseMs: 10_000, renewMs: 3000 };
+export const DEFAULT_LEASE_TIMES: LeaseTimes = { leaseMs: 8000, renewMs: 2000 };
 
 /** The part of a lease that is not used, since nobody can tell how long the answer to the renewal took. */
 const SAFETY = 0.2;

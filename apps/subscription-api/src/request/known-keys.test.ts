@@ -48,7 +48,10 @@ describe('keys that a call does not know', () => {
       ['demo', 'GET', `${path}/health`],
       ['demo', 'POST', `${path}/resume`, {}],
       ['demo', 'POST', `${path}/test`, {}],
+      ['demo', 'POST', `${path}/pause`, {}],
       ['demo', 'POST', `${path}/replay`, { since: '2026-01-01T00:00:00Z' }],
+      ['demo', 'POST', `${path}/replay/count`, { since: '2026-01-01T00:00:00Z' }],
+      ['demo', 'GET', `${path}/replay/`],
       ['demo', 'GET', `${path}/delivery/`],
     ]),
   ];

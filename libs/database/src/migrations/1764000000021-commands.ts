@@ -17,7 +17,7 @@ export const COMMANDS = `
   -- event was changed is seen a little later, so it is waited for.
   -- Returns how many rows became due or went; null: there is nothing to wake.
   create function dispatch.step_wake(p_most integer) returns integer
-    language plpgsql as $$
+    language plpgsql set enable_seqscan = off as $$
     declare
       job dispatch.wake;
       agents bigint[];
@@ -39,9 +39,9 @@ export const COMMANDS = `
       if agents is null then
         return 0;
       end if;
-      perform from dispatch.agent_cursor
-        where client_id = job.client_id and agent_id = any (agents)
-        order by client_id, agent_id for no key update;
+      perform from (select unnest(agents) as agent_id order by 1) a
+        cross join lateral (
+          select from dispatch.agent_cursor c where c.client_id = job.client_id and c.agent_id = a.agent_id for no key update) c;
       is_there := exists (select from subscription.agent_event where id = job.agent_event_id);
       is_suspended := exists (select from dispatch.event_health
                               where agent_event_id = job.agent_event_id and suspended_at is not null);
@@ -49,11 +49,16 @@ export const COMMANDS = `
         delete from dispatch.behind where agent_event_id = job.agent_event_id and agent_id = any (agents);
         get diagnostics gone = row_count;
       end if;
-      update dispatch.behind
+      update dispatch.behind b
         set due_at = now()
-        where client_id = job.client_id and agent_id = any (agents)
-          and case when agent_event_id = job.agent_event_id then not is_suspended and (due_at is null or due_at > now())
-                   else due_at is null end;
+        from unnest(agents) as a (agent_id)
+        cross join lateral (
+          select s.agent_event_id from dispatch.behind s
+          where s.client_id = job.client_id and s.agent_id = a.agent_id
+            and case when s.agent_event_id = job.agent_event_id then not is_suspended and (s.due_at is null or s.due_at > now())
+                     else s.due_at is null end
+          offset 0) s
+        where b.agent_event_id = s.agent_event_id and b.agent_id = a.agent_id;
       get diagnostics woken = row_count;
       if cardinality(agents) = p_most then
         insert into dispatch.wake (agent_event_id, client_id, reached_agent, created_at)

@@ -9,24 +9,28 @@ export const REPLAYS = `
     $$;
 
   -- Of the deliveries of an agent event that were attempted, those of a span of changes that a replay sends again: the first so
-  -- many after a change, in the order of ids. Ids are made shortly before or after the change is, by another clock, so a span of
-  -- time is a span of ids that is an hour wider, and what lies within an hour of its ends is looked up in the log.
-  -- There are no ids of before 1970. What does not match is listed as well, so that whoever asks knows how far it has got.
+  -- many after a change, in the order of ids. Ids are made shortly before or after the change is, so a span of time is a span of
+  -- ids that is ten minutes wider, and what lies within ten minutes of its ends is looked up in the log. There are no ids of
+  -- before 1970. What does not match is listed as well, so that whoever asks knows how far it has got.
   create function dispatch.replayable(p_agent_event_id bigint, p_since timestamptz, p_until timestamptz, p_only_failed boolean,
       p_after uuid, p_most integer)
     returns table (change_id uuid, attempts smallint, matches boolean)
     language sql stable set enable_seqscan = off as $$
+      with ends as materialized (
+        select presence.uuid_v7_floor(since - interval '10 minutes') as first, presence.uuid_v7_floor(since + interval '10 minutes') as surely_from,
+               presence.uuid_v7_floor(p_until - interval '10 minutes') as surely_to, presence.uuid_v7_floor(p_until + interval '10 minutes') as last
+        from (select greatest(p_since, '2000-01-01Z') as since) s)
       select d.change_id, d.attempt,
              (d.outcome = 'failed' or (not p_only_failed and d.outcome in ('delivered', 'dropped')))
-             and (select c.changed_at >= p_since and c.changed_at < p_until from presence.status_change c where c.id = d.change_id)
-             and not exists (select from dispatch.redelivery r
-                             where r.agent_event_id = p_agent_event_id and r.change_id = d.change_id)
+             and case when d.change_id >= (select surely_from from ends) and d.change_id < (select surely_to from ends) then true
+                      else coalesce((select c.changed_at >= p_since and c.changed_at < p_until
+                                     from presence.status_change c where c.id = d.change_id), false) end
+             and d.change_id not in (select r.change_id from dispatch.redelivery r where r.agent_event_id = p_agent_event_id)
       from (
         select distinct on (a.change_id) a.change_id, a.attempt, a.outcome
         from dispatch.attempt a
         where a.agent_event_id = p_agent_event_id and a.change_id > p_after
-          and a.change_id >= presence.uuid_v7_floor(greatest(p_since, '2000-01-01Z') - interval '1 hour')
-          and a.change_id < presence.uuid_v7_floor(p_until + interval '1 hour')
+          and a.change_id >= (select first from ends) and a.change_id < (select last from ends)
         order by a.change_id, a.attempt desc
         limit p_most) d
     $$;

@@ -1,0 +1,82 @@
+import type { BusMessage, BusProducer } from '#bus';
+
+/**
+ * What a relay has sent, from when the bus has accepted it until its rows are deleted: positions of the outbox. Between the two
+ * moments of a `send` the next batch may go out; the rows stay until the second.
+ */
+export class Publications {
+  private readonly underway = new Map<Promise<void>, readonly number[]>();
+  private durable: number[] = [];
+  /** When the first of them became durable, on the clock of `performance.now()`. */
+  private durableSince = 0;
+
+  /** @param onLoss called with why something that was accepted did not become durable: its rows are to be sent again */
+  constructor(
+    private readonly producer: BusProducer,
+    private readonly topic: string,
+    private readonly onLoss: (error: unknown) => void,
+  ) {}
+
+  /** Whether there is anything that is not deleted. */
+  get isEmpty(): boolean {
+    return this.underway.size === 0 && this.durable.length === 0;
+  }
+
+  /** On their way: neither to be sent nor to be deleted. */
+  get positionsUnderway(): number[] {
+    return [...this.underway.values()].flat();
+  }
+
+  /** To be deleted. */
+  get positionsDurable(): readonly number[] {
+    return this.durable;
+  }
+
+  /** @returns how long there has been something to delete, in milliseconds */
+  get durableFor(): number {
+    return this.durable.length === 0 ? 0 : performance.now() - this.durableSince;
+  }
+
+  /**
+   * Sends messages, and keeps the positions of their rows.
+   *
+   * @param onDurable called when all of it is durable
+   * @returns when what is sent next stands behind them
+   * @throws when the bus does not take them
+   */
+  async send(messages: readonly BusMessage[], positions: readonly number[], onDurable: () => void): Promise<void> {
+    let isAccepted = false;
+    let accept: () => void = () => undefined;
+    const accepted = new Promise<void>((resolve) => (accept = resolve));
+    const onAccepted = (): void => {
+      isAccepted = true;
+      accept();
+    };
+    const sent = messages.length === 0 ? Promise.resolve() : this.producer.send(this.topic, messages, { onAccepted });
+    const ended = sent.then(
+      () => {
+        this.underway.delete(ended);
+        if (this.durable.length === 0) this.durableSince = performance.now();
+        for (const position of positions) this.durable.push(position);
+        onDurable();
+      },
+      (error: unknown) => {
+        this.underway.delete(ended);
+        if (isAccepted) this.onLoss(error);
+      },
+    );
+    this.underway.set(ended, positions);
+    await Promise.race([accepted, sent]);
+  }
+
+  /** Resolves when nothing is on its way any more. */
+  async settled(): Promise<void> {
+    while (this.underway.size > 0) await Promise.all(this.underway.keys());
+  }
+
+  /** Those have been deleted. */
+  forget(positions: readonly number[]): void {
+    const gone = new Set(positions);
+    this.durable = this.durable.filter((position) => !gone.has(position));
+  }
+}
