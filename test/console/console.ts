@@ -75,6 +75,7 @@ export class ConsoleFixture {
     this.watch(page);
     await page.addInitScript(() => {
       document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI, sourceFile }) => {
+        // eslint-disable-next-line no-console -- the browser's own, which is listened to
         console.error(`content security policy: ${violatedDirective} ${blockedURI} ${sourceFile}`);
       });
     });

@@ -113,11 +113,11 @@ describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000
       await show(page, path, ready);
       const violations = await findings(page);
       if (violations.length > 0) found[name] = violations;
-      const [wide, client] = await page.evaluate(() => [
-        document.documentElement.scrollWidth,
-        document.documentElement.clientWidth,
-      ]);
-      if (wide! > client!) found[`${name}, sideways`] = [wide, client];
+      const { scrollWidth: wide, clientWidth: client } = await page.evaluate(() => {
+        const { scrollWidth, clientWidth } = document.documentElement;
+        return { scrollWidth, clientWidth };
+      });
+      if (wide > client) found[`${name}, sideways`] = [wide, client];
       if (SCREENSHOTS && SHOWN.has(name) && look.width !== 768) {
         await page.screenshot({ path: join(SCREENSHOTS, `${name}-${look.width}-${look.scheme}.png`) });
       }

@@ -11,7 +11,7 @@ type Search = Readonly<Record<string, unknown>>;
 type Checked<T> = { [Key in keyof T]?: T[Key] | undefined };
 
 function checked<T>(read: (search: Search) => T): (search: Search) => Checked<T> {
-  return read as (search: Search) => Checked<T>;
+  return read;
 }
 
 function oneOf<const T extends string>(value: unknown, allowed: readonly T[]): T | undefined {

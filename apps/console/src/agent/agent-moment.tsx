@@ -26,8 +26,8 @@ export function AgentMoment({ type, id, at }: { readonly type: AgentType; readon
 function Steps({ explanation }: { readonly explanation: Explanation }): ReactNode {
   const { steps, decision, agent_events: events } = explanation;
   const words = steps ?? (decision === undefined ? [] : [{ code: 'decision', words: decision }]);
-  const told = events.filter(({ delivery }) => delivery != null);
-  const others = events.filter(({ delivery }) => delivery == null);
+  const told = events.filter(({ delivery }) => isSome(delivery));
+  const others = events.filter(({ delivery }) => !isSome(delivery));
   return (
     <>
       <ol className="steps">
@@ -89,6 +89,10 @@ function EventLine({ event }: { readonly event: ExplainedEvent }): ReactNode {
       )}
     </li>
   );
+}
+
+function isSome<T>(value: T | null | undefined): value is T {
+  return value !== null && value !== undefined;
 }
 
 const INSTANT = /(\d{4}-\d{2}-\d{2}T[\d:.]+Z)/;

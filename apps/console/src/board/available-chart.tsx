@@ -6,7 +6,7 @@ import { SeriesTable } from '../parts/series-table';
 import { Loaded, Skeleton } from '../parts/states';
 import type { LiveBoard } from './live-board';
 
-const Chart = lazy(() => import('../parts/chart'));
+const Chart = lazy(() => import('../parts/chart').then(({ Chart: one }) => ({ default: one })));
 
 const SPANS = { '1h': { hours: 1, step: 60 }, '4h': { hours: 4, step: 60 }, '24h': { hours: 24, step: 300 } } as const;
 export type Span = keyof typeof SPANS;

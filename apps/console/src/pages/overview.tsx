@@ -15,7 +15,7 @@ import { countOf, formatCount } from '../text/numbers';
 import { formatLatency } from '../text/time';
 import { arrivalSentence } from '../text/words';
 
-const Chart = lazy(() => import('../parts/chart'));
+const Chart = lazy(() => import('../parts/chart').then(({ Chart: one }) => ({ default: one })));
 const route = getRouteApi('/');
 
 const SPANS = { '1h': { hours: 1, step: 60 }, '24h': { hours: 24, step: 900 }, '7d': { hours: 168, step: 3600 } } as const;
@@ -177,7 +177,7 @@ function sum(values: readonly number[]): number {
 /** The newest figure that there is. */
 function latencyOf(values: readonly (number | null)[]): string {
   const last = values.findLast((value) => value !== null);
-  return last == null ? '–' : formatLatency(last);
+  return typeof last === 'number' ? formatLatency(last) : '–';
 }
 
 function Waiting({ events }: { readonly events: readonly EventHealth[] }): ReactNode {

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { call, ofApi } from '../api/http';
 import { configQuery } from '../api/queries';
 import type { ConsoleConfig, User } from '../api/types';
+import { textOf } from '../parts/form-text';
 import { Logo } from '../parts/icons';
 import { clientCredentials } from '../session/credentials';
 import { signIn, type TokenSource } from '../session/session';
@@ -68,7 +69,7 @@ function ApplicationForm({ busy, enter }: Entrance): ReactNode {
   const submit = (event: FormEvent<HTMLFormElement>): void => {
     event.preventDefault();
     const form = new FormData(event.currentTarget);
-    void enter(clientCredentials(String(form.get('id')), String(form.get('secret'))));
+    void enter(clientCredentials(textOf(form, 'id'), textOf(form, 'secret')));
   };
   return (
     <form onSubmit={submit} className="form">

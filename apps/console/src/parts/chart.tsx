@@ -25,7 +25,7 @@ interface Props {
 }
 
 /** A chart of lines or bars over time, drawn on a canvas; the figures themselves are in a table beside it. */
-export default function Chart({ label, times, lines, format = formatCount }: Props): ReactNode {
+export function Chart({ label, times, lines, format = formatCount }: Props): ReactNode {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(undefined);
   const chosen = useStore(theme);
@@ -52,7 +52,7 @@ export default function Chart({ label, times, lines, format = formatCount }: Pro
       plot.current?.destroy();
       plot.current = undefined;
     };
-    // eslint-disable-next-line -- made anew when its shape or the colours change; data are set below
+    // Made anew when its shape or the colours change; data are set below.
   }, [shape, chosen]);
 
   useEffect(() => {
@@ -132,7 +132,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], format: (value:
           fill: bars ? stroke : stepped ? faded(stroke, 0.12) : undefined,
           points: { show: false },
           ...(paths && { paths }),
-        } as UPlot.Series;
+        };
       }),
     ],
   };

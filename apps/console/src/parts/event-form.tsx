@@ -6,6 +6,7 @@ import { agentSearchQuery } from '../api/queries';
 import type { AgentEvent, EventHealth, EventType, Method } from '../api/types';
 import { nameOf } from '../board/agent-row';
 import { Dialog } from './dialog';
+import { textOf } from './form-text';
 import { say } from './toasts';
 
 interface Fields {
@@ -46,9 +47,9 @@ export function EventForm({
     submitted.preventDefault();
     const form = new FormData(submitted.currentTarget);
     save.mutate({
-      url: String(form.get('url')),
-      event_type: String(form.get('event_type')) as EventType,
-      method: String(form.get('method')) as Method,
+      url: textOf(form, 'url'),
+      event_type: textOf(form, 'event_type') as EventType,
+      method: textOf(form, 'method') as Method,
     });
   };
   return (

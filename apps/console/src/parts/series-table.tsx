@@ -37,7 +37,7 @@ export function SeriesTable({
               </td>
               {columns.map(({ name, values }) => (
                 <td key={name} className="right figure">
-                  {values[index] == null ? '–' : formatCount(values[index])}
+                  {written(values[index])}
                 </td>
               ))}
             </tr>
@@ -46,4 +46,8 @@ export function SeriesTable({
       </table>
     </div>
   );
+}
+
+function written(value: number | null | undefined): string {
+  return typeof value === 'number' ? formatCount(value) : '–';
 }
