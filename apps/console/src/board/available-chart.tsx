@@ -1,7 +1,7 @@
-import { lazy, Suspense, useMemo, useState, type ReactNode } from 'react';
+import { lazy, memo, Suspense, useMemo, useState, type ReactNode } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { changeSeriesQuery } from '../api/queries';
-import { useStore } from '../store';
+import { useNow } from '../clock';
 import { SeriesTable } from '../parts/series-table';
 import { Loaded, Skeleton } from '../parts/states';
 import type { LiveBoard } from './live-board';
@@ -12,7 +12,7 @@ const SPANS = { '1h': { hours: 1, step: 60 }, '4h': { hours: 4, step: 60 }, '24h
 export type Span = keyof typeof SPANS;
 
 /** How many agents were available, up to this moment. */
-export function AvailableChart({
+export const AvailableChart = memo(function AvailableChart({
   board,
   span,
   onSpan,
@@ -23,7 +23,9 @@ export function AvailableChart({
 }): ReactNode {
   const { hours, step } = SPANS[span];
   const series = useQuery(changeSeriesQuery(hours, step));
-  const { available, loaded } = useStore(board.state);
+  // Once a second: a chart that is drawn with every change costs more than the rows.
+  useNow();
+  const { available, loaded } = board.state.get();
   const [asTable, setAsTable] = useState(false);
   const data = useMemo(() => {
     if (!series.data) return undefined;
@@ -68,4 +70,4 @@ export function AvailableChart({
       </Loaded>
     </section>
   );
-}
+});

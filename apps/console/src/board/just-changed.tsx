@@ -1,5 +1,6 @@
-import type { ReactNode } from 'react';
+import { memo, type ReactNode } from 'react';
 import { Link } from '@tanstack/react-router';
+import type { StatusChange } from '../api/types';
 import { Moment } from '../parts/moment';
 import { Status } from '../parts/status';
 import { useStore } from '../store';
@@ -18,18 +19,25 @@ export function JustChanged({ board }: { readonly board: LiveBoard }): ReactNode
       ) : (
         <ol className="plain">
           {board.justChanged.map((change) => (
-            <li key={change.id}>
-              <Status kind={AGENT_STATUS[change.agent_status].kind} word={changeWord(change.agent_status)} />
-              <Link to="/agents/$type/$id" params={{ type: change.agent_type, id: String(change.agent_id) }} preload={false}>
-                <bdi>{nameOf(change)}</bdi>
-              </Link>
-              <span className="muted">
-                <Moment at={change.changed_at} />
-              </span>
-            </li>
+            <Change key={change.id} change={change} />
           ))}
         </ol>
       )}
     </aside>
   );
 }
+
+/** Drawn once: many may come in a second. */
+const Change = memo(function Change({ change }: { readonly change: StatusChange }): ReactNode {
+  return (
+    <li>
+      <Status kind={AGENT_STATUS[change.agent_status].kind} word={changeWord(change.agent_status)} />
+      <Link to="/agents/$type/$id" params={{ type: change.agent_type, id: String(change.agent_id) }} preload={false}>
+        <bdi>{nameOf(change)}</bdi>
+      </Link>
+      <span className="muted">
+        <Moment at={change.changed_at} />
+      </span>
+    </li>
+  );
+});

@@ -8,6 +8,7 @@ const PAGE = 1000;
 /** Changes that come while nobody sees the page are applied this often, in milliseconds. */
 const HIDDEN_FLUSH_MS = 500;
 const JUST_CHANGED = 20;
+const COUNTED_MS = 1000;
 /** Of logins and logouts, in milliseconds. */
 export const RECENT_MS = 5 * 60_000;
 
@@ -196,8 +197,18 @@ export class LiveBoard {
     if (next === known || !next) return;
     this.rows.set(next.id, next);
     const isLogin = change.agent_status === 'available';
-    this.counted.push({ at: Date.parse(change.changed_at), logins: isLogin ? 1 : 0, logouts: isLogin ? 0 : 1 });
+    this.count(Date.parse(change.changed_at), isLogin ? 1 : 0, isLogin ? 0 : 1);
     changed.push(change);
+  }
+
+  /** One sum a second: what happens in five minutes may be a great deal. */
+  private count(at: number, logins: number, logouts: number): void {
+    const last = this.counted.at(-1);
+    if (last && at - last.at < COUNTED_MS) {
+      this.counted[this.counted.length - 1] = { at: last.at, logins: last.logins + logins, logouts: last.logouts + logouts };
+    } else {
+      this.counted.push({ at, logins, logouts });
+    }
   }
 
   private directory({ change, ...agent }: AgentMessage): void {

@@ -1,7 +1,7 @@
-import { useEffect, useRef, type ReactNode } from 'react';
+import { useCallback, useEffect, useRef, type ReactNode } from 'react';
 import { getRouteApi } from '@tanstack/react-router';
 import { AgentList } from '../board/agent-list';
-import { AvailableChart } from '../board/available-chart';
+import { AvailableChart, type Span } from '../board/available-chart';
 import { BoardTiles } from '../board/board-tiles';
 import { JustChanged } from '../board/just-changed';
 import { useBoardOrder } from '../board/use-board-order';
@@ -30,6 +30,10 @@ export function BoardPage(): ReactNode {
   const set = (change: Partial<typeof search>): void => {
     void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   };
+  const chooseSpan = useCallback(
+    (span: Span) => void navigate({ search: (before) => ({ ...before, span }), replace: true }),
+    [navigate],
+  );
   const isWall = search.view === 'wall';
   useKeys({ p: () => set({ hold: hold ? undefined : '1' }) });
   useWakeLock(isWall);
@@ -49,7 +53,7 @@ export function BoardPage(): ReactNode {
       <LineBanner board={board} />
       {line.kind === 'failed' && <Failure error={line.failure} what="The agents" again={() => board.retry()} />}
       <BoardTiles board={board} live={live} status={search.status} onStatus={(status) => set({ status })} />
-      <AvailableChart board={board} span={search.span ?? '1h'} onSpan={(span) => set({ span })} />
+      <AvailableChart board={board} span={search.span ?? '1h'} onSpan={chooseSpan} />
       <div className="board-columns">
         <section className="card flush" aria-label="Agents">
           <div className="filters">

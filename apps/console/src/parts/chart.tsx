@@ -56,8 +56,8 @@ export function Chart({ label, times, lines, format = formatCount }: Props): Rea
   }, [shape, chosen]);
 
   useEffect(() => {
-    plot.current?.setData(data);
-  });
+    plot.current?.setData(latest.current);
+  }, [times, lines]);
 
   const last = lines.map(({ name, values }) => `${name} ${format(values.at(-1) ?? 0)}`).join(', ');
   return <div ref={place} className="chart" role="img" aria-label={`${label}: now ${last}`} />;
