@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_BROWSER } from '../support/browser.js';
+import { eventually } from '../support/poll.js';
 import { ConsoleFixture } from './console.js';
 
 const AGENT = '000*094@ringme.ru';
@@ -105,6 +106,10 @@ describe.skipIf(NO_BROWSER)('the whole path', { timeout: 180_000 }, () => {
     await fixture.go(page, new URL(suspended).pathname.replace('/console', ''));
     await page.getByRole('button', { name: 'Resume' }).click();
     await page.getByText(/Everything arrives/).waitFor();
+    await eventually('both logins were delivered', async () => {
+      const { json } = await fixture.demo.api('GET', '/client/@me/delivery/?status=delivered');
+      return (json as unknown[]).length === 2;
+    });
     await page.getByRole('button', { name: 'Send test' }).click();
     await page.getByText('The test arrived').waitFor();
   });
