@@ -45,7 +45,9 @@ async function openApiDocument(databaseUrl: string): Promise<unknown> {
   };
   const service = await startSubscriptionApi({ settings, logger: createLogger('derive', 'silent') });
   try {
-    return await (await fetch(`${service.url}/api/openapi.json`)).json();
+    const answer = await fetch(`${service.url}/api/openapi.json`);
+    if (!answer.ok) throw new Error(`the API's description cannot be made: ${await answer.text()}`);
+    return await answer.json();
   } finally {
     await service.stop();
   }

@@ -9,11 +9,13 @@ import {
   telemetryJsonSchema,
 } from '#contracts';
 import { VERSION } from '#runtime';
+import { streamParts } from './asyncapi-streams.js';
 
 const KEY = { type: 'string', description: 'client_id:agent_id', examples: ['12:136'] };
 
-/** The Kafka side of the contract (§4, §5) as an AsyncAPI 3 document, made from the schemas that the services use. */
+/** What is sent without being asked for (contract §3 to §5: Kafka, and streams over HTTP) as an AsyncAPI 3 document, made from the schemas that the services use. */
 export function asyncApiDocument(): object {
+  const streams = streamParts();
   return {
     asyncapi: '3.0.0',
     info: {
@@ -34,6 +36,7 @@ export function asyncApiDocument(): object {
         address: STATUS_CHANGED_TOPIC,
         messages: { statusChanged: { $ref: '#/components/messages/statusChanged' } },
       },
+      ...streams.channels,
     },
     operations: {
       receiveTelemetry: {
@@ -52,6 +55,7 @@ export function asyncApiDocument(): object {
         summary: `Presence publishes real changes; the dispatcher reads them (consumer group ${DISPATCHER_GROUP}), and so may other services.`,
         description: 'In sequence and without gaps for each agent. After a crash a change may stand twice, with the same ce_id.',
       },
+      ...streams.operations,
     },
     components: {
       messages: {
@@ -84,7 +88,9 @@ export function asyncApiDocument(): object {
           },
           payload: statusChangedJsonSchema(),
         },
+        ...streams.messages,
       },
+      schemas: streams.schemas,
     },
   };
 }

@@ -73,7 +73,14 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<strin
   const instance = randomUUID();
   const relay = new OutboxRelay({ pool, producer: bus.producer(), instance, metrics, logger, onPublished, ...leaseTimes });
   undo.push(() => relay.stop());
-  const telemetry = new TelemetryService({ pool, relay, clock, metrics, logger, onDecided: (slots) => series.reports.note(slots) });
+  const telemetry = new TelemetryService({
+    pool,
+    relay,
+    clock,
+    metrics,
+    logger,
+    onDecided: (slots) => series.reports.note(slots),
+  });
   undo.push(() => telemetry.drain());
 
   const readiness = new Readiness();

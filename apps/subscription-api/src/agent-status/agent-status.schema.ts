@@ -66,12 +66,12 @@ export const loggedChangeSchema = z
   })
   .meta({ id: 'StatusChange' });
 
-const directoryChangeSchema = z
+export const directoryChangeSchema = z
   .object({ change: z.enum(DIRECTORY_CHANGES) })
   .and(agentSchema)
   .meta({ id: 'DirectoryChange', description: 'The agent as it was then' });
 
-const resetSchema = z.object({ reason: z.enum(RESET_REASONS) }).meta({ id: 'StreamReset' });
+export const resetSchema = z.object({ reason: z.enum(RESET_REASONS) }).meta({ id: 'StreamReset' });
 
 /** The data of an event of the stream: `agent-status`, `agent` or `reset`. */
 export const streamEventSchema = z.union([loggedChangeSchema, directoryChangeSchema, resetSchema]);

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { deliveryId } from '#webhook';
 import type { AgentType, EventType, NotificationMethod } from '#contracts';
-import { statusChangeOf, type StatusChangeRow } from '#database';
-import { targetOf } from '#webhook';
+import { NotificationListener, poolOf, statusChangeOf, type StatusChangeRow } from '#database';
+import type { Logger } from '#runtime';
+import { deliveryId, targetOf } from '#webhook';
 import type { LoggedChange } from '../agent-status/status-log.repository.js';
 import { COUNT_BEHIND, MATCHES, statementOf, type Order, type Source, type SourceParameters } from './delivery-sources.js';
 import type { AttemptOutcome, BehindFacts, DeliveryFacts } from './delivery-state.js';
@@ -199,6 +199,13 @@ export class DeliveryFactsRepository {
       [clientId, changeId, known, limit],
     );
     return rows.map(({ agent_event_id }) => agent_event_id);
+  }
+
+  /** Listens to the deliveries that dispatchers tell of; the caller's to stop. */
+  listen(onHint: (payload: string) => void, logger: Logger): NotificationListener {
+    const listener = new NotificationListener(poolOf(this.dataSource), 'rollcall_deliveries', onHint, logger);
+    listener.start();
+    return listener;
   }
 
   /** Since when a client's notifications are not sent to origins, by origin. */

@@ -4,7 +4,7 @@ import type { ServiceSettings } from '#runtime';
 import { SETTINGS } from '../tokens.js';
 import { DeliveryFactsRepository, type DeliveryKey, type FoundDelivery } from './delivery-facts.repository.js';
 import { searchOf, type DeliveryFilter } from './delivery-filter.js';
-import type { SourceParameters } from './delivery-sources.js';
+import type { Source, SourceParameters } from './delivery-sources.js';
 import { stateOf, type DeliveryState } from './delivery-state.js';
 
 /** A delivery, and what it is doing. */
@@ -23,6 +23,8 @@ const NO_CHANGE = '00000000-0000-0000-0000-000000000000';
 const ANY_CHANGE = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** A change's id is made, by the same clock, shortly before the change is: a span of changes is a little wider in ids, in milliseconds. */
 const ID_SLACK_MS = 60_000;
+/** What is looked at first, in milliseconds. */
+const LATELY_MS = 2 * 86_400_000;
 /** Looks for one page; what a filter leaves out of more than these goes with the next page. */
 const MAX_LOOKS = 20;
 /** Deliveries that a filter which the statement cannot apply looks at, at least. */
@@ -45,10 +47,10 @@ export class DeliveryList {
     let from = before;
     for (let look = 0; look < MAX_LOOKS; look++) {
       let { sources } = search;
-      let keys = await this.facts.find(sources, this.parametersOf(clientId, filter, search.outcomes, from, limit));
+      let keys = await this.findNewest(sources, this.parametersOf(clientId, filter, search.outcomes, from, limit));
       if (sources.includes('behindByLog') && keys.length < limit) {
         sources = sources.map((source) => (source === 'behindByLog' ? 'behind' : source));
-        keys = await this.facts.find(sources, this.parametersOf(clientId, filter, search.outcomes, from, limit));
+        keys = await this.findNewest(sources, this.parametersOf(clientId, filter, search.outcomes, from, limit));
       }
       for (const delivery of await this.show(clientId, keys)) {
         if (!matchesFilter(delivery, filter)) continue;
@@ -76,6 +78,19 @@ export class DeliveryList {
       const state = stateOf(delivery.facts, this.settings.DELIVERY_WINDOW);
       return state ? [{ ...delivery, state }] : [];
     });
+  }
+
+  /** Looks at the last days before the end first: the newest are mostly there, and the partitions of other days are left out. */
+  private async findNewest(sources: readonly Source[], parameters: SourceParameters): Promise<DeliveryKey[]> {
+    const [, , , , from, to, limit] = parameters;
+    const now = Date.now();
+    const end = Math.min(parseInt(to.slice(0, 8) + to.slice(9, 13), 16), now + ID_SLACK_MS);
+    const lately = floorOf(end - LATELY_MS);
+    if (lately > from) {
+      const keys = await this.facts.find(sources, parameters.with(4, lately) as unknown as SourceParameters);
+      if (keys.length >= limit) return keys;
+    }
+    return this.facts.find(sources, parameters);
   }
 
   private parametersOf(

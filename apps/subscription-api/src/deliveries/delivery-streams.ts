@@ -1,13 +1,13 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
-import { DataSource } from 'typeorm';
 import { parseId } from '#contracts';
-import { NotificationListener, poolOf } from '#database';
+import type { NotificationListener } from '#database';
 import { PeriodicWork, type Logger } from '#runtime';
 import { EventStream } from '../agent-status/event-stream.js';
 import { hintFrame } from '../agent-status/frames.js';
 import { OpenStreams, type StreamOwner } from '../agent-status/open-streams.js';
 import { LOGGER } from '../tokens.js';
+import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import type { DeliveryFilter } from './delivery-filter.js';
 import { parseDeliveryId } from './delivery-id.js';
 import { DeliveryList, matchesFilter, type ShownDelivery } from './delivery-list.js';
@@ -35,7 +35,7 @@ export class DeliveryStreams implements OnModuleDestroy {
   private listener: NotificationListener | undefined;
 
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly facts: DeliveryFactsRepository,
     private readonly deliveries: DeliveryList,
     private readonly openStreams: OpenStreams,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -76,13 +76,7 @@ export class DeliveryStreams implements OnModuleDestroy {
 
   private listen(): void {
     if (this.listener || this.watchers.size === 0) return;
-    this.listener = new NotificationListener(
-      poolOf(this.dataSource),
-      'rollcall_deliveries',
-      (payload) => this.note(payload),
-      this.logger,
-    );
-    this.listener.start();
+    this.listener = this.facts.listen((payload) => this.note(payload), this.logger);
   }
 
   private note(payload: string): void {

@@ -92,7 +92,8 @@ function waitingViewOf(waitingFor: WaitingFor | undefined): ListedDeliveryView['
       return { reason: 'earlier', delivery_id: waitingFor.deliveryId };
     case 'due':
       return { reason: 'due', since: waitingFor.since?.toISOString() ?? null };
-    default:
+    case 'origin':
+    case 'suspended':
       return { reason: waitingFor.reason, since: waitingFor.since.toISOString() };
   }
 }

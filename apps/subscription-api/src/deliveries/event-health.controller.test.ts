@@ -17,7 +17,11 @@ beforeAll(async () => {
   ofAgent = await add('/client/@me/agent/local/1/event/', 'http://127.0.0.1:9/crm', 'agent-logout');
   ofAll = await add('/client/@me/agent_events/', 'http://127.0.0.1:9/all', 'agent-login');
   paused = await add('/client/@me/agent_events/', 'http://127.0.0.1:9/paused', 'agent-login');
-  await api.api('other', 'POST', '/client/@me/agent_events/', { url: 'http://127.0.0.1:9/', event_type: 'agent-login', method: 'GET' });
+  await api.api('other', 'POST', '/client/@me/agent_events/', {
+    url: 'http://127.0.0.1:9/',
+    event_type: 'agent-login',
+    method: 'GET',
+  });
   const head = await rows.addLogin({ agentId: 1 });
   for (let change = 0; change < 6; change++) await rows.addChange({ agentId: 1 }); // logins 3, 5 and 7
   const ofRemote = await rows.addLogin({ agentId: 2 });
@@ -29,9 +33,10 @@ beforeAll(async () => {
   await rows.addAttempt(ofAgent, head, 1, 'delivered');
   await rows.sendAgain(ofAgent, head, 0);
   await api.pool.query(`insert into dispatch.event_health (agent_event_id, failing_since) values ($1, now())`, [ofAll]);
-  await api.pool.query(`insert into dispatch.event_health (agent_event_id, suspended_at, suspended_reason) values ($1, now(), 'paused')`, [
-    paused,
-  ]);
+  await api.pool.query(
+    `insert into dispatch.event_health (agent_event_id, suspended_at, suspended_reason) values ($1, now(), 'paused')`,
+    [paused],
+  );
   await api.pool.query(
     `insert into dispatch.delivery_series
      select 12, $1, 3600, now() - hours * interval '1 hour', 5, 2, 1, 0, array_fill(0, array[12]) from unnest(array[0, 3, 30]) hours`,
@@ -41,7 +46,8 @@ beforeAll(async () => {
 
 afterAll(() => api.stop());
 
-const list = async (query = '') => (await api.api('reader', 'GET', `/client/@me/agent_event_health/${query}`)).json as { id: number }[];
+const list = async (query = '') =>
+  (await api.api('reader', 'GET', `/client/@me/agent_event_health/${query}`)).json as { id: number }[];
 const idsOf = async (query: string) => (await list(query)).map(({ id }) => id);
 
 it('shows all agent events of both kinds with their health, and nobody else’s', async () => {
@@ -60,7 +66,11 @@ it('shows all agent events of both kinds with their health, and nobody else’s'
     since: null,
     waiting: 1,
     oldest_waiting: expect.any(String) as string,
-    last_outcome: expect.objectContaining({ outcome: 'delivered', attempt: 1, delivery_id: expect.stringMatching(/_\d+$/) as string }) as object,
+    last_outcome: expect.objectContaining({
+      outcome: 'delivered',
+      attempt: 1,
+      delivery_id: expect.stringMatching(/_\d+$/) as string,
+    }) as object,
     day: { delivered: 0, failed: 0 },
   });
   expect(second).toMatchObject({
@@ -73,8 +83,18 @@ it('shows all agent events of both kinds with their health, and nobody else’s'
     last_outcome: { outcome: 'retry', http_status: 503 },
     day: { delivered: 10, failed: 2 },
   });
-  expect(third).toMatchObject({ id: paused, state: 'suspended', reason: 'paused', waiting: 0, oldest_waiting: null, last_outcome: null });
-  expect((await api.api('reader', 'GET', `/client/@me/agent_events/${ofAll}/health`)).json).toMatchObject({ status: 'failing', backlog: 5 });
+  expect(third).toMatchObject({
+    id: paused,
+    state: 'suspended',
+    reason: 'paused',
+    waiting: 0,
+    oldest_waiting: null,
+    last_outcome: null,
+  });
+  expect((await api.api('reader', 'GET', `/client/@me/agent_events/${ofAll}/health`)).json).toMatchObject({
+    status: 'failing',
+    backlog: 5,
+  });
 });
 
 it('is searched', async () => {

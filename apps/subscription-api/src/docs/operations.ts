@@ -25,6 +25,7 @@ const PATH_PARAMETERS: Readonly<Record<string, PathParameter>> = {
   },
   agent_id: id('The agent', 136),
   event_id: id('The agent event', 7),
+  replay_id: id('The replay', 3),
   app_id: { description: 'The application', example: 'crm', schema: { type: 'string', minLength: 1, maxLength: 255 } },
   delivery_id: {
     description: 'The delivery: the `webhook-id` header of its notifications',
@@ -80,7 +81,9 @@ function parameterOf(name: string): ParameterObject {
 
 /** Contract §1: collections are documented with a trailing slash, items and what is done with them without. */
 function isCollection(path: string): boolean {
-  return /\/(event|agent_events|agent_event_health|limit|agent|client|agent_status|delivery|origin|webhook_secret|application|agent\/\{type\})$/.test(path);
+  return /\/(event|agent_events|agent_event_health|limit|agent|client|agent_status|delivery|origin|webhook_secret|application|agent\/\{type\})$/.test(
+    path,
+  );
 }
 
 function addErrors(operation: OperationObject, hasPathParameters: boolean, isCollection: boolean): void {

@@ -11,12 +11,20 @@ beforeAll(async () => {
   rows = new DeliveryRows(api.pool);
   await api.addAgent(1);
   const add = async (url: string) =>
-    ((await api.api('demo', 'POST', '/client/@me/agent_events/', { url, event_type: 'agent-login', method: 'GET' })).json as { id: number }).id;
+    (
+      (await api.api('demo', 'POST', '/client/@me/agent_events/', { url, event_type: 'agent-login', method: 'GET' })).json as {
+        id: number;
+      }
+    ).id;
   event = await add('http://127.0.0.1:8080/a?x=1');
   await add('HTTP://127.0.0.1:8080/b');
   await add('https://Example.com:443#here');
   await add('https://example.com\\b');
-  await api.api('other', 'POST', '/client/@me/agent_events/', { url: 'http://127.0.0.1:1/', event_type: 'agent-login', method: 'GET' });
+  await api.api('other', 'POST', '/client/@me/agent_events/', {
+    url: 'http://127.0.0.1:1/',
+    event_type: 'agent-login',
+    method: 'GET',
+  });
 });
 
 afterAll(() => api.stop());
@@ -44,11 +52,19 @@ it('tells which are not sent to, by any dispatcher that is there, and what waits
   await say('open', '2 minutes'); // that one is gone
   await say('open', '0', 13);
   await say('closed', '5 minutes');
-  expect(await list()).toMatchObject([{ state: 'closed', since: expect.any(String) as string, waiting: 2 }, { origin: 'https://example.com' }]);
+  expect(await list()).toMatchObject([
+    { state: 'closed', since: expect.any(String) as string, waiting: 2 },
+    { origin: 'https://example.com' },
+  ]);
   await say('probing', '1 second');
   await say('open', '1 second');
   expect(await list()).toMatchObject([
-    { state: 'open', since: expect.any(String) as string, next_probe_at: expect.any(String) as string, last_error: 'connection refused' },
+    {
+      state: 'open',
+      since: expect.any(String) as string,
+      next_probe_at: expect.any(String) as string,
+      last_error: 'connection refused',
+    },
     WELL,
   ]);
   expect((await api.api('reader', 'GET', '/client/@me/origin?state=open')).status).toBe(400);

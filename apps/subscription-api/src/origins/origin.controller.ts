@@ -14,7 +14,10 @@ export class OriginController {
   constructor(private readonly origins: OriginRepository) {}
 
   @Get()
-  @ApiOperation({ summary: 'The origins of the client’s agent events, and whether they are sent to', description: 'Some seconds behind.' })
+  @ApiOperation({
+    summary: 'The origins of the client’s agent events, and whether they are sent to',
+    description: 'Some seconds behind.',
+  })
   @ApiResponse({ status: 200, description: 'Ordered by name', standardSchema: originSchema, isArray: true })
   async list(@ClientId() clientId: number): Promise<OriginView[]> {
     const [authorities, states] = await Promise.all([this.origins.authorities(clientId), this.origins.states(clientId)]);

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import {
+  directoryChangeSchema,
+  loggedChangeSchema,
+  resetSchema,
+} from '../../apps/subscription-api/src/agent-status/agent-status.schema.js';
+import { deliveryHintSchema } from '../../apps/subscription-api/src/deliveries/delivery-view.schema.js';
+import { jsonSchemaOf } from '../../apps/subscription-api/src/docs/json-schema.js';
+
+const EVENTS = {
+  agentStatus: { event: 'agent-status', schema: loggedChangeSchema, summary: 'An agent has logged in or out.' },
+  agent: { event: 'agent', schema: directoryChangeSchema, summary: 'An agent was created, renamed or removed.' },
+  reset: { event: 'reset', schema: resetSchema, summary: 'The Last-Event-ID cannot be continued; read the snapshot again.' },
+  delivery: { event: 'delivery', schema: deliveryHintSchema, summary: 'Something has become of a delivery.' },
+} as const satisfies Record<string, { event: string; schema: z.ZodType; summary: string }>;
+
+const CLIENT = { description: '`@me`, the client of the token, or its decimal id', examples: ['@me'] };
+
+const channelOf = (path: string, description: string, names: readonly (keyof typeof EVENTS)[]): object => ({
+  address: `/api/ver1.0/client/{client_id}/${path}`,
+  parameters: { client_id: CLIENT },
+  description: `${description} Server-Sent Events over HTTP; the token of the REST API.`,
+  messages: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }])),
+  bindings: { http: {} },
+});
+
+/** The streams over HTTP (contract §3), as parts of the AsyncAPI document. */
+export function streamParts(): {
+  readonly channels: object;
+  readonly operations: object;
+  readonly messages: object;
+  readonly schemas: object;
+} {
+  const schemas: Record<string, unknown> = {};
+  const messages = Object.fromEntries(
+    Object.entries(EVENTS).map(([name, { event, schema, summary }]) => {
+      const converted = jsonSchemaOf(schema, 'output');
+      Object.assign(schemas, converted.components);
+      return [name, { name: event, summary, contentType: 'application/json', payload: converted.schema }];
+    }),
+  );
+  const operation = (channel: string, summary: string): object => ({
+    action: 'send',
+    channel: { $ref: `#/channels/${channel}` },
+    summary,
+  });
+  return {
+    channels: {
+      agentStatusStream: channelOf('agent_status/stream', 'Resumes after Last-Event-ID.', ['agentStatus', 'agent', 'reset']),
+      deliveryStream: channelOf('delivery/stream', 'A hint, not a log: nothing is resumed.', ['delivery']),
+    },
+    operations: {
+      streamAgentStatus: operation('agentStatusStream', 'subscription-api sends what agents do, as it happens.'),
+      streamDeliveries: operation('deliveryStream', 'subscription-api sends what becomes of deliveries, as it does.'),
+    },
+    messages,
+    schemas,
+  };
+}
