@@ -31,6 +31,13 @@ export default {
       to: { path: '^apps/', pathNot: ['^apps/$1/'] },
     },
     {
+      name: 'console-stands-alone',
+      severity: 'error',
+      comment: 'The console runs in a browser and knows the services by their HTTP interface alone.',
+      from: { path: '^apps/console/' },
+      to: { path: '^(libs|tools|test|bench)/' },
+    },
+    {
       name: 'all-in-one-imports-start-only',
       severity: 'error',
       comment: 'The all-in-one starts the services; it does not reach into them.',
@@ -75,7 +82,8 @@ export default {
       name: 'no-missing-dependency',
       severity: 'error',
       comment: 'What is imported is in package.json.',
-      from: { path: '^(apps|libs)/', pathNot: [TESTS] },
+      // The console's packages are built into its files: nothing of them is there at run time.
+      from: { path: '^(apps|libs)/', pathNot: [TESTS, '^apps/console/'] },
       to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'] },
     },
     {
@@ -93,7 +101,7 @@ export default {
     enhancedResolveOptions: {
       conditionNames: ['rollcall-source', 'types', 'import', 'node', 'default'],
       exportsFields: ['exports'],
-      extensions: ['.ts', '.js', '.mjs', '.json', '.d.ts'],
+      extensions: ['.ts', '.tsx', '.js', '.mjs', '.json', '.d.ts'],
     },
   },
 };

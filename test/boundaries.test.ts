@@ -16,6 +16,7 @@ interface Configuration {
 const VIOLATIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'no-cycle': { 'libs/bus/src/a.ts': `import './b.js';`, 'libs/bus/src/b.ts': `import './a.js';` },
   'no-app-to-app': { 'apps/presence/src/a.ts': `import '../../dispatcher/src/start.js';`, 'apps/dispatcher/src/start.ts': '' },
+  'console-stands-alone': { 'apps/console/src/a.ts': `import '../../../libs/bus/src/a.js';`, 'libs/bus/src/a.ts': '' },
   'all-in-one-imports-start-only': {
     'apps/all-in-one/src/start.ts': `import '../../dispatcher/src/engine.js';`,
     'apps/dispatcher/src/engine.ts': '',

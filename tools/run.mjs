@@ -12,6 +12,8 @@ const pinnedNode = join(root, 'node_modules', 'node', 'bin');
 // Both are written last by the tool that makes the rest, so their age is that of the whole.
 const installed = join(root, 'node_modules', '.package-lock.json');
 const built = join(root, 'dist', '.tsbuildinfo');
+// Made by the same `npm run build`, before it; a build by hand of the services alone leaves it out.
+const consolePage = join(root, 'dist', 'apps', 'console', 'index.html');
 const SOURCES = ['apps', 'libs', 'tools', 'bench', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'nest-cli.json'];
 
 // While what is missing is built, it may be gone.
@@ -44,7 +46,7 @@ function newest(path) {
 
 function ensureBuilt(env) {
   const sources = Math.max(...SOURCES.map((source) => newest(join(root, source))));
-  if (existsSync(built) && statSync(built).mtimeMs >= sources) return;
+  if (existsSync(consolePage) && existsSync(built) && statSync(built).mtimeMs >= sources) return;
   say('Building ...');
   runOrExit('npm', ['run', '--silent', 'build'], env);
   // The compiler leaves the file alone when the output would be the same.

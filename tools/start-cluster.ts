@@ -112,6 +112,7 @@ async function start(settings: UsedSettings): Promise<void> {
         subscriptionApi: urls['subscription-api']!,
         presence: urls['presence']!,
         dispatcher: urls['dispatcher']!,
+        console: settings.CONSOLE,
         receiver: undefined,
       },
       undefined, // its lines need the demo receiver

@@ -22,6 +22,7 @@ await runService(
       // The services reach it by its name among the containers.
       receiver: `http://demo:${settings.RECEIVER_PORT}`,
       received: here(settings.RECEIVER_PORT),
+      console: true,
     };
     // A file with a token, as the all-in-one has it, would be in the container.
     const curlAs = (app: string): string =>

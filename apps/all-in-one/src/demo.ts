@@ -16,6 +16,8 @@ export interface Urls {
   readonly subscriptionApi: string;
   readonly presence: string;
   readonly dispatcher: string;
+  /** Whether subscription-api serves the console. */
+  readonly console: boolean;
   /** Undefined where the demo receiver is not run. */
   readonly receiver: string | undefined;
   /** Where the person at the terminal reaches the demo receiver. Default: where notifications do. */
@@ -43,6 +45,7 @@ export function banner(urls: Urls, demo: DemoState | undefined): string {
     '',
     'Rollcall is running.',
     '',
+    ...(urls.console ? [`  Console         ${urls.subscriptionApi}/console/`] : []),
     `  REST API        ${urls.subscriptionApi}/api/ver1.0`,
     `  API browser     ${urls.subscriptionApi}/api/docs`,
     `  Telemetry       ${urls.presence}/telemetry`,

@@ -110,11 +110,13 @@ async function startSteps(
   if (receiver) undo.push(() => receiver.stop());
   const dispatcher = await start('dispatcher', startDispatcher);
   const presence = await start('presence', startPresence);
+  const playground = receiver && playgroundOf(serviceSettings, presence, receiver.url);
   const subscriptionApi = await start('subscription-api', (options) =>
     startSubscriptionApi({
       ...options,
       docs: { presenceUrl: presence, hints: hintsOf(withDemo, receiver?.url) },
       ...(withDemo && { demo: { applications: DEMO_APPLICATIONS } }),
+      ...(playground && { playground }),
     }),
   );
 
@@ -124,7 +126,7 @@ async function startSteps(
         undo,
       )
     : undefined;
-  show(banner({ subscriptionApi, presence, dispatcher, receiver: receiver?.url }, demo));
+  show(banner({ subscriptionApi, presence, dispatcher, console: settings.CONSOLE, receiver: receiver?.url }, demo));
   if (withDemo && !demo) show('The demo applications have other secrets by now, so that there are no lines to try it with.');
   undo.push(() => Promise.resolve(show('Stopping ... (what is under way is finished first)')));
   return { url: subscriptionApi, drain: () => drains.forEach((drain) => drain()) };
@@ -145,6 +147,12 @@ function hintsOf(withDemo: boolean, receiverUrl: string | undefined): object {
   // Everything on the page works with the last one, so that it is filled in.
   const applications = DEMO_APPLICATIONS.map(({ app_id: id, secret, access }) => ({ id, secret, access })).toReversed();
   return { applications, receiverUrl };
+}
+
+/** Telemetry needs an application that may send it; where an issuer gives out the tokens, there is none that we could act for. */
+function playgroundOf({ BOOTSTRAP_APPS, OIDC_ISSUER }: ServiceSettings, presence: string, receiver: string) {
+  const reporter = BOOTSTRAP_APPS?.find(({ access }) => access === 'platform');
+  return reporter && OIDC_ISSUER === undefined ? { presence, receiver, reporter: reporter.app_id } : undefined;
 }
 
 async function startDatabase(

@@ -21,6 +21,8 @@ export const SUBSCRIPTION_API_SETTINGS = [
   'OIDC_AUDIENCE',
   'OIDC_CLIENT_CLAIM',
   'OIDC_ACCESS_CLAIM',
+  'OIDC_CONSOLE_CLIENT_ID',
+  'CONSOLE',
   'DELIVERY_WINDOW',
   'DELIVERY_TIMEOUT',
 ] as const satisfies readonly SettingName[];

@@ -15,6 +15,8 @@ import { allowOrigins, ServiceHttp, type OperationsServer } from '#http';
 import { Readiness, startInSteps, type Logger, type RunningService, type Undo } from '#runtime';
 import type { StreamTimes } from './agent-status/open-streams.js';
 import type { Demo } from './console/console-config.schema.js';
+import type { Playground } from './console/playground.js';
+import { serveConsole } from './console/serve-console.js';
 import { serveApiDocs, type DocsPlace } from './docs/docs.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
@@ -34,6 +36,10 @@ export interface SubscriptionApiOptions {
   readonly docs?: Omit<DocsPlace, 'url'>;
   /** What the console offers of a demo; nothing by default. */
   readonly demo?: Demo;
+  /** Where agents can be played; nowhere by default. */
+  readonly playground?: Playground;
+  /** Where the built console is; for tests. */
+  readonly consoleDirectory?: string;
   /** Where the process answers for all its services; else OPERATIONS_PORT says where, or it is the service's own port. */
   readonly operations?: OperationsServer | undefined;
   /** Aborted when the start is to be given up. */
@@ -51,7 +57,8 @@ export function startSubscriptionApi(options: SubscriptionApiOptions): Promise<R
 
 /** The order is the stop's, read backwards: no more requests, then what they are answered with. */
 async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, docs, demo, stopping } = options;
+  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, demo, playground, stopping } =
+    options;
   const readiness = new Readiness();
   const registry = new Registry();
   const http = await ServiceHttp.open({
@@ -91,12 +98,19 @@ async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promis
     ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
     ...(streamTimes && { streamTimes }),
     ...(demo && { demo }),
+    ...(playground && { playground }),
   });
   await http.serve(module, {
     trustProxy: settings.TRUST_PROXY,
-    configure: (app) => {
+    configure: async (app) => {
       allowOrigins(app.getHttpAdapter().getInstance(), settings.CORS_ORIGINS);
-      serveApiDocs(app, { ...docs, url: settings.PUBLIC_URL });
+      serveApiDocs(app, { ...options.docs, url: settings.PUBLIC_URL });
+      const isIssuers = external !== undefined && settings.OIDC_CONSOLE_CLIENT_ID !== undefined;
+      await serveConsole(app, {
+        ...(isIssuers && { tokenEndpoint: async () => (await external.keys.signInEndpoints())?.token }),
+        enabled: settings.CONSOLE,
+        ...(options.consoleDirectory !== undefined && { directory: options.consoleDirectory }),
+      });
     },
   });
   undo.push(() => http.stopServing());

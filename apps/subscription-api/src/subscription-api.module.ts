@@ -31,6 +31,8 @@ import { ClientController } from './clients/client.controller.js';
 import { ClientRepository } from './clients/client.repository.js';
 import { ConsoleConfigController } from './console/console-config.controller.js';
 import { NO_DEMO, type Demo } from './console/console-config.schema.js';
+import { PlaygroundController, NoPlaygroundController } from './console/playground.controller.js';
+import type { Playground } from './console/playground.js';
 import { Deliveries } from './deliveries/deliveries.js';
 import { DeliveryCommandController } from './deliveries/delivery-command.controller.js';
 import { DeliveryCommandRepository } from './deliveries/delivery-command.repository.js';
@@ -62,7 +64,9 @@ import type { SubscriptionApiSettings } from './settings.js';
 import {
   ADDRESS_GUARD,
   DEMO,
+  EXTERNAL_ISSUER,
   LOGGER,
+  PLAYGROUND,
   RATE_LIMIT_SYNC_MS,
   RATE_LIMITER,
   SEALER,
@@ -92,6 +96,8 @@ export interface SubscriptionApiParts {
   readonly streamTimes?: StreamTimes;
   /** What the console offers of a demo; nothing by default. */
   readonly demo?: Demo;
+  /** Where agents can be played; nowhere by default. */
+  readonly playground?: Playground;
 }
 
 @Module({})
@@ -118,7 +124,6 @@ export class SubscriptionApiModule {
         AgentController,
         AgentSearchController,
         ClientController,
-        ConsoleConfigController,
         ClientEventController,
         WebhookSecretController,
         AgentStatusController,
@@ -130,11 +135,14 @@ export class SubscriptionApiModule {
         DeliveryCommandController,
         ReplayController,
         ExplainController,
+        ...(settings.CONSOLE ? [ConsoleConfigController, parts.playground ? PlaygroundController : NoPlaygroundController] : []),
       ],
       providers: [
         { provide: SETTINGS, useValue: settings },
+        { provide: EXTERNAL_ISSUER, useValue: external },
         { provide: DEMO, useValue: parts.demo ?? NO_DEMO },
         { provide: LOGGER, useValue: logger },
+        { provide: PLAYGROUND, useValue: parts.playground },
         { provide: SEALER, useValue: sealer },
         { provide: DataSource, useValue: dataSource },
         { provide: ADDRESS_GUARD, useValue: guard },

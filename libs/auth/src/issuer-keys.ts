@@ -19,6 +19,12 @@ export interface IssuerTimes {
   readonly rereadMs: number;
 }
 
+/** Where people sign in at an issuer. */
+export interface SignInEndpoints {
+  readonly authorization: string;
+  readonly token: string;
+}
+
 /**
  * The public keys of an external issuer, found by OpenID Connect Discovery. They are read when they are first needed,
  * so that a service starts without its issuer; after that requests wait for the issuer only when they carry an unknown key id.
@@ -28,6 +34,7 @@ export class IssuerKeys {
   private readAt = Number.NEGATIVE_INFINITY;
   private failedAt = Number.NEGATIVE_INFINITY;
   private reading: Promise<LocalJWKSet> | undefined;
+  private endpoints: SignInEndpoints | undefined;
 
   constructor(
     private readonly issuer: string,
@@ -61,6 +68,12 @@ export class IssuerKeys {
     await this.get();
   }
 
+  /** Where people sign in at the issuer, as it last said; undefined: it names no secure place, or has not been reached yet. */
+  async signInEndpoints(): Promise<SignInEndpoints | undefined> {
+    await this.get().catch(() => undefined); // logged where it fails
+    return this.endpoints;
+  }
+
   private async read(): Promise<LocalJWKSet> {
     if (!this.reading && Date.now() - this.failedAt <= RETRY_MS) throw unavailable();
     return (this.reading ??= this.readNow().finally(() => (this.reading = undefined)));
@@ -86,9 +99,16 @@ export class IssuerKeys {
   /** @returns where the keys are */
   private async discover(): Promise<string> {
     const text = await fetchText(`${this.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`);
-    const { issuer, jwks_uri: keysUrl } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    const {
+      issuer,
+      jwks_uri: keysUrl,
+      authorization_endpoint: authorization,
+      token_endpoint: token,
+    } = JSON.parse(text) as Readonly<Record<string, unknown>>;
     if (issuer !== this.issuer) throw new Error(`the issuer names itself ${String(issuer)}: OIDC_ISSUER must be exactly that`);
     if (typeof keysUrl !== 'string' || !isSecureUrl(keysUrl)) throw new Error('the issuer names no secure jwks_uri');
+    const areSecure = [authorization, token].every((url) => typeof url === 'string' && isSecureUrl(url));
+    this.endpoints = areSecure ? { authorization: authorization as string, token: token as string } : undefined;
     return keysUrl;
   }
 }

@@ -5,7 +5,7 @@ import { lookUp, type Environment } from './environment.js';
 import { KAFKA_FILES, kafkaProblems, kafkaSettings } from './kafka-settings.js';
 import { isSecureUrl } from './loopback.js';
 import { servingSettings } from './serving-settings.js';
-import { commaList, duration, flag, networks, port, wholeNumber } from './setting-types.js';
+import { commaList, duration, flag, networks, onOrOff, port, wholeNumber } from './setting-types.js';
 import { StartError } from './start-error.js';
 
 /**
@@ -202,6 +202,14 @@ const settings = {
   OIDC_ACCESS_CLAIM: claimName
     .default('rollcall_access')
     .describe('Claim of tokens of OIDC_ISSUER with the access level: call_api, all or platform. Default rollcall_access'),
+  OIDC_CONSOLE_CLIENT_ID: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'The id that OIDC_ISSUER knows the console by (a public client, authorization code with PKCE): people then sign in there.',
+    ),
+  CONSOLE: onOrOff.default(true).describe('Whether the console is served at /console/: on or off. Default on.'),
   LOG_LEVEL: logLevel
     .optional()
     .describe(

@@ -23,4 +23,4 @@ export { startInSteps, type Undo } from './start-in-steps.js';
 export { StartError } from './start-error.js';
 export { Tally } from './tally.js';
 export { isUnavailable, reasonOf } from './unavailable.js';
-export { howToRun, VERSION } from './version.js';
+export { howToRun, ROOT_DIRECTORY, VERSION } from './version.js';

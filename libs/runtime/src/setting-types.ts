@@ -57,3 +57,11 @@ function isNetwork(text: string): boolean {
   const widest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
   return rest.length === 0 && (bits === undefined ? widest > 0 : /^\d{1,3}$/.test(bits) && Number(bits) <= widest);
 }
+
+/** Read as true for on, false for off. */
+export const onOrOff = z
+  .string()
+  .trim()
+  .toLowerCase()
+  .pipe(z.enum(['on', 'off'], { error: ({ input }) => `"${String(input)}" is neither on nor off` }))
+  .transform((text) => text === 'on');

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 interface Manifest {
   readonly version: string;
@@ -21,6 +22,9 @@ function readManifest(): { readonly manifest: Manifest; readonly root: URL } {
 }
 
 const { manifest, root } = readManifest();
+
+/** Where package.json is, and `dist` beside it. */
+export const ROOT_DIRECTORY = fileURLToPath(root);
 
 /** Of Rollcall. */
 export const VERSION = manifest.version;

@@ -5,8 +5,6 @@ import { ACCESS_LEVELS, type AccessLevel } from '#auth';
 export interface Demo {
   /** Shown with their secrets, to whoever asks. */
   readonly applications: readonly { readonly app_id: string; readonly secret: string; readonly access: AccessLevel }[];
-  /** Whether agents can be played from the console. */
-  readonly playground?: boolean;
 }
 
 export const NO_DEMO: Demo = { applications: [] };
@@ -19,6 +17,9 @@ export const consoleConfigSchema = z
       .object({
         issuer: z.string().meta({ example: 'https://id.example.com' }),
         audience: z.string().meta({ example: 'rollcall' }),
+        client_id: z.string().nullable().meta({ description: 'What the issuer knows the console by; null: it does not' }),
+        authorization_endpoint: z.string().nullable().meta({ example: 'https://id.example.com/authorize' }),
+        token_endpoint: z.string().nullable().meta({ example: 'https://id.example.com/token' }),
       })
       .nullable()
       .meta({ description: 'Who issues the tokens; null: this server, at `/oauth/token`' }),

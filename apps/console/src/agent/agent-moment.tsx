@@ -1,0 +1,103 @@
+import type { ReactNode } from 'react';
+import { Link } from '@tanstack/react-router';
+import { useQuery } from '@tanstack/react-query';
+import { explainQuery } from '../api/queries';
+import type { AgentType, ExplainedEvent, Explanation } from '../api/types';
+import { Moment } from '../parts/moment';
+import { Loaded } from '../parts/states';
+import { Status } from '../parts/status';
+import { DELIVERY_STATUS, EVENT_TYPE } from '../text/words';
+
+/** Why somebody was, or was not, told what an agent was at a moment: the API's own steps. */
+export function AgentMoment({ type, id, at }: { readonly type: AgentType; readonly id: number; readonly at: string }): ReactNode {
+  const explanation = useQuery(explainQuery(type, id, at));
+  return (
+    <section className="card" aria-label="Explanation">
+      <h2>
+        At <Moment at={at} />
+      </h2>
+      <Loaded query={explanation} what="The explanation">
+        {(found) => <Steps explanation={found} />}
+      </Loaded>
+    </section>
+  );
+}
+
+function Steps({ explanation }: { readonly explanation: Explanation }): ReactNode {
+  const { steps, decision, agent_events: events } = explanation;
+  const words = steps ?? (decision === undefined ? [] : [{ code: 'decision', words: decision }]);
+  const told = events.filter(({ delivery }) => isSome(delivery));
+  const others = events.filter(({ delivery }) => !isSome(delivery));
+  return (
+    <>
+      <ol className="steps">
+        {words.map(({ code, words: sentence }, index) => (
+          <li key={`${index} ${code}`}>
+            <Words text={sentence} />
+          </li>
+        ))}
+      </ol>
+      {told.length > 0 && (
+        <>
+          <h3>Told</h3>
+          <ul className="plain lines">
+            {told.map((event) => (
+              <EventLine key={event.id} event={event} />
+            ))}
+          </ul>
+        </>
+      )}
+      {others.length > 0 && (
+        <>
+          <h3>Not told</h3>
+          <ul className="plain lines">
+            {others.map((event) => (
+              <EventLine key={event.id} event={event} />
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  );
+}
+
+function EventLine({ event }: { readonly event: ExplainedEvent }): ReactNode {
+  const { id, url, method, event_type, delivery, reason: words, deleted } = event;
+  return (
+    <li className="explained">
+      {delivery && <Status {...DELIVERY_STATUS[delivery.status]} />}
+      <span>
+        {deleted || url === undefined ? (
+          <span className="muted">Agent event {id}, deleted</span>
+        ) : (
+          <Link to="/events/$id" params={{ id: String(id) }} className="mono">
+            {event_type && `${EVENT_TYPE[event_type]}: `}
+            {method} <bdi>{url}</bdi>
+          </Link>
+        )}
+        {words !== undefined && (
+          <span className="muted">
+            {' '}
+            <Words text={words} />
+          </span>
+        )}
+      </span>
+      {delivery && (
+        <Link to="/deliveries/$id" params={{ id: delivery.id }}>
+          Open the delivery
+        </Link>
+      )}
+    </li>
+  );
+}
+
+function isSome<T>(value: T | null | undefined): value is T {
+  return value !== null && value !== undefined;
+}
+
+const INSTANT = /(\d{4}-\d{2}-\d{2}T[\d:.]+Z)/;
+
+/** A sentence of the API, its instants written in the reader's zone. */
+function Words({ text }: { readonly text: string }): ReactNode {
+  return text.split(INSTANT).map((part, index) => (index % 2 === 1 ? <Moment key={index} at={part} /> : part));
+}

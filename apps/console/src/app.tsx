@@ -1,0 +1,29 @@
+import { useEffect, useState, type ReactNode } from 'react';
+import { QueryClientProvider, type QueryClient } from '@tanstack/react-query';
+import { RouterProvider } from '@tanstack/react-router';
+import { configQuery, createQueryClient } from './api/queries';
+import { SignIn } from './pages/sign-in';
+import { Toasts } from './parts/toasts';
+import { createConsoleRouter } from './router';
+import { session } from './session/session';
+import { useStore } from './store';
+
+/** The whole console: what is asked for in the address, or the way in. */
+export function App(): ReactNode {
+  const [queryClient] = useState(createQueryClient);
+  const [router] = useState(createConsoleRouter);
+  const state = useStore(session);
+  useEffect(() => session.subscribe(() => forgetWhenOut(queryClient)), [queryClient]);
+  return (
+    <QueryClientProvider client={queryClient}>
+      {state.kind === 'out' ? <SignIn ended={state.ended} /> : <RouterProvider key={state.client} router={router} />}
+      <Toasts />
+    </QueryClientProvider>
+  );
+}
+
+/** What one has read is not left for the next to see. */
+function forgetWhenOut(queryClient: QueryClient): void {
+  const [config] = configQuery.queryKey;
+  if (session.get().kind === 'out') queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== config });
+}

@@ -1,0 +1,239 @@
+import { ofClient, send, type ApiFailure } from '../api/http';
+import { followStream, type StreamEvent } from '../api/event-stream';
+import type { Agent, ChangeSeries, StatusChange } from '../api/types';
+import { createStore } from '../store';
+import { applyChange, rowOfAgent, type AgentRow } from './agent-row';
+
+const PAGE = 1000;
+/** Changes that come while nobody sees the page are applied this often, in milliseconds. */
+const HIDDEN_FLUSH_MS = 500;
+const JUST_CHANGED = 20;
+const COUNTED_MS = 1000;
+/** Of logins and logouts, in milliseconds. */
+export const RECENT_MS = 5 * 60_000;
+
+export type Line =
+  | { readonly kind: 'connecting' }
+  | { readonly kind: 'live' }
+  | { readonly kind: 'down'; /** Milliseconds since the epoch. */ readonly since: number }
+  | { readonly kind: 'failed'; readonly failure: ApiFailure };
+
+export interface BoardState {
+  /** Raised with every batch of changes. */
+  readonly version: number;
+  /** The snapshot is there. */
+  readonly loaded: boolean;
+  readonly available: number;
+  readonly total: number;
+  /** Changes that came since the page was opened. */
+  readonly changes: number;
+  /** When the log was another one and everything was read anew; milliseconds since the epoch. */
+  readonly resetAt: number | undefined;
+}
+
+interface Counted {
+  readonly at: number;
+  readonly logins: number;
+  readonly logouts: number;
+}
+
+type AgentMessage = Agent & { readonly change: 'created' | 'renamed' | 'removed' };
+
+/**
+ * The agents of a client as they are now: the snapshot, and then every change from the stream. Outside of React, since changes may
+ * come in hundreds a second: they are applied once per frame.
+ */
+export class LiveBoard {
+  readonly state = createStore<BoardState>({ version: 0, loaded: false, available: 0, total: 0, changes: 0, resetAt: undefined });
+  readonly line = createStore<Line>({ kind: 'connecting' });
+  readonly rows = new Map<number, AgentRow>();
+  /** The last ones, newest first. */
+  justChanged: readonly StatusChange[] = [];
+
+  private readonly end = new AbortController();
+  private pending: StreamEvent[] = [];
+  private scheduled = false;
+  private counted: Counted[] = [];
+
+  start(): void {
+    void this.run();
+  }
+
+  stop(): void {
+    this.end.abort();
+  }
+
+  /** Logins and logouts of the last five minutes. */
+  recent(now: number): { readonly logins: number; readonly logouts: number } {
+    this.counted = this.counted.filter(({ at }) => at > now - RECENT_MS);
+    return {
+      logins: this.counted.reduce((sum, { logins }) => sum + logins, 0),
+      logouts: this.counted.reduce((sum, { logouts }) => sum + logouts, 0),
+    };
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.end;
+    while (!signal.aborted) {
+      try {
+        const cursor = await this.readSnapshot(signal);
+        const again = await this.follow(cursor, signal);
+        if (!again) return;
+        this.state.set({ ...this.state.get(), resetAt: Date.now() });
+      } catch (error) {
+        if (signal.aborted) return;
+        this.line.set({ kind: 'failed', failure: error as ApiFailure });
+        return;
+      }
+    }
+  }
+
+  /** Tries again after a failure. */
+  retry(): void {
+    if (this.line.get().kind !== 'failed' || this.end.signal.aborted) return;
+    this.line.set({ kind: 'connecting' });
+    void this.run();
+  }
+
+  private async readSnapshot(signal: AbortSignal): Promise<string | undefined> {
+    const path = ofClient('/agent_status/');
+    const seen = new Set<number>();
+    let cursor: string | undefined;
+    for (let page = 1; ; page += 1) {
+      const response = await send('GET', path, { query: { per_page: PAGE, page }, signal });
+      cursor ??= response.headers.get('x-event-cursor') ?? undefined;
+      const agents = (await response.json()) as Agent[];
+      for (const agent of agents) {
+        seen.add(agent.id);
+        this.rows.set(agent.id, rowOfAgent(agent, this.rows.get(agent.id)));
+      }
+      if (agents.length < PAGE) break;
+      this.publish(0);
+    }
+    for (const id of [...this.rows.keys()]) if (!seen.has(id)) this.rows.delete(id);
+    this.publish(0, true);
+    void this.readRecent(signal);
+    return cursor;
+  }
+
+  /** What the tiles count of the time before the page was opened; without it they count from now. */
+  private async readRecent(signal: AbortSignal): Promise<void> {
+    try {
+      const until = Date.now();
+      const query = { since: new Date(until - RECENT_MS).toISOString(), until: new Date(until).toISOString(), step: 60 };
+      const series = (await (await send('GET', ofClient('/series/changes'), { query, signal })).json()) as ChangeSeries;
+      const from = Date.parse(series.from);
+      const before = series.logins.map((logins, index) => ({
+        at: Math.min(until, from + (index + 1) * series.step * 1000),
+        logins,
+        logouts: series.logouts[index] ?? 0,
+      }));
+      this.counted = [...before, ...this.counted];
+      this.publish(0);
+    } catch {
+      // the tiles say less for five minutes; everything else is there
+    }
+  }
+
+  /** @returns whether everything has to be read anew */
+  private async follow(cursor: string | undefined, signal: AbortSignal): Promise<boolean> {
+    const stream = new AbortController();
+    const stop = (): void => stream.abort();
+    signal.addEventListener('abort', stop);
+    let again = false;
+    await followStream(
+      {
+        path: ofClient('/agent_status/stream'),
+        cursor,
+        onLine: () => {
+          if (this.line.get().kind !== 'live') this.line.set({ kind: 'live' });
+        },
+        onDown: () => {
+          if (this.line.get().kind !== 'down') this.line.set({ kind: 'down', since: Date.now() });
+        },
+        onRefused: (failure) => {
+          again = failure.status === 410;
+          if (!again) this.line.set({ kind: 'failed', failure });
+        },
+        onEvent: (event) => {
+          if (event.event === 'reset') {
+            again = true;
+            stop();
+          } else {
+            this.pending.push(event);
+            this.schedule();
+          }
+        },
+      },
+      stream.signal,
+    );
+    signal.removeEventListener('abort', stop);
+    return again && !signal.aborted;
+  }
+
+  private schedule(): void {
+    if (this.scheduled) return;
+    this.scheduled = true;
+    if (document.hidden) window.setTimeout(() => this.flush(), HIDDEN_FLUSH_MS);
+    else window.requestAnimationFrame(() => this.flush());
+  }
+
+  private flush(): void {
+    this.scheduled = false;
+    const events = this.pending;
+    this.pending = [];
+    const changed: StatusChange[] = [];
+    for (const { event, data } of events) {
+      if (event === 'agent-status') this.change(data as StatusChange, changed);
+      else if (event === 'agent') this.directory(data as AgentMessage);
+    }
+    if (changed.length > 0) this.justChanged = [...changed.reverse(), ...this.justChanged].slice(0, JUST_CHANGED);
+    this.publish(changed.length);
+  }
+
+  private change(change: StatusChange, changed: StatusChange[]): void {
+    const known = this.rows.get(change.agent_id);
+    const next = applyChange(known, change);
+    if (next === known || !next) return;
+    this.rows.set(next.id, next);
+    const isLogin = change.agent_status === 'available';
+    this.count(Date.parse(change.changed_at), isLogin ? 1 : 0, isLogin ? 0 : 1);
+    changed.push(change);
+  }
+
+  /** One sum a second: what happens in five minutes may be a great deal. */
+  private count(at: number, logins: number, logouts: number): void {
+    const last = this.counted.at(-1);
+    if (last && at - last.at < COUNTED_MS) {
+      this.counted[this.counted.length - 1] = { at: last.at, logins: last.logins + logins, logouts: last.logouts + logouts };
+    } else {
+      this.counted.push({ at, logins, logouts });
+    }
+  }
+
+  private directory({ change, ...agent }: AgentMessage): void {
+    const known = this.rows.get(agent.id);
+    if (change === 'removed') {
+      this.rows.delete(agent.id);
+    } else if (!known || agent.sequence >= known.sequence) {
+      this.rows.set(agent.id, rowOfAgent(agent, known));
+    } else {
+      const { name, text } = rowOfAgent(agent);
+      this.rows.set(agent.id, { ...known, name, text }); // a rename of before a change that is here already
+    }
+  }
+
+  private publish(changes: number, loaded = this.state.get().loaded): void {
+    let available = 0;
+    for (const { status } of this.rows.values()) if (status === 'available') available += 1;
+    const before = this.state.get();
+    this.state.set({
+      ...before,
+      version: before.version + 1,
+      loaded,
+      available,
+      total: this.rows.size,
+      changes: before.changes + changes,
+    });
+  }
+}

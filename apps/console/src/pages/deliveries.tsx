@@ -1,0 +1,159 @@
+import { useMemo, type ReactNode } from 'react';
+import { getRouteApi, Link } from '@tanstack/react-router';
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
+import { deliveriesQuery, type DeliveryFilter } from '../api/queries';
+import { useDeliveryHints } from '../deliveries-stream';
+import { DeliveryRows } from '../parts/delivery-rows';
+import { Page } from '../parts/page';
+import { Empty, Loaded } from '../parts/states';
+import { countOf } from '../text/numbers';
+import { toLocalInput } from '../text/time';
+
+const route = getRouteApi('/deliveries');
+
+const STATUSES: readonly (readonly [string, string])[] = [
+  ['', 'All'],
+  ['delivered', 'Delivered'],
+  ['waiting,sending,retrying,suspended', 'On their way'],
+  ['retrying', 'Retrying'],
+  ['waiting', 'Waiting'],
+  ['suspended', 'Suspended'],
+  ['failed', 'Failed'],
+  ['dropped', 'Dropped'],
+];
+
+/** What was sent, newest first. */
+export function DeliveriesPage(): ReactNode {
+  const search = route.useSearch();
+  const navigate = route.useNavigate();
+  const queryClient = useQueryClient();
+  const { status, event, agent, since, until } = search;
+  const filter: DeliveryFilter = useMemo(
+    () => ({ status, agent_event_id: event, agent_id: agent, since, until }),
+    [status, event, agent, since, until],
+  );
+  const query = deliveriesQuery(filter);
+  const deliveries = useInfiniteQuery(query);
+  const { news, seen } = useDeliveryHints(filter);
+  const set = (change: Partial<typeof search>): void => {
+    void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
+  };
+  const readAnew = (): void => {
+    seen();
+    void queryClient.resetQueries({ queryKey: query.queryKey });
+  };
+  const isFiltered = Object.values(search).some((value) => value !== undefined);
+  const isKnown = STATUSES.some(([value]) => value === (status ?? ''));
+  return (
+    <Page title="Deliveries">
+      <section className="card flush" aria-label="Deliveries">
+        <div className="filters">
+          <select aria-label="Status" value={status ?? ''} onChange={(changed) => set({ status: orNone(changed.target.value) })}>
+            {STATUSES.map(([value, word]) => (
+              <option key={value} value={value}>
+                {word}
+              </option>
+            ))}
+            {!isKnown && <option value={status}>{status}</option>}
+          </select>
+          <IdField label="Agent event" value={event} onChange={(id) => set({ event: id })} />
+          <IdField label="Agent" value={agent} onChange={(id) => set({ agent: id })} />
+          <MomentField label="Since" value={since} onChange={(at) => set({ since: at })} />
+          <MomentField label="Until" value={until} onChange={(at) => set({ until: at })} />
+          {isFiltered && (
+            <Link to="/deliveries" className="button quiet">
+              Clear filters
+            </Link>
+          )}
+        </div>
+        <div aria-live="polite">
+          {news > 0 && (
+            <button type="button" className="news" onClick={readAnew}>
+              {countOf(news, 'new delivery', 'new deliveries')}
+            </button>
+          )}
+        </div>
+        <Loaded query={deliveries} what="The deliveries">
+          {({ pages }) => {
+            const shown = pages.flatMap((page) => page.deliveries);
+            if (shown.length > 0) return <DeliveryRows deliveries={shown} />;
+            return isFiltered ? (
+              <Empty
+                action={
+                  <Link to="/deliveries" className="button">
+                    Clear filters
+                  </Link>
+                }
+              >
+                No delivery matches.
+              </Empty>
+            ) : (
+              <Empty>No deliveries yet. As soon as an agent logs in or out, each matching agent event gets one.</Empty>
+            );
+          }}
+        </Loaded>
+        {deliveries.hasNextPage && (
+          <p className="more">
+            <button
+              type="button"
+              className="button"
+              disabled={deliveries.isFetchingNextPage}
+              onClick={() => void deliveries.fetchNextPage()}
+            >
+              {deliveries.isFetchingNextPage ? 'Reading …' : 'Older ones'}
+            </button>
+          </p>
+        )}
+      </section>
+    </Page>
+  );
+}
+
+function orNone(value: string): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+function IdField({
+  label,
+  value,
+  onChange,
+}: {
+  readonly label: string;
+  readonly value: number | undefined;
+  readonly onChange: (id: number | undefined) => void;
+}): ReactNode {
+  return (
+    <input
+      className="id-field"
+      aria-label={`${label}, id`}
+      placeholder={`${label} id`}
+      inputMode="numeric"
+      value={value ?? ''}
+      onChange={(event) => {
+        const digits = event.target.value.replace(/\D/g, '').slice(0, 10);
+        onChange(digits === '' ? undefined : Number(digits));
+      }}
+    />
+  );
+}
+
+function MomentField({
+  label,
+  value,
+  onChange,
+}: {
+  readonly label: string;
+  readonly value: string | undefined;
+  readonly onChange: (at: string | undefined) => void;
+}): ReactNode {
+  return (
+    <label className="moment-field">
+      <span className="muted">{label}</span>
+      <input
+        type="datetime-local"
+        value={value === undefined ? '' : toLocalInput(new Date(value)).slice(0, 16)}
+        onChange={(event) => onChange(event.target.value === '' ? undefined : new Date(event.target.value).toISOString())}
+      />
+    </label>
+  );
+}
