@@ -7,7 +7,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/poll.js';
 import type { Bus, BusBatch, BusConsumerOptions, BusRecord } from './bus.js';
 import { BusExceptionFilter } from './bus-server.js';
-import { describeTaken } from './bus.taken.conformance.js';
+import { describeTaken, type Handle, type StartOptions, type TestConsumer } from './bus.taken.conformance.js';
+
+export type { TestConsumer };
 
 /** One transport under test. */
 export interface BusUnderTest {
@@ -15,17 +17,6 @@ export interface BusUnderTest {
   connect(): Bus;
   /** A new topic that has a consumer. */
   topic(): Promise<string>;
-  close(): Promise<void>;
-}
-
-export interface StartOptions extends Partial<BusConsumerOptions> {
-  readonly max?: number;
-}
-
-export type Handle = (batch: BusBatch) => Promise<void> | void;
-
-/** A running consumer. */
-export interface TestConsumer {
   close(): Promise<void>;
 }
 

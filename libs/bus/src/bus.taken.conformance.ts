@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/poll.js';
-import type { Handle, StartOptions, TestConsumer } from './bus.conformance.js';
-import type { Bus, BusPartitions, BusRecord } from './bus.js';
+import type { Bus, BusBatch, BusConsumerOptions, BusPartitions, BusRecord } from './bus.js';
+
+export interface StartOptions extends Partial<BusConsumerOptions> {
+  readonly max?: number;
+}
+
+export type Handle = (batch: BusBatch) => Promise<void> | void;
+
+/** A running consumer. */
+export interface TestConsumer {
+  close(): Promise<void>;
+}
 
 const textOf = ({ value }: BusRecord): string => String(value);
 

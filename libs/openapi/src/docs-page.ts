@@ -44,6 +44,9 @@ export function serveDocs(app: NestFastifyApplication, build: () => Promise<Open
     instance.get(`${PAGE}/${name}`, { config }, async (_request, reply) =>
       reply.type(type).send(await readFile(join(FILES, name))),
     );
-  void instance.register(fastifyStatic, { root: SWAGGER_UI_FILES, serve: false });
-  for (const name of SWAGGER_UI) instance.get(`${PAGE}/${name}`, { config }, (_request, reply) => reply.sendFile(name));
+  // In a scope of its own: a service may serve other files beside these.
+  void instance.register(async (scope) => {
+    await scope.register(fastifyStatic, { root: SWAGGER_UI_FILES, serve: false });
+    for (const name of SWAGGER_UI) scope.get(`${PAGE}/${name}`, { config }, (_request, reply) => reply.sendFile(name));
+  });
 }

@@ -29,7 +29,18 @@ export interface ConsoleOptions {
 export async function serveConsole(app: NestFastifyApplication, options: ConsoleOptions): Promise<void> {
   const { enabled, tokenEndpoint, directory = BUILT } = options;
   if (!enabled || !existsSync(join(directory, PAGE))) return;
-  const instance: FastifyInstance = app.getHttpAdapter().getInstance();
+  await app
+    .getHttpAdapter()
+    .getInstance()
+    .register((instance) => addRoutes(instance, directory, tokenEndpoint));
+}
+
+/** In a scope of its own: the API browser serves files beside these. */
+async function addRoutes(
+  instance: FastifyInstance,
+  directory: string,
+  tokenEndpoint: ConsoleOptions['tokenEndpoint'],
+): Promise<void> {
   await instance.register(fastifyStatic, { root: directory, serve: false, preCompressed: true, cacheControl: false });
 
   const page = async (reply: FastifyReply): Promise<FastifyReply> =>
