@@ -82,12 +82,12 @@ it('lets a password hold characters that a URL cannot, as docker-compose.yml giv
   try {
     await client.query(`create role ${role} superuser login password ${client.escapeLiteral(password)}`);
     const url = new URL(inject('postgresUrl'));
-    const migrate = ServiceProcess.start('migrate', {
+    const migrate = ServiceProcess.migrate({
       DATABASE_URL: `postgresql://${role}@${url.host}/${database.name}`,
       PGPASSWORD: password,
     });
     expect([await migrate.exited(), migrate.output]).toEqual([0, expect.stringContaining('database.migrated')]);
-    const wrong = ServiceProcess.start('migrate', {
+    const wrong = ServiceProcess.migrate({
       DATABASE_URL: `postgresql://${role}@${url.host}/${database.name}`,
       PGPASSWORD: 'other',
     });

@@ -1,5 +1,5 @@
+import { migrateCommandOf } from '../../tools/migrate-command.js';
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Kafka, logLevel, type Admin } from 'kafkajs';
 import pg from 'pg';
@@ -49,7 +49,7 @@ export class ThreeServices implements Target {
     lab.onStop(() => postgres.stop());
     await postgres.ensureDatabase('rollcall');
     const databaseUrl = postgres.url('rollcall');
-    await run(process.execPath, [join(root, 'dist', 'apps', 'migrate', 'main.js')], {
+    await run(process.execPath, migrateCommandOf(root), {
       cwd: root,
       env: { ...process.env, DATABASE_URL: databaseUrl },
     });

@@ -71,7 +71,7 @@ describe.skipIf(NO_BROWSER)('the API browser in a real one', () => {
     const report = await execute('Report what agents do');
     expect([report.status, report.body]).toEqual([200, expect.stringContaining('"changed"')]);
     await expect
-      .poll(async () => (await execute('The deliveries, with every attempt')).body, { timeout: 60_000 })
+      .poll(async () => (await execute('The deliveries of an agent event')).body, { timeout: 60_000 })
       .toContain('"delivered"');
     expect((await execute('A delivery, with every attempt')).status).toBe(200);
   });

@@ -18,7 +18,7 @@ describe.runIf(long && (await LocalKafka.missing()) === undefined)(`an upgrade f
     const { root: earlier } = await buildOf(FROM);
     const world = await RollingWorld.start();
     const migrateBy = async (root?: string): Promise<void> => {
-      const migration = ServiceProcess.start('migrate', { DATABASE_URL: world.postgres.url() }, { root });
+      const migration = ServiceProcess.migrate({ DATABASE_URL: world.postgres.url() }, root);
       if ((await migration.exited()) !== 0) throw new Error(migration.output);
     };
     try {

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { endWithUs } from '#runtime';
+import { migrateCommandOf } from '../../tools/migrate-command.js';
 import { eventually } from './poll.js';
 
 export { freePorts } from '../../tools/free-ports.js';
@@ -35,7 +36,16 @@ export class ServiceProcess {
       entry = 'main.js',
     }: { readonly root?: string; readonly args?: readonly string[]; readonly entry?: string } = {},
   ): ServiceProcess {
-    const child = spawn(process.execPath, [join(root, 'dist', 'apps', name, entry), ...args], {
+    return ServiceProcess.run(name, [join(root, 'dist', 'apps', name, entry), ...args], environment, root);
+  }
+
+  /** Migrates a database. @param root of the tree whose build does it */
+  static migrate(environment: Environment, root: string = ROOT): ServiceProcess {
+    return ServiceProcess.run('migrate', migrateCommandOf(root), environment, root);
+  }
+
+  private static run(name: string, args: readonly string[], environment: Environment, root: string): ServiceProcess {
+    const child = spawn(process.execPath, args, {
       cwd: root,
       env: { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],

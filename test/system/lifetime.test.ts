@@ -80,16 +80,15 @@ describe('a service that waits', () => {
     expect(service.output).not.toContain('"stack"');
   });
 
-  it.each([
-    ['app', 'list'],
-    ['keys', 'list'],
-    ['migrate', ''],
-  ])('the command %s %s ends on SIGTERM too, and does not say that it is done', async (name, ...args) => {
-    const command = start(name, { DATABASE_URL: awayDatabases()['never answers'] }, ...args);
-    await once(silent, 'connection');
-    expect(await command.stop('SIGTERM')).toBe(128 + constants.signals.SIGTERM);
-    expect(command.output).toBe('Told to end before it was done.\n');
-  });
+  it.each([['applications', 'list'], ['keys', 'list'], ['migrate']])(
+    'the command %s ends on SIGTERM too, and does not say that it is done',
+    async (...args) => {
+      const command = start('cli', { DATABASE_URL: awayDatabases()['never answers'] }, ...args);
+      await once(silent, 'connection');
+      expect(await command.stop('SIGTERM')).toBe(128 + constants.signals.SIGTERM);
+      expect(command.output).toBe('Told to end before it was done.\n');
+    },
+  );
 
   it('the all-in-one for somebody else who migrates its database says so, and ends on SIGTERM at once, with 0', async () => {
     const other = new pg.Client({ connectionString: database.url });
@@ -144,7 +143,7 @@ describe('settings that stop a service', () => {
     const dispatcher = start('dispatcher', separate({ ...others, DISPATCHER_PORT: String(port) }));
     await eventually('live', async () => (await call(`http://127.0.0.1:${port}/health/live`)).status === 200);
     expect(await dispatcher.stop()).toBe(0);
-    const migrated = start('migrate', { ...others, PRESENCE_PORT: 'x', DATABASE_URL: database.url });
+    const migrated = start('cli', { ...others, PRESENCE_PORT: 'x', DATABASE_URL: database.url }, 'migrate');
     expect(await migrated.exited()).toBe(0);
   });
 });

@@ -39,13 +39,14 @@ describe('this version, as it is built, on a database that a later one has migra
   }
 
   function start(name: string, extra: Environment = {}): ServiceProcess {
-    const process = ServiceProcess.start(name, {
+    const environment = {
       ...SERVICE_ENVIRONMENT,
       DATABASE_URL: database.url,
       KAFKA_BROKERS: NO_BROKER,
       HOST: '127.0.0.1',
       ...extra,
-    });
+    };
+    const process = name === 'migrate' ? ServiceProcess.migrate(environment) : ServiceProcess.start(name, environment);
     processes.push(process);
     return process;
   }

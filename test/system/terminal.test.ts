@@ -149,6 +149,6 @@ describe('npm’s way in', () => {
 
     const { scripts } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
     const reading = Object.keys(scripts).filter((name) => scripts[name]!.includes(' --dotenv '));
-    expect(reading.sort()).toEqual(['app', 'keys', 'migrate', 'start', 'start:cluster']);
+    expect(reading.sort()).toEqual(['app', 'cli', 'dev', 'keys', 'migrate', 'smoke', 'start', 'start:cluster']);
   });
 });

@@ -102,11 +102,11 @@ async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promis
   });
   await http.serve(module, {
     trustProxy: settings.TRUST_PROXY,
-    configure: async (app) => {
+    configure: (app) => {
       allowOrigins(app.getHttpAdapter().getInstance(), settings.CORS_ORIGINS);
       serveApiDocs(app, { ...options.docs, url: settings.PUBLIC_URL });
       const isIssuers = external !== undefined && settings.OIDC_CONSOLE_CLIENT_ID !== undefined;
-      await serveConsole(app, {
+      serveConsole(app, {
         ...(isIssuers && { tokenEndpoint: async () => (await external.keys.signInEndpoints())?.token }),
         enabled: settings.CONSOLE,
         ...(options.consoleDirectory !== undefined && { directory: options.consoleDirectory }),

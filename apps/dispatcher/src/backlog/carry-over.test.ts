@@ -29,7 +29,7 @@ describe('the queue of the version before', () => {
     await world.pool.query(
       `insert into dispatch.queue (lane, sequence, agent_event_id, change_id, client_id, agent_id, due_at, lease_owner, attempts_before, expires_at)
        select dispatch.lane_of(c.client_id, c.agent_id, e.url), c.sequence, e.id, c.id, c.client_id, c.agent_id,
-              case when c.id = ($2::uuid[])[1] then now() + interval '1 hour' end, case when c.id = ($2::uuid[])[1] then $3::uuid end, $4,
+              case when c.id = ($2::uuid[])[1] then now() + case when $3::uuid is null then interval '0' else interval '1 hour' end end, case when c.id = ($2::uuid[])[1] then $3::uuid end, $4,
               now() + interval '1 hour'
        from subscription.agent_event e, presence.status_change c where e.id = $1 and c.id = any ($2)`,
       [eventId, changes.map(({ id }) => id), owner, attemptsBefore],

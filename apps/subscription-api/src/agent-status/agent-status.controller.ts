@@ -70,7 +70,10 @@ export class AgentStatusController {
 
   @Get('summary')
   @RefuseUnknownKeys()
-  @ApiOperation({ summary: 'How many agents are available, and how many are not' })
+  @ApiOperation({
+    summary: 'How many agents are available, and how many are not',
+    description: 'Of each type and in all, with the cursor that the stream and the history continue from.',
+  })
   @ApiResponse({ status: 200, description: 'As of the cursor', standardSchema: summarySchema })
   async summary(@ClientId() clientId: number): Promise<SummaryView> {
     const { value, cursor } = await this.snapshots.read((manager) => this.agents.count(clientId, manager));

@@ -23,7 +23,10 @@ export class AgentSearchController {
   constructor(private readonly agents: AgentRepository) {}
 
   @Get()
-  @ApiOperation({ summary: 'Search the agents of both types' })
+  @ApiOperation({
+    summary: 'Search the agents of both types',
+    description: 'By name, number or the beginning of the id; ordered by id.',
+  })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentSchema, isArray: true })
   search(
     @ClientId() clientId: number,

@@ -19,7 +19,10 @@ export class ConsoleConfigController {
 
   @Get()
   @Public()
-  @ApiOperation({ summary: 'What the console has to know before anybody has signed in' })
+  @ApiOperation({
+    summary: 'What the console has to know before anybody has signed in',
+    description: 'Public: nothing of it is secret but in the demo.',
+  })
   @ApiResponse({ status: 200, description: 'No secrets, but those of the demo', standardSchema: consoleConfigSchema })
   async config(): Promise<ConsoleConfig> {
     return {

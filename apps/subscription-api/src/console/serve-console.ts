@@ -26,22 +26,12 @@ export interface ConsoleOptions {
  * Serves the console at `/console/`, and leads `/` there: contract §8. Needs no token. Every address below that names no file
  * is the page itself, which knows what to show for it; a file that is not there is a 404.
  */
-export async function serveConsole(app: NestFastifyApplication, options: ConsoleOptions): Promise<void> {
+export function serveConsole(app: NestFastifyApplication, options: ConsoleOptions): void {
   const { enabled, tokenEndpoint, directory = BUILT } = options;
   if (!enabled || !existsSync(join(directory, PAGE))) return;
-  await app
-    .getHttpAdapter()
-    .getInstance()
-    .register((instance) => addRoutes(instance, directory, tokenEndpoint));
-}
-
-/** In a scope of its own: the API browser serves files beside these. */
-async function addRoutes(
-  instance: FastifyInstance,
-  directory: string,
-  tokenEndpoint: ConsoleOptions['tokenEndpoint'],
-): Promise<void> {
-  await instance.register(fastifyStatic, { root: directory, serve: false, preCompressed: true, cacheControl: false });
+  const instance: FastifyInstance = app.getHttpAdapter().getInstance();
+  // Not awaited: routes that were added before would keep the error handler of the moment.
+  void instance.register(fastifyStatic, { root: directory, serve: false, preCompressed: true, cacheControl: false });
 
   const page = async (reply: FastifyReply): Promise<FastifyReply> =>
     reply

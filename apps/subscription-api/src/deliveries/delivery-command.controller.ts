@@ -22,7 +22,11 @@ export class DeliveryCommandController {
   ) {}
 
   @Get(':event_id/health')
-  @ApiOperation({ summary: 'Whether notifications arrive' })
+  @ApiOperation({
+    summary: 'Whether notifications arrive',
+    description:
+      '`failing` since the last attempt failed; `suspended` by a 410 (`gone`), after failing for 5 days (`failing`), or because somebody paused it (`paused`), until it is resumed.',
+  })
   @ApiResponse({ status: 200, description: 'The health', standardSchema: healthSchema })
   async health(@EventScope() scope: Scope, @EventId() id: number): Promise<HealthView> {
     return this.eventHealth.of(await this.agentEvents.find(scope, id));

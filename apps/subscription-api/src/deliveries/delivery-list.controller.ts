@@ -90,7 +90,10 @@ export class DeliveryListController {
   }
 
   @Get(':delivery_id')
-  @ApiOperation({ summary: 'A delivery, with every attempt and the request' })
+  @ApiOperation({
+    summary: 'A delivery, with every attempt and the request',
+    description: 'The request is composed as it would be sent now; where the url was changed since, it says so.',
+  })
   @ApiResponse({ status: 200, description: 'The delivery', standardSchema: deliveryDetailsSchema })
   async find(@ClientId() clientId: number, @Param('delivery_id') id: string): Promise<DeliveryDetailsView> {
     const key = parseDeliveryId(id);

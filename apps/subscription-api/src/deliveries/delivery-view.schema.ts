@@ -21,7 +21,7 @@ export const deliveryFilterShape = {
       return z.NEVER;
     })
     .optional()
-    .meta({ description: `One or more of ${DELIVERY_STATUSES.join(', ')}`, type: 'string', example: 'failed,retrying' }),
+    .meta({ description: `One or more of ${DELIVERY_STATUSES.join(', ')}, separated by commas`, type: 'string' }),
   agent_id: id.optional().meta({ description: 'Of this agent alone' }),
   agent_type: wordParam(AGENT_TYPES).optional().meta({ description: 'Of agents of this type alone' }),
   since: momentSchema.optional().meta({ description: 'Of changes that were made then or later', format: 'date-time' }),

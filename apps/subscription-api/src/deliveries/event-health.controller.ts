@@ -25,7 +25,10 @@ export class EventHealthController {
   constructor(private readonly health: EventHealthRepository) {}
 
   @Get()
-  @ApiOperation({ summary: 'All agent events, of single agents and of all, and whether notifications arrive' })
+  @ApiOperation({
+    summary: 'All agent events, of single agents and of all, and whether notifications arrive',
+    description: 'In one call, what `health` says of each: for a list that shows what does not arrive.',
+  })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: listedHealthSchema, isArray: true })
   async list(
     @ClientId() clientId: number,

@@ -54,7 +54,7 @@ export class ReplayController {
   }
 
   @Get(':event_id/replay')
-  @ApiOperation({ summary: 'The replays of an agent event' })
+  @ApiOperation({ summary: 'The replays of an agent event', description: 'Ordered by id, those that are over too.' })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: replaySchema, isArray: true })
   async list(
     @EventScope() scope: Scope,
@@ -65,7 +65,7 @@ export class ReplayController {
   }
 
   @Get(':event_id/replay/:replay_id')
-  @ApiOperation({ summary: 'A replay, and how far it is' })
+  @ApiOperation({ summary: 'A replay, and how far it is', description: '`queued` is what is neither delivered nor failed yet.' })
   @ApiResponse({ status: 200, description: 'The replay', standardSchema: replaySchema })
   async find(@EventScope() scope: Scope, @EventId() id: number, @ReplayId() replayId: number): Promise<ReplayView> {
     return this.replays.find(await this.agentEvents.find(scope, id), replayId);
@@ -73,7 +73,10 @@ export class ReplayController {
 
   @Delete(':event_id/replay/:replay_id')
   @HttpCode(204)
-  @ApiOperation({ summary: 'Cancel what a replay has not sent yet' })
+  @ApiOperation({
+    summary: 'Cancel what a replay has not sent yet',
+    description: 'What was sent stays sent. A replay that is over stays as it is.',
+  })
   @ApiResponse({ status: 204, description: 'Cancelled, or it was over' })
   async cancel(@EventScope() scope: Scope, @EventId() id: number, @ReplayId() replayId: number): Promise<void> {
     await this.replays.cancel(await this.agentEvents.find(scope, id), replayId);

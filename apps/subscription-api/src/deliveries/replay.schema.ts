@@ -64,7 +64,7 @@ export const newReplaySchema = z
     body,
   )
   .refine(isSpan, NO_SPAN)
-  .meta({ id: 'NewReplay', ...META });
+  .meta({ id: 'ReplayCreate', ...META });
 export const replaySpanSchema = z
   .strictObject({ ...span, count: notRead, first: notRead, last: notRead }, body)
   .refine(isSpan, NO_SPAN)

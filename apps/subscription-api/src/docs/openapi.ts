@@ -22,7 +22,10 @@ const TAGS: Readonly<Record<string, string>> = {
   'Agent events of all agents': 'Where those of every agent of the client are sent.',
   'Agent status': 'What agents do: now, in the past, and as it happens.',
   Deliveries: 'What became of the notifications, and sending them again.',
+  Replays: 'Sending what was sent before again, as jobs.',
+  Series: 'Changes and deliveries over time, for charts.',
   'Signing secrets': 'What notifications are signed with (Standard Webhooks).',
+  Console: 'What the console has to know.',
   Notifications: 'What the third party gets.',
 };
 

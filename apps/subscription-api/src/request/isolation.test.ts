@@ -34,7 +34,12 @@ const ofEvents = (base: string): Readonly<Record<string, Route>> => ({
   [`GET ${base}/{event_id}/health`]: any,
   [`POST ${base}/{event_id}/resume`]: any,
   [`POST ${base}/{event_id}/test`]: any,
+  [`POST ${base}/{event_id}/pause`]: any,
   [`POST ${base}/{event_id}/replay`]: { access: 'any', body: SINCE },
+  [`POST ${base}/{event_id}/replay/count`]: { access: 'any', body: SINCE },
+  [`GET ${base}/{event_id}/replay`]: any,
+  [`GET ${base}/{event_id}/replay/{replay_id}`]: any,
+  [`DELETE ${base}/{event_id}/replay/{replay_id}`]: any,
   [`GET ${base}/{event_id}/delivery/`]: any,
   [`GET ${base}/{event_id}/delivery/{delivery_id}`]: any,
   [`POST ${base}/{event_id}/delivery/{delivery_id}/redeliver`]: any,
@@ -135,6 +140,11 @@ describe('who may do what', () => {
        values ($1, $2, 1, clock_timestamp(), 12, 'delivered', 200, $3)`,
       [id, changeId, `of-${clientId}`],
     );
+    const replay = await api.pool.query<{ id: number }>(
+      `insert into dispatch.replay (agent_event_id, client_id, since, until, only_failed, total, expires_at)
+       values ($1, $2, now() - interval '1 hour', now(), false, 0, now() + interval '1 hour') returning id`,
+      [id, clientId],
+    );
     const appId = `crm-${nth}`;
     const application = { app_id: appId, client_id: clientId, access: 'call_api' };
     expect((await api.api('platform', 'POST', '/application/', application)).status).toBe(201);
@@ -143,6 +153,7 @@ describe('who may do what', () => {
       agent_id: String(agentId),
       event_id: String(id),
       delivery_id: `${changeId}_${id}`,
+      replay_id: String(replay.rows[0]!.id),
       app_id: appId,
     };
   }
@@ -153,6 +164,7 @@ describe('who may do what', () => {
     agent_id: '4000000000',
     event_id: '4000000001',
     delivery_id: `${uuidv7()}_4000000001`,
+    replay_id: '4000000002',
     app_id: 'nobody',
   };
 
@@ -224,7 +236,7 @@ describe('who may do what', () => {
     }
   });
 
-  it.each(Object.keys(ROUTES).filter((route) => /\{(event_id|delivery_id)\}/.test(route)))(
+  it.each(Object.keys(ROUTES).filter((route) => /\{(event_id|delivery_id|replay_id)\}/.test(route)))(
     '%s: not what is another client’s, under one’s own',
     async (route) => {
       const ofAllAgents = route.includes('/agent_events/');
