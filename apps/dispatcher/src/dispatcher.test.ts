@@ -62,6 +62,53 @@ describe('the dispatcher', () => {
     expect(sequencesAt('/x')).toEqual([3]);
   });
 
+  describe('an agent event whose type is changed', () => {
+    /** As subscription-api does it. */
+    const changeType = (id: number, from: string, to: string) =>
+      world.pool.query(
+        `update subscription.agent_event
+         set event_type = $3, former_types = jsonb_build_array(jsonb_build_object('until', clock_timestamp(), 'event_type', $2::text, 'agent_type', agent_type))
+         where id = $1`,
+        [id, from, to],
+      );
+    const later = (): { changedAt: Date } => ({ changedAt: new Date(Date.now() + 200) });
+
+    it('is told by the type before of what was changed until then, also where that is planned after it', async () => {
+      const id = await world.subscribe(136, `${receiver.url}/x`);
+      const all = await world.subscribe(null, `${receiver.url}/all`);
+      const before = [await world.log(136), await world.log(136)];
+      for (const one of [id, all]) await changeType(one, 'agent-login', 'agent-logout');
+      const after = [await world.log(136, later()), await world.log(136, later())];
+      await world.start();
+      await world.publish(...before, ...after);
+      await eventually('both', () => receiver.at('/x').length === 2 && receiver.at('/all').length === 2);
+      await drained();
+      expect([sequencesAt('/x'), sequencesAt('/all')]).toEqual([
+        [1, 4],
+        [1, 4],
+      ]);
+    });
+
+    it('is still told what waited for it, in order, and then of the other type', async () => {
+      let down = true;
+      receiver.answer((_request, response) => response.writeHead(down ? 503 : 200).end());
+      await world.start();
+      const id = await world.subscribe(136, `${receiver.url}/x`);
+      await world.logins(136, 2); // 1 and 3
+      await eventually('it is behind', async () => (await world.behind()).length === 1);
+      await changeType(id, 'agent-login', 'agent-logout');
+      await world.publish(await world.log(136, later()), await world.log(136, later()));
+      down = false;
+      await drained();
+      expect(
+        receiver
+          .at('/x')
+          .map(({ headers }) => Number(headers['webhook-sequence']))
+          .filter((sequence, i, all) => sequence !== all[i - 1]),
+      ).toEqual([1, 3, 4]);
+    });
+  });
+
   it.each([
     ['an error status', (n: number) => n < 3, 503],
     ['a redirect', (n: number) => n < 3, 302],

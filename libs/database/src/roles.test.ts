@@ -96,7 +96,6 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
     for (const command of [
       'dispatch.resume(1)',
       'dispatch.pause(1)',
-      `dispatch.keep_type(1, 'agent-login')`,
       `dispatch.request_redelivery(1, gen_random_uuid(), '1 day')`,
       `dispatch.count_replay(1, '2026-01-01', now(), true)`,
       `dispatch.start_replay(1, '2026-01-01', now(), true, '1 day')`,

@@ -4,7 +4,7 @@ import type { Change } from '../lanes/agent-work.js';
 
 /**
  * The head of a row `b` of an agent event `e` under an agent's cursor `c`: the first change at or above a sequence that it matches
- * and that is not finished. A change of the agent event's type holds from `until_sequence` on. The bound of the
+ * and that is not finished. It matches by the types that the agent event had then. The bound of the
  * ids says what is older than anything it can wait for; as an expression, or the planner would go by the ids of all agents' changes.
  */
 export const headOf = (from: string, windowMs: string): string => `
@@ -15,8 +15,8 @@ export const headOf = (from: string, windowMs: string): string => `
     where s.client_id = b.client_id and s.agent_id = b.agent_id and s.sequence >= ${from} and s.sequence <= c.last_sequence
       and coalesce(s.id, b.head_change_id) >= presence.uuid_v7_floor(b.since - ${windowMs} * interval '1 ms' - interval '1 hour')
       and case s.agent_status when 'available' then 'agent-login' else 'agent-logout' end
-        = case when s.sequence <= b.until_sequence then b.event_type else e.event_type end
-      and (e.agent_type is null or e.agent_type = s.agent_type)
+        = subscription.event_type_at(e.event_type, e.former_types, s.changed_at)
+      and coalesce(subscription.agent_type_at(e.agent_type, e.former_types, s.changed_at), s.agent_type) = s.agent_type
       and (e.until_sequence is null or s.sequence <= e.until_sequence)
       and not exists (
         select from dispatch.attempt t

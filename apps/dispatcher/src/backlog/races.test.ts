@@ -182,15 +182,6 @@ describe.each(HAS_POSTGRES_15 ? SERVERS : SERVERS.slice(0, 1))('on %s', (_name, 
     expect(rows).toEqual([{ rows: 15, wrong_lanes: 0, without_lane: 0, attempts: 60 }]);
   });
 
-  it('what waits of another type is still sent by it', async () => {
-    await fallBehind(event, null);
-    await pool.query('select dispatch.keep_type($1, $2)', [event, 'agent-login']);
-    await pool.query('update dispatch.agent_cursor set last_sequence = 20');
-    await pool.query('select dispatch.keep_type($1, $2)', [event, 'agent-logout']); // the first one holds
-    const { rows } = await pool.query('select event_type, until_sequence::int from dispatch.behind');
-    expect(rows).toEqual([{ event_type: 'agent-login', until_sequence: 9 }]);
-  });
-
   it('a wake goes through many agents in bounded steps, in turn with others, and lets go what is deleted', async () => {
     await pool.query(
       `insert into dispatch.behind (agent_event_id, client_id, agent_id, hash, next_sequence) select $1, $2, n, n, 1 from generate_series(1, 1200) n`,

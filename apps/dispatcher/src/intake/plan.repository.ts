@@ -38,7 +38,7 @@ export interface Plan {
 
 /**
  * The one read of a batch: for each agent its cursor and what is behind, for each change beyond the cursor the agent events that it
- * matches, but for those that have it already. Agent by agent by the index, since a batch is small beside the tables; `dispatch.changes`
+ * matches by the types that they had then, but for those that have it already. Agent by agent by the index, since a batch is small beside the tables; `dispatch.changes`
  * is unnest with an honest estimate.
  */
 const PLAN = {
@@ -53,17 +53,17 @@ const PLAN = {
         select c.last_sequence, c.ahead from dispatch.agent_cursor c
         where c.client_id = a.client_id and c.agent_id = a.agent_id limit 1) c on true),
     fresh as materialized (
-      select c.id, c.client_id, c.agent_id, c.agent_type, c.sequence, c.event_type, a.ahead
+      select c.id, c.client_id, c.agent_id, c.agent_type, c.sequence, c.event_type, s.changed_at, a.ahead
       from change c join agent a using (client_id, agent_id)
-      where c.sequence > a.last_sequence
-        and exists (select from presence.status_change s where s.id = c.id offset 0)),
+      cross join lateral (select s.changed_at from presence.status_change s where s.id = c.id limit 1) s
+      where c.sequence > a.last_sequence),
     matched as (
       select f.id, f.ahead, e.id as agent_event_id, e.url, e.method
       from fresh f
       cross join lateral (
         select e.id, e.url, e.method from subscription.agent_event e
         where e.client_id = f.client_id and e.agent_id = f.agent_id and e.agent_id is not null
-          and e.event_type = f.event_type and e.agent_type = f.agent_type
+          and subscription.event_type_at(e.event_type, e.former_types, f.changed_at) = f.event_type and e.agent_type = f.agent_type
           and f.sequence > e.after_sequence and (e.until_sequence is null or f.sequence <= e.until_sequence)
         offset 0) e
       union all
@@ -72,7 +72,8 @@ const PLAN = {
       cross join lateral (
         select e.id, e.url, e.method from subscription.agent_event e
         where e.client_id = f.client_id and e.agent_id is null
-          and e.event_type = f.event_type and (e.agent_type is null or e.agent_type = f.agent_type)
+          and subscription.event_type_at(e.event_type, e.former_types, f.changed_at) = f.event_type
+          and coalesce(subscription.agent_type_at(e.agent_type, e.former_types, f.changed_at), f.agent_type) = f.agent_type
         offset 0) e
       left join lateral (
         select s.after_sequence from subscription.client_event_start s

@@ -173,6 +173,42 @@ describe('agent events', () => {
     expect(await status('/client/x/limit/')).toEqual([404, 'not_found']);
   });
 
+  it('remember the types that they had, and until when', async () => {
+    const path = '/client/@me/agent_events';
+    const { id } = (await api.api('demo', 'POST', path, EVENT)).json as { id: number };
+    const put = (patch: object) => api.api('demo', 'PUT', `${path}/${id}`, patch);
+    const types = async (): Promise<unknown[] | null> => {
+      const { rows } = await api.pool.query<{ types: Record<string, string>[] | null }>(
+        'select former_types as types from subscription.agent_event where id = $1',
+        [id],
+      );
+      return (
+        rows[0]!.types?.map(({ event_type, agent_type, until }) => [
+          event_type,
+          agent_type,
+          Date.parse(until!) > Date.now() - 60_000,
+        ]) ?? null
+      );
+    };
+    await put({ url: 'https://example.org/other', event_type: EVENT.event_type });
+    expect(await types()).toBeNull();
+    await put({ event_type: 'agent-logout' });
+    await put({ agent_type: 'remote' });
+    expect(await types()).toEqual([
+      ['agent-login', null, true],
+      ['agent-logout', null, true],
+    ]);
+    const at = (moment: string) =>
+      api.pool.query(
+        `select subscription.event_type_at(event_type, former_types, ${moment}) as event, subscription.agent_type_at(agent_type, former_types, ${moment}) as agent
+         from subscription.agent_event where id = $1`,
+        [id],
+      );
+    expect((await at(`now() - interval '1 day'`)).rows).toEqual([{ event: 'agent-login', agent: null }]);
+    expect((await at(`(former_types -> 1 ->> 'until')::timestamptz`)).rows).toEqual([{ event: 'agent-logout', agent: null }]);
+    expect((await at('now()')).rows).toEqual([{ event: 'agent-logout', agent: 'remote' }]);
+  });
+
   it('are not added to an agent that is removed while the addition waits', async () => {
     const path = await freshAgent();
     const agentId = nextAgent - 1;

@@ -22,6 +22,21 @@ const SEEN = 'seen as materialized (select xmin as version from subscription.cli
 const RAISABLE = `u.client_id = $1 and u.xmin = seen.version and u.agent_event_used < coalesce(u.agent_event_limit, $2)
   and exists (select from subscription.webhook_secret where client_id = $1 and expires_at is null)`;
 
+/** So many former types of an agent event are kept, and for so long: longer than anything waits for it. */
+const FORMER_TYPES = 100;
+const FORMER_TYPES_FOR = '31 days';
+/** Writes down until when an agent event had the types before: what was changed up to now is still for it by those. */
+const KEEP_TYPES = `
+  update subscription.agent_event e
+  set former_types = (
+    select jsonb_agg(kept.value order by kept.place) from (
+      select f.value, f.place
+      from jsonb_array_elements(coalesce(e.former_types, '[]') || jsonb_build_object(
+        'until', clock_timestamp(), 'event_type', $2::text, 'agent_type', $3::text)) with ordinality f (value, place)
+      where (f.value ->> 'until')::timestamptz > now() - $5::interval
+      order by f.place desc limit $4::integer) kept)
+  where e.id = $1`;
+
 const ADD_FOR_AGENT = {
   name: 'add_agent_event',
   text: `
@@ -130,7 +145,7 @@ export class AgentEventRepository {
       const events = manager.getRepository(AgentEventEntity);
       const found = await events.findOne({ where: { ...whereOf(scope), id }, lock: { mode: 'pessimistic_write' } });
       if (!found) return null;
-      const { url, eventType } = found;
+      const { url, eventType, agentType } = found;
       const changed = await events.save(
         events.merge(found, {
           ...(patch.url !== undefined && { url: patch.url }),
@@ -139,8 +154,9 @@ export class AgentEventRepository {
           ...(patch.agent_type !== undefined && { agentType: patch.agent_type }),
         }),
       );
-      if (changed.eventType !== eventType) await manager.query('select dispatch.keep_type($1, $2)', [id, eventType]);
-      if (changed.eventType !== eventType || changed.url !== url) await manager.query('select dispatch.wake_event($1)', [id]);
+      if (changed.eventType !== eventType || changed.agentType !== agentType)
+        await manager.query(KEEP_TYPES, [id, eventType, agentType, FORMER_TYPES, FORMER_TYPES_FOR]);
+      if (changed.url !== url) await manager.query('select dispatch.wake_event($1)', [id]);
       return changed;
     });
   }

@@ -28,24 +28,22 @@ export type Order = 'asc' | 'desc';
 /** The agent events that deliveries are looked for of; each kind by its own index. */
 const EVENTS = `
   event as materialized (
-    select id, agent_id, agent_type, event_type, after_sequence, until_sequence from subscription.agent_event
+    select id, agent_id, agent_type, event_type, former_types, after_sequence, until_sequence from subscription.agent_event
     where client_id = $1 and agent_id is not null and ($2::bigint is null or id = $2) and ($3::text is null or agent_type = $3)
       and ($4::bigint is null or agent_id = $4)
     union all
-    select id, agent_id, agent_type, event_type, after_sequence, until_sequence from subscription.agent_event
+    select id, agent_id, agent_type, event_type, former_types, after_sequence, until_sequence from subscription.agent_event
     where client_id = $1 and agent_id is null and ($2::bigint is null or id = $2)
       and ($3::text is null or agent_type is null or agent_type = $3))`;
 
-/** Whether change \`s\` is for agent event \`e\`, of a type. */
-const isFor = (eventType: string): string => `
-  ${eventType} = case s.agent_status when 'available' then 'agent-login' else 'agent-logout' end
-  and (e.agent_id is null or e.agent_id = s.agent_id) and (e.agent_type is null or e.agent_type = s.agent_type)`;
-
-/** The type that agent event \`e\` has at change \`s\`, where a row \`b\` of what is behind may hold on to the one before. */
-export const TYPE_AT_CHANGE = 'case when s.sequence <= b.until_sequence then b.event_type else e.event_type end';
+/** Whether change `s` is for agent event `e`, by the types that it had then. */
+const IS_FOR = `
+  subscription.event_type_at(e.event_type, e.former_types, s.changed_at) = case s.agent_status when 'available' then 'agent-login' else 'agent-logout' end
+  and (e.agent_id is null or e.agent_id = s.agent_id)
+  and coalesce(subscription.agent_type_at(e.agent_type, e.former_types, s.changed_at), s.agent_type) = s.agent_type`;
 
 /** Whether agent event \`e\` is for change \`s\`, and was there before it; \`b\` is what is behind, \`st\` where one for all began. */
-export const MATCHES = `(${isFor(TYPE_AT_CHANGE)}
+export const MATCHES = `(${IS_FOR}
   and s.sequence > case when e.agent_id is null then coalesce(st.after_sequence, 0) else e.after_sequence end
   and (e.until_sequence is null or s.sequence <= e.until_sequence))`;
 
@@ -81,7 +79,7 @@ const behind = (order: Order): string => `
     where s.client_id = $1 and s.agent_id = b.agent_id and s.sequence >= b.next_sequence and s.sequence <= c.last_sequence
       -- Nothing that waits is older than its head; where that is not known yet, than what could still wait.
       and s.id >= greatest($5::text, coalesce(b.head_change_id, presence.uuid_v7_floor(b.since - ${WINDOW}))::text)::uuid
-      and s.id <= $6 and ${isFor(TYPE_AT_CHANGE)}
+      and s.id <= $6 and ${IS_FOR}
     order by s.position ${order} limit $7 + 1) s`;
 
 /** The same by the client's newest changes: for an outage, which leaves a row for every agent. */
@@ -92,7 +90,7 @@ const behindByLog = (order: Order): string => `
     order by s.position ${order} limit 2 * $7) s
   join dispatch.agent_cursor c on c.client_id = $1 and c.agent_id = s.agent_id and s.sequence <= c.last_sequence
   join dispatch.behind b on b.client_id = $1 and b.agent_id = s.agent_id and s.sequence >= b.next_sequence
-  join event e on e.id = b.agent_event_id and ${isFor(TYPE_AT_CHANGE)}`;
+  join event e on e.id = b.agent_event_id and ${IS_FOR}`;
 
 /** Heads that were attempted and are tried again. */
 const retried = (order: Order): string => `
@@ -118,7 +116,7 @@ const unplanned = (order: Order): string => `
     where s.client_id = $1 and s.agent_id = a.agent_id and s.sequence > coalesce(c.last_sequence, 0)
       and s.id >= greatest($5::text, presence.uuid_v7_floor(now() - ${WINDOW})::text)::uuid and s.id <= $6
     order by s.position ${order} limit $7 + 1) s
-  join event e on ${isFor('e.event_type')}
+  join event e on ${IS_FOR}
   left join lateral (
     select st.after_sequence from subscription.client_event_start st
     where e.agent_id is null and st.agent_event_id = e.id and st.agent_id = s.agent_id limit 1) st on true

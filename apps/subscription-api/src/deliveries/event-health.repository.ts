@@ -48,10 +48,7 @@ const matchingIn = (from: string, to: string, eventType: string): string => {
 };
 
 /** How many deliveries wait in row \`b\` of what agent event \`e\` is behind for, up to the agent's cursor \`c\`. */
-export const WAITING_IN_ROW = `(case when b.until_sequence is null
-  then ${matchingIn('b.next_sequence', 'c.last_sequence', 'e.event_type')}
-  else ${matchingIn('b.next_sequence', 'least(b.until_sequence, c.last_sequence)', 'b.event_type')}
-    + ${matchingIn('greatest(b.next_sequence, b.until_sequence + 1)', 'c.last_sequence', 'e.event_type')} end)`;
+export const WAITING_IN_ROW = `(${matchingIn('b.next_sequence', 'c.last_sequence', 'e.event_type')})`;
 
 /** The page of agent events that the rest is looked up for; each kind by its own index. */
 const PAGE = `

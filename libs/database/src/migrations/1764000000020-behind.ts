@@ -52,9 +52,6 @@ export class Behind1764000000020 implements MigrationInterface {
         -- The delivery that it sleeps for.
         blocked_by uuid,
         blocked_by_event bigint,
-        -- Set by a change of the agent event's type: up to this sequence the row holds for this type.
-        event_type text,
-        until_sequence bigint,
         -- When it fell behind.
         since timestamptz not null default now(),
         primary key (agent_event_id, agent_id)

@@ -70,22 +70,6 @@ export const COMMANDS = `
       return gone + woken;
     end $$;
 
-  -- The agent event's type was changed: what is behind for it holds on to the type before, up to where the agents' changes are
-  -- planned. It is asked in the transaction of the change, after it.
-  create function dispatch.keep_type(p_agent_event_id bigint, p_event_type text) returns void
-    language plpgsql as $$
-    begin
-      perform from dispatch.agent_cursor c
-        where (c.client_id, c.agent_id) in (select b.client_id, b.agent_id from dispatch.behind b
-                                            where b.agent_event_id = p_agent_event_id and b.event_type is null)
-        order by c.client_id, c.agent_id for no key update;
-      update dispatch.behind b
-        set event_type = p_event_type,
-            until_sequence = greatest(b.next_sequence, (select c.last_sequence from dispatch.agent_cursor c
-                                                        where c.client_id = b.client_id and c.agent_id = b.agent_id))
-        where b.agent_event_id = p_agent_event_id and b.event_type is null;
-    end $$;
-
   -- Holds an agent event's notifications: contract §3, POST /event/{event_id}/pause. One that is suspended for another reason
   -- is paused from now on.
   create function dispatch.pause(p_agent_event_id bigint) returns void
@@ -161,7 +145,7 @@ export const COMMANDS = `
         else
           select * into row_behind from dispatch.behind b
             where b.agent_event_id = p_agent_event_id and b.agent_id = change.agent_id
-              and b.next_sequence <= change.sequence and change.sequence <= coalesce(b.until_sequence, change.sequence);
+              and b.next_sequence <= change.sequence;
           if row_behind.head_change_id = p_change_id and row_behind.attempts > 0 and not suspended then
             update dispatch.behind set due_at = least(due_at, now())
               where agent_event_id = p_agent_event_id and agent_id = change.agent_id and head_change_id = p_change_id;
@@ -176,17 +160,19 @@ export const COMMANDS = `
 
   -- Whether a change that was never attempted is to be notified to an agent event: it is behind, or not planned yet.
   create function dispatch.is_on_its_way(event subscription.agent_event, change presence.status_change, row_behind dispatch.behind)
-    returns boolean language sql stable as $$
-      select coalesce(row_behind.event_type, event.event_type)
+    returns boolean language plpgsql stable as $$ -- not in SQL: the functions of subscription come with the next migration but one
+    begin
+      return subscription.event_type_at(event.event_type, event.former_types, change.changed_at)
                = case change.agent_status when 'available' then 'agent-login' else 'agent-logout' end
-             and change.agent_type = coalesce(event.agent_type, change.agent_type)
+             and change.agent_type
+               = coalesce(subscription.agent_type_at(event.agent_type, event.former_types, change.changed_at), change.agent_type)
              and change.sequence > event.after_sequence
              and (row_behind.agent_event_id is not null
                   or change.sequence > coalesce((select c.last_sequence from dispatch.agent_cursor c
                                                  where c.client_id = change.client_id and c.agent_id = change.agent_id), 0)
                      and change.sequence > coalesce((select s.after_sequence from subscription.client_event_start s
-                                                     where s.agent_event_id = event.id and s.agent_id = change.agent_id), 0))
-    $$;
+                                                     where s.agent_event_id = event.id and s.agent_id = change.agent_id), 0));
+    end $$;
 
   -- As versions before this one ask. False: there is no such delivery.
   create or replace function dispatch.redeliver(p_agent_event_id bigint, p_change_id uuid, p_window interval) returns boolean

@@ -72,7 +72,6 @@ const TABLES = `
 /** Who may call what, where there are roles: ADR 9. */
 const CALLERS: Readonly<Record<string, readonly string[]>> = {
   'dispatch.wake_event(bigint)': ['rollcall_subscription_api', 'rollcall_dispatcher'],
-  'dispatch.keep_type(bigint, text)': ['rollcall_subscription_api'],
   'dispatch.pause(bigint)': ['rollcall_subscription_api'],
   'dispatch.request_redelivery(bigint, uuid, interval)': ['rollcall_subscription_api'],
   'dispatch.count_replay(bigint, timestamptz, timestamptz, boolean)': ['rollcall_subscription_api'],
