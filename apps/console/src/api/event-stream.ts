@@ -108,12 +108,17 @@ async function readOnce(
   }
 }
 
+/** Waits, but not beyond the moment at which the browser is online again. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = window.setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
+    const over = new AbortController();
+    const end = (): void => {
+      over.abort();
       window.clearTimeout(timer);
       resolve();
-    });
+    };
+    const timer = window.setTimeout(end, ms);
+    signal.addEventListener('abort', end, { signal: over.signal });
+    window.addEventListener('online', end, { signal: over.signal });
   });
 }
