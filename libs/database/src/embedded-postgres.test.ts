@@ -94,7 +94,8 @@ describe('an embedded PostgreSQL under a directory that only its owner may enter
     // A directory that was moved takes its link along.
     await rename(dataDir, join(parent, 'moved'));
     expect(await query(await start(join(parent, 'moved')), 'select answer from kept')).toEqual([42]);
-    expect(said).toHaveLength(1);
+    // Programs that the account cannot reach are told with each start: where the tests themselves are in such a place.
+    expect(said.filter((line) => line.includes('data in'))).toHaveLength(1);
     expect(await accounts()).toBe(before);
   });
 
