@@ -1,16 +1,16 @@
 import type { Bus, BusAssignmentOptions } from '#bus';
 import { STATUS_CHANGED_TOPIC } from '#contracts';
 import type { Pool, Sealer } from '#database';
-import { PeriodicWork, type Logger } from '#runtime';
+import type { Logger } from '#runtime';
 import { WebhookClient, type AddressGuard } from '#webhook';
 import { Attempts, VIEW_TTL_MS, type Budgets } from './attempt/attempts.js';
 import { BatchedCache } from './attempt/batched-cache.js';
 import type { Endpoint } from './attempt/delivery.js';
 import { readEndpoints, readSigningKeys } from './attempt/endpoint.repository.js';
 import { BacklogLoop } from './backlog/backlog.loop.js';
+import { Commands } from './backlog/commands.js';
 import { Redeliveries } from './backlog/redeliveries.js';
 import { ReplayJobs } from './backlog/replay-jobs.js';
-import { stepWake } from './backlog/wake.repository.js';
 import { Intake } from './intake/intake.js';
 import { hashOf } from './lanes/agent-work.js';
 import { Deliveries } from './lanes/deliveries.js';
@@ -35,8 +35,6 @@ export interface DispatchOptions {
 
 /** Longest that a stop waits for results to be written, in milliseconds. */
 const DRAIN_MS = 5000;
-/** How often what was commanded is looked for, in milliseconds, and how many steps of it are done then. */
-const COMMANDS = { everyMs: 100, steps: 10 };
 /** Until a bus that does not tell how many partitions there are is asked again, in milliseconds. */
 const ASK_AGAIN_MS = 500;
 
@@ -50,8 +48,7 @@ export class Dispatch {
   private readonly recorder: Recorder;
   private readonly backlog: BacklogLoop;
   private readonly redeliveries: Redeliveries;
-  private readonly replays: ReplayJobs;
-  private readonly commands: PeriodicWork;
+  private readonly commands: Commands;
   private stopped = false;
 
   constructor(private readonly options: DispatchOptions) {
@@ -79,7 +76,9 @@ export class Dispatch {
     this.leases = new ShardLeases({
       ...options,
       onTaken: () => this.backlog.wakeIn(0),
-      onEnding: (tenure, isLost) => this.deliveries.end(tenure, isLost),
+      onEnding: async (tenure, isLost) => {
+        await Promise.all([this.deliveries.end(tenure, isLost), this.redeliveries.ended(tenure)]);
+      },
       endMs: timeoutMs + DRAIN_MS,
     });
     this.recorder = new Recorder({
@@ -103,8 +102,12 @@ export class Dispatch {
       hashOf,
       onRecorded: options.series?.note,
     });
-    this.replays = new ReplayJobs(pool, () => this.redeliveries.wake());
-    this.commands = new PeriodicWork((error) => logger.warn({ err: error }, 'commands.step_failed'));
+    this.commands = new Commands({
+      ...{ pool, logger },
+      replays: new ReplayJobs(pool, () => this.redeliveries.wake()),
+      onCommand: () => this.redeliveries.wake(),
+      onWoken: () => this.backlog.commanded(),
+    });
     this.intake = new Intake({
       ...{ pool, windowMs, endpoints, metrics, logger },
       deliveries: this.deliveries,
@@ -116,8 +119,7 @@ export class Dispatch {
   start(): void {
     this.backlog.start();
     this.redeliveries.start();
-    this.commands.every(COMMANDS.everyMs, () => this.wake());
-    this.commands.every(COMMANDS.everyMs, () => this.replays.step());
+    this.commands.start();
   }
 
   /** Has the leases follow what a bus says of this instance's partitions. */
@@ -139,16 +141,6 @@ export class Dispatch {
     await this.attempts.stop();
     await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain()]);
     await this.client.close();
-  }
-
-  /** Wakes what a command has changed, in bounded steps. */
-  private async wake(): Promise<void> {
-    for (let step = 0; step < COMMANDS.steps; step++) {
-      const woken = await stepWake(this.options.pool);
-      if (woken === undefined) return;
-      if (woken > 0) this.backlog.commanded();
-      this.redeliveries.wake();
-    }
   }
 
   private async assign(bus: Bus, partitions: readonly number[]): Promise<void> {

@@ -133,6 +133,31 @@ describe('attempts', () => {
     expect([isSignedWith(rotated, last), isSignedWith(world.secret, last)]).toEqual([true, true]);
   });
 
+  it.each([
+    ['a PUT of the url', (id: number) => world.moveEvent(id, `${receiver.url}/new`)],
+    ['a DELETE', (id: number) => world.pool.query('delete from subscription.agent_event where id = $1', [id])],
+  ])('calls the old url no more from half a second after %s', async (_what, change) => {
+    await world.start({ DELIVERY_TIMEOUT: 20_000 });
+    const id = await world.subscribe(null, `${receiver.url}/old`);
+    await world.subscribe(null, `${receiver.url}/beside`);
+    let isOver = false;
+    const flow = (async (): Promise<void> => {
+      for (let agent = 1; !isOver; agent = (agent % 50) + 1) {
+        void world.publish(await world.log(agent));
+        await delay(5);
+      }
+    })();
+    await eventually('a flow of notifications', () => receiver.at('/old').length > 50);
+    await change(id);
+    await delay(BOUND_MS); // the bound itself, not a wait for something
+    const [old, beside] = [receiver.at('/old').length, receiver.at('/beside').length];
+    await eventually('the flow that goes on', () => receiver.at('/beside').length > beside + 100);
+    isOver = true;
+    await flow;
+    // Of two hundred a second: what was written just before the bound may be read a moment after it.
+    expect(receiver.at('/old').length - old).toBeLessThan(10);
+  });
+
   it('ends a delivery whose result the database refuses, and says so', async () => {
     receiver.answer((_request, response) => response.writeHead(500).end());
     await world.start({ DELIVERY_RETRY_SCHEDULE: Array<number>(20).fill(100) });

@@ -1,5 +1,7 @@
 /** Most entries that are kept; beyond, all are read again. */
 const MAX_ENTRIES = 50_000;
+/** Keys that are read at once: whoever asks beside one who asks for thousands does not wait for all of them. */
+const MAX_KEYS = 500;
 
 /** A value, and how old it is. */
 export interface Read<V> {
@@ -44,7 +46,7 @@ export class BatchedCache<V> {
   get(key: number): Promise<Read<V>> {
     const found = this.peek(key);
     if (found) return Promise.resolve(found);
-    this.pending ??= this.collect();
+    if (!this.pending || this.pending.size >= MAX_KEYS) this.pending = this.collect();
     let waiting = this.pending.get(key);
     if (!waiting) this.pending.set(key, (waiting = this.join(key)));
     return waiting;
@@ -56,7 +58,7 @@ export class BatchedCache<V> {
     const keys = new Map<number, Promise<Read<V>>>();
     this.batch = new Promise((resolve, reject) => {
       setImmediate(() => {
-        this.pending = undefined;
+        if (this.pending === keys) this.pending = undefined;
         const readAt = performance.now();
         this.load([...keys.keys()]).then((values) => {
           if (this.entries.size > MAX_ENTRIES) this.entries.clear();

@@ -21,6 +21,8 @@ export interface BehindRow {
   /** Of what is due; undefined where nothing is left to send. */
   readonly head: Change | undefined;
   readonly cursor: number;
+  /** Something is finished beyond the cursor. */
+  readonly isAhead: boolean;
 }
 
 /** A place in the order of what is due. */
@@ -56,10 +58,14 @@ interface DueLine extends HeadLine {
   suspended: boolean;
   unwell: boolean;
   last_sequence: number;
+  ahead: boolean;
   due_at: string;
 }
 
-/** Rows that are due, in turn, with everything else that is behind for their agents. */
+/**
+ * Rows that are due, in turn, with everything else that is behind for their agents. A row ahead of its agent's cursor is of a change
+ * that is still recorded in pages: it is left alone until the cursor has come there.
+ */
 const DUE = {
   name: 'dispatch_due',
   text: `
@@ -72,18 +78,20 @@ const DUE = {
     place as (select d.due_at::text, d.agent_event_id, d.agent_id, (select count(*) from due) as count
               from due d order by d.due_at desc, d.agent_event_id desc, d.agent_id desc limit 1)
     select b.agent_event_id, b.client_id, b.agent_id, b.hash, b.next_sequence, b.version, b.attempts,
-           coalesce(b.due_at <= now(), false) as due, e.url, e.method, h.suspended_at is not null as suspended,
-           h.agent_event_id is not null as unwell, coalesce(c.last_sequence, 0) as last_sequence, null::text as due_at, ${HEAD}
+           d.agent_id is not null and b.next_sequence <= coalesce(c.last_sequence, 0) as due, e.url, e.method, h.suspended_at is not null as suspended,
+           h.agent_event_id is not null as unwell, coalesce(c.last_sequence, 0) as last_sequence,
+           coalesce(c.ahead, false) as ahead, null::text as due_at, ${HEAD}
     from (select distinct client_id, agent_id from due) a
     cross join lateral (
       select * from dispatch.behind b where b.client_id = a.client_id and b.agent_id = a.agent_id offset 0) b
+    left join due d on d.agent_event_id = b.agent_event_id and d.agent_id = b.agent_id
     left join lateral (select * from subscription.agent_event e where e.id = b.agent_event_id limit 1) e on true
     left join lateral (select * from dispatch.event_health h where h.agent_event_id = b.agent_event_id limit 1) h on true
     left join lateral (
-      select c.last_sequence from dispatch.agent_cursor c where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c on true
-    ${headOf(`b.next_sequence and b.due_at <= now()`, '$9::double precision')}
+      select c.last_sequence, c.ahead from dispatch.agent_cursor c where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c on true
+    ${headOf(`b.next_sequence and d.agent_id is not null`, '$9::double precision')}
     union all
-    select agent_event_id, null, agent_id, null, null, null, null, null, null, null, null, null, count, due_at,
+    select agent_event_id, null, agent_id, null, null, null, null, null, null, null, null, null, count, null, due_at,
            null, null, null, null, null, null, null, null
     from place`,
 };
@@ -133,6 +141,7 @@ export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
         line.url === null ? undefined : { url: line.url, method: line.method, suspended: line.suspended, unwell: line.unwell },
       head: headOfLine(line, readAt),
       cursor: line.last_sequence,
+      isAhead: line.ahead,
     });
   }
   return { rows, last, readAt };

@@ -73,7 +73,9 @@ const MAX_STORED_ATTEMPT = 32_767;
  * so none of those waits for them; of the budgets they take what retries may have.
  */
 export class Redeliveries<T extends Tenure = Tenure> {
-  private readonly out = new Map<string, Redelivery>();
+  private readonly out = new Map<string, { readonly redelivery: Redelivery; readonly tenure: T }>();
+  /** Called when nothing of a shard is out any more. */
+  private readonly settled = new Map<T, () => void>();
   private readonly outOf = new Map<number, number>();
   /** By agent event: nothing of it is sent until then, in milliseconds of `performance.now()`. */
   private readonly paused = new Map<number, number>();
@@ -115,6 +117,17 @@ export class Redeliveries<T extends Tenure = Tenure> {
     await this.results.drain(DRAIN_MS);
   }
 
+  /** Waits until nothing of a shard is out and all of it is recorded; its tenure ends, so that nothing more is started. */
+  async ended(tenure: T): Promise<void> {
+    if (!this.hasOut(tenure)) return;
+    await new Promise<void>((resolve) => this.settled.set(tenure, resolve));
+    this.settled.delete(tenure);
+  }
+
+  private hasOut(tenure: T): boolean {
+    return [...this.out.values()].some((one) => one.tenure === tenure);
+  }
+
   private async loop(): Promise<void> {
     while (!this.stopping) {
       this.isWoken = false;
@@ -150,7 +163,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
       after: this.after,
       agentEvents: EVENTS,
       paused: [...this.paused.keys()],
-      out: [...this.out.values()],
+      out: [...this.out.values()].map(({ redelivery }) => redelivery),
       perEvent: MAX_OUT_OF_CLIENT,
     });
     for (const id of suspended) this.paused.set(id, now + SUSPENDED_LOOK_MS);
@@ -167,7 +180,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
     const tenure = this.options.shards.tenureOf(hash);
     const ofClient = this.outOf.get(clientId) ?? 0;
     if (!tenure || this.stopping || this.out.size >= MAX_OUT || ofClient >= MAX_OUT_OF_CLIENT) return;
-    this.out.set(laneOf(redelivery), redelivery);
+    this.out.set(laneOf(redelivery), { redelivery, tenure });
     this.outOf.set(clientId, ofClient + 1);
     void this.send(redelivery, tenure);
   }
@@ -194,7 +207,10 @@ export class Redeliveries<T extends Tenure = Tenure> {
       attemptsBefore: redelivery.attemptsBefore + redelivery.attempts,
       isRetry: true,
       endpoint: { value: { url, method, suspended }, readAt: redelivery.readAt },
-      startBy: Math.min(expiresAt, shards.startBy(tenure)),
+      // Asked anew each time: the lease is renewed meanwhile, or has gone.
+      get startBy() {
+        return Math.min(expiresAt, shards.startBy(tenure));
+      },
     });
     if (outcome.kind === 'attempted') return this.conclude(redelivery, tenure, outcome);
     this.paused.set(redelivery.agentEventId, performance.now() + Math.max(MIN_PAUSE_MS, outcome.delayMs));
@@ -251,8 +267,8 @@ export class Redeliveries<T extends Tenure = Tenure> {
     const written = await recordRedeliveries(pool, shards.owner, results, SUSPEND_AFTER_MS);
     if (written < results.length) logger.warn({ results: results.length - written }, 'redeliveries.results_thrown_away');
     for (const result of results) {
-      const redelivery = this.out.get(laneOf(result));
-      if (redelivery) this.options.onRecorded?.(redelivery.clientId, [result]);
+      const out = this.out.get(laneOf(result));
+      if (out) this.options.onRecorded?.(out.redelivery.clientId, [result]);
       this.release(result);
     }
     this.wake();
@@ -276,12 +292,14 @@ export class Redeliveries<T extends Tenure = Tenure> {
   }
 
   private release(lane: { readonly agentEventId: number; readonly agentId: number }): void {
-    const redelivery = this.out.get(laneOf(lane));
-    if (!redelivery) return;
+    const out = this.out.get(laneOf(lane));
+    if (!out) return;
+    const { redelivery, tenure } = out;
     this.out.delete(laneOf(lane));
     const ofClient = this.outOf.get(redelivery.clientId)! - 1;
     if (ofClient > 0) this.outOf.set(redelivery.clientId, ofClient);
     else this.outOf.delete(redelivery.clientId);
+    if (!this.hasOut(tenure)) this.settled.get(tenure)?.();
   }
 }
 

@@ -16,11 +16,12 @@ export class ReplayJobs {
     private readonly onStep: () => void,
   ) {}
 
-  /** Has each running replay go on by one step. @throws when the database cannot be asked; the next call goes on */
-  async step(): Promise<void> {
+  /** Has each running replay go on by one step. @returns whether there are any @throws when the database cannot be asked; the next call goes on */
+  async step(): Promise<boolean> {
     const ids = await findRunningReplays(this.pool, this.after, JOBS);
     this.after = ids.length === JOBS ? ids.at(-1)! : 0;
     for (const id of ids) await stepReplay(this.pool, id, PAGE);
     if (ids.length > 0) this.onStep();
+    return ids.length > 0;
   }
 }

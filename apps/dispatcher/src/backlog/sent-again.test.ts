@@ -191,6 +191,51 @@ describe('what is sent again', () => {
     await world.pool.query('select dispatch.cancel_replay($1)', [id]); // again: nothing happens
   });
 
+  it('of a cancelled replay stays delivered where it was, and is no failed one to another replay', async () => {
+    const event = await world.subscribe(null, `${receiver.url}/`);
+    await finished(event, [1], 1, 'delivered');
+    await finished(event, [2], 1, 'failed');
+    receiver.answer((_request, response) => response.writeHead(500).end());
+    await start({ schedule: [3_600_000] });
+    const id = await replay(event);
+    await eventually(
+      'both tried',
+      async () => (await world.attempts(event)).filter(({ outcome }) => outcome === 'retry').length === 2,
+    );
+    await world.pool.query('select dispatch.cancel_replay($1)', [id]);
+    expect((await job(id)).status).toBe('cancelled');
+    expect((await world.attempts(event)).map(({ outcome }) => outcome)).toEqual(['delivered', 'failed', 'failed', 'failed']);
+    const { rows } = await world.pool.query(
+      `select count from dispatch.count_replay($1, now() - interval '1 day', now() + interval '1 s', true)`,
+      [event],
+    );
+    expect(rows).toEqual([{ count: 1 }]);
+  });
+
+  it('is waited for when its shard is given back: the next owner finds it recorded', async () => {
+    const event = await world.subscribe(1, `${receiver.url}/`);
+    const [change] = await finished(event, [1], 1);
+    await redeliver(event, change!.id);
+    let answer: (() => void) | undefined;
+    receiver.answer((_request, response) => void (answer = () => response.end()));
+    const first = await world.start({ DELIVERY_TIMEOUT: 60_000 });
+    await eventually('a request that is out', () => answer !== undefined);
+    const stopped = world.stop(first);
+    const second = await world.start({ DELIVERY_TIMEOUT: 60_000 });
+    await eventually('a second that has the other shards', async () => {
+      const { rows } = await world.pool.query<{ shards: number }>(
+        `select count(*)::int as shards from dispatch.shard_lease where until > now() group by owner order by 1 desc limit 1`,
+      );
+      return rows[0] !== undefined && rows[0].shards === 11;
+    });
+    answer!();
+    await stopped;
+    await eventually('nothing left', async () => (await left()) === 0);
+    await world.stop(second);
+    expect(receiver.requests).toHaveLength(1);
+    expect((await world.attempts(event)).map(({ outcome }) => outcome)).toEqual(['failed', 'delivered']);
+  });
+
   it('goes with its agent event, and its replay ends', async () => {
     const event = await world.subscribe(null, `${receiver.url}/`);
     await finished(event, [1, 2, 3], 2);

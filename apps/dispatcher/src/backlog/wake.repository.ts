@@ -2,6 +2,8 @@ import type { Pool } from 'pg';
 
 /** Rows of agents that one step wakes at most. */
 const PAGE = 500;
+/** A wake is worked off when it is older than this, in milliseconds: see `dispatch.step_wake`, which waits for 250. */
+export const WAKE_AFTER_MS = 260;
 
 /**
  * Works off a bounded part of one wake: what is behind for an agent event that was changed, deleted, suspended or resumed, and what

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
+import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDataSource, poolOf } from '#database';
-import { DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
+import { CLIENT, DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { RecordingReceiver } from '../../../../test/support/receiver.js';
 import { DispatcherMetrics } from '../metrics.js';
@@ -122,6 +123,47 @@ describe('intake from a topic that is not whole', () => {
     await drained();
     expect(new Set(receiver.requests.map(({ headers }) => headers['webhook-id'])).size).toBe(50);
     expect(receiver.requests).toHaveLength(50);
+  });
+
+  it.each([
+    ['together', [[1, 2, 3]]],
+    ['one by one', [[1], [2], [3]]],
+  ])('sends nothing again that was recorded ahead of the cursor, where the changes come %s', async (_what, batches) => {
+    const changes = [await world.log(136), await world.log(136), await world.log(136)];
+    // As whoever had the shard before has left it: the second was delivered, the first was not sent.
+    await world.pool.query(
+      'insert into dispatch.agent_cursor (client_id, agent_id, last_sequence, ahead) values ($1, 136, 0, true)',
+      [CLIENT],
+    );
+    await world.pool.query(
+      `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status)
+       select id, $1, 1, now(), 5, 'delivered', 200 from subscription.agent_event where event_type = 'agent-logout'`,
+      [changes[1]!.id],
+    );
+    await world.start(PATIENT);
+    for (const batch of batches) await world.publish(...batch.map((sequence) => changes[sequence - 1]!));
+    await drained();
+    expect(sequences()).toEqual([1, 3]);
+    const { rows } = await world.pool.query('select last_sequence::int as last, ahead from dispatch.agent_cursor');
+    expect(rows).toEqual([{ last: 3, ahead: false }]);
+  });
+
+  it('passes over records that the log does not have, as after it was restored, and notifies what it has instead', async () => {
+    const before = [await world.log(136), await world.log(136)];
+    // Restored to before them: the sequences were given out again, and the offsets are behind records of what never was.
+    for (const { id } of before) {
+      await world.pool.query('update presence.status_change set id = $2 where id = $1', [id, uuidv7()]);
+    }
+    await world.start(PATIENT, { sweep: SOON });
+    await world.publish(...before);
+    const after = await world.change(137);
+    await arrived(3);
+    await drained();
+    const ids = receiver.requests.map(({ headers }) => String(headers['webhook-id']).split('_')[0]);
+    expect(ids).toContain(after.id);
+    expect(ids).toHaveLength(3);
+    for (const { id } of before) expect(ids).not.toContain(id);
+    expect(sequences().filter((sequence) => sequence === 2)).toHaveLength(1);
   });
 
   it('notifies nothing that is older than the window, and goes on behind it', async () => {

@@ -4,11 +4,13 @@ import type { Pool } from '#database';
 import { waitBackoff, type Logger } from '#runtime';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
-import { changeOf, type AgentWork, type Change, type EntryWork } from '../lanes/agent-work.js';
+import { changeOf, type AgentWork, type EntryWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { readGaps } from './change-log.repository.js';
+import { FanOuts } from './fan-outs.js';
 import { readPlan, type Plan, type PlannedAgent } from './plan.repository.js';
+import { entriesOf, eventsByChange } from './planned-entries.js';
 import { joinOn } from './progress.js';
 
 export interface IntakeOptions {
@@ -24,8 +26,10 @@ export interface IntakeOptions {
   readonly logger: Logger;
 }
 
-/** Changes that are planned by one statement. */
+/** Changes that are planned by one statement ... */
 const MAX_BATCH = 1000;
+/** ... and deliveries of them; what does not fit is planned in its next turn, after what others have brought meanwhile. */
+const PAGE = { after: 0, limit: 2000 };
 /** A batch waits this long for room in memory, in milliseconds. */
 const MAX_ROOM_WAIT_MS = 2000;
 /** With more deliveries than this waiting to be sent, there is no hurry to add to them ... */
@@ -35,10 +39,21 @@ const MAX_READY_WAIT_MS = 250;
 const ROOM_POLL = { firstMs: 5, maxMs: 5 };
 
 interface Waiting {
-  readonly changes: readonly StatusChange[];
-  /** Called once the changes are planned: with what is left to wait for. */
+  /** Not planned yet. */
+  changes: readonly StatusChange[];
+  /** How many of them are planned by the next statement at most: about as many as fit. */
+  size: number;
+  /** What came of those that are planned. */
+  readonly parts: Planned[];
+  /** Called once all are planned: with what is left to wait for. */
   readonly resolve: (planned: Planned) => void;
   readonly reject: (reason: unknown) => void;
+}
+
+/** A part of what waits, that is planned next. */
+interface Turn {
+  readonly of: Waiting;
+  readonly changes: readonly StatusChange[];
 }
 
 /** What came of planning. */
@@ -57,8 +72,11 @@ export interface Planned {
 export class Intake {
   private waiting: Waiting[] = [];
   private running = false;
+  private readonly fanOuts: FanOuts;
 
-  constructor(private readonly options: IntakeOptions) {}
+  constructor(private readonly options: IntakeOptions) {
+    this.fanOuts = new FanOuts(options);
+  }
 
   /**
    * Plans changes. Those of agents whose shard is not this instance's are passed over: their owner finds them in the log.
@@ -69,7 +87,7 @@ export class Intake {
   plan(changes: readonly StatusChange[]): Promise<Planned> {
     if (changes.length === 0) return Promise.resolve({ recorded: Promise.resolve(), passedOver: [] });
     return new Promise((resolve, reject) => {
-      this.waiting.push({ changes, resolve, reject });
+      this.waiting.push({ changes, size: MAX_BATCH, parts: [], resolve, reject });
       if (!this.running) void this.run();
     });
   }
@@ -77,8 +95,8 @@ export class Intake {
   private async run(): Promise<void> {
     this.running = true;
     while (this.waiting.length > 0) {
-      const batch = this.take();
-      const changes = [...new Map(batch.flatMap((one) => one.changes).map((change) => [change.id, change])).values()];
+      const turns = this.take();
+      const changes = [...new Map(turns.flatMap((turn) => turn.changes).map((change) => [change.id, change])).values()];
       const agents = new Map<string, AgentWork>();
       try {
         await this.waitForRoom(changes.length);
@@ -87,58 +105,118 @@ export class Intake {
           const agent = agents.has(key) ? undefined : this.options.deliveries.pin(change);
           if (agent) agents.set(key, agent);
         }
-        await this.planAll(changes, agents);
-        for (const one of batch) one.resolve(plannedOf(one.changes, agents));
+        const { left, fannedOut } = await this.planAll(changes, agents);
+        for (const turn of turns) this.conclude(turn, left, agents, fannedOut);
       } catch (error) {
-        for (const { reject } of batch) reject(error);
+        for (const turn of turns) turn.of.reject(error);
       }
       for (const agent of agents.values()) this.options.deliveries.unpin(agent);
     }
     this.running = false;
   }
 
-  private take(): Waiting[] {
-    let size = 0;
-    let count = 0;
-    for (const { changes } of this.waiting) {
-      if (count > 0 && size + changes.length > MAX_BATCH) break;
-      size += changes.length;
-      count += 1;
+  private take(): Turn[] {
+    const turns: Turn[] = [];
+    let room = MAX_BATCH;
+    for (const of of this.waiting) {
+      if (turns.length > 0 && Math.min(of.size, of.changes.length) > room) break;
+      const changes = of.changes.slice(0, of.size);
+      turns.push({ of, changes });
+      room -= changes.length;
     }
-    return this.waiting.splice(0, count);
+    this.waiting = this.waiting.slice(turns.length);
+    return turns;
   }
 
-  private async planAll(changes: readonly StatusChange[], agents: ReadonlyMap<string, AgentWork>): Promise<void> {
-    const { pool, windowMs, metrics, logger } = this.options;
-    const own = changes.filter((change) => {
-      const agent = agents.get(partitionKey(change));
-      return agent && (agent.cursor === undefined || change.sequence > agent.taken);
+  /** What is planned of a turn is waited for; what is not comes to the end. */
+  private conclude(
+    { of, changes }: Turn,
+    left: ReadonlySet<string>,
+    agents: ReadonlyMap<string, AgentWork>,
+    fannedOut: ReadonlyMap<string, Promise<void>>,
+  ): void {
+    const unplanned = changes.filter((change) => left.has(partitionKey(change)));
+    const planned = changes.filter((change) => !left.has(partitionKey(change)));
+    of.parts.push(plannedOf(planned, agents, fannedOut));
+    of.changes = [...unplanned, ...of.changes.slice(changes.length)];
+    of.size = unplanned.length > 0 ? Math.max(2 * planned.length, 1) : Math.max(of.size, MAX_BATCH);
+    if (of.changes.length > 0) return void this.waiting.push(of);
+    of.resolve({
+      recorded: Promise.all(of.parts.map(({ recorded }) => recorded)),
+      passedOver: of.parts.flatMap(({ passedOver }) => passedOver),
     });
-    if (own.length === 0) return;
-    const plans = [await readPlan(pool, own)];
-    for (const [key, agent] of agents) load(agent, plans[0]!.agents.get(key));
-    const logged = own.filter(({ id, sequence, ...key }) => plans[0]!.logged.has(id) || isDone(agents, key, sequence));
-    if (logged.length < own.length) {
-      logger.warn({ changes: own.length - logged.length }, 'intake.changes_not_in_the_log');
-      metrics.unknown.inc(own.length - logged.length);
+  }
+
+  /** @returns agents whose changes did not fit, to be planned again, and what becomes of those that are planned in pages */
+  private async planAll(
+    changes: readonly StatusChange[],
+    agents: ReadonlyMap<string, AgentWork>,
+  ): Promise<{ readonly left: ReadonlySet<string>; readonly fannedOut: ReadonlyMap<string, Promise<void>> }> {
+    const { pool, metrics, logger } = this.options;
+    const fannedOut = new Map<string, Promise<void>>();
+    const fanOut = (key: string, of: readonly StatusChange[]): void => {
+      const done = this.fanOuts.add(agents.get(key)!, of);
+      done.catch(() => undefined); // whoever waits for it is told
+      fannedOut.set(key, done);
+    };
+    const unplanned = new Map<string, StatusChange[]>();
+    for (const [key, of] of groupByAgent(changes)) {
+      const agent = agents.get(key);
+      const own = agent ? of.filter(({ sequence }) => agent.cursor === undefined || sequence > agent.taken) : [];
+      if (own.length === 0) continue;
+      if (this.fanOuts.has(agent!)) fanOut(key, own);
+      else unplanned.set(key, own);
+    }
+    const own = [...unplanned.values()].flatMap(bySequence);
+    if (own.length === 0) return { left: new Set(), fannedOut };
+    const plan = await readPlan(pool, own, PAGE);
+    for (const [key, agent] of agents) load(agent, plan.agents.get(key));
+    const left = agentsFrom(own, plan);
+    const first = partitionKey(own[0]!);
+    if (left.delete(first)) fanOut(first, unplanned.get(first)!);
+    const complete = own.filter((change) => !left.has(partitionKey(change)) && !fannedOut.has(partitionKey(change)));
+    const logged = complete.filter(({ id, sequence, ...key }) => plan.logged.has(id) || isDone(agents, key, sequence));
+    if (logged.length < complete.length) {
+      logger.warn({ changes: complete.length - logged.length }, 'intake.changes_not_in_the_log');
+      metrics.unknown.inc(complete.length - logged.length);
     }
     const byAgent = groupByAgent(logged);
+    const plans = [plan, ...(await this.fillGaps(byAgent, agents, fanOut))];
+    this.takeAll(byAgent, plans, agents);
+    metrics.changes.inc(complete.length);
+    return { left, fannedOut };
+  }
+
+  /** Adds what the topic lacks from the log. Agents for whom that is more than fits are planned in pages. @returns the plans of it */
+  private async fillGaps(
+    byAgent: Map<string, StatusChange[]>,
+    agents: ReadonlyMap<string, AgentWork>,
+    fanOut: (key: string, of: readonly StatusChange[]) => void,
+  ): Promise<Plan[]> {
+    const { pool, windowMs, metrics, logger } = this.options;
     const gaps = [...byAgent].flatMap(([key, of]) => {
       const { clientId, agentId } = of[0]!;
       return joinOn(agents.get(key)!.taken, of).gaps.map((gap) => ({ ...gap, clientId, agentId }));
     });
-    if (gaps.length > 0) {
-      const filled = await readGaps(pool, gaps, windowMs);
-      for (let from = 0; from < filled.length; from += MAX_BATCH)
-        plans.push(await readPlan(pool, filled.slice(from, from + MAX_BATCH)));
-      for (const change of filled) byAgent.get(partitionKey(change))!.push(change);
-      metrics.filled.inc(filled.length);
-      const missing = gaps.reduce((sum, { after, before }) => sum + before - after - 1, 0) - filled.length;
-      if (missing > 0) metrics.gaps.inc(missing);
-      logger.info({ changes: filled.length, missing }, 'intake.filled_from_log');
+    if (gaps.length === 0) return [];
+    const filled = [...groupByAgent(await readGaps(pool, gaps, windowMs)).values()].flatMap(bySequence);
+    const plans: Plan[] = [];
+    const tooMany = new Set<string>();
+    for (let from = 0; from < filled.length && tooMany.size === 0; from += MAX_BATCH) {
+      const plan = await readPlan(pool, filled.slice(from, from + MAX_BATCH), PAGE);
+      plans.push(plan);
+      if (plan.end) for (const key of agentsFrom(filled, plan)) tooMany.add(key);
     }
-    this.takeAll(byAgent, plans, agents);
-    metrics.changes.inc(changes.length);
+    for (const change of filled) byAgent.get(partitionKey(change))!.push(change);
+    for (const key of tooMany) {
+      fanOut(key, byAgent.get(key)!);
+      byAgent.delete(key);
+    }
+    metrics.filled.inc(filled.length);
+    const missing = gaps.reduce((sum, { after, before }) => sum + before - after - 1, 0) - filled.length;
+    if (missing > 0) metrics.gaps.inc(missing);
+    logger.info({ changes: filled.length, missing }, 'intake.filled_from_log');
+    return plans;
   }
 
   private takeAll(
@@ -147,15 +225,7 @@ export class Intake {
     agents: ReadonlyMap<string, AgentWork>,
   ): void {
     const { endpoints, deliveries, windowMs, metrics } = this.options;
-    const planned = new Map<string, number[]>();
-    for (const plan of plans) {
-      for (const { changeId, agentEventId, ...endpoint } of plan.deliveries) {
-        endpoints.offer(agentEventId, endpoint, plan.readAt);
-        const events = planned.get(changeId);
-        if (events) events.push(agentEventId);
-        else planned.set(changeId, [agentEventId]);
-      }
-    }
+    const planned = eventsByChange(plans, endpoints);
     for (const [key, of] of byAgent) {
       const agent = agents.get(key)!;
       const { fresh } = joinOn(agent.taken, of);
@@ -190,6 +260,7 @@ function load(agent: AgentWork, read: PlannedAgent | undefined): void {
   if (agent.cursor !== undefined || !read) return;
   agent.cursor = read.cursor;
   agent.taken = read.cursor;
+  agent.aheadTo = read.aheadTo;
   for (const { agentEventId, next } of read.rows) {
     agent.table.rows.set(agentEventId, { clientId: agent.clientId, agentEventId, next, attempts: 0, version: 0, inHand: false });
   }
@@ -203,8 +274,15 @@ function isDone(
   return sequence <= agents.get(partitionKey(key))!.taken;
 }
 
-function entriesOf(change: Change, agentEventIds: readonly number[]): EntryWork[] {
-  return agentEventIds.map((agentEventId) => ({ sequence: change.sequence, agentEventId, change, state: 'waiting' }));
+/** Agents of the change that a plan ends in, and of those after it. */
+function agentsFrom(changes: readonly StatusChange[], { end }: Plan): Set<string> {
+  if (!end) return new Set();
+  const at = changes.findIndex(({ id }) => id === end.changeId);
+  return new Set(changes.slice(at).map(partitionKey));
+}
+
+function bySequence(changes: readonly StatusChange[]): StatusChange[] {
+  return [...changes].sort((one, other) => one.sequence - other.sequence);
 }
 
 function groupByAgent(changes: readonly StatusChange[]): Map<string, StatusChange[]> {
@@ -218,14 +296,24 @@ function groupByAgent(changes: readonly StatusChange[]): Map<string, StatusChang
   return byAgent;
 }
 
-function plannedOf(changes: readonly StatusChange[], agents: ReadonlyMap<string, AgentWork>): Planned {
+function plannedOf(
+  changes: readonly StatusChange[],
+  agents: ReadonlyMap<string, AgentWork>,
+  fannedOut: ReadonlyMap<string, Promise<void>>,
+): Planned {
   const passedOver: StatusChange[] = [];
   const newest = new Map<AgentWork, number>();
+  const waits = new Set<Promise<void>>();
   for (const change of changes) {
     const agent = agents.get(partitionKey(change));
+    const pages = fannedOut.get(partitionKey(change));
     if (!agent) passedOver.push(change);
+    else if (pages) waits.add(pages);
     // One that the log does not have is not waited for: nothing of it was taken.
     else if (change.sequence <= agent.taken) newest.set(agent, Math.max(newest.get(agent) ?? 0, change.sequence));
   }
-  return { recorded: Promise.all([...newest].map(([agent, sequence]) => agent.recorded(sequence))), passedOver };
+  for (const [agent, sequence] of newest) waits.add(agent.recorded(sequence));
+  const recorded = Promise.all(waits);
+  recorded.catch(() => undefined); // whoever waits for all of a batch is told, once that is planned
+  return { recorded, passedOver };
 }

@@ -83,11 +83,15 @@ export class AgentWork {
   cursor: number | undefined;
   /** Everything up to it is planned. */
   taken = 0;
+  /** What is finished beyond the cursor, and recorded, may reach up to here. */
+  aheadTo = 0;
   /** Reads under way that tell of this agent: it is not forgotten meanwhile, or they would bring back what was. */
   pins = 0;
   /** It is being recorded: what is told of it then is for the next time. */
   isRecording = false;
   isPumping = false;
+  /** What its agent events say now is being read. */
+  isRefreshing = false;
   /** Its cursor was moved by somebody else: nothing starts until what is out has ended, and all is planned anew. */
   isConflicted = false;
   /** Why nothing more comes of it: its shard has gone, or it is planned anew. */

@@ -6,6 +6,7 @@ import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
 import { decide, type Verdict } from '../attempt/retry-policy.js';
 import type { BehindRow } from '../backlog/behind.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
+import { hasUnrecorded } from '../record/snapshot.js';
 import { AgentWork, hashOf, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
 import { attemptRecord, deliveryOf, unsentRecord } from './attempt-records.js';
 import type { ShardLeases, Tenure } from './shard-leases.js';
@@ -68,7 +69,10 @@ export class Deliveries {
 
   /** Has rows that were read, of one agent, in hand where they are due. What its work has come to meanwhile is newer. */
   takeRows(agent: AgentWork, rows: readonly BehindRow[], readAt: number): void {
-    if (agent.cursor === undefined) agent.cursor = agent.taken = rows[0]!.cursor;
+    if (agent.cursor === undefined) {
+      agent.cursor = agent.taken = rows[0]!.cursor;
+      agent.aheadTo = rows[0]!.isAhead ? Infinity : 0;
+    }
     for (const { agentEventId, next, version, attempts, isDue, endpoint, head } of rows) {
       this.options.endpoints.offer(agentEventId, endpoint, readAt);
       let row = agent.table.rows.get(agentEventId);
@@ -128,23 +132,14 @@ export class Deliveries {
   afterChange(agent: AgentWork, isLost = !this.options.leases().isCurrent(agent.tenure)): void {
     const { table, tenure } = agent;
     const isOver = tenure.ending && !table.hasOut;
-    if (isOver && (isLost || !this.isUnrecorded(agent))) {
+    if (isOver && (isLost || !hasUnrecorded(agent))) {
       agent.giveUp(new Error(`shard ${tenure.shard} is not this instance's any more`));
       this.forget(agent);
       return;
     }
     if (agent.isConflicted && !table.hasOut && !agent.isRecording) return this.replan(agent);
-    if (this.isUnrecorded(agent)) this.options.onDirty(agent);
+    if (hasUnrecorded(agent)) this.options.onDirty(agent);
     else this.forgetIdle(agent);
-  }
-
-  /** Whether there is something to record: the cursor can move on, or a row has a result. */
-  isUnrecorded(agent: AgentWork): boolean {
-    if (agent.isRecording) return true;
-    if (agent.cursor === undefined) return false;
-    if (agent.table.settledUpTo(agent.taken) > agent.cursor) return true;
-    for (const row of agent.table.rows.values()) if (row.result) return true;
-    return agent.tenure.ending && agent.table.entriesUpTo().some(({ state }) => state === 'delivered');
   }
 
   /** After a conflict: what lies beyond the cursor is forgotten, and read again when it is asked for. */
@@ -227,20 +222,22 @@ export class Deliveries {
   }
 
   private refresh(agent: AgentWork, stale: readonly number[]): void {
+    if (agent.isRefreshing) return; // looked at again when that is read
+    agent.isRefreshing = true;
     agent.pins += 1;
     Promise.all(stale.map((id) => this.options.endpoints.get(id))).then(
-      () => {
-        this.unpin(agent);
-        this.pump(agent);
-      },
+      () => this.refreshed(agent),
       (error: unknown) => {
         this.options.logger.warn({ err: error }, 'delivery.endpoints_not_read');
-        setTimeout(() => {
-          this.unpin(agent);
-          this.pump(agent);
-        }, AGAIN_MS);
+        setTimeout(() => this.refreshed(agent), AGAIN_MS);
       },
     );
+  }
+
+  private refreshed(agent: AgentWork): void {
+    agent.isRefreshing = false;
+    this.unpin(agent);
+    this.pump(agent);
   }
 
   /** A row of an agent event that is deleted, or suspended until its head's window ends. */

@@ -122,6 +122,29 @@ export class LaneTable<E extends Entry, R extends Row> {
     this.entries = this.entries.filter((entry) => !recorded.has(entry));
   }
 
+  /** How many are not answered yet. */
+  get openCount(): number {
+    let count = 0;
+    for (const entry of this.entries) if (isOpen(entry)) count += 1;
+    return count;
+  }
+
+  /** Entries beyond a sequence that are answered, or fall behind, in their order; at most so many. */
+  finishedBeyond(sequence: number, most: number): E[] {
+    const finished: E[] = [];
+    for (let at = this.entries.length - 1; at >= 0 && this.entries[at]!.sequence > sequence && finished.length < most; at--) {
+      if (!isOpen(this.entries[at]!)) finished.push(this.entries[at]!);
+    }
+    return finished.reverse();
+  }
+
+  /** The last sequence up to which there are no more entries than this; with those of the first change in any case. */
+  pageUpTo(sequence: number, most: number): number {
+    const beyond = this.entries[most];
+    if (!beyond || beyond.sequence > sequence) return sequence;
+    return Math.max(beyond.sequence - 1, this.entries[0]!.sequence);
+  }
+
   /** Takes back what waits, when nothing more may start. */
   dropWaiting(): void {
     for (const entry of this.entries) if (entry.state === 'waiting') entry.state = 'dropped';
@@ -129,7 +152,7 @@ export class LaneTable<E extends Entry, R extends Row> {
 
   /** The last sequence, up to one, before which nothing is open: how far the cursor may go. */
   settledUpTo(taken: number): number {
-    const open = this.entries.find(({ state }) => state === 'waiting' || state === 'out' || state === 'dropped');
+    const open = this.entries.find(isOpen);
     return open ? Math.min(taken, open.sequence - 1) : taken;
   }
 
@@ -143,17 +166,27 @@ export class LaneTable<E extends Entry, R extends Row> {
 
   /** Agent events whose views decide what may start; none when nothing waits. */
   undecided(): number[] {
-    const waits = this.entries.some(({ state }) => state === 'waiting') || [...this.rows.values()].some(canBeDecided);
-    return waits ? [...new Set([...this.rows.keys(), ...this.entries.map(({ agentEventId }) => agentEventId)])] : [];
+    const newest = this.entries.findLast(({ state }) => state === 'waiting')?.sequence ?? 0;
+    const rows = [...this.rows.values()];
+    const isRowToDecide = rows.some(canBeDecided);
+    if (newest === 0 && !isRowToDecide) return [];
+    // Rows of a change that is recorded in pages are in nobody's way who is not later.
+    const concerned = isRowToDecide ? rows : rows.filter(({ next }) => next < newest);
+    return [...new Set([...concerned, ...this.entries].map(({ agentEventId }) => agentEventId))];
   }
 
   /** Decides what may start, what falls behind and what is over, in the order of the lanes. */
   decide(viewOf: ViewOf): Decisions<E, R> {
     const lanes = new Lanes();
     for (const row of this.rows.values()) noteRow(lanes, row, viewOf(row.agentEventId));
+    const byNext = [...this.rows.values()].sort((one, other) => one.next - other.next);
+    let noted = 0;
     const started: E[] = [];
     for (let from = 0; from < this.entries.length;) {
       const { sequence } = this.entries[from]!;
+      for (; noted < byNext.length && byNext[noted]!.next < sequence; noted++) {
+        noteRowUrl(lanes, byNext[noted]!, viewOf(byNext[noted]!.agentEventId));
+      }
       let end = from;
       // Those of one change are not in each other's way.
       for (; end < this.entries.length && this.entries[end]!.sequence === sequence; end++) {
@@ -168,6 +201,7 @@ export class LaneTable<E extends Entry, R extends Row> {
   /** A row's lane is its url's: all that is behind there goes in the order of its heads, and after what is out there. */
   private decideRows(viewOf: ViewOf): Pick<Decisions<E, R>, 'rows' | 'asleep' | 'idle'> {
     const decisions = { rows: [] as R[], asleep: [] as { row: R; blockedBy: R }[], idle: [] as R[] };
+    if (![...this.rows.values()].some(canBeDecided)) return decisions;
     const groups = new Map<string, R[]>();
     for (const row of this.rows.values()) {
       const view = viewOf(row.agentEventId);
@@ -224,18 +258,23 @@ export class LaneTable<E extends Entry, R extends Row> {
   }
 }
 
+function isOpen({ state }: Entry): boolean {
+  return state === 'waiting' || state === 'out' || state === 'dropped';
+}
+
 function canBeDecided({ inHand, sentTo, result }: Row): boolean {
   return inHand && sentTo === undefined && result === undefined;
 }
 
 function noteRow(lanes: Lanes, { agentEventId, sentTo }: Row, view: View | undefined): void {
-  if (sentTo !== undefined) {
-    lanes.noteEvent(agentEventId, Ahead.wait);
-    lanes.noteUrl(sentTo, Ahead.wait);
-  }
-  if (!view) return;
-  lanes.noteEvent(agentEventId, Ahead.behind);
-  if (!view.suspended) lanes.noteUrl(view.url, Ahead.behind);
+  if (sentTo !== undefined) lanes.noteEvent(agentEventId, Ahead.wait);
+  if (view) lanes.noteEvent(agentEventId, Ahead.behind);
+}
+
+/** At its url only what is later than its head waits: rows of a change that is recorded in pages are beside its other entries. */
+function noteRowUrl(lanes: Lanes, { sentTo }: Row, view: View | undefined): void {
+  lanes.noteUrl(sentTo, Ahead.wait);
+  if (view && !view.suspended) lanes.noteUrl(view.url, Ahead.behind);
 }
 
 /** @returns whether it goes out */

@@ -10,6 +10,11 @@ export interface BatcherOptions<T> {
   /** Ends an item that the database refuses for what it is; writing it again cannot help. */
   readonly onRefused: (item: T) => Promise<void>;
   readonly maxSize: number;
+  /** Most weight of a batch of more than one item; without it, an item's number is all that counts. */
+  readonly maxWeight?: number;
+  readonly weightOf?: (item: T) => number;
+  /** Items of different keys take turns, so that none waits for all of another's. */
+  readonly turnOf?: (item: T) => unknown;
   /** Batches at the same time. */
   readonly concurrency: number;
   /** How long the first item of a batch waits for others, in milliseconds. */
@@ -22,7 +27,9 @@ export interface BatcherOptions<T> {
  * refuses is told apart from the others of its batch, logged and ended.
  */
 export class Batcher<T> {
-  private waiting: T[] = [];
+  /** By turn, whose is next first. */
+  private readonly waiting = new Map<unknown, T[]>();
+  private count = 0;
   private inFlight = 0;
   private timer: NodeJS.Timeout | undefined;
   private readonly aborter = new AbortController();
@@ -32,12 +39,16 @@ export class Batcher<T> {
 
   /** Items that are not written yet, but for those of the batches in flight. */
   get backlog(): number {
-    return this.waiting.length;
+    return this.count;
   }
 
   add(item: T): void {
-    this.waiting.push(item);
-    if (this.waiting.length >= this.options.maxSize) this.pump();
+    const turn = this.options.turnOf?.(item);
+    const queue = this.waiting.get(turn);
+    if (queue) queue.push(item);
+    else this.waiting.set(turn, [item]);
+    this.count += 1;
+    if (this.count >= this.options.maxSize) this.pump();
     else this.timer ??= setTimeout(() => this.pump(), this.options.lingerMs);
   }
 
@@ -45,16 +56,29 @@ export class Batcher<T> {
   async drain(timeoutMs: number): Promise<void> {
     const timer = setTimeout(() => this.aborter.abort(), timeoutMs);
     this.pump();
-    if (this.inFlight > 0 || this.waiting.length > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    if (this.inFlight > 0 || this.count > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
     clearTimeout(timer);
   }
 
   private pump(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    while (this.inFlight < this.options.concurrency && this.waiting.length > 0) {
-      void this.run(this.waiting.splice(0, this.options.maxSize));
+    while (this.inFlight < this.options.concurrency && this.count > 0) void this.run(this.take());
+  }
+
+  private take(): T[] {
+    const { maxSize, maxWeight = Infinity, weightOf = () => 1 } = this.options;
+    const items: T[] = [];
+    for (let weight = 0; this.count > 0 && items.length < maxSize && weight < maxWeight;) {
+      const [[turn, queue]] = this.waiting as unknown as [[unknown, T[]]];
+      const item = queue.shift()!;
+      this.waiting.delete(turn);
+      if (queue.length > 0) this.waiting.set(turn, queue);
+      this.count -= 1;
+      weight += weightOf(item);
+      items.push(item);
     }
+    return items;
   }
 
   private async run(items: readonly T[]): Promise<void> {
@@ -65,7 +89,7 @@ export class Batcher<T> {
       this.inFlight -= 1;
       // What came meanwhile has waited long enough.
       this.pump();
-      if (this.inFlight === 0 && this.waiting.length === 0) for (const resolve of this.idle.splice(0)) resolve();
+      if (this.inFlight === 0 && this.count === 0) for (const resolve of this.idle.splice(0)) resolve();
     }
   }
 

@@ -29,6 +29,8 @@ export interface RecorderOptions {
 
 /** Agents that are recorded by one statement. */
 const MAX_BATCH = 500;
+/** ... and about so many attempts, so that nobody waits for what another has much of. */
+const MAX_WEIGHT = 2000;
 /** Statements cost by the call as well as by the row, and only what follows in the lane of a failure waits for one. */
 const LINGER_MS = 10;
 /** Until an agent is written again whose shard's lease is between two renewals, in milliseconds. */
@@ -51,6 +53,9 @@ export class Recorder {
       write: (agents) => this.write(agents),
       onRefused: (agent) => this.endUnstorable(agent),
       maxSize: MAX_BATCH,
+      maxWeight: MAX_WEIGHT,
+      weightOf: ({ table }) => 1 + table.entriesUpTo().length,
+      turnOf: ({ clientId }) => clientId,
       concurrency: 2,
       lingerMs: LINGER_MS,
       logger: options.logger,
@@ -103,7 +108,7 @@ export class Recorder {
   }
 
   private apply(snapshot: Snapshot, { moved, cursorBefore = 0 }: Recorded): void {
-    const { agent, from, to, entries, newRows, isAhead } = snapshot;
+    const { agent, from, to, entries, newRows } = snapshot;
     const { deliveries, logger, onTouched, onDue } = this.options;
     // Not moved, but there: this statement was done before, and its answer lost.
     if (!moved && cursorBefore !== to) {
@@ -121,7 +126,9 @@ export class Recorder {
       else if (dueMs !== undefined) onDue(dueMs);
     }
     if (newRows.length > 0) onTouched(agent);
-    if (isAhead) agent.table.forget(new Set(entries.filter(({ sequence }) => sequence > to)));
+    const beyond = entries.filter(({ sequence }) => sequence > to);
+    if (beyond.length > 0) agent.table.forget(new Set(beyond));
+    for (const { sequence } of beyond) agent.aheadTo = Math.max(agent.aheadTo, sequence);
     deliveries.recorded(entries.length);
     agent.moveCursor(to);
     for (const { late } of entries) late?.();
@@ -245,6 +252,6 @@ export class Recorder {
   }
 }
 
-function needsCursor({ from, to, isAhead }: Snapshot): boolean {
-  return to > from || isAhead;
+function needsCursor({ from, to, entries }: Snapshot): boolean {
+  return to > from || entries.length > 0;
 }

@@ -41,35 +41,65 @@ export interface Snapshot {
   recorded?: Recorded;
 }
 
-/** Takes down what can be recorded of an agent; undefined where nothing can. The order of lanes holds: the contiguous part, and no failure beyond it. */
+/** Entries of one agent that are recorded at once, and rows. */
+const PAGE = 1000;
+/** What falls behind ahead of the cursor is not looked at before the cursor has come there, so it is due no sooner, in milliseconds. */
+const AHEAD_DUE_MS = 1000;
+
+/** Whether there is something to record of an agent: the cursor can move on, a row has a result, or a page is done. */
+export function hasUnrecorded(agent: AgentWork): boolean {
+  const { table, cursor, taken, tenure } = agent;
+  if (agent.isRecording) return true;
+  if (cursor === undefined) return false;
+  if (table.settledUpTo(taken) > cursor || (recordsPages(agent) && table.finishedBeyond(taken, 1).length > 0)) return true;
+  for (const row of table.rows.values()) if (row.result) return true;
+  return tenure.ending && table.entriesUpTo().some(({ state }) => state === 'delivered');
+}
+
+/**
+ * Takes down what can be recorded of an agent, a page of it; undefined where nothing can. The order of lanes holds: the contiguous
+ * part; of a change that is planned in pages what is answered, with rows for what has failed; else no failure beyond the cursor.
+ */
 export function snapshotOf(agent: AgentWork, viewOf: ViewOf): Snapshot | undefined {
   const { table, tenure, cursor } = agent;
   if (cursor === undefined) return undefined;
-  const rowOutcomes: RowOutcome[] = [];
-  for (const row of table.rows.values()) {
-    if (row.result) rowOutcomes.push({ row, next: row.next, version: row.version, result: row.result });
-  }
-  const to = agent.isConflicted ? cursor : Math.max(cursor, table.settledUpTo(agent.taken));
+  const rowOutcomes = rowOutcomesOf(agent);
+  const to = agent.isConflicted ? cursor : table.pageUpTo(Math.max(cursor, table.settledUpTo(agent.taken)), PAGE);
   const settled = to > cursor ? table.entriesUpTo(to) : [];
+  const page = recordsPages(agent) ? table.finishedBeyond(agent.taken, Math.max(PAGE - settled.length, 0)) : [];
   // Before a shard is given back, what was delivered beyond the cursor is written ahead of it, for whoever plans next.
   const writesAhead = (tenure.ending || agent.isConflicted) && !table.hasOut;
-  const ahead = writesAhead ? table.entriesUpTo().filter(({ sequence, state }) => sequence > to && state === 'delivered') : [];
+  const ahead = writesAhead ? table.entriesUpTo().filter(({ sequence, state }) => sequence > to && state === 'delivered') : page;
   if (to === cursor && ahead.length === 0 && rowOutcomes.length === 0) return undefined;
   const entries = [...settled, ...ahead];
-  for (const entry of settled) if (entry.state === 'slow') entry.isLeaving = true;
+  const newRows = [...newRowsOf(agent, settled, viewOf), ...newRowsOf(agent, page, viewOf, AHEAD_DUE_MS)];
+  for (const entry of [...settled, ...page]) if (entry.state === 'slow') entry.isLeaving = true;
   return {
     agent,
     from: cursor,
     to,
-    isAhead: ahead.length > 0,
+    isAhead: ahead.length > 0 || agent.aheadTo > to,
     entries,
     records: entries.flatMap(({ record }) => (record ? [record] : [])),
-    newRows: newRowsOf(agent, settled, viewOf),
+    newRows,
     rowOutcomes,
   };
 }
 
-function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: ViewOf): NewRow[] {
+/** What lies beyond what is planned of an agent is a part of a change that is planned in pages. */
+function recordsPages({ isConflicted, tenure }: AgentWork): boolean {
+  return !isConflicted && !tenure.ending;
+}
+
+function rowOutcomesOf({ table }: AgentWork): RowOutcome[] {
+  const outcomes: RowOutcome[] = [];
+  for (const row of table.rows.values()) {
+    if (row.result && outcomes.push({ row, next: row.next, version: row.version, result: row.result }) === PAGE) break;
+  }
+  return outcomes;
+}
+
+function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: ViewOf, leastDueMs = 0): NewRow[] {
   const behind = entries.filter(({ state }) => state === 'failed' || state === 'behind' || state === 'slow' || state === 'gone');
   if (behind.length === 0) return [];
   const heads = headsByUrl(agent, viewOf);
@@ -84,7 +114,7 @@ function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: View
     const head = view && heads.get(view.url);
     const blockedBy = !isParked && state === 'behind' && head && head.sequence < sequence ? head : undefined;
     const untilExpiry = Math.max(0, change.expiresAt - performance.now());
-    const dueMs = isParked ? untilExpiry : Math.min(entry.dueMs ?? 0, untilExpiry);
+    const dueMs = isParked ? untilExpiry : Math.min(Math.max(entry.dueMs ?? 0, leastDueMs), untilExpiry);
     rows.push({
       entry,
       attempts: state === 'failed' || state === 'gone' ? 1 : 0,

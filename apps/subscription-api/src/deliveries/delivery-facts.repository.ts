@@ -72,6 +72,7 @@ interface FactsRow {
   readonly cursor: number | null;
   readonly matches: boolean | null;
   readonly attempts: number;
+  readonly delivered: boolean | null;
   readonly last: (Omit<AttemptRow, 'attempted_at'> & { readonly attempted_at: string }) | null;
   readonly behind: {
     readonly next_sequence: number;
@@ -93,7 +94,7 @@ const ATTEMPT_COLUMNS = 'attempt, attempted_at, latency_ms, outcome, http_status
 const FACTS = `
   select k.agent_event_id, k.change_id, to_jsonb(e) as event, to_jsonb(s) as change, c.last_sequence as cursor,
     e.id is not null and s.id is not null and ${MATCHES} as matches,
-    n.attempts, to_jsonb(l) as last, to_jsonb(b) as behind, to_jsonb(r) as redelivery, h.suspended_at
+    n.attempts, n.delivered, to_jsonb(l) as last, to_jsonb(b) as behind, to_jsonb(r) as redelivery, h.suspended_at
   from unnest($2::bigint[], $3::uuid[]) with ordinality as k (agent_event_id, change_id, ord)
   left join subscription.agent_event e on e.id = k.agent_event_id and e.client_id = $1
   left join lateral (select * from presence.status_change s where s.id = k.change_id and s.client_id = $1 limit 1) s on true
@@ -108,7 +109,7 @@ const FACTS = `
     select * from dispatch.redelivery r where r.agent_event_id = k.agent_event_id and r.change_id = k.change_id limit 1) r on true
   left join dispatch.event_health h on h.agent_event_id = k.agent_event_id
   cross join lateral (
-    select count(*) as attempts from dispatch.attempt a
+    select count(*) as attempts, bool_or(a.outcome = 'delivered') as delivered from dispatch.attempt a
     where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id) n
   left join lateral (
     select ${ATTEMPT_COLUMNS} from dispatch.attempt a
@@ -259,6 +260,7 @@ function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelive
       cursor: row.cursor ?? 0,
       matches: row.matches ?? false,
       lastOutcome: lastAttempt?.outcome,
+      wasDelivered: row.delivered ?? false,
       behind: behind ? behindOf(behind, row) : undefined,
       redelivery: redelivery
         ? { attempts: redelivery.attempts, dueAt: new Date(redelivery.due_at), expiresAt: new Date(redelivery.expires_at) }

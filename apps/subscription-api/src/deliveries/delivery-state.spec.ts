@@ -19,6 +19,7 @@ const FACTS: DeliveryFacts = {
   cursor: 9,
   matches: true,
   lastOutcome: undefined,
+  wasDelivered: false,
   behind: undefined,
   redelivery: undefined,
   suspendedAt: undefined,
@@ -96,7 +97,7 @@ describe('a delivery', () => {
 
   it('stays delivered while it is sent again', () => {
     const redelivery = { attempts: 1, dueAt: at(12), expiresAt: at(23) };
-    expect(state({ lastOutcome: 'delivered', redelivery })).toMatchObject({
+    expect(state({ lastOutcome: 'delivered', wasDelivered: true, redelivery })).toMatchObject({
       status: 'delivered',
       resending: true,
       nextAttemptAt: at(12),
@@ -107,6 +108,11 @@ describe('a delivery', () => {
       expiresAt: at(23),
     });
     expect(state({ lastOutcome: 'retry', redelivery })).toMatchObject({ status: 'retrying' });
+    expect(state({ lastOutcome: 'retry', wasDelivered: true, redelivery })).toMatchObject({
+      status: 'delivered',
+      resending: true,
+    });
+    expect(state({ lastOutcome: 'failed', wasDelivered: true })).toMatchObject({ status: 'delivered', resending: false });
     expect(state({ lastOutcome: 'dropped', redelivery: { ...redelivery, attempts: 0 } })).toMatchObject({ status: 'waiting' });
     expect(state({ lastOutcome: 'failed', redelivery, suspendedAt: at(1) })).toMatchObject({
       status: 'suspended',

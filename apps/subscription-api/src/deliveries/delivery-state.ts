@@ -21,6 +21,8 @@ export interface DeliveryFacts {
   /** Whether the agent event is for such a change, and was there before it. */
   readonly matches: boolean;
   readonly lastOutcome: AttemptOutcome | undefined;
+  /** Whether an attempt was answered 2xx, in this run of the schedule or an earlier one. */
+  readonly wasDelivered: boolean;
   /** Where the agent event is behind for the agent: contract "dispatch.behind". */
   readonly behind: BehindFacts | undefined;
   /** Where it is sent again. */
@@ -70,8 +72,10 @@ const FINISHED = { resending: false, waitingFor: undefined, nextAttemptAt: undef
  * @returns undefined: there is no such delivery
  */
 export function stateOf(facts: DeliveryFacts, windowMs: number): DeliveryState | undefined {
-  const { lastOutcome, redelivery, changedAt } = facts;
-  if (redelivery && lastOutcome !== undefined) return sentAgain(facts, redelivery, lastOutcome);
+  const { lastOutcome, redelivery, changedAt, wasDelivered } = facts;
+  if (redelivery && lastOutcome !== undefined) return sentAgain(facts, redelivery);
+  // What arrived has arrived, whatever became of sending it again.
+  if (wasDelivered) return { ...FINISHED, status: 'delivered' };
   if (lastOutcome !== undefined && lastOutcome !== 'retry') return { ...FINISHED, status: lastOutcome };
   const expiresAt = changedAt && new Date(changedAt.getTime() + windowMs);
   if (facts.behind && isBehind(facts, facts.behind)) return ofBehind(facts, facts.behind, expiresAt);
@@ -110,11 +114,9 @@ function ofBehind(
 }
 
 function sentAgain(
-  { suspendedAt, originSince }: DeliveryFacts,
+  { suspendedAt, originSince, wasDelivered: resending }: DeliveryFacts,
   { attempts, dueAt, expiresAt }: RedeliveryFacts,
-  lastOutcome: AttemptOutcome,
 ): DeliveryState {
-  const resending = lastOutcome === 'delivered';
   const waitingFor: WaitingFor = suspendedAt ? { reason: 'suspended', since: suspendedAt } : dueOr(originSince, undefined);
   const again = { resending, waitingFor, nextAttemptAt: suspendedAt ? undefined : dueAt, expiresAt };
   if (resending) return { ...again, status: 'delivered' };

@@ -21,7 +21,12 @@ export const REPLAYS = `
                presence.uuid_v7_floor(p_until - interval '10 minutes') as surely_to, presence.uuid_v7_floor(p_until + interval '10 minutes') as last
         from (select greatest(p_since, '2000-01-01Z') as since) s)
       select d.change_id, d.attempt,
-             (d.outcome = 'failed' or (not p_only_failed and d.outcome in ('delivered', 'dropped')))
+             case when p_only_failed
+                    -- One that was delivered before, and failed when it was sent again, has arrived.
+                    then d.outcome = 'failed' and not exists (
+                      select from dispatch.attempt t
+                      where t.agent_event_id = p_agent_event_id and t.change_id = d.change_id and t.outcome = 'delivered')
+                    else d.outcome in ('failed', 'delivered', 'dropped') end
              and case when d.change_id >= (select surely_from from ends) and d.change_id < (select surely_to from ends) then true
                       else coalesce((select c.changed_at >= p_since and c.changed_at < p_until
                                      from presence.status_change c where c.id = d.change_id), false) end
@@ -113,7 +118,8 @@ export const REPLAYS = `
         where id = p_id;
     end $$;
 
-  -- Cancels what is not sent yet of a replay: contract §3. What was attempted and waits for its next attempt has failed.
+  -- Cancels what is not sent yet of a replay: contract §3. What was attempted and waits for its next attempt has failed
+  -- in this run; one that was delivered before stays delivered, as its attempts say.
   -- Of a job there are never many rows, whatever its size.
   create function dispatch.cancel_replay(p_id bigint) returns void
     language plpgsql as $$
