@@ -83,11 +83,27 @@ interface FactsRow {
     readonly blocked_by_event: number | null;
     readonly since: string;
   } | null;
-  readonly redelivery: { readonly attempts: number; readonly due_at: string; readonly expires_at: string } | null;
+  readonly redelivery: {
+    readonly attempts: number;
+    readonly due_at: string;
+    readonly expires_at: string;
+    readonly head_change_id: string;
+  } | null;
   readonly suspended_at: Date | null;
 }
 
 const ATTEMPT_COLUMNS = 'attempt, attempted_at, latency_ms, outcome, http_status, error, response, trigger';
+
+/** The minute up to which, from the newest, so many attempts were counted. */
+const BEGINNING = `
+  select at from (
+    select at, sum(attempts) over (order by at desc) as attempts from (
+      select at, (select sum(n) from unnest(array['delivered', 'retry', 'failed', 'dropped'], array[delivered, retry, failed, dropped])
+                    as of (outcome, n) where $4::text[] is null or outcome = any ($4)) as attempts
+      from dispatch.delivery_series
+      where client_id = $1 and agent_event_id = $2 and grain = 60 and at <= to_timestamp($3::float8 / 1000)
+      order by at desc limit 2880) minute) summed
+  where attempts >= $5 order by at desc limit 1`;
 
 /** The facts of deliveries by their keys, in one statement and so of one moment. */
 const FACTS = `
@@ -105,7 +121,10 @@ const FACTS = `
   left join lateral (
     select * from dispatch.behind b where b.agent_event_id = k.agent_event_id and b.agent_id = s.agent_id limit 1) b on true
   left join lateral (
-    select * from dispatch.redelivery r where r.agent_event_id = k.agent_event_id and r.change_id = k.change_id limit 1) r on true
+    select r.attempts, r.due_at, r.expires_at,
+      (select head.change_id from dispatch.redelivery head
+       where head.agent_event_id = r.agent_event_id and head.agent_id = r.agent_id order by head.sequence limit 1) as head_change_id
+    from dispatch.redelivery r where r.agent_event_id = k.agent_event_id and r.change_id = k.change_id limit 1) r on true
   left join dispatch.event_health h on h.agent_event_id = k.agent_event_id
   cross join lateral (
     select count(*) as attempts from dispatch.attempt a
@@ -126,6 +145,23 @@ export class DeliveryFactsRepository {
       ...parameters,
     ]);
     return rows.map((row) => ({ agentEventId: row.agent_event_id, changeId: row.change_id }));
+  }
+
+  /**
+   * When the minute begins from which on, up to an end, so many attempts were counted; undefined: there were fewer in two days.
+   *
+   * @param outcomes of these alone; null: any
+   * @param end milliseconds since the epoch
+   */
+  async beginningOf(
+    clientId: number,
+    agentEventId: number | null,
+    outcomes: readonly string[] | null,
+    end: number,
+    attempts: number,
+  ): Promise<Date | undefined> {
+    const rows: { at: Date }[] = await this.dataSource.query(BEGINNING, [clientId, agentEventId ?? 0, end, outcomes, attempts]);
+    return rows[0]?.at;
   }
 
   /** Whether more is behind than is looked for row by row. */
@@ -261,7 +297,12 @@ function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelive
       lastOutcome: lastAttempt?.outcome,
       behind: behind ? behindOf(behind, row) : undefined,
       redelivery: redelivery
-        ? { attempts: redelivery.attempts, dueAt: new Date(redelivery.due_at), expiresAt: new Date(redelivery.expires_at) }
+        ? {
+            attempts: redelivery.attempts,
+            dueAt: new Date(redelivery.due_at),
+            expiresAt: new Date(redelivery.expires_at),
+            headId: redelivery.head_change_id === changeId ? undefined : deliveryId(redelivery.head_change_id, agentEventId),
+          }
         : undefined,
       suspendedAt: row.suspended_at ?? undefined,
       originSince: event && origins.size > 0 ? origins.get(targetOf(event.url).origin) : undefined,

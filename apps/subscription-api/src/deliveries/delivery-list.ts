@@ -20,10 +20,11 @@ export interface DeliveryPage {
 }
 
 const NO_CHANGE = '00000000-0000-0000-0000-000000000000';
-const ANY_CHANGE = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** A change's id is made, by the same clock, shortly before the change is: a span of changes is a little wider in ids, in milliseconds. */
 const ID_SLACK_MS = 60_000;
-/** What is looked at first, in milliseconds. */
+/** No change is further ahead of this process's clock, in milliseconds; the partitions of the days ahead are left out. */
+const CLOCK_LEAD_MS = 3_600_000;
+/** What is looked at before all that is kept, in milliseconds. */
 const LATELY_MS = 2 * 86_400_000;
 /** Looks for one page; what a filter leaves out of more than these goes with the next page. */
 const MAX_LOOKS = 20;
@@ -80,14 +81,19 @@ export class DeliveryList {
     });
   }
 
-  /** Looks at the last days before the end first: the newest are mostly there, and the partitions of other days are left out. */
+  /**
+   * Looks at the minutes before the end first that have enough attempts as far as they were counted, then at the last days, then at
+   * all: of many agent events, each would otherwise answer a page of its own.
+   */
   private async findNewest(sources: readonly Source[], parameters: SourceParameters): Promise<DeliveryKey[]> {
-    const [, , , , from, to, limit] = parameters;
-    const now = Date.now();
-    const end = Math.min(parseInt(to.slice(0, 8) + to.slice(9, 13), 16), now + ID_SLACK_MS);
-    const lately = floorOf(end - LATELY_MS);
-    if (lately > from) {
-      const keys = await this.facts.find(sources, parameters.with(4, lately) as unknown as SourceParameters);
+    const [clientId, agentEventId, , , from, to, limit, outcomes] = parameters;
+    const end = Math.min(timeOf(to), Date.now() + ID_SLACK_MS);
+    const isOfAgent = sources.includes('attemptedOfAgent');
+    const counted = isOfAgent ? undefined : await this.facts.beginningOf(clientId, agentEventId, outcomes, end, limit);
+    const beginnings = [...(counted ? [counted.getTime() - ID_SLACK_MS] : []), end - LATELY_MS];
+    for (const beginning of beginnings.map(floorOf)) {
+      if (beginning <= from) continue;
+      const keys = await this.facts.find(sources, parameters.with(4, beginning) as unknown as SourceParameters);
       if (keys.length >= limit) return keys;
     }
     return this.facts.find(sources, parameters);
@@ -101,7 +107,8 @@ export class DeliveryList {
     limit: number,
   ): SourceParameters {
     const from = since ? floorOf(since.getTime() - ID_SLACK_MS) : NO_CHANGE;
-    const last = until ? floorOf(until.getTime() + ID_SLACK_MS) : ANY_CHANGE;
+    const ahead = Date.now() + CLOCK_LEAD_MS;
+    const last = floorOf(until ? Math.min(until.getTime() + ID_SLACK_MS, ahead) : ahead);
     const isCut = before !== undefined && before.changeId <= last;
     const [to, belowEvent] = isCut ? [before.changeId, before.agentEventId] : [last, ID_LIMIT];
     const { DELIVERY_WINDOW: window } = this.settings;
@@ -120,6 +127,11 @@ export function matchesFilter(
   if (agentId !== undefined && change?.agentId !== agentId) return false;
   if (since && change && change.changedAt < since) return false;
   return !(until && change && change.changedAt >= until);
+}
+
+/** The time in a UUIDv7, in milliseconds since the epoch. */
+function timeOf(id: string): number {
+  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
 /** The first UUIDv7 of a time, in milliseconds since the epoch. */

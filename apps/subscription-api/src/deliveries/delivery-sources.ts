@@ -58,6 +58,16 @@ const attempted = (order: Order): string => `
     where a.agent_event_id = e.id and a.change_id >= $5 and a.change_id <= $6 and ($8::text[] is null or a.outcome = any ($8))
     order by a.change_id ${order} limit $7 + 1) x`;
 
+/** Those whose last attempt was no success, by an index that successes are not in. */
+const unsuccessful = (order: Order): string => `
+  select e.id, x.change_id from event e
+  cross join lateral (
+    select a.change_id from dispatch.attempt a
+    where a.agent_event_id = e.id and a.change_id >= $5 and a.change_id <= $6 and a.outcome <> 'delivered' and a.outcome = any ($8)
+      and not exists (select from dispatch.attempt later
+                      where later.agent_event_id = a.agent_event_id and later.change_id = a.change_id and later.attempt > a.attempt)
+    order by a.change_id ${order} limit $7 + 1) x`;
+
 /** Those of one agent that were attempted, by its own changes. */
 const attemptedOfAgent = (order: Order): string => `
   select e.id, s.id as change_id from presence.status_change s
@@ -124,7 +134,7 @@ const unplanned = (order: Order): string => `
     and s.sequence > case when e.agent_id is null then coalesce(st.after_sequence, 0) else e.after_sequence end
     and (e.until_sequence is null or s.sequence <= e.until_sequence)`;
 
-const SOURCES = { attempted, attemptedOfAgent, behind, behindByLog, retried, sentAgain, unplanned } as const;
+const SOURCES = { attempted, unsuccessful, attemptedOfAgent, behind, behindByLog, retried, sentAgain, unplanned } as const;
 export type Source = keyof typeof SOURCES;
 
 /** The statement that finds the newest deliveries of some sources, or the oldest. */
