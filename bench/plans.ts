@@ -53,12 +53,14 @@ function fill({ id, events, changes, attempts }: (typeof CLIENTS)[number]): stri
        on e.event_type = case s.agent_status when 'available' then 'agent-login' else 'agent-logout' end and e.n % ${turns} = s.position % ${turns}
      where s.client_id = ${id}`,
     `insert into dispatch.delivery_series
-     select ${id}, 0, 60, date_trunc('minute', now()) - n * interval '1 minute', ${Math.floor(attempts / 1380)}, 0, ${Math.floor(attempts / 1380 / 50)}, 0, array_fill(5, array[12])
-     from generate_series(0, 1380) n`,
-    `insert into dispatch.delivery_series
-     select ${id}, e.id, g, date_trunc('hour', now()) - n * g * interval '1 s', 50, 0, 1, 0, array_fill(5, array[12])
-     from subscription.agent_event e cross join unnest(array[60, 3600]) g cross join lateral generate_series(0, 82800 / g) n where e.client_id = ${id}`,
-    `insert into presence.change_series select ${id}, date_trunc('minute', now()) - n * interval '1 minute', 10, 10, 500 from generate_series(0, 1440) n`,
+     select ${id}, e, g, to_timestamp(floor(extract(epoch from attempted_at) / g) * g), count(*) filter (where outcome = 'delivered'), 0,
+       count(*) filter (where outcome = 'failed'), 0, array_fill(5, array[12])
+     from dispatch.attempt cross join unnest(array[0, agent_event_id]) e cross join unnest(array[60, 3600]) g
+     where agent_event_id in (select id from subscription.agent_event where client_id = ${id}) group by e, g, 4`,
+    `insert into presence.change_series
+     select client_id, date_trunc('minute', changed_at), count(*) filter (where agent_status = 'available'),
+       count(*) filter (where agent_status = 'logged_out'), 500
+     from presence.status_change where client_id = ${id} group by 1, 2`,
   ];
 }
 
@@ -75,18 +77,29 @@ function questionsOf(dataSource: DataSource, someEvent: number): Question[] {
   const series = new SeriesRepository(dataSource);
   const health = new EventHealthRepository(dataSource);
   const agents = new AgentRepository(dataSource);
-  const list = (client: number, filter: Parameters<DeliveryList['page']>[1]) => () => deliveries.page(client, filter, undefined, PAGE);
-  const history = (order: 'asc' | 'desc', after = 0) => () =>
-    log.readHistory(BIG.id, { after, upTo: Number.MAX_SAFE_INTEGER, order }, PAGE + 1);
+  const list = (client: number, filter: Parameters<DeliveryList['page']>[1]) => () =>
+    deliveries.page(client, filter, undefined, PAGE);
+  const history =
+    (order: 'asc' | 'desc', after = 0) =>
+    () =>
+      log.readHistory(BIG.id, { after, upTo: Number.MAX_SAFE_INTEGER, order }, PAGE + 1);
   const day = { from: Math.floor(Date.now() / 60_000) * 60 - 86_400, step: 120, points: 720, grain: 60 } as const;
   return [
     { name: 'deliveries of a client with 100 agent events', budgetMs: 30, ask: list(BIG.id, {}) },
     { name: 'deliveries of a client with 1,000 agent events', budgetMs: 100, ask: list(WIDE.id, {}) },
     { name: 'failed deliveries of a client with 100 agent events', budgetMs: 20, ask: list(BIG.id, { statuses: ['failed'] }) },
     { name: 'dropped deliveries, of which there are none', budgetMs: 20, ask: list(BIG.id, { statuses: ['dropped'] }) },
-    { name: 'deliveries that are tried again, of which there are none', budgetMs: 20, ask: list(BIG.id, { statuses: ['retrying'] }) },
+    {
+      name: 'deliveries that are tried again, of which there are none',
+      budgetMs: 20,
+      ask: list(BIG.id, { statuses: ['retrying'] }),
+    },
     { name: 'deliveries of an agent event', budgetMs: 20, ask: list(BIG.id, { agentEventId: someEvent }) },
-    { name: 'failed deliveries of an agent event', budgetMs: 20, ask: list(BIG.id, { agentEventId: someEvent, statuses: ['failed'] }) },
+    {
+      name: 'failed deliveries of an agent event',
+      budgetMs: 20,
+      ask: list(BIG.id, { agentEventId: someEvent, statuses: ['failed'] }),
+    },
     { name: 'deliveries of an agent', budgetMs: 20, ask: list(BIG.id, { agentId: 7 }) },
     { name: 'history, the newest first', budgetMs: 20, ask: history('desc') },
     { name: 'history, the oldest first', budgetMs: 20, ask: history('asc') },
@@ -118,7 +131,13 @@ async function measure(dataSource: DataSource, { name, budgetMs, ask }: Question
     const [, planned, executed] = /Planning Time: ([\d.]+)[^]*Execution Time: ([\d.]+)/.exec(plan.join('\n'))!;
     planning += Number(planned);
     execution += Number(executed);
-    plans.push('```', ...plan.slice(0, LINES_OF_A_PLAN), ...(plan.length > LINES_OF_A_PLAN ? ['…', ...plan.slice(-2)] : []), '```', '');
+    plans.push(
+      '```',
+      ...plan.slice(0, LINES_OF_A_PLAN),
+      ...(plan.length > LINES_OF_A_PLAN ? ['…', ...plan.slice(-2)] : []),
+      '```',
+      '',
+    );
   }
   const figures = `${execution.toFixed(1)} ms, planned in ${planning.toFixed(1)} ms (at most ${budgetMs})`;
   process.stdout.write(`${name}: ${figures}, ${statements.length} statements\n`);
@@ -131,7 +150,8 @@ async function writeSection(title: string, lines: readonly string[]): Promise<vo
   const versionOf = (section: string): string | undefined => /^# PostgreSQL (\d+)/.exec(section)?.[1];
   const section = [title, '', ...lines].join('\n');
   const others = before.split(/^(?=# PostgreSQL )/m).filter((one) => versionOf(one) && versionOf(one) !== versionOf(section));
-  const intro = '# Query plans\n\nWhat the lists cost on a full database, by `npm run bench:plans`, warm. A list takes a few statements; the times are of all of them.\n\n';
+  const intro =
+    '# Query plans\n\nWhat the lists cost on a full database, by `npm run bench:plans`, warm. A list takes a few statements; the times are of all of them.\n\n';
   await writeFile(DOCUMENT, intro + [...others, section].toSorted().toReversed().join(''));
 }
 

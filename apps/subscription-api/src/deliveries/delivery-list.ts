@@ -4,6 +4,7 @@ import type { ServiceSettings } from '#runtime';
 import { SETTINGS } from '../tokens.js';
 import { DeliveryFactsRepository, type DeliveryKey, type FoundDelivery } from './delivery-facts.repository.js';
 import { searchOf, type DeliveryFilter } from './delivery-filter.js';
+import { firstChangeIdOf, timeOf } from './delivery-id.js';
 import type { Source, SourceParameters } from './delivery-sources.js';
 import { stateOf, type DeliveryState } from './delivery-state.js';
 
@@ -86,17 +87,28 @@ export class DeliveryList {
    * all: of many agent events, each would otherwise answer a page of its own.
    */
   private async findNewest(sources: readonly Source[], parameters: SourceParameters): Promise<DeliveryKey[]> {
-    const [clientId, agentEventId, , , from, to, limit, outcomes] = parameters;
+    const [, , , , from, to, limit] = parameters;
     const end = Math.min(timeOf(to), Date.now() + ID_SLACK_MS);
-    const isOfAgent = sources.includes('attemptedOfAgent');
-    const counted = isOfAgent ? undefined : await this.facts.beginningOf(clientId, agentEventId, outcomes, end, limit);
-    const beginnings = [...(counted ? [counted.getTime() - ID_SLACK_MS] : []), end - LATELY_MS];
-    for (const beginning of beginnings.map(floorOf)) {
+    for (const beginning of (await this.beginnings(sources, parameters, end)).map(firstChangeIdOf)) {
       if (beginning <= from) continue;
       const keys = await this.facts.find(sources, parameters.with(4, beginning) as unknown as SourceParameters);
       if (keys.length >= limit) return keys;
     }
     return this.facts.find(sources, parameters);
+  }
+
+  /** Where it is worth while to begin before all is looked at, in milliseconds since the epoch. */
+  private async beginnings(
+    sources: readonly Source[],
+    [clientId, agentEventId, , , , , limit, outcomes]: SourceParameters,
+    end: number,
+  ): Promise<number[]> {
+    const lately = end - LATELY_MS;
+    if (sources.includes('attemptedOfAgent')) return [lately];
+    if (!sources.includes('attempted') && !sources.includes('unsuccessful')) return [];
+    // Some of what was counted is of older changes.
+    const counted = await this.facts.beginningOf(clientId, agentEventId, outcomes, end, 2 * limit);
+    return counted ? [counted.getTime() - ID_SLACK_MS, lately] : [];
   }
 
   private parametersOf(
@@ -106,9 +118,9 @@ export class DeliveryList {
     before: DeliveryKey | undefined,
     limit: number,
   ): SourceParameters {
-    const from = since ? floorOf(since.getTime() - ID_SLACK_MS) : NO_CHANGE;
+    const from = since ? firstChangeIdOf(since.getTime() - ID_SLACK_MS) : NO_CHANGE;
     const ahead = Date.now() + CLOCK_LEAD_MS;
-    const last = floorOf(until ? Math.min(until.getTime() + ID_SLACK_MS, ahead) : ahead);
+    const last = firstChangeIdOf(until ? Math.min(until.getTime() + ID_SLACK_MS, ahead) : ahead);
     const isCut = before !== undefined && before.changeId <= last;
     const [to, belowEvent] = isCut ? [before.changeId, before.agentEventId] : [last, ID_LIMIT];
     const { DELIVERY_WINDOW: window } = this.settings;
@@ -127,15 +139,4 @@ export function matchesFilter(
   if (agentId !== undefined && change?.agentId !== agentId) return false;
   if (since && change && change.changedAt < since) return false;
   return !(until && change && change.changedAt >= until);
-}
-
-/** The time in a UUIDv7, in milliseconds since the epoch. */
-function timeOf(id: string): number {
-  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
-}
-
-/** The first UUIDv7 of a time, in milliseconds since the epoch. */
-function floorOf(ms: number): string {
-  const time = Math.min(Math.max(ms, 0), 0xffffffffffff).toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
 }

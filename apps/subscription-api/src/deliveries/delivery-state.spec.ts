@@ -19,6 +19,7 @@ const FACTS: DeliveryFacts = {
   cursor: 9,
   matches: true,
   lastOutcome: undefined,
+  wasDelivered: false,
   behind: undefined,
   redelivery: undefined,
   suspendedAt: undefined,
@@ -96,11 +97,12 @@ describe('a delivery', () => {
 
   it('stays delivered while it is sent again', () => {
     const redelivery = { attempts: 1, dueAt: at(12), expiresAt: at(23), headId: undefined };
-    expect(state({ lastOutcome: 'delivered', redelivery })).toMatchObject({
-      status: 'delivered',
-      resending: true,
-      nextAttemptAt: at(12),
-    });
+    for (const lastOutcome of ['delivered', 'retry'] as const)
+      expect(state({ lastOutcome, wasDelivered: true, redelivery })).toMatchObject({
+        status: 'delivered',
+        resending: true,
+        nextAttemptAt: at(12),
+      });
     expect(state({ lastOutcome: 'failed', redelivery })).toMatchObject({
       status: 'retrying',
       resending: false,
@@ -119,7 +121,11 @@ describe('a delivery', () => {
     const waitingFor = { reason: 'earlier', deliveryId: 'first_7' };
     const waiting = { waitingFor, nextAttemptAt: undefined, expiresAt: at(23) };
     expect(state({ lastOutcome: 'failed', redelivery, originSince: at(8) })).toMatchObject({ ...waiting, status: 'waiting' });
-    expect(state({ lastOutcome: 'delivered', redelivery })).toMatchObject({ ...waiting, status: 'delivered', resending: true });
+    expect(state({ lastOutcome: 'delivered', wasDelivered: true, redelivery })).toMatchObject({
+      ...waiting,
+      status: 'delivered',
+      resending: true,
+    });
     expect(state({ lastOutcome: 'failed', redelivery, suspendedAt: at(1) })?.waitingFor).toMatchObject({ reason: 'suspended' });
   });
 

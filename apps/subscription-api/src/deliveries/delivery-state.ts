@@ -21,6 +21,8 @@ export interface DeliveryFacts {
   /** Whether the agent event is for such a change, and was there before it. */
   readonly matches: boolean;
   readonly lastOutcome: AttemptOutcome | undefined;
+  /** Whether one of its attempts was a success. */
+  readonly wasDelivered: boolean;
   /** Where the agent event is behind for the agent: contract "dispatch.behind". */
   readonly behind: BehindFacts | undefined;
   /** Where it is sent again. */
@@ -73,7 +75,7 @@ const FINISHED = { resending: false, waitingFor: undefined, nextAttemptAt: undef
  */
 export function stateOf(facts: DeliveryFacts, windowMs: number): DeliveryState | undefined {
   const { lastOutcome, redelivery, changedAt } = facts;
-  if (redelivery && lastOutcome !== undefined) return sentAgain(facts, redelivery, lastOutcome);
+  if (redelivery && lastOutcome !== undefined) return sentAgain(facts, redelivery);
   if (lastOutcome !== undefined && lastOutcome !== 'retry') return { ...FINISHED, status: lastOutcome };
   const expiresAt = changedAt && new Date(changedAt.getTime() + windowMs);
   if (facts.behind && isBehind(facts, facts.behind)) return ofBehind(facts, facts.behind, expiresAt);
@@ -112,11 +114,9 @@ function ofBehind(
 }
 
 function sentAgain(
-  { suspendedAt, originSince }: DeliveryFacts,
+  { suspendedAt, originSince, wasDelivered: resending }: DeliveryFacts,
   { attempts, dueAt, expiresAt, headId }: RedeliveryFacts,
-  lastOutcome: AttemptOutcome,
 ): DeliveryState {
-  const resending = lastOutcome === 'delivered';
   const waitingFor: WaitingFor = suspendedAt
     ? { reason: 'suspended', since: suspendedAt }
     : headId !== undefined

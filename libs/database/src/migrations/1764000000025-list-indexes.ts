@@ -17,7 +17,7 @@ const INDEXES: readonly PartitionedIndex[] = [
     schema: 'dispatch',
     table: 'attempt',
     name: 'attempt_unsuccessful',
-    definition: `(agent_event_id, change_id, outcome) where outcome <> 'delivered'`,
+    definition: `(agent_event_id, outcome, change_id) where outcome <> 'delivered'`,
   },
 ];
 
