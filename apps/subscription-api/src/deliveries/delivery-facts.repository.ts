@@ -72,7 +72,7 @@ interface FactsRow {
   readonly cursor: number | null;
   readonly matches: boolean | null;
   readonly attempts: number;
-  readonly delivered: boolean | null;
+  readonly was_delivered: boolean | null;
   readonly last: (Omit<AttemptRow, 'attempted_at'> & { readonly attempted_at: string }) | null;
   readonly behind: {
     readonly next_sequence: number;
@@ -84,20 +84,35 @@ interface FactsRow {
     readonly blocked_by_event: number | null;
     readonly since: string;
   } | null;
-  readonly redelivery: { readonly attempts: number; readonly due_at: string; readonly expires_at: string } | null;
+  readonly redelivery: {
+    readonly attempts: number;
+    readonly due_at: string;
+    readonly expires_at: string;
+    readonly head_change_id: string;
+  } | null;
   readonly suspended_at: Date | null;
 }
 
 const ATTEMPT_COLUMNS = 'attempt, attempted_at, latency_ms, outcome, http_status, error, response, trigger';
 
+/** The minute up to which, from the newest, so many attempts were counted. */
+const BEGINNING = `
+  select at from (
+    select at, sum(attempts) over (order by at desc) as attempts from (
+      select at, ${['delivered', 'retry', 'failed', 'dropped'].map((outcome) => `case when $4::text[] is null or '${outcome}' = any ($4) then ${outcome} else 0 end`).join(' + ')} as attempts
+      from dispatch.delivery_series
+      where client_id = $1 and agent_event_id = $2 and grain = 60 and at <= to_timestamp($3::float8 / 1000)
+      order by at desc limit 2880) minute) summed
+  where attempts >= $5 order by at desc limit 1`;
+
 /** The facts of deliveries by their keys, in one statement and so of one moment. */
 const FACTS = `
   select k.agent_event_id, k.change_id, to_jsonb(e) as event, to_jsonb(s) as change, c.last_sequence as cursor,
     e.id is not null and s.id is not null and ${MATCHES} as matches,
-    n.attempts, n.delivered, to_jsonb(l) as last, to_jsonb(b) as behind, to_jsonb(r) as redelivery, h.suspended_at
+    n.attempts, n.was_delivered, to_jsonb(l) as last, to_jsonb(b) as behind, to_jsonb(r) as redelivery, h.suspended_at
   from unnest($2::bigint[], $3::uuid[]) with ordinality as k (agent_event_id, change_id, ord)
   left join subscription.agent_event e on e.id = k.agent_event_id and e.client_id = $1
-  left join lateral (select * from presence.status_change s where s.id = k.change_id and s.client_id = $1 limit 1) s on true
+  left join lateral (select * from presence.status_change s where s.id = k.change_id and s.id between $4 and $5 and s.client_id = $1 limit 1) s on true
   left join lateral (
     select last_sequence from dispatch.agent_cursor c where c.client_id = $1 and c.agent_id = s.agent_id limit 1) c on true
   left join lateral (
@@ -106,14 +121,17 @@ const FACTS = `
   left join lateral (
     select * from dispatch.behind b where b.agent_event_id = k.agent_event_id and b.agent_id = s.agent_id limit 1) b on true
   left join lateral (
-    select * from dispatch.redelivery r where r.agent_event_id = k.agent_event_id and r.change_id = k.change_id limit 1) r on true
+    select r.attempts, r.due_at, r.expires_at,
+      (select head.change_id from dispatch.redelivery head
+       where head.agent_event_id = r.agent_event_id and head.agent_id = r.agent_id order by head.sequence limit 1) as head_change_id
+    from dispatch.redelivery r where r.agent_event_id = k.agent_event_id and r.change_id = k.change_id limit 1) r on true
   left join dispatch.event_health h on h.agent_event_id = k.agent_event_id
   cross join lateral (
-    select count(*) as attempts, bool_or(a.outcome = 'delivered') as delivered from dispatch.attempt a
-    where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id) n
+    select count(*) as attempts, bool_or(outcome = 'delivered') as was_delivered from dispatch.attempt a
+    where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id and a.change_id between $4 and $5) n
   left join lateral (
     select ${ATTEMPT_COLUMNS} from dispatch.attempt a
-    where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id order by a.attempt desc limit 1) l on true
+    where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id and a.change_id between $4 and $5 order by a.attempt desc limit 1) l on true
   order by k.ord`;
 
 /** What the dispatcher, presence and this service know of deliveries, put together. */
@@ -127,6 +145,23 @@ export class DeliveryFactsRepository {
       ...parameters,
     ]);
     return rows.map((row) => ({ agentEventId: row.agent_event_id, changeId: row.change_id }));
+  }
+
+  /**
+   * When the minute begins from which on, up to an end, so many attempts were counted; undefined: there were fewer in two days.
+   *
+   * @param outcomes of these alone; null: any
+   * @param end milliseconds since the epoch
+   */
+  async beginningOf(
+    clientId: number,
+    agentEventId: number | null,
+    outcomes: readonly string[] | null,
+    end: number,
+    attempts: number,
+  ): Promise<Date | undefined> {
+    const rows: { at: Date }[] = await this.dataSource.query(BEGINNING, [clientId, agentEventId ?? 0, end, outcomes, attempts]);
+    return rows[0]?.at;
   }
 
   /** Whether more is behind than is looked for row by row. */
@@ -143,6 +178,7 @@ export class DeliveryFactsRepository {
         clientId,
         keys.map(({ agentEventId }) => agentEventId),
         keys.map(({ changeId }) => changeId),
+        ...rangeOf(keys),
       ]),
       this.openOrigins(clientId),
     ]);
@@ -159,12 +195,13 @@ export class DeliveryFactsRepository {
 
   /** Every attempt of some deliveries, by delivery and in order. */
   async attemptsOfAll(keys: readonly DeliveryKey[]): Promise<ReadonlyMap<string, AttemptRow[]>> {
+    if (keys.length === 0) return new Map();
     const rows: (AttemptRow & { agent_event_id: number; change_id: string })[] = await this.dataSource.query(
       `select a.agent_event_id, a.change_id, ${ATTEMPT_COLUMNS}
        from unnest($1::bigint[], $2::uuid[]) as k (agent_event_id, change_id)
-       join dispatch.attempt a on a.agent_event_id = k.agent_event_id and a.change_id = k.change_id
+       join dispatch.attempt a on a.agent_event_id = k.agent_event_id and a.change_id = k.change_id and a.change_id between $3 and $4
        order by a.change_id, a.agent_event_id, a.attempt`,
-      [keys.map(({ agentEventId }) => agentEventId), keys.map(({ changeId }) => changeId)],
+      [keys.map(({ agentEventId }) => agentEventId), keys.map(({ changeId }) => changeId), ...rangeOf(keys)],
     );
     const found = new Map<string, AttemptRow[]>();
     for (const { agent_event_id, change_id, ...attempt } of rows) {
@@ -224,6 +261,12 @@ export class DeliveryFactsRepository {
   }
 }
 
+/** The first and the last change, so that the partitions of other days are left out. */
+function rangeOf(keys: readonly DeliveryKey[]): [from: string, to: string] {
+  const ids = keys.map(({ changeId }) => changeId).toSorted();
+  return [ids[0]!, ids.at(-1)!];
+}
+
 function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelivery {
   const { agent_event_id: agentEventId, change_id: changeId, event, last, redelivery, behind } = row;
   const change = row.change && {
@@ -260,10 +303,15 @@ function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelive
       cursor: row.cursor ?? 0,
       matches: row.matches ?? false,
       lastOutcome: lastAttempt?.outcome,
-      wasDelivered: row.delivered ?? false,
+      wasDelivered: row.was_delivered ?? false,
       behind: behind ? behindOf(behind, row) : undefined,
       redelivery: redelivery
-        ? { attempts: redelivery.attempts, dueAt: new Date(redelivery.due_at), expiresAt: new Date(redelivery.expires_at) }
+        ? {
+            attempts: redelivery.attempts,
+            dueAt: new Date(redelivery.due_at),
+            expiresAt: new Date(redelivery.expires_at),
+            headId: redelivery.head_change_id === changeId ? undefined : deliveryId(redelivery.head_change_id, agentEventId),
+          }
         : undefined,
       suspendedAt: row.suspended_at ?? undefined,
       originSince: event && origins.size > 0 ? origins.get(targetOf(event.url).origin) : undefined,

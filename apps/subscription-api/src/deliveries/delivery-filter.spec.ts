@@ -4,9 +4,10 @@ import { searchOf } from './delivery-filter.js';
 it.each([
   [undefined, ['attempted', 'unplanned', 'behind', 'sentAgain'], null],
   [['delivered'], ['attempted'], ['delivered']],
-  [['failed'], ['attempted'], ['failed']],
-  [['failed', 'retrying'], ['attempted', 'retried', 'sentAgain'], ['failed']],
-  [['dropped'], ['attempted'], null],
+  [['failed'], ['unsuccessful'], ['failed']],
+  [['failed', 'retrying'], ['unsuccessful', 'retried', 'sentAgain'], ['failed']],
+  [['dropped'], ['unsuccessful'], ['dropped', 'retry']],
+  [['delivered', 'dropped'], ['attempted'], ['delivered', 'dropped', 'retry']],
   [['retrying'], ['retried', 'sentAgain'], []],
   [['suspended'], ['behind', 'sentAgain'], []],
   [['sending'], ['unplanned'], []],

@@ -30,13 +30,21 @@ export function searchOf({ statuses, agentId }: DeliveryFilter, isOutage: boolea
   const wanted = new Set<DeliveryStatus>(statuses ?? ['delivered', 'sending', 'waiting']);
   const has = (...any: readonly DeliveryStatus[]): boolean => any.some((status) => wanted.has(status));
   const sources: Source[] = [];
-  const finished = (['delivered', 'failed', 'dropped'] as const).filter((status) => wanted.has(status));
-  // What was last tried without success and is tried no more counts as dropped.
-  const outcomes = statuses === undefined || has('dropped') ? null : finished;
-  if (finished.length > 0) sources.push(agentId === undefined ? 'attempted' : 'attemptedOfAgent');
+  const outcomes = statuses === undefined ? null : outcomesOf(wanted);
+  if (has('delivered', 'failed', 'dropped')) {
+    if (agentId !== undefined) sources.push('attemptedOfAgent');
+    else sources.push(has('delivered') ? 'attempted' : 'unsuccessful');
+  }
   if (has('sending')) sources.push('unplanned');
   if (has('waiting', 'suspended')) sources.push(isOutage ? 'behindByLog' : 'behind');
   else if (has('retrying')) sources.push('retried');
   if (has('waiting', 'suspended', 'retrying')) sources.push('sentAgain');
   return { sources, outcomes };
+}
+
+/** Outcomes that attempts of deliveries have which are finished so. */
+function outcomesOf(wanted: ReadonlySet<DeliveryStatus>): string[] {
+  const outcomes: string[] = (['delivered', 'failed', 'dropped'] as const).filter((status) => wanted.has(status));
+  // What was last tried without success and is tried no more counts as dropped.
+  return wanted.has('dropped') ? [...outcomes, 'retry'] : outcomes;
 }

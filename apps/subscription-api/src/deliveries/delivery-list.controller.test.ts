@@ -119,16 +119,16 @@ describe('the deliveries of a client', () => {
 
   it.each([
     ['status=failed', ['failed']],
-    ['status=delivered', ['resending', 'failedOfAll', 'firstOfAll', 'first']],
-    ['status=retrying', ['retrying', 'again']],
+    ['status=delivered', ['resending', 'again', 'failedOfAll', 'firstOfAll', 'first']],
+    ['status=retrying', ['retrying']],
     ['status=waiting', ['waiting']],
     ['status=sending', ['sendingOfAll', 'sending']],
     ['status=suspended', []],
     ['status=dropped', []],
-    ['status=failed,retrying', ['retrying', 'again', 'failed']],
+    ['status=failed,retrying', ['retrying', 'failed']],
     ['agent_type=remote', ['waiting', 'retrying']],
     ['agent_id=2', ['waiting', 'retrying']],
-    ['agent_id=1&status=delivered', ['resending', 'failedOfAll', 'firstOfAll', 'first']],
+    ['agent_id=1&status=delivered', ['resending', 'again', 'failedOfAll', 'firstOfAll', 'first']],
     ['agent_id=3', []],
     ['agent_id=1&agent_type=remote', []],
   ])('are listed by %s', async (query, names) => {
@@ -205,6 +205,17 @@ describe('the deliveries of a client', () => {
     expect((await list('?status=delivered&per_page=1'))[0]).toMatchObject({ id: ids['resending'], resending: true });
   });
 
+  it('say which one is sent again before them', async () => {
+    const failed = ids['failed']!.split('_')[0]!;
+    await rows.sendAgain(ofAgent, failed, 0);
+    const waitingFor = async (name: string): Promise<unknown> =>
+      ((await api.api('reader', 'GET', `/client/@me/delivery/${ids[name]}`)).json as { waiting_for: unknown }).waiting_for;
+    expect(await waitingFor('again')).toEqual({ reason: 'earlier', delivery_id: ids['failed'] });
+    expect(await waitingFor('failed')).toEqual({ reason: 'due', since: null });
+    await api.pool.query('delete from dispatch.redelivery where agent_event_id = $1 and change_id = $2', [ofAgent, failed]);
+    expect(await waitingFor('again')).toEqual({ reason: 'due', since: null });
+  });
+
   it('say that the origin is not sent to, or that the agent event is suspended', async () => {
     await api.pool.query(
       `insert into dispatch.origin_state values (12, 'http://127.0.0.1:9', gen_random_uuid(), 'open', now(), now(), 'refused', now())`,
@@ -227,7 +238,8 @@ describe('the deliveries of a client', () => {
   it('are shown one by one, with every attempt and the request', async () => {
     const one = async (name: string) => (await api.api('reader', 'GET', `/client/@me/delivery/${ids[name]}`)).json;
     expect(await one('again')).toMatchObject({
-      status: 'retrying',
+      status: 'delivered',
+      resending: true,
       attempts: [
         { attempt: 1, trigger: 'first' },
         { attempt: 2, trigger: 'redeliver' },

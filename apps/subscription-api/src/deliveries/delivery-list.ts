@@ -4,6 +4,7 @@ import type { ServiceSettings } from '#runtime';
 import { SETTINGS } from '../tokens.js';
 import { DeliveryFactsRepository, type DeliveryKey, type FoundDelivery } from './delivery-facts.repository.js';
 import { searchOf, type DeliveryFilter } from './delivery-filter.js';
+import { firstChangeIdOf, timeOf } from './delivery-id.js';
 import type { Source, SourceParameters } from './delivery-sources.js';
 import { stateOf, type DeliveryState } from './delivery-state.js';
 
@@ -20,10 +21,11 @@ export interface DeliveryPage {
 }
 
 const NO_CHANGE = '00000000-0000-0000-0000-000000000000';
-const ANY_CHANGE = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** A change's id is made, by the same clock, shortly before the change is: a span of changes is a little wider in ids, in milliseconds. */
 const ID_SLACK_MS = 60_000;
-/** What is looked at first, in milliseconds. */
+/** No change is further ahead of this process's clock, in milliseconds; the partitions of the days ahead are left out. */
+const CLOCK_LEAD_MS = 3_600_000;
+/** What is looked at before all that is kept, in milliseconds. */
 const LATELY_MS = 2 * 86_400_000;
 /** Looks for one page; what a filter leaves out of more than these goes with the next page. */
 const MAX_LOOKS = 20;
@@ -80,17 +82,33 @@ export class DeliveryList {
     });
   }
 
-  /** Looks at the last days before the end first: the newest are mostly there, and the partitions of other days are left out. */
+  /**
+   * Looks at the minutes before the end first that have enough attempts as far as they were counted, then at the last days, then at
+   * all: of many agent events, each would otherwise answer a page of its own.
+   */
   private async findNewest(sources: readonly Source[], parameters: SourceParameters): Promise<DeliveryKey[]> {
     const [, , , , from, to, limit] = parameters;
-    const now = Date.now();
-    const end = Math.min(parseInt(to.slice(0, 8) + to.slice(9, 13), 16), now + ID_SLACK_MS);
-    const lately = floorOf(end - LATELY_MS);
-    if (lately > from) {
-      const keys = await this.facts.find(sources, parameters.with(4, lately) as unknown as SourceParameters);
+    const end = Math.min(timeOf(to), Date.now() + ID_SLACK_MS);
+    for (const beginning of (await this.beginnings(sources, parameters, end)).map(firstChangeIdOf)) {
+      if (beginning <= from) continue;
+      const keys = await this.facts.find(sources, parameters.with(4, beginning) as unknown as SourceParameters);
       if (keys.length >= limit) return keys;
     }
     return this.facts.find(sources, parameters);
+  }
+
+  /** Where it is worth while to begin before all is looked at, in milliseconds since the epoch. */
+  private async beginnings(
+    sources: readonly Source[],
+    [clientId, agentEventId, , , , , limit, outcomes]: SourceParameters,
+    end: number,
+  ): Promise<number[]> {
+    const lately = end - LATELY_MS;
+    if (sources.includes('attemptedOfAgent')) return [lately];
+    if (!sources.includes('attempted') && !sources.includes('unsuccessful')) return [];
+    // Some of what was counted is of older changes.
+    const counted = await this.facts.beginningOf(clientId, agentEventId, outcomes, end, 2 * limit);
+    return counted ? [counted.getTime() - ID_SLACK_MS, lately] : [];
   }
 
   private parametersOf(
@@ -100,8 +118,9 @@ export class DeliveryList {
     before: DeliveryKey | undefined,
     limit: number,
   ): SourceParameters {
-    const from = since ? floorOf(since.getTime() - ID_SLACK_MS) : NO_CHANGE;
-    const last = until ? floorOf(until.getTime() + ID_SLACK_MS) : ANY_CHANGE;
+    const from = since ? firstChangeIdOf(since.getTime() - ID_SLACK_MS) : NO_CHANGE;
+    const ahead = Date.now() + CLOCK_LEAD_MS;
+    const last = firstChangeIdOf(until ? Math.min(until.getTime() + ID_SLACK_MS, ahead) : ahead);
     const isCut = before !== undefined && before.changeId <= last;
     const [to, belowEvent] = isCut ? [before.changeId, before.agentEventId] : [last, ID_LIMIT];
     const { DELIVERY_WINDOW: window } = this.settings;
@@ -120,10 +139,4 @@ export function matchesFilter(
   if (agentId !== undefined && change?.agentId !== agentId) return false;
   if (since && change && change.changedAt < since) return false;
   return !(until && change && change.changedAt >= until);
-}
-
-/** The first UUIDv7 of a time, in milliseconds since the epoch. */
-function floorOf(ms: number): string {
-  const time = Math.min(Math.max(ms, 0), 0xffffffffffff).toString(16).padStart(12, '0');
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
 }

@@ -37,7 +37,7 @@ const EVENTS = `
       and ($3::text is null or agent_type is null or agent_type = $3))`;
 
 /** Whether change `s` is for agent event `e`, by the types that it had then. */
-const IS_FOR = `
+export const IS_FOR = `
   subscription.event_type_at(e.event_type, e.former_types, s.changed_at) = case s.agent_status when 'available' then 'agent-login' else 'agent-logout' end
   and (e.agent_id is null or e.agent_id = s.agent_id)
   and coalesce(subscription.agent_type_at(e.agent_type, e.former_types, s.changed_at), s.agent_type) = s.agent_type`;
@@ -58,16 +58,31 @@ const attempted = (order: Order): string => `
     where a.agent_event_id = e.id and a.change_id >= $5 and a.change_id <= $6 and ($8::text[] is null or a.outcome = any ($8))
     order by a.change_id ${order} limit $7 + 1) x`;
 
+/**
+ * Those with an attempt of such an outcome, by an index that successes are not in, outcome by outcome. What was tried again later is
+ * left out where there may be much of it.
+ */
+const unsuccessful = (order: Order): string => `
+  select e.id, x.change_id from event e
+  cross join unnest($8) as of (outcome)
+  cross join lateral (
+    select a.change_id from dispatch.attempt a
+    where a.agent_event_id = e.id and a.outcome = of.outcome and a.outcome <> 'delivered' and a.change_id >= $5 and a.change_id <= $6
+      and (a.outcome <> 'retry'
+        or not exists (select from dispatch.attempt later
+                       where later.agent_event_id = a.agent_event_id and later.change_id = a.change_id and later.attempt > a.attempt
+                         and later.change_id >= $5 and later.change_id <= $6))
+    order by a.change_id ${order} limit $7 + 1) x`;
+
 /** Those of one agent that were attempted, by its own changes. */
 const attemptedOfAgent = (order: Order): string => `
-  select e.id, s.id as change_id from presence.status_change s
-  join lateral (
-    select e.id from event e
-    where exists (select from dispatch.attempt a
-                  where a.agent_event_id = e.id and a.change_id = s.id and ($8::text[] is null or a.outcome = any ($8)))
-  ) e on true
-  where s.client_id = $1 and s.agent_id = $4 and s.id >= $5 and s.id <= $6 and (s.id < $6 or e.id < $10)
-  order by s.position ${order}, e.id ${order} limit $7`;
+  select x.id, s.id as change_id from presence.status_change s
+  cross join lateral (
+    select distinct a.agent_event_id as id from dispatch.attempt a
+    where a.agent_event_id = any (array(select id from event)) and a.change_id = s.id and a.change_id >= $5 and a.change_id <= $6
+      and ($8::text[] is null or a.outcome = any ($8))) x
+  where s.client_id = $1 and s.agent_id = $4 and s.id >= $5 and s.id <= $6 and (s.id < $6 or x.id < $10)
+  order by s.position ${order}, x.id ${order} limit $7`;
 
 /** What waits behind: whatever an agent event is for, from the head to the agent's cursor. */
 const behind = (order: Order): string => `
@@ -92,7 +107,7 @@ const behindByLog = (order: Order): string => `
   join dispatch.behind b on b.client_id = $1 and b.agent_id = s.agent_id and s.sequence >= b.next_sequence
   join event e on e.id = b.agent_event_id and ${IS_FOR}`;
 
-/** Heads that were attempted and are tried again. */
+/** Heads of what is behind that were attempted and are tried again. */
 const retried = (order: Order): string => `
   select e.id, b.head_change_id as change_id from event e
   join dispatch.behind b on b.agent_event_id = e.id and ($4::bigint is null or b.agent_id = $4)
@@ -124,7 +139,7 @@ const unplanned = (order: Order): string => `
     and s.sequence > case when e.agent_id is null then coalesce(st.after_sequence, 0) else e.after_sequence end
     and (e.until_sequence is null or s.sequence <= e.until_sequence)`;
 
-const SOURCES = { attempted, attemptedOfAgent, behind, behindByLog, retried, sentAgain, unplanned } as const;
+const SOURCES = { attempted, unsuccessful, attemptedOfAgent, behind, behindByLog, retried, sentAgain, unplanned } as const;
 export type Source = keyof typeof SOURCES;
 
 /** The statement that finds the newest deliveries of some sources, or the oldest. */

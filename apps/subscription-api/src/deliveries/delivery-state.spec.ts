@@ -96,12 +96,13 @@ describe('a delivery', () => {
   });
 
   it('stays delivered while it is sent again', () => {
-    const redelivery = { attempts: 1, dueAt: at(12), expiresAt: at(23) };
-    expect(state({ lastOutcome: 'delivered', wasDelivered: true, redelivery })).toMatchObject({
-      status: 'delivered',
-      resending: true,
-      nextAttemptAt: at(12),
-    });
+    const redelivery = { attempts: 1, dueAt: at(12), expiresAt: at(23), headId: undefined };
+    for (const lastOutcome of ['delivered', 'retry'] as const)
+      expect(state({ lastOutcome, wasDelivered: true, redelivery })).toMatchObject({
+        status: 'delivered',
+        resending: true,
+        nextAttemptAt: at(12),
+      });
     expect(state({ lastOutcome: 'failed', redelivery })).toMatchObject({
       status: 'retrying',
       resending: false,
@@ -118,6 +119,19 @@ describe('a delivery', () => {
       status: 'suspended',
       nextAttemptAt: undefined,
     });
+  });
+
+  it('waits for an earlier one of the agent that is sent again too', () => {
+    const redelivery = { attempts: 0, dueAt: at(12), expiresAt: at(23), headId: 'first_7' };
+    const waitingFor = { reason: 'earlier', deliveryId: 'first_7' };
+    const waiting = { waitingFor, nextAttemptAt: undefined, expiresAt: at(23) };
+    expect(state({ lastOutcome: 'failed', redelivery, originSince: at(8) })).toMatchObject({ ...waiting, status: 'waiting' });
+    expect(state({ lastOutcome: 'delivered', wasDelivered: true, redelivery })).toMatchObject({
+      ...waiting,
+      status: 'delivered',
+      resending: true,
+    });
+    expect(state({ lastOutcome: 'failed', redelivery, suspendedAt: at(1) })?.waitingFor).toMatchObject({ reason: 'suspended' });
   });
 
   it('is dropped where nobody tries again', () => {

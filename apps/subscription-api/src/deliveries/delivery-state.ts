@@ -52,6 +52,8 @@ export interface RedeliveryFacts {
   readonly attempts: number;
   readonly dueAt: Date;
   readonly expiresAt: Date;
+  /** The earlier one of the agent that is sent again before it; undefined: it is its turn. */
+  readonly headId: string | undefined;
 }
 
 export interface DeliveryState {
@@ -115,10 +117,14 @@ function ofBehind(
 
 function sentAgain(
   { suspendedAt, originSince, wasDelivered: resending }: DeliveryFacts,
-  { attempts, dueAt, expiresAt }: RedeliveryFacts,
+  { attempts, dueAt, expiresAt, headId }: RedeliveryFacts,
 ): DeliveryState {
-  const waitingFor: WaitingFor = suspendedAt ? { reason: 'suspended', since: suspendedAt } : dueOr(originSince, undefined);
-  const again = { resending, waitingFor, nextAttemptAt: suspendedAt ? undefined : dueAt, expiresAt };
+  const waitingFor: WaitingFor = suspendedAt
+    ? { reason: 'suspended', since: suspendedAt }
+    : headId !== undefined
+      ? { reason: 'earlier', deliveryId: headId }
+      : dueOr(originSince, undefined);
+  const again = { resending, waitingFor, nextAttemptAt: suspendedAt || headId !== undefined ? undefined : dueAt, expiresAt };
   if (resending) return { ...again, status: 'delivered' };
   if (suspendedAt) return { ...again, status: 'suspended' };
   return { ...again, status: attempts > 0 ? 'retrying' : 'waiting' };

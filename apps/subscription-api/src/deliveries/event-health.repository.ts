@@ -3,6 +3,8 @@ import type { AgentType, EventType, NotificationMethod } from '#contracts';
 import { DataSource } from 'typeorm';
 import { containing, idsBeginning } from '../request/search.js';
 import type { AttemptRow } from './delivery-facts.repository.js';
+import { firstChangeIdOf } from './delivery-id.js';
+import { IS_FOR } from './delivery-sources.js';
 
 export const HEALTH_STATES = ['active', 'failing', 'suspended'] as const;
 export type HealthState = (typeof HEALTH_STATES)[number];
@@ -20,7 +22,7 @@ export interface EventHealthRow {
   readonly failing_since: Date | null;
   readonly suspended_at: Date | null;
   readonly suspended_reason: 'gone' | 'failing' | 'paused' | null;
-  /** Counted over the first thousand agents that it is behind for, and taken to be as many for the others. */
+  /** Counted over the first thousands of agents that it is behind for, and taken to be as many for the others. */
   readonly waiting: number;
   readonly oldest_waiting: Date | null;
   readonly last: (Omit<AttemptRow, 'attempted_at'> & { readonly attempted_at: string; readonly change_id: string }) | null;
@@ -36,10 +38,14 @@ export interface EventHealthFilter {
   readonly agentId?: number | undefined;
 }
 
-/** Agents that are counted one by one of what an agent event is behind for. */
-const COUNTED_ROWS = 1000;
+/** Agents that are counted one by one of what agent events are behind for: of one, and of each in a list. */
+const COUNTED_ROWS = 20_000;
+const COUNTED_ROWS_IN_LIST = 1000;
 /** The last attempt is looked for among those of the newest changes; a retry of an old one may be younger than a new one's. */
 const NEWEST_ATTEMPTS = 20;
+
+/** Changes whose attempts are looked at before all others, in milliseconds. */
+const LATELY_MS = 2 * 86_400_000;
 
 /** How many sequences of a span are of changes that an agent event's type is for: statuses take turns, and the first is a login. */
 const matchingIn = (from: string, to: string, eventType: string): string => {
@@ -47,8 +53,21 @@ const matchingIn = (from: string, to: string, eventType: string): string => {
   return `greatest(0, (${to} - (${first}) + 2) / 2)`;
 };
 
-/** How many deliveries wait in row \`b\` of what agent event \`e\` is behind for, up to the agent's cursor \`c\`. */
-export const WAITING_IN_ROW = `(${matchingIn('b.next_sequence', 'c.last_sequence', 'e.event_type')})`;
+/**
+ * How many deliveries wait in row `b` of what agent event `e` is behind for, up to the agent's cursor `c`. Where its types were
+ * others before, the changes are looked at.
+ */
+export const WAITING_IN_ROW = `(case when e.former_types is null then ${matchingIn('b.next_sequence', 'c.last_sequence', 'e.event_type')} else (
+  select count(*) from presence.status_change s
+  where s.client_id = b.client_id and s.agent_id = b.agent_id and s.sequence >= b.next_sequence and s.sequence <= c.last_sequence
+    and (b.head_change_id is null or s.id >= b.head_change_id) and ${IS_FOR}) end)`;
+
+/** The last attempt of agent event `e`, of changes from then on. */
+const lastAttemptSince = (since: string): string => `
+  select * from (
+    select change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response, trigger from dispatch.attempt a
+    where a.agent_event_id = e.id and a.change_id >= ${since} order by change_id desc, attempt desc limit ${NEWEST_ATTEMPTS}
+  ) young order by attempted_at desc limit 1`;
 
 /** The page of agent events that the rest is looked up for; each kind by its own index. */
 const PAGE = `
@@ -70,23 +89,22 @@ const HEALTH = `
   select e.id, e.url, e.method, e.event_type, e.agent_type, e.agent_id, e.agent_name, e.failing_since, e.suspended_at, e.suspended_reason,
     behind.waiting + again.waiting as waiting,
     (select s.changed_at from presence.status_change s where s.id = least(behind.oldest, again.oldest)::uuid) as oldest_waiting,
-    to_jsonb(last) as last, day.delivered, day.failed
+    coalesce(to_jsonb(lately), to_jsonb(before)) as last, day.delivered, day.failed
   from page e
   cross join lateral (
-    select coalesce(round(sum(${WAITING_IN_ROW}) * case when count(*) < ${COUNTED_ROWS} then 1
-        else (select count(*) from dispatch.behind r where r.agent_event_id = e.id)::numeric / ${COUNTED_ROWS} end), 0)::bigint as waiting,
+    select coalesce(round(sum(${WAITING_IN_ROW}) * case when count(*) < $9::integer then 1
+        else (select count(*) from dispatch.behind r where r.agent_event_id = e.id)::numeric / $9::integer end), 0)::bigint as waiting,
       min(b.head_change_id::text) as oldest -- there is no min(uuid) before PostgreSQL 18
-    from (select * from dispatch.behind b where b.agent_event_id = e.id order by b.agent_event_id, b.agent_id limit ${COUNTED_ROWS}) b
+    from (select * from dispatch.behind b where b.agent_event_id = e.id order by b.agent_event_id, b.agent_id limit $9::integer) b
     cross join lateral (
       select last_sequence from dispatch.agent_cursor c where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c
   ) behind
   cross join lateral (
     select count(*) as waiting, min(r.change_id::text) as oldest from dispatch.redelivery r where r.agent_event_id = e.id) again
+  -- Mostly it is one of the last days; the partitions of the others are left out.
+  left join lateral (${lastAttemptSince('$10::uuid')}) lately on true
   left join lateral (
-    select * from (
-      select change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response, trigger from dispatch.attempt a
-      where a.agent_event_id = e.id order by change_id desc, attempt desc limit ${NEWEST_ATTEMPTS}
-    ) young order by attempted_at desc limit 1) last on true
+    select * from (${lastAttemptSince("'00000000-0000-0000-0000-000000000000'")}) any_day where lately.attempt is null) before on true
   cross join lateral (
     select coalesce(sum(delivered), 0)::bigint as delivered, coalesce(sum(failed), 0)::bigint as failed from dispatch.delivery_series s
     where s.client_id = $1 and s.agent_event_id = e.id and s.grain = 3600 and s.at > now() - interval '24 hours') day
@@ -107,6 +125,8 @@ export class EventHealthRepository {
       agentId ?? null,
       skip,
       take,
+      id === undefined ? COUNTED_ROWS_IN_LIST : COUNTED_ROWS,
+      firstChangeIdOf(Date.now() - LATELY_MS),
     ]);
   }
 }

@@ -24,7 +24,7 @@ export const listedHealthSchema = z
     waiting: z
       .number()
       .int()
-      .meta({ description: 'Deliveries that wait; an estimate where a thousand agents are behind', example: 0 }),
+      .meta({ description: 'Deliveries that wait; an estimate where they are of more than a thousand agents', example: 0 }),
     oldest_waiting: moment.nullable().meta({ description: 'When the oldest of them changed' }),
     last_outcome: triggeredAttemptSchema.extend({ delivery_id: z.string() }).nullable(),
     day: z
