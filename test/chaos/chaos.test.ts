@@ -11,9 +11,10 @@ const SHORT: Form = {
   durationMs: 0,
   faults: ['rebalance with slow receivers', 'partitions raised', 'database failover', 'kill -9 of a service', 'frozen service'],
   freezeMs: 11_000,
+  pauseMs: 300,
   settleMs: 180_000,
 };
-const LONG: Form = { agents: 1000, durationMs: 120_000, freezeMs: 30_000, settleMs: 240_000 };
+const LONG: Form = { agents: 1000, durationMs: 120_000, freezeMs: 20_000, pauseMs: 100, settleMs: 240_000 };
 
 const long = process.env['CHAOS'] === 'long';
 const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

@@ -24,6 +24,8 @@ export interface ChaosOptions {
   /** Faults that hit, in this order at first; all of them unless said. */
   readonly faults?: readonly string[];
   readonly freezeMs: number;
+  /** Between two rounds of changes, in milliseconds. */
+  readonly pauseMs: number;
   /** Breaks a guarantee on purpose, to show that the checker sees it: says of changes that they are dealt with. */
   readonly sabotage?: boolean;
   /** How long everything may take to arrive once all is well again, in milliseconds. */
@@ -84,10 +86,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     if (options.sabotage) await callDone(world, load, options.agents);
 
     receivers.behave();
+    say('chaos: all is well again');
+    const settlingSince = Date.now();
     const complete = (): ChaosReport => ({ ...check(load.accepted, subscribers, receivers.records), faults });
     await eventually('everything arrived', () => complete().lost.length === 0, options.settleMs).catch(() => {
       say('chaos: not everything arrived in time');
     });
+    say(`chaos: settled after ${((Date.now() - settlingSince) / 1000).toFixed(1)} s`);
     await delay(1000); // what must not come gets a moment to come
     return complete();
   } finally {
@@ -127,15 +132,16 @@ async function unleash(world: World, load: Load, options: ChaosOptions): Promise
     while (!over) {
       // Several rounds at once, so that a round that waits for a broken instance does not stop the load.
       await Promise.race([Promise.all([load.round(60), load.round(60)]), delay(30_000)]);
-      await delay(20);
+      await delay(options.pauseMs);
     }
   })();
   const faulting = (async () => {
     try {
       for (let nth = 0; nth < names.length || Date.now() < end; nth++) {
         const name = nth < names.length ? names[nth]! : world.random.pick(names);
-        options.say(`chaos: ${name}`);
+        const startedAt = Date.now();
         await FAULTS[name]!(world);
+        options.say(`chaos: ${name}: over after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
         hits[name] = (hits[name] ?? 0) + 1;
         await delay(world.random.below(3000));
       }
