@@ -14,7 +14,7 @@ const SHORT: Form = {
   pauseMs: 300,
   settleMs: 180_000,
 };
-const LONG: Form = { agents: 1000, durationMs: 120_000, freezeMs: 20_000, pauseMs: 100, settleMs: 240_000 };
+const LONG: Form = { agents: 500, durationMs: 120_000, freezeMs: 20_000, pauseMs: 200, settleMs: 240_000 };
 
 const long = process.env['CHAOS'] === 'long';
 const seed = Number(process.env['CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 31));

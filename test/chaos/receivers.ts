@@ -11,6 +11,7 @@ export type Habit = (typeof HABITS)[number];
 /** Third parties that misbehave, each in its own way, and record what they got and how they answered. */
 export class ChaosReceivers {
   private readonly arrivals: Arrival[] = [];
+  private readonly acknowledged = new Set<string>();
   private pauseMs = 0;
   private readonly receivers = new Map<Habit, RecordingReceiver>();
   private calm = false;
@@ -34,6 +35,11 @@ export class ChaosReceivers {
 
   get records(): readonly Arrival[] {
     return this.arrivals;
+  }
+
+  /** Notifications that were acknowledged, each counted once. */
+  get delivered(): number {
+    return this.acknowledged.size;
   }
 
   /** From now on everything is answered well, so that what waits can arrive. */
@@ -65,6 +71,7 @@ export class ChaosReceivers {
     if (pauseMs > 0) await delay(pauseMs);
     if (acknowledged) {
       arrival.acknowledgedAfter = this.arrivals.length;
+      this.acknowledged.add(arrival.webhookId);
       response.writeHead(200).end('ok');
     } else if (habit === 'error') response.writeHead(500).end('broken');
     else if (habit === 'busy') response.writeHead(429, { 'retry-after': '1' }).end();
