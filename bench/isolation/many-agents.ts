@@ -20,6 +20,7 @@ export class ManyAgents {
     };
     const [loginEvent, logoutEvent] = [await eventOf('agent-login'), await eventOf('agent-logout')];
     const { pool } = town;
+    await pool.query('insert into presence.client (client_id) values ($1) on conflict do nothing', [NOISY]);
     await pool.query(
       `insert into presence.agent (client_id, agent_id, agent_type, name, agent_status, sequence, changed_at)
        select $1, n, 'local', n || '@example.org', 'available', 1, now() from generate_series(1, $2::integer) n`,

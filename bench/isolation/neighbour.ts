@@ -54,6 +54,7 @@ export class Neighbour {
       new Map(
         receiver.requests
           .slice(before)
+          .reverse() // of repeats the first counts
           .filter(({ url }) => url.startsWith(QUIET_PATH))
           .map(({ body, headers, at }) => [
             `${new URLSearchParams(body).get('agent_id')}:${String(headers['webhook-sequence'])}`,

@@ -78,6 +78,7 @@ const silentNames: Noise = {
 };
 
 let many: ManyAgents | undefined;
+/** Made once, for the two noises that need them. */
 const manyAgents = async (town: Town, agents: number): Promise<ManyAgents> => (many ??= await ManyAgents.create(town, agents));
 
 let replayPath = '';
