@@ -16,9 +16,11 @@ describe('the checker', () => {
     expect(check(ACCEPTED, SUBSCRIBERS, PERFECT)).toEqual({
       expected: 4,
       delivered: 4,
+      arrivals: 4,
       lost: [],
       invented: [],
       outOfOrder: [],
+      late: [],
       duplicates: 0,
     });
   });
@@ -53,6 +55,61 @@ describe('the checker', () => {
   it('sees a later one that overtook a refused one', () => {
     const overtaken = [arrival(1), arrival(2, { acknowledged: false }), arrival(3), arrival(2), arrival(4)];
     expect(check(ACCEPTED, SUBSCRIBERS, overtaken).outOfOrder).toEqual(['/a agent 1 sequence 3']);
+  });
+
+  it('sees one that comes when a later one is acknowledged, under whatever it has not come before', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 3 }), (sequence) => {
+        const first = check(ACCEPTED, SUBSCRIBERS, [...PERFECT.toSpliced(sequence - 1, 1), arrival(sequence)]);
+        expect(first.late).toEqual([`/a agent 1 sequence ${sequence}`]);
+        const renamed = check(ACCEPTED, SUBSCRIBERS, [...PERFECT, arrival(sequence, { webhookId: 'other' })]);
+        expect(renamed.late).toEqual([`/a agent 1 sequence ${sequence}`]);
+      }),
+    );
+  });
+
+  it('allows a repeat under the same webhook-id when a later one is acknowledged', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 4 }), (sequence) => {
+        expect(check(ACCEPTED, SUBSCRIBERS, [...PERFECT, arrival(sequence)])).toMatchObject({ late: [], duplicates: 1 });
+      }),
+    );
+  });
+
+  it('sees a later one that came before the answer to the one before it was sent', () => {
+    const slow = (acknowledgedAfter: number): Arrival[] => PERFECT.with(1, arrival(2, { acknowledgedAfter }));
+    expect(check(ACCEPTED, SUBSCRIBERS, slow(3)).outOfOrder).toEqual(['/a agent 1 sequence 3']);
+    expect(check(ACCEPTED, SUBSCRIBERS, slow(2))).toMatchObject({ outOfOrder: [], lost: [] });
+  });
+
+  describe('with two agent events in a lane', () => {
+    const PAIR = [{ path: '/a', agentId: 1, agentEvents: 2 }];
+    const BOTH = PERFECT.flatMap((one) => [one, { ...one, webhookId: `${one.webhookId}-2` }]);
+
+    it('expects each of both', () => {
+      expect(check(ACCEPTED, PAIR, BOTH)).toMatchObject({
+        expected: 8,
+        delivered: 8,
+        lost: [],
+        invented: [],
+        outOfOrder: [],
+        late: [],
+      });
+    });
+
+    it('sees the loss of either, and what overtook it', () => {
+      fc.assert(
+        fc.property(fc.integer({ min: 0, max: 7 }), (index) => {
+          const report = check(ACCEPTED, PAIR, BOTH.toSpliced(index, 1));
+          expect(report).toMatchObject({ delivered: 7, lost: [`/a agent 1 sequence ${Math.floor(index / 2) + 1}`] });
+          expect(report.outOfOrder).toHaveLength(index < 6 ? 2 : 0);
+        }),
+      );
+    });
+
+    it('sees a third', () => {
+      expect(check(ACCEPTED, PAIR, [...BOTH, arrival(4, { webhookId: 'other' })]).invented).toHaveLength(1);
+    });
   });
 
   it.each([

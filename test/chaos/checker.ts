@@ -2,11 +2,13 @@
  * Holds what receivers got against what was accepted: contract §7.1 to §7.3. Pure, so that it can be shown to fail.
  */
 
-/** One subscription of the run. */
+/** Who is notified of an agent at one path. */
 export interface Subscriber {
   /** The path that its notifications go to; with the agent it is the lane. */
   readonly path: string;
   readonly agentId: number;
+  /** Agent events of the lane that each change matches, each of which is notified. Default: one. */
+  readonly agentEvents?: number;
 }
 
 /** What was accepted for an agent: its changes are numbered 1 … `changes`. */
@@ -23,64 +25,117 @@ export interface Arrival {
   readonly webhookId: string;
   /** Whether it was answered 2xx: until then the sender has to repeat it. */
   readonly acknowledged: boolean;
+  /** How many arrivals there were, this one among them, when that answer was sent. Absent: it was sent at once. */
+  readonly acknowledgedAfter?: number | undefined;
 }
 
 export interface Report {
   /** Notifications that had to arrive and be acknowledged. */
   readonly expected: number;
   readonly delivered: number;
+  /** Requests in all. */
+  readonly arrivals: number;
   /** Accepted changes that a subscriber never acknowledged. */
   readonly lost: readonly string[];
-  /** Arrivals of changes that there were not, or at a path that did not subscribe, or under a second webhook-id. */
+  /** Arrivals of changes that there were not, or at a path that did not subscribe, or under one webhook-id too many. */
   readonly invented: readonly string[];
-  /** First arrivals that came before the acknowledgement of an earlier change of their lane. */
+  /** First arrivals that came before the acknowledgement of the change before it in their lane. */
   readonly outOfOrder: readonly string[];
+  /** Arrivals that came after a later change of their lane was acknowledged, under a webhook-id that had not come before. */
+  readonly late: readonly string[];
   /** Arrivals after their delivery had been acknowledged. */
   readonly duplicates: number;
 }
 
-interface Lane {
-  readonly ids: Map<number, string>;
-  readonly acknowledged: Set<number>;
+/** What has come in one lane, and what of it was acknowledged. */
+class Lane {
+  /** By sequence, each webhook-id that came, and whether it was acknowledged. */
+  private readonly changes = new Map<number, Map<string, boolean>>();
+  private latest = 0;
+
+  constructor(readonly agentEvents: number) {}
+
+  has({ sequence, webhookId }: Arrival): boolean {
+    return this.changes.get(sequence)?.has(webhookId) ?? false;
+  }
+
+  isAcknowledged({ sequence, webhookId }: Arrival): boolean {
+    return this.changes.get(sequence)?.get(webhookId) ?? false;
+  }
+
+  /** The latest change of which something was acknowledged. */
+  get latestAcknowledged(): number {
+    return this.latest;
+  }
+
+  /** Notifications of a change that are not acknowledged. */
+  missing(sequence: number): number {
+    const acknowledged = [...(this.changes.get(sequence)?.values() ?? [])].filter(Boolean).length;
+    return Math.max(0, this.agentEvents - acknowledged);
+  }
+
+  /** @returns whether the lane has as many agent events as the change has webhook-ids now */
+  take({ sequence, webhookId }: Arrival): boolean {
+    const ids = this.changes.get(sequence) ?? new Map<string, boolean>();
+    this.changes.set(sequence, ids.set(webhookId, ids.get(webhookId) ?? false));
+    return ids.size <= this.agentEvents;
+  }
+
+  acknowledge({ sequence, webhookId }: Arrival): void {
+    this.changes.get(sequence)!.set(webhookId, true);
+    this.latest = Math.max(this.latest, sequence);
+  }
 }
 
 /** Every violation in words that name the lane and the sequence. */
 export function check(accepted: readonly Accepted[], subscribers: readonly Subscriber[], arrivals: readonly Arrival[]): Report {
   const changes = new Map(accepted.map(({ agentId, changes: count }) => [agentId, count]));
-  const lanes = new Map<string, Lane>(
-    subscribers.map((subscriber) => [laneOf(subscriber), { ids: new Map<number, string>(), acknowledged: new Set<number>() }]),
-  );
-  const invented: string[] = [];
-  const outOfOrder: string[] = [];
+  const lanes = new Map(subscribers.map((subscriber) => [laneOf(subscriber), new Lane(subscriber.agentEvents ?? 1)]));
+  const [invented, outOfOrder, late, lost]: [string[], string[], string[], string[]] = [[], [], [], []];
+  const answers = new Map<number, (() => void)[]>();
   let duplicates = 0;
 
-  for (const arrival of arrivals) {
+  for (const [index, arrival] of arrivals.entries()) {
+    for (const answer of answers.get(index) ?? []) answer();
+    answers.delete(index);
     const name = `${laneOf(arrival)} sequence ${arrival.sequence}`;
     const lane = lanes.get(laneOf(arrival));
     if (!lane || arrival.sequence < 1 || arrival.sequence > (changes.get(arrival.agentId) ?? 0)) {
       invented.push(name);
       continue;
     }
-    const id = lane.ids.get(arrival.sequence);
-    if (id !== undefined && id !== arrival.webhookId) invented.push(`${name}: a second webhook-id`);
-    const first = id === undefined;
-    lane.ids.set(arrival.sequence, id ?? arrival.webhookId);
-    if (first && !allBefore(lane.acknowledged, arrival.sequence)) outOfOrder.push(name);
-    if (lane.acknowledged.has(arrival.sequence)) duplicates += 1;
-    if (arrival.acknowledged) lane.acknowledged.add(arrival.sequence);
+    if (lane.isAcknowledged(arrival)) duplicates += 1;
+    if (!lane.has(arrival)) {
+      if (arrival.sequence > 1 && lane.missing(arrival.sequence - 1) > 0) outOfOrder.push(name);
+      if (arrival.sequence < lane.latestAcknowledged) late.push(name);
+      if (!lane.take(arrival)) invented.push(`${name}: one webhook-id too many`);
+    }
+    if (!arrival.acknowledged) continue;
+    const answered = arrival.acknowledgedAfter ?? index + 1;
+    answers.set(answered, [...(answers.get(answered) ?? []), () => lane.acknowledge(arrival)]);
   }
+  for (const answer of [...answers.values()].flat()) answer();
 
-  const lost: string[] = [];
-  let expected = 0;
+  let [expected, missing] = [0, 0];
   for (const subscriber of subscribers) {
     const count = changes.get(subscriber.agentId) ?? 0;
-    expected += count;
     const lane = lanes.get(laneOf(subscriber))!;
+    expected += count * lane.agentEvents;
     for (let sequence = 1; sequence <= count; sequence++) {
-      if (!lane.acknowledged.has(sequence)) lost.push(`${laneOf(subscriber)} sequence ${sequence}`);
+      if (lane.missing(sequence) > 0) lost.push(`${laneOf(subscriber)} sequence ${sequence}`);
+      missing += lane.missing(sequence);
     }
   }
-  return { expected, delivered: expected - lost.length, lost, invented, outOfOrder, duplicates };
+  return {
+    expected,
+    delivered: expected - missing,
+    arrivals: arrivals.length,
+    lost,
+    invented,
+    outOfOrder,
+    late,
+    duplicates,
+  };
 }
 
 /** The table that a run prints. */
@@ -89,9 +144,11 @@ export function describe(report: Report): string {
   return [
     `expected      ${report.expected}`,
     `delivered     ${report.delivered}`,
+    `arrivals      ${report.arrivals}`,
     `lost          ${report.lost.length}${examples(report.lost)}`,
     `invented      ${report.invented.length}${examples(report.invented)}`,
     `out of order  ${report.outOfOrder.length}${examples(report.outOfOrder)}`,
+    `late          ${report.late.length}${examples(report.late)}`,
     `duplicates    ${report.duplicates} (${share.toFixed(3)} %), all with the webhook-id of the first`,
   ].join('\n');
 }
@@ -102,9 +159,4 @@ function examples(names: readonly string[]): string {
 
 function laneOf({ path, agentId }: { readonly path: string; readonly agentId: number }): string {
   return `${path} agent ${agentId}`;
-}
-
-/** Login and logout of an agent go to one URL here, so every change of the agent is a notification of the lane. */
-function allBefore(acknowledged: ReadonlySet<number>, sequence: number): boolean {
-  return sequence === 1 || acknowledged.has(sequence - 1);
 }

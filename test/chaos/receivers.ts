@@ -11,6 +11,8 @@ export type Habit = (typeof HABITS)[number];
 /** Third parties that misbehave, each in its own way, and record what they got and how they answered. */
 export class ChaosReceivers {
   private readonly arrivals: Arrival[] = [];
+  private readonly acknowledged = new Set<string>();
+  private pauseMs = 0;
   private readonly receivers = new Map<Habit, RecordingReceiver>();
   private calm = false;
 
@@ -35,9 +37,19 @@ export class ChaosReceivers {
     return this.arrivals;
   }
 
+  /** Notifications that were acknowledged, each counted once. */
+  get delivered(): number {
+    return this.acknowledged.size;
+  }
+
   /** From now on everything is answered well, so that what waits can arrive. */
   behave(): void {
     this.calm = true;
+  }
+
+  /** From now on every answer takes so long, in milliseconds; 0 ends it. */
+  slowDown(pauseMs: number): void {
+    this.pauseMs = pauseMs;
   }
 
   async stop(): Promise<void> {
@@ -47,16 +59,21 @@ export class ChaosReceivers {
   private async answer(habit: Habit, request: RecordedRequest, response: ServerResponse): Promise<void> {
     const misbehaves = !this.calm && this.random.chance(habit === 'hanging' ? 0.02 : 0.3);
     const acknowledged = !misbehaves || habit === 'slow' || habit === 'well';
-    this.arrivals.push({
+    const arrival: Arrival & { acknowledgedAfter?: number } = {
       path: `/${habit}`,
       agentId: Number(new URLSearchParams(request.method === 'GET' ? request.url.split('?')[1] : request.body).get('agent_id')),
       sequence: Number(request.headers['webhook-sequence']),
       webhookId: String(request.headers['webhook-id']),
       acknowledged,
-    });
-    if (misbehaves && habit === 'slow') await delay(this.random.below(300));
-    if (acknowledged) response.writeHead(200).end('ok');
-    else if (habit === 'error') response.writeHead(500).end('broken');
+    };
+    this.arrivals.push(arrival);
+    const pauseMs = this.pauseMs + (misbehaves && habit === 'slow' ? this.random.below(300) : 0);
+    if (pauseMs > 0) await delay(pauseMs);
+    if (acknowledged) {
+      arrival.acknowledgedAfter = this.arrivals.length;
+      this.acknowledged.add(arrival.webhookId);
+      response.writeHead(200).end('ok');
+    } else if (habit === 'error') response.writeHead(500).end('broken');
     else if (habit === 'busy') response.writeHead(429, { 'retry-after': '1' }).end();
     else if (habit === 'closing') response.destroy();
     // hanging: no answer at all, until the sender gives up

@@ -16,21 +16,23 @@ export class DnsServer {
 
   private constructor(private readonly socket: Socket) {}
 
-  static async start(): Promise<DnsServer> {
+  /** @param address with the port of name servers, where a resolv.conf is to name it, which has no room for another */
+  static async start(address = '127.0.0.1', port = 0): Promise<DnsServer> {
     const socket = createSocket('udp4');
     const server = new DnsServer(socket);
-    socket.on('message', (packet, { port, address }) => {
+    socket.on('message', (packet, from) => {
       const answer = server.answer(packet);
-      if (answer) socket.send(answer, port, address);
+      if (answer) socket.send(answer, from.port, from.address);
     });
-    socket.bind(0, '127.0.0.1');
+    socket.bind(port, address);
     await once(socket, 'listening');
     return server;
   }
 
   /** As name servers are written down: `address:port`. */
   get address(): string {
-    return `127.0.0.1:${this.socket.address().port}`;
+    const { address, port } = this.socket.address();
+    return `${address}:${port}`;
   }
 
   /**

@@ -95,6 +95,15 @@ export class KafkaTap {
     });
   }
 
+  /** Gives a topic more partitions. @returns how many it has now */
+  async addPartitions(topic: string, more: number): Promise<number> {
+    return this.withAdmin(async (admin) => {
+      const count = (await admin.fetchTopicOffsets(topic)).length + more;
+      await admin.createPartitions({ topicPartitions: [{ topic, count }] });
+      return count;
+    });
+  }
+
   async deleteTopic(topic: string): Promise<void> {
     await this.withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
   }
