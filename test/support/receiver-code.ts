@@ -32,6 +32,9 @@ const venv = join(CACHE, 'receivers', 'bin', 'python');
 /** The Python that has the frameworks: that of tools/install-receivers.sh, or the machine's. */
 export const PYTHON = existsSync(venv) ? venv : 'python3';
 
+/** Where tools/install-receivers.sh puts Spring's jars. */
+export const SPRING = join(CACHE, 'spring');
+
 /** @returns why a program cannot be used: it is not there, or fails with these arguments */
 export function missing(program: string, ...args: string[]): string | false {
   try {
