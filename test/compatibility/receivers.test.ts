@@ -12,6 +12,7 @@ import {
   type NotifiedChange,
   type WebhookRequest,
 } from '#webhook';
+import { eventually } from '../support/poll.js';
 import { CodeReceiver, codeOf, missing, PYTHON, SPRING, type Runner } from '../support/receiver-code.js';
 
 const node = { file: 'hook.mjs', command: () => [process.execPath, 'hook.mjs'], missing: false } as const satisfies Runner;
@@ -126,6 +127,37 @@ const CASES: readonly [what: string, status: number, make: () => WebhookRequest]
       ],
     ] as const,
 );
+
+/** The packages for other languages than JavaScript: the code on their pages, beside the file that they are. */
+const PACKAGES: readonly [page: string, runner: Runner][] = (
+  [
+    ['packages/rollcall-receiver-php/README.md', 'Notification.php', RUNNERS['PHP']!],
+    ['packages/rollcall-receiver-python/README.md', 'rollcall_receiver.py', RUNNERS['Python: Flask']!],
+  ] as const
+).map(([page, file, runner]) => [page, { ...runner, beside: join(page, '..', file) }]);
+
+describe.each(PACKAGES)('the code of %s', (page, runner) => {
+  describe.skipIf(runner.missing)(runner.missing || 'on this machine', () => {
+    let receiver: CodeReceiver;
+
+    beforeAll(async () => {
+      const [code] = (await codeOf(page, '# ')).values();
+      receiver = await CodeReceiver.start(code!, runner, { ROLLCALL_SECRET: secret });
+    }, 180_000);
+
+    afterAll(() => receiver?.stop());
+
+    it.each(CASES)('answers %s with %d', async (_what, status, make) => {
+      expect([await send(receiver.port, make()), receiver.output]).toEqual([status, receiver.output]);
+    });
+
+    it.each(['local', 'remote'] as const)('reads the notification of a %s agent', async (agentType) => {
+      await send(receiver.port, notification(agentType === 'local' ? local : remote, 'POST', '/hook'));
+      const said = agentType === 'local' ? 'agent 136 is available' : 'agent 9 is logged_out';
+      await eventually('what it says', () => receiver.output.includes(said));
+    });
+  });
+});
 
 describe('the page for receivers', async () => {
   const code = await codeOf('docs/receiving.md');
