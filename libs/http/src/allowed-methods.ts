@@ -61,7 +61,7 @@ export function trackAllowedMethods(instance: FastifyInstance, options: PathOpti
   instance.addHook('onRequest', (request, _reply, done) => {
     const methods = methodsAt(request.raw.url ?? '/');
     // For a method that `/replay/count` does not serve, the router goes on to `/replay/:id`.
-    const isServed = !request.is404 && methods?.has(request.method as HTTPMethods);
+    const isServed = !request.is404 && methods?.has(request.method);
     done(isServed ? undefined : unserved(methods && listOf(methods)));
   });
   return {
