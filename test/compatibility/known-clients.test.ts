@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import * as oauth from 'oauth4webapi';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AllInOne } from '../support/all-in-one.js';
 import { call, fetchToken, RestClient, type Answer } from '../support/client.js';
@@ -74,6 +75,28 @@ describe('known clients', () => {
       }
     });
 
+    it.each([
+      ['HTTP Basic', oauth.ClientSecretBasic('demo-secret')],
+      ['the body', oauth.ClientSecretPost('demo-secret')],
+    ])('where the discovery says that it is, by %s, as OAuth libraries do', async (_place, authentication) => {
+      const loopback = { [oauth.allowInsecureRequests]: true };
+      const issuer = new URL(system.urls.subscriptionApi);
+      const found = await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...loopback });
+      const server = await oauth.processDiscoveryResponse(issuer, found);
+      const client = { client_id: 'demo' };
+      const asked = await oauth.clientCredentialsGrantRequest(server, client, authentication, { scope: 'all' }, loopback);
+      const answer = await oauth.processClientCredentialsResponse(server, client, asked);
+      expect(answer).toMatchObject({ token_type: 'bearer', expires_in: 3600, scope: 'all' });
+    });
+
+    it('by a grant that there is not, and read which there is', async () => {
+      const answer = await token('', { body: new URLSearchParams({ ...FIELDS, grant_type: 'password' }) });
+      expect([answer.status, answer.json]).toEqual([
+        400,
+        { error: 'unsupported_grant_type', error_description: expect.stringContaining('client_credentials') as string },
+      ]);
+    });
+
     it('and read a refusal in OAuth form', async () => {
       const answer = await token('', { body: new URLSearchParams({ ...FIELDS, client_secret: 'wrong' }) });
       expect([400, 401]).toContain(answer.status);
@@ -144,6 +167,30 @@ describe('known clients', () => {
       expect(answer.json).toMatchObject({ event_type: 'agent-login', method: 'GET' });
     });
 
+    it('after asking whether they may (Expect: 100-continue)', async () => {
+      const bearer = await fetchToken(system.urls, 'demo', 'demo-secret');
+      const body = JSON.stringify(EVENT);
+      const headers = {
+        ...{ authorization: `Bearer ${bearer}`, 'content-type': 'application/json; charset=utf-8' },
+        ...{ expect: '100-continue', 'content-length': String(body.length) },
+      };
+      const status = await new Promise<number | undefined>((resolve, reject) => {
+        const sent = request(`${system.urls.subscriptionApi}/api/ver1.0${EVENTS}`, { method: 'POST', headers }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        sent.on('continue', () => sent.end(body)).on('error', reject);
+        sent.flushHeaders();
+      });
+      expect(status).toBe(201);
+    });
+
+    it('in capitals and small letters, in a PUT', async () => {
+      const id = await addEvent();
+      const answer = await demo.api('PUT', `${EVENTS}${id}`, { event_type: 'AGENT-LOGOUT', method: 'get' });
+      expect([answer.status, answer.json]).toEqual([200, { ...EVENT, id, event_type: 'agent-logout' }]);
+    });
+
     it('echoing the id, and keys of their own, in a PUT', async () => {
       const id = await addEvent();
       const answer = await demo.api('PUT', `${EVENTS}${id}`, { id, ...EVENT, method: 'post', name: 'mine', id_client: null });
@@ -191,6 +238,14 @@ describe('known clients', () => {
     expect((await demo.api('GET', '/user')).text).toMatch(
       /^\{"id":\d+,"login":"demo","admin":false,"client_id":12,"access":"all"\}$/,
     );
+  });
+
+  it('remove all, and read an empty list as one', async () => {
+    await addEvent();
+    await addEvent();
+    const gone = await demo.api('DELETE', EVENTS);
+    expect([gone.status, gone.text, (await demo.api('GET', EVENTS)).text]).toEqual([204, '', '[]']);
+    expect((await demo.api('GET', '/client/@me/agent/remote/')).text).toBe('[]');
   });
 
   it('take a new token after a 401, and go on: add, list, change, remove, remove again', async () => {

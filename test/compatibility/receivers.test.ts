@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { request } from 'node:http';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { NotificationMethod } from '#contracts';
 import {
@@ -10,7 +12,8 @@ import {
   type NotifiedChange,
   type WebhookRequest,
 } from '#webhook';
-import { CodeReceiver, codeOf, missing, PYTHON, type Runner } from '../support/receiver-code.js';
+import { eventually } from '../support/poll.js';
+import { CodeReceiver, codeOf, missing, PYTHON, SPRING, type Runner } from '../support/receiver-code.js';
 
 const node = { file: 'hook.mjs', command: () => [process.execPath, 'hook.mjs'], missing: false } as const satisfies Runner;
 const python = (...packages: string[]): Runner => ({
@@ -31,6 +34,12 @@ const RUNNERS: Readonly<Record<string, Runner>> = {
   'Python: Flask': python('flask'),
   'Python: FastAPI': python('fastapi', 'uvicorn'),
   Go: { file: 'hook.go', command: () => ['go', 'run', 'hook.go'], missing: missing('go', 'version') },
+  'Java: Spring': {
+    file: 'Hook.java',
+    command: () => ['java', ...['-XX:TieredStopAtLevel=1', '-cp', join(SPRING, '*'), 'Hook.java']],
+    missing:
+      (existsSync(SPRING) ? false : 'the jars of tools/install-receivers.sh are not there') || missing('java', '--version'),
+  },
   Ruby: { file: 'hook.rb', command: () => ['ruby', 'hook.rb'], missing: missing('ruby', '-e', 'require "webrick"') },
 };
 
@@ -119,11 +128,42 @@ const CASES: readonly [what: string, status: number, make: () => WebhookRequest]
     ] as const,
 );
 
+/** The packages for other languages than JavaScript: the code on their pages, beside the file that they are. */
+const PACKAGES: readonly [page: string, runner: Runner][] = (
+  [
+    ['packages/rollcall-receiver-php/README.md', 'Notification.php', RUNNERS['PHP']!],
+    ['packages/rollcall-receiver-python/README.md', 'rollcall_receiver.py', RUNNERS['Python: Flask']!],
+  ] as const
+).map(([page, file, runner]) => [page, { ...runner, beside: join(page, '..', file) }]);
+
+describe.each(PACKAGES)('the code of %s', (page, runner) => {
+  describe.skipIf(runner.missing)(runner.missing || 'on this machine', () => {
+    let receiver: CodeReceiver;
+
+    beforeAll(async () => {
+      const [code] = (await codeOf(page, '# ')).values();
+      receiver = await CodeReceiver.start(code!, runner, { ROLLCALL_SECRET: secret });
+    }, 180_000);
+
+    afterAll(() => receiver?.stop());
+
+    it.each(CASES)('answers %s with %d', async (_what, status, make) => {
+      expect([await send(receiver.port, make()), receiver.output]).toEqual([status, receiver.output]);
+    });
+
+    it.each(['local', 'remote'] as const)('reads the notification of a %s agent', async (agentType) => {
+      await send(receiver.port, notification(agentType === 'local' ? local : remote, 'POST', '/hook'));
+      const said = agentType === 'local' ? 'agent 136 is available' : 'agent 9 is logged_out';
+      await eventually('what it says', () => receiver.output.includes(said));
+    });
+  });
+});
+
 describe('the page for receivers', async () => {
   const code = await codeOf('docs/receiving.md');
 
   it('has code for each of these', () => {
-    expect([...code.keys()]).toEqual(expect.arrayContaining([...Object.keys(RUNNERS), 'Java: Spring']));
+    expect([...code.keys()]).toEqual(expect.arrayContaining(Object.keys(RUNNERS)));
   });
 
   describe.each(Object.entries(RUNNERS))('%s', (heading, runner) => {

@@ -1,9 +1,9 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { endWithUs } from '#runtime';
 import { eventually } from './poll.js';
 import { freePorts } from './process.js';
@@ -12,16 +12,18 @@ const ROOT = process.cwd();
 /** Beside node_modules, so that code in JavaScript finds its packages. */
 const CACHE = join(ROOT, '.cache');
 
-/** The code on a page in Markdown, by the heading that it stands under; the first block of each. */
-export async function codeOf(page: string): Promise<ReadonlyMap<string, string>> {
+/** The code on a page in Markdown, by the heading that it stands under; the first block of each. @param level how headings begin */
+export async function codeOf(page: string, level: '# ' | '### ' = '### '): Promise<ReadonlyMap<string, string>> {
   const text = await readFile(join(ROOT, page), 'utf8');
-  const blocks = text.matchAll(/^### (.+)\n(?:(?!^### )[^])*?^```\w+\n([^]*?)^```$/gm);
+  const blocks = text.matchAll(new RegExp(`^${level}(.+)\\n(?:(?!^${level})[^])*?^\`\`\`\\w+\\n([^]*?)^\`\`\`$`, 'gm'));
   return new Map([...blocks].map((match) => [match[1]!, match[2]!]));
 }
 
 /** How code is run that is written to a file. */
 export interface Runner {
   readonly file: string;
+  /** Another file, which is copied beside it: its path from the root. */
+  readonly beside?: string;
   /** Program and arguments, in the directory of the file. */
   readonly command: (port: number) => readonly [string, ...string[]];
   /** Why it cannot be run here; false: it can. */
@@ -31,6 +33,9 @@ export interface Runner {
 const venv = join(CACHE, 'receivers', 'bin', 'python');
 /** The Python that has the frameworks: that of tools/install-receivers.sh, or the machine's. */
 export const PYTHON = existsSync(venv) ? venv : 'python3';
+
+/** Where tools/install-receivers.sh puts Spring's jars. */
+export const SPRING = join(CACHE, 'spring');
 
 /** @returns why a program cannot be used: it is not there, or fails with these arguments */
 export function missing(program: string, ...args: string[]): string | false {
@@ -55,12 +60,13 @@ export class CodeReceiver {
   /** @param environment of the program; PORT is added */
   static async start(
     code: string,
-    { file, command }: Runner,
+    { file, beside, command }: Runner,
     environment: Readonly<Record<string, string>>,
   ): Promise<CodeReceiver> {
     await mkdir(CACHE, { recursive: true });
     const directory = await mkdtemp(join(CACHE, 'receiver-'));
     await writeFile(join(directory, file), code);
+    if (beside !== undefined) await copyFile(join(ROOT, beside), join(directory, basename(beside)));
     const [port] = (await freePorts(1)) as [number];
     const [program, ...args] = command(port);
     // A group of its own: some start another process.

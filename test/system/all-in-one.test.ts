@@ -58,11 +58,7 @@ describe('all-in-one', () => {
       { result: 'changed', sequence: 1 },
       { result: 'changed', sequence: 2 },
     ]);
-    const seen = await eventually('both notifications', async () => {
-      const requests = await look();
-      expect(requests.length).toBeGreaterThan(0); // the line waits for the first
-      return requests.length > 1 && requests;
-    });
+    const seen = await look(); // the line waits for both
     const byPath = seen.toSorted((a, b) => a.url.localeCompare(b.url));
     expect(byPath).toMatchObject([
       { method: 'GET', url: `/login?${pairs('available')}`, body: '' },
@@ -71,27 +67,44 @@ describe('all-in-one', () => {
     expect(system.process.output).toMatch(/received {2}GET \/login\?agent_status=available/);
   });
 
+  it('does it again when they are pasted again, without the same agent events once more', async () => {
+    await call(`${system.receiverUrl}/received`, { method: 'DELETE' });
+    const { first, results, look } = await paste();
+    expect(first).toMatchObject([{ event_type: 'agent-login' }, { event_type: 'agent-logout' }]);
+    expect(results).toEqual([
+      { result: 'changed', sequence: 3 },
+      { result: 'changed', sequence: 4 },
+    ]);
+    const seen = await eventually('both notifications', async () => {
+      const requests = await look();
+      return requests.length >= 2 && requests;
+    });
+    expect(seen.map(({ url }) => url).toSorted()).toEqual([`/login?${pairs('available')}`, '/logout']);
+    const demo = await RestClient.create(system.urls, 'demo', 'demo-secret');
+    expect((await demo.api('GET', '/client/12/agent/local/136/event/')).json).toHaveLength(2);
+  });
+
   it('keeps its state over a restart, ends with 0, and says so', async () => {
     expect(await system.process.stop()).toBe(0);
     expect(system.process.output).toMatch(/Stopping[^]*Rollcall has stopped\.\n$/);
     await system.restart();
     const demo = await RestClient.create(system.urls, 'demo', 'demo-secret');
     const agent = await demo.api('GET', '/client/@me/agent/local/136');
-    expect(agent.json).toMatchObject({ id: 136, agent_status: 'logged_out', sequence: 2 });
+    expect(agent.json).toMatchObject({ id: 136, agent_status: 'logged_out', sequence: 4 });
     expect((await demo.api('GET', '/client/12/agent/local/136/event/')).json).toHaveLength(2);
   });
 
   it('prints lines that fit what is there after a restart, whatever status the agent has', async () => {
     const platform = await RestClient.create(system.urls, 'platform', 'platform-secret');
     const login = { client_id: '12', agent_type: 'local', agent_id: 136, agent_status: 'available', event_source: 'api' };
-    expect((await platform.telemetry(login)).json).toEqual([{ result: 'changed', sequence: 3 }]);
+    expect((await platform.telemetry(login)).json).toEqual([{ result: 'changed', sequence: 5 }]);
     await system.process.stop();
     await system.restart();
     const { first, results, look } = await paste();
-    expect(first).toEqual([[expect.objectContaining({ event_type: 'agent-login' }), expect.objectContaining({ id: 2 })]]);
+    expect(first).toEqual([[expect.objectContaining({ event_type: 'agent-login' }), expect.objectContaining({ id: 4 })]]);
     expect(results).toEqual([
-      { result: 'changed', sequence: 4 },
-      { result: 'changed', sequence: 5 },
+      { result: 'changed', sequence: 6 },
+      { result: 'changed', sequence: 7 },
     ]);
     await eventually('both notifications, once each', async () => (await look()).length === 2);
   });
@@ -106,8 +119,8 @@ describe('all-in-one', () => {
       { ...report, agent_status: 'available' },
     ]);
     expect(answer.json).toEqual([
-      { result: 'changed', sequence: 6 },
-      { result: 'changed', sequence: 7 },
+      { result: 'changed', sequence: 8 },
+      { result: 'changed', sequence: 9 },
     ]);
     await eventually('the second login', async () => (await received()).some(({ url }) => url.includes('event_source=phone')));
   });

@@ -14,6 +14,8 @@ const EVENTS = {
   delivery: { event: 'delivery', schema: deliveryHintSchema, summary: 'Something has become of a delivery.' },
 } as const satisfies Record<string, { event: string; schema: z.ZodType; summary: string }>;
 
+const ENDS =
+  'Ends with its token, after an hour at most. `: alive` is a comment that keeps the connection open while nothing happens.';
 const CLIENT = { description: '`@me`, the client of the token, or its decimal id', examples: ['@me'] };
 
 const channelOf = (path: string, description: string, names: readonly (keyof typeof EVENTS)[]): object => ({
@@ -39,10 +41,11 @@ export function streamParts(): {
       return [name, { name: event, summary, contentType: 'application/json', payload: converted.schema }];
     }),
   );
-  const operation = (channel: string, summary: string): object => ({
+  const operation = (channel: string, summary: string, description: string): object => ({
     action: 'send',
     channel: { $ref: `#/channels/${channel}` },
     summary,
+    description,
   });
   return {
     channels: {
@@ -50,8 +53,8 @@ export function streamParts(): {
       deliveryStream: channelOf('delivery/stream', 'A hint, not a log: nothing is resumed.', ['delivery']),
     },
     operations: {
-      streamAgentStatus: operation('agentStatusStream', 'subscription-api sends what agents do, as it happens.'),
-      streamDeliveries: operation('deliveryStream', 'subscription-api sends what becomes of deliveries, as it does.'),
+      streamAgentStatus: operation('agentStatusStream', 'subscription-api sends what agents do, as it happens.', ENDS),
+      streamDeliveries: operation('deliveryStream', 'subscription-api sends what becomes of deliveries, as it does.', ENDS),
     },
     messages,
     schemas,

@@ -53,11 +53,14 @@ export function asyncApiDocument(): object {
         action: 'receive',
         channel: { $ref: '#/channels/telemetry' },
         summary: `Presence reads what agents do (consumer group ${PRESENCE_GROUP}).`,
+        description:
+          'Its offset is committed when the change, if it is one, is durable, or when the record is among the dead letters.',
       },
       sendDeadLetter: {
         action: 'send',
         channel: { $ref: '#/channels/telemetryDeadLetters' },
         summary: 'Presence puts aside what cannot be parsed or is rejected, key and value as they came.',
+        description: 'The partition that it came from goes on.',
       },
       sendStatusChanged: {
         action: 'send',

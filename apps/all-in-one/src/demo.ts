@@ -65,11 +65,13 @@ function demoLines(urls: Urls, receiver: string, received: string, { curlAs, age
     { url: `${receiver}/logout`, event_type: 'agent-logout', method: 'POST' },
   ];
   const missing = wanted.filter((event) => !agentEvents.some((there) => isSame(there, event)));
+  // Pasted again it shall not add the same agent events once more; what somebody else has there before is left alone.
+  const cleared = agentEvents.length === 0 ? [`${curlAs.demo} -X DELETE ${events}`] : [];
   const first =
     missing.length > 0
       ? [
-          '# 1. Tell us where to send the logins and logouts of agent 136 (every time that you do adds agent events)',
-          `curl ${missing.map((event) => `${curlAs.demo} -d '${JSON.stringify(event)}' ${events}`).join(' --next ')}`,
+          `# 1. Tell us where to send the logins and logouts of agent 136${cleared.length > 0 ? ', in place of what demo told before' : ''}`,
+          `curl ${[...cleared, ...missing.map((event) => `${curlAs.demo} -d '${JSON.stringify(event)}' ${events}`)].join(' --next ')}`,
         ]
       : [
           '# 1. See where the logins and logouts of agent 136 are sent: the agent events are there from before',
@@ -85,8 +87,8 @@ function demoLines(urls: Urls, receiver: string, received: string, { curlAs, age
       ? '# 2. Report that agent 136, who is logged in, logs out, and in again'
       : '# 2. Report that agent 136 logs in, and out again',
     `curl ${curlAs.platform} -d '${JSON.stringify(reports(agentStatus))}' ${urls.presence}/telemetry`,
-    '# 3. See the notifications (they also show here)',
-    `curl -s '${received}/received?after=0&wait=5'`,
+    '# 3. See the notifications, both of them (they also show here)',
+    `curl -s -o /dev/null '${received}/received?after=1&wait=5' --next -s '${received}/received?after=0&wait=5'`,
   ];
 }
 

@@ -40,7 +40,11 @@ export const newApplicationSchema = z
         .refine((text) => !/\p{Cc}/u.test(text) && text.isWellFormed(), 'must not contain control characters')
         // A path cannot name these two: clients resolve them away.
         .refine((text) => text !== '.' && text !== '..', 'must not be . or ..')
-        .meta({ description: 'What it calls itself: `client_id` of a token request', example: 'crm' }),
+        .meta({
+          description: 'What it calls itself: `client_id` of a token request',
+          example: 'crm',
+          pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$',
+        }),
       client_id: clientIdSchema,
       access: z.enum(ACCESS_LEVELS, { error: required(`must be one of: ${ACCESS_LEVELS.join(', ')}`) }),
     },

@@ -53,12 +53,16 @@ export function trackAllowedMethods(instance: FastifyInstance, options: PathOpti
     for (const one of Array.isArray(method) ? method : [method]) methods.add(one);
     if (methods.has('GET')) methods.add('HEAD');
   });
+  const methodsAt = (target: string) => paths.find(ANY, target)?.store as ReadonlySet<HTTPMethods> | undefined;
   const find = (target: string): string | undefined => {
-    const methods = paths.find(ANY, target)?.store as ReadonlySet<HTTPMethods> | undefined;
+    const methods = methodsAt(target);
     return methods && listOf(methods);
   };
   instance.addHook('onRequest', (request, _reply, done) => {
-    done(request.is404 ? unserved(find(request.raw.url ?? '/')) : undefined);
+    const methods = methodsAt(request.raw.url ?? '/');
+    // For a method that `/replay/count` does not serve, the router goes on to `/replay/:id`.
+    const isServed = !request.is404 && methods?.has(request.method);
+    done(isServed ? undefined : unserved(methods && listOf(methods)));
   });
   return {
     find,

@@ -17,6 +17,11 @@ class ThingController {
     return body;
   }
 
+  @Post('things/count')
+  count(): unknown {
+    return { count: 1 };
+  }
+
   @Get('things/:id')
   find(@Param('id') id: string): unknown {
     return { id };
@@ -187,6 +192,18 @@ describe('http app', () => {
       expect([answer.status, JSON.parse(answer.body)]).toEqual([404, { message: 'Not found', status: 'not_found' }]);
     }
   });
+
+  it.each(['GET', 'HEAD', 'DELETE', 'PUT'])(
+    'answers 405 to %s of a path that looks like an item, and is none',
+    async (method) => {
+      for (const path of ['/things/count', '/things/count/?a=b']) {
+        const answer = await send(method, path);
+        expect([path, answer.statusCode, answer.headers.allow]).toEqual([path, 405, 'POST, OPTIONS']);
+      }
+      expect((await send('POST', '/things/count')).json()).toEqual({ count: 1 });
+      expect((await send('GET', '/things/counts')).statusCode).toBe(200);
+    },
+  );
 
   it('goes on after a method that the path does not serve', async () => {
     const allow = 'POST, OPTIONS';

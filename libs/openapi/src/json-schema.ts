@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { SchemaObject } from './openapi-types.js';
 
@@ -23,7 +24,12 @@ export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): Convert
   };
 }
 
-/** Leaves out what readers do not need: patterns that say what the format says, and the bounds of a JSON number. */
+const MAX_INT32 = 2_147_483_647;
+
+/**
+ * Leaves out what readers do not need (patterns that say what the format says, and the bounds of a JSON number), and says what
+ * generators have to be told.
+ */
 function simplify(schema: z.core.JSONSchema.BaseSchema, io: 'input' | 'output'): void {
   if (schema.format !== undefined) delete schema.pattern;
   if (schema.type === 'integer') delete schema.pattern; // out of a query string
@@ -31,6 +37,23 @@ function simplify(schema: z.core.JSONSchema.BaseSchema, io: 'input' | 'output'):
   if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
   // Answers may gain keys.
   if (io === 'output' && schema.additionalProperties === false) delete schema.additionalProperties;
+  sayWidth(schema);
+  spellOutTuple(schema);
+}
+
+/** Where nothing is said, typed languages take an integer for one of 32 bits. */
+function sayWidth(schema: z.core.JSONSchema.BaseSchema): void {
+  const isInteger = schema.type === 'integer' || (Array.isArray(schema.type) && schema.type.includes('integer'));
+  if (isInteger && (schema.maximum ?? Infinity) > MAX_INT32) schema.format = 'int64';
+}
+
+/** A tuple of one type as an array of so many: generators of clients know `items`, and few `prefixItems`. */
+function spellOutTuple(schema: z.core.JSONSchema.BaseSchema): void {
+  const [first, ...rest] = schema.prefixItems ?? [];
+  if (first === undefined || rest.some((one) => !isDeepStrictEqual(one, first))) return;
+  schema.items = first;
+  schema.minItems = schema.maxItems = rest.length + 1;
+  delete schema.prefixItems;
 }
 
 /** References lead to the document's components. */

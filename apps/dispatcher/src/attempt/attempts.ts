@@ -238,8 +238,12 @@ export class Attempts {
         const request = buildRequest({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: keysNow }, target);
         const sendBy = Math.min(startBy, endpoint.readAt + VIEW_BOUND_MS, signingKeys.readAt + VIEW_BOUND_MS);
         const result = await client.send(request, { clientId, startedAt, sendBy });
-        // Otherwise the connection came up when what was read was too old; it is there for the next try.
-        if (result) return { kind: 'attempted', attempt, attemptedAt: new Date(at), result };
+        if (!result) continue; // the connection came up when what was read was too old; it is there for the next try
+        if (logger.isLevelEnabled('debug')) {
+          const outcome = 'status' in result ? { http_status: result.status } : { error: result.error };
+          logger.debug({ delivery_id: id, attempt, latency_ms: Math.round(result.latencyMs), ...outcome }, 'delivery.attempted');
+        }
+        return { kind: 'attempted', attempt, attemptedAt: new Date(at), result };
       }
     } catch (error) {
       logger.warn({ err: error, agent_event_id: agentEventId }, 'delivery.not_prepared');

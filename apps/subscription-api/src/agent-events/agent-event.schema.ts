@@ -66,7 +66,7 @@ export const agentEventPatchSchema = z
   .object({ url: url.optional(), event_type: event_type.optional(), method: method.optional() }, body)
   .meta({ id: 'AgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
 /** Of the answer, which may be sent back. */
-const id = z.unknown().optional().meta({ type: 'integer', description: 'Not read: the agent event keeps its own' });
+const id = z.unknown().optional().meta({ description: 'Not read: the agent event keeps its own' });
 export const newClientEventSchema = z
   .strictObject({ url, event_type, method, agent_type: agent_type.default(null), id }, body)
   .meta({ id: 'ClientAgentEventCreate', examples: [{ ...EXAMPLE, agent_type: 'local' }] });
@@ -110,7 +110,7 @@ export const limitChangeSchema = z
         .max(MAX_LIMIT, LIMIT)
         .nullable()
         .meta({ description: 'null: the limit of all clients, AGENT_EVENT_LIMIT' }),
-      agent_event_used: z.unknown().optional().meta({ type: 'integer', description: 'Not read: it is counted' }),
+      agent_event_used: z.unknown().optional().meta({ description: 'Not read: it is counted' }),
     },
     body,
   )

@@ -1,7 +1,9 @@
 import { parseId } from '#contracts';
 import type { DeliveryKey } from './delivery-facts.repository.js';
 
-const DELIVERY_ID = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})_(\d{1,10})$/;
+/** What a delivery's id looks like. */
+export const DELIVERY_ID_PATTERN = '^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([0-9]{1,10})$';
+const DELIVERY_ID = new RegExp(DELIVERY_ID_PATTERN);
 
 /**
  * Reads a delivery's id, which is its change's and its agent event's.

@@ -3,7 +3,7 @@ import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, EVENT_TYPES, ID_LIMIT, NOTI
 import { momentSchema } from '../agent-status/agent-status.schema.js';
 import { integerParam, pagingSchema } from '../request/paging.js';
 import { wordParam } from '../request/search.js';
-import { parseDeliveryId } from './delivery-id.js';
+import { DELIVERY_ID_PATTERN, parseDeliveryId } from './delivery-id.js';
 import { DELIVERY_STATUSES } from './delivery-state.js';
 
 const id = integerParam(0, ID_LIMIT - 1);
@@ -21,7 +21,11 @@ export const deliveryFilterShape = {
       return z.NEVER;
     })
     .optional()
-    .meta({ description: `One or more of ${DELIVERY_STATUSES.join(', ')}, separated by commas`, type: 'string' }),
+    .meta({
+      description: `One or more of ${DELIVERY_STATUSES.join(', ')}, separated by commas`,
+      type: 'string',
+      pattern: `^(${DELIVERY_STATUSES.join('|')})(,(${DELIVERY_STATUSES.join('|')}))*$`,
+    }),
   agent_id: id.optional().meta({ description: 'Of this agent alone' }),
   agent_type: wordParam(AGENT_TYPES).optional().meta({ description: 'Of agents of this type alone' }),
   since: momentSchema.optional().meta({ description: 'Of changes that were made then or later', format: 'date-time' }),
@@ -39,7 +43,7 @@ const before = z
     return z.NEVER;
   })
   .optional()
-  .meta({ description: 'The `X-Next-Cursor` of the page before', type: 'string' });
+  .meta({ description: 'The `X-Next-Cursor` of the page before', type: 'string', pattern: DELIVERY_ID_PATTERN });
 
 /** Whether any filter is given. */
 export function isFiltered({ status, agent_id, agent_type, since, until }: Partial<DeliveryListQuery>): boolean {

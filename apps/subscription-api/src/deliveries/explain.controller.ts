@@ -3,7 +3,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
 import { loggedChangeSchema, momentSchema } from '../agent-status/agent-status.schema.js';
-import { agentSchema } from '../agents/agent.schema.js';
+import { agentSchemaWith } from '../agents/agent.schema.js';
 import { Agent, type AgentRef } from '../request/path-params.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { AGENT_PATH } from '../request/paths.js';
@@ -22,9 +22,9 @@ const explainedDeliverySchema = listedDeliverySchema.extend({ attempts: z.array(
 const explanationSchema = z
   .object({
     at: moment,
-    agent: agentSchema
-      .and(z.object({ removed_at: moment.optional().meta({ description: 'When it was removed from the directory' }) }))
-      .meta({ description: 'As it is now' }),
+    agent: agentSchemaWith({
+      removed_at: moment.optional().meta({ description: 'When it was removed from the directory' }),
+    }).meta({ description: 'As it is now' }),
     record: z.enum(['kept', 'not_kept']).meta({ description: 'Whether the log reaches back to that moment' }),
     kept_since: moment.optional().meta({ description: 'With `not_kept`: since when the log is kept' }),
     change: loggedChangeSchema.nullable().meta({ description: 'The last status change up to that moment' }),

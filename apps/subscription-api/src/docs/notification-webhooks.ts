@@ -91,7 +91,7 @@ function pairsOf(status: AgentStatus): Record<string, SchemaObject> {
     agent_status: { type: 'string', enum: [status] },
     agent_type: { type: 'string', enum: [...AGENT_TYPES] },
     event_source: { type: 'string', enum: [...EVENT_SOURCES], description: 'What made the agent log in or out' },
-    agent_id: { type: 'integer', minimum: 0, maximum: 4_294_967_295, examples: [136] },
+    agent_id: { type: 'integer', format: 'int64', minimum: 0, maximum: 4_294_967_295, examples: [136] },
     extension_name: { type: 'string', description: 'Of a `local` agent; absent otherwise', examples: ['000*094@ringme.ru'] },
     agent_number: { type: 'string', description: 'Of a `remote` agent; absent otherwise', examples: ['+74951234567'] },
   };

@@ -1,9 +1,10 @@
 import type { PathParameter } from '#openapi';
+import { DELIVERY_ID_PATTERN } from '../deliveries/delivery-id.js';
 
 const id = (description: string, example: number): PathParameter => ({
   description,
   example,
-  schema: { type: 'integer', minimum: 0, maximum: 4_294_967_295 },
+  schema: { type: 'integer', format: 'int64', minimum: 0, maximum: 4_294_967_295 },
 });
 
 /** What stands in paths. Handlers get them read and checked, so that Nest does not see them as parameters. */
@@ -29,7 +30,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, PathParameter>> = {
   delivery_id: {
     description: 'The delivery: the `webhook-id` header of its notifications',
     example: '019aa0e5-6b2c-7c3e-9a4f-3f1d2c4b5a69_7',
-    schema: { type: 'string', pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}_[0-9]{1,10}$' },
+    schema: { type: 'string', pattern: DELIVERY_ID_PATTERN },
   },
 };
 

@@ -12,7 +12,7 @@ export function searchParam(description: string) {
     .refine((text) => !CONTROL.test(text), 'must not contain control characters')
     .transform((text) => text.trim() || undefined)
     .optional()
-    .meta({ description, type: 'string' });
+    .meta({ description, type: 'string', pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
 }
 
 /** One of some words in a query string. */
