@@ -193,7 +193,7 @@ describe.each(SERVERS)('on %s', (_name, isThere, start) => {
     const [taken] = await taking;
     expect((await move(10, 11)).size).toBe(0);
     Object.assign(agent.tenure, taken);
-    expect((await move(9, 11, successor)).get(agent.key)).toEqual({ moved: false, cursorBefore: 10 });
+    expect((await move(9, 11, successor)).get(agent.key)).toMatchObject({ moved: false });
     expect((await move(10, 11, successor)).get(agent.key)).toMatchObject({ moved: true });
     const { rows } = await pool.query('select last_sequence::int as last from dispatch.agent_cursor');
     expect(rows).toEqual([{ last: 11 }]);
