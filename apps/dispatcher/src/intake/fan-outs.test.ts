@@ -3,8 +3,8 @@ import { CLIENT, DispatcherWorld, OTHER_CLIENT } from '../../../../test/support/
 import { eventually } from '../../../../test/support/poll.js';
 import { RecordingReceiver } from '../../../../test/support/receiver.js';
 
-/** More than two pages, and than one plan holds; `FAN_OUT` for the long form. */
-const EVENTS = Number(process.env['FAN_OUT'] ?? 2500);
+/** More than a page, and in two changes more than one plan holds; `FAN_OUT` for the long form. */
+const EVENTS = Number(process.env['FAN_OUT'] ?? 1200);
 const PATIENT = { DELIVERY_TIMEOUT: 60_000, DELIVERY_WINDOW: 36_000_000 };
 
 describe('an agent with thousands of agent events', () => {
@@ -43,46 +43,24 @@ describe('an agent with thousands of agent events', () => {
   it('has each told of each change once, in order, while another client waits for nothing', async () => {
     await world.subscribe(1, `${other.url}/x`, 'agent-login', 'POST', OTHER_CLIENT);
     await world.start(PATIENT);
-    const arrivals = async (): Promise<number> => {
+    const arrives = async (): Promise<void> => {
       const before = other.requests.length;
-      const startedAt = performance.now();
       const changes = [await world.log(1, { clientId: OTHER_CLIENT }), await world.log(1, { clientId: OTHER_CLIENT })];
       void world.publish(...changes);
-      await eventually('the other client', () => other.requests.length > before, 8000).catch(async (e) => {
-        console.log(
-          told(),
-          wide.requests.length,
-          other.requests.length,
-          (await world.behind()).length,
-          (await world.pool.query('select * from dispatch.agent_cursor')).rows,
-          (
-            await world.pool.query(
-              'select client_id, agent_id, count(*), min(due_at-now()), max(due_at-now()), min(next_sequence) from dispatch.behind group by 1,2',
-            )
-          ).rows,
-          (
-            await world.pool.query(
-              'select state, wait_event_type, left(query,80), now()-query_start as t from pg_stat_activity where datname=current_database()',
-            )
-          ).rows,
-        );
-        throw e;
-      });
-      return performance.now() - startedAt;
+      await eventually('the other client', () => other.requests.length > before);
     };
-    const alone = await arrivals();
+    await arrives();
     const changes = [await world.log(136), await world.log(136), await world.log(136)];
     const published = world.publish(...changes);
     await eventually('the first of many', () => wide.requests.length > 0);
-    const beside: number[] = [];
-    while (wide.requests.length < 2 * EVENTS) beside.push(await arrivals());
+    let beside = 0;
+    for (; wide.requests.length < 2 * EVENTS; beside++) await arrives();
     await published;
     await world.drained(60_000);
     expect(told()).toEqual({ 1: EVENTS, 2: EVENTS, 3: EVENTS });
     expect(wide.requests).toHaveLength(3 * EVENTS);
-    // A busy machine is no measure of 2 × + 250 ms; the time that all of it takes is one of whether others wait for all of it.
-    if (process.env['FAN_OUT']) console.log({ alone, beside: beside.sort((one, two) => one - two).map(Math.round) });
-    expect(beside.length).toBeGreaterThan(1);
+    // A busy machine is no measure of how long (`npm run bench:isolation` is); this tells whether others wait for all of it.
+    expect(beside).toBeGreaterThan(1);
   }, 180_000);
 
   it('keeps what fails of it behind, row by row, and nothing is lost or repeated when it is killed in the middle', async () => {
