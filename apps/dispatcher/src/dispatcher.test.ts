@@ -128,6 +128,8 @@ describe('the dispatcher', () => {
       'delivered',
       'delivered',
     ]);
+    // Nothing but retries has succeeded, and still it is not failing any more.
+    await eventually('it is well', async () => (await world.pool.query('select from dispatch.event_health')).rowCount === 0);
   });
 
   it('tries again after a timeout and a broken connection', async () => {

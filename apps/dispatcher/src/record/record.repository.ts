@@ -149,6 +149,15 @@ export async function markFailing(pool: Pool, agentEventIds: readonly number[], 
   return rows.filter((row) => row.suspended_at !== null).map((row) => row.agent_event_id);
 }
 
+/** Agent events that have answered: their bad time is over, but for those that are suspended. */
+export async function markWell(pool: Pool, agentEventIds: readonly number[]): Promise<void> {
+  await pool.query({
+    name: 'dispatch_mark_well',
+    text: 'delete from dispatch.event_health where agent_event_id = any ($1::bigint[]) and suspended_at is null',
+    values: [agentEventIds],
+  });
+}
+
 /** Agent events that answered 410: contract §7.4. */
 export async function suspendGone(pool: Pool, agentEventIds: readonly number[]): Promise<void> {
   await pool.query({

@@ -7,7 +7,7 @@ import type { AgentWork, AttemptRecord, RowWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { Batcher } from './batcher.js';
-import { markFailing, record, suspendGone } from './record.repository.js';
+import { markFailing, markWell, record, suspendGone } from './record.repository.js';
 import { writeRows, type WrittenRow } from './rows.repository.js';
 import { snapshotOf, type Recorded, type RowOutcome, type Snapshot } from './snapshot.js';
 
@@ -141,6 +141,8 @@ export class Recorder {
       rowOutcomes.map((outcome) => ({ ...outcome, tenure: agent.tenure, agentId: agent.agentId })),
     );
     const written = await writeRows(pool, owner, outcomes, windowMs);
+    const well = outcomes.filter(({ result }) => 'record' in result && result.record?.outcome === 'delivered');
+    if (well.length > 0) await markWell(pool, [...new Set(well.map(({ row }) => row.agentEventId))]);
     for (const snapshot of snapshots) {
       this.options.onTouched(snapshot.agent);
       for (const outcome of snapshot.rowOutcomes) {
