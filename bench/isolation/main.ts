@@ -48,8 +48,13 @@ async function hear(town: Town, neighbour: Neighbour, noise: Noise): Promise<Row
   making.catch(() => undefined); // told below
   const beside = await neighbour.measure(seconds);
   stopping.abort();
-  const said = await making.catch((error: unknown) => `failed: ${String(error)}`);
-  await noise.tidy(town);
+  const done = async (): Promise<string> => {
+    const words = await making;
+    await noise.tidy(town);
+    return words;
+  };
+  // What was measured is told also where the noisy client's own calls fail.
+  const said = await done().catch((error: unknown) => `failed: ${String(error)}`);
   return { noise: noise.name, without, beside, said };
 }
 
