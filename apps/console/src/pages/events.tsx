@@ -5,6 +5,7 @@ import { eventsQuery, limitQuery } from '../api/queries';
 import type { HealthState } from '../api/types';
 import { EventForm } from '../parts/event-form';
 import { EventRow } from '../parts/event-row';
+import { FilterSheet } from '../parts/filter-sheet';
 import { useKeys, useRowKeys } from '../parts/keyboard';
 import { Page } from '../parts/page';
 import { Empty, Loaded } from '../parts/states';
@@ -49,18 +50,20 @@ export function EventsPage(): ReactNode {
             value={search.q ?? ''}
             onChange={(event) => set({ q: event.target.value === '' ? undefined : event.target.value })}
           />
-          <select
-            aria-label="State"
-            value={search.state ?? ''}
-            onChange={(event) => set({ state: event.target.value === '' ? undefined : (event.target.value as HealthState) })}
-          >
-            <option value="">All states</option>
-            {STATES.map((state) => (
-              <option key={state} value={state}>
-                {HEALTH_STATE[state].word}
-              </option>
-            ))}
-          </select>
+          <FilterSheet used={search.state === undefined ? 0 : 1}>
+            <select
+              aria-label="State"
+              value={search.state ?? ''}
+              onChange={(event) => set({ state: event.target.value === '' ? undefined : (event.target.value as HealthState) })}
+            >
+              <option value="">All states</option>
+              {STATES.map((state) => (
+                <option key={state} value={state}>
+                  {HEALTH_STATE[state].word}
+                </option>
+              ))}
+            </select>
+          </FilterSheet>
           {limit.data && (
             <span className="muted count">
               {formatCount(limit.data.agent_event_used)} of {countOf(limit.data.agent_event, 'agent event')} used
