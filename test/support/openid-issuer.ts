@@ -24,6 +24,9 @@ interface IssuerKey {
   readonly jwk: JWK;
 }
 
+/** Of what a sign-in leaves, in seconds. */
+const TTL_S = 600;
+
 const nothing = (): Promise<undefined> => Promise.resolve(undefined);
 
 /** Client credentials for signed tokens leave nothing to be kept. */
@@ -147,6 +150,7 @@ export class OpenIdIssuer {
       ],
       extraTokenClaims: (_context, token) => ({ ...this.claimsOf(token.clientId) }),
       clientBasedCORS: (_context, origin) => this.page !== undefined && new URL(this.page.redirectUri).origin === origin,
+      ttl: { AccessToken: TTL_S, Grant: TTL_S, IdToken: TTL_S, Interaction: TTL_S, RefreshToken: TTL_S, Session: TTL_S },
       findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
       features: {
         devInteractions: { enabled: this.page !== undefined },

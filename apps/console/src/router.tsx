@@ -48,7 +48,7 @@ function page(load: () => Promise<ComponentType>): LazyComponent<object> {
 
 /** Fetches what is not there yet of the console, so that it works on when the line is cut or Rollcall is updated. */
 export function fetchTheRest(): void {
-  for (const one of [...pages, LazyChart]) one.preload().catch(() => undefined); // it is fetched when it is shown
+  for (const one of [...pages, LazyChart]) void one.preload();
 }
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });

@@ -4,7 +4,7 @@ import { Failure, Skeleton } from './states';
 /** A component whose code is fetched when it is first shown, or before. */
 export interface LazyComponent<Props> {
   (props: Props): ReactNode;
-  /** Fetches the code; the router calls it for a link that is pointed at. */
+  /** Fetches the code, as the router does for a link that is pointed at. Never rejects: what could not be fetched says so when it is shown. */
   readonly preload: () => Promise<void>;
 }
 
@@ -27,7 +27,10 @@ export function lazily<Props extends object>(
   let loading: Promise<void> | undefined;
   const preload = (): Promise<void> =>
     (loading ??= load()
-      .then((component) => void (loaded = component))
+      .then(
+        (component) => void (loaded = component),
+        () => undefined,
+      )
       .finally(() => (loading = undefined)));
 
   function Lazy(props: Props): ReactNode {
@@ -36,7 +39,7 @@ export function lazily<Props extends object>(
     const fetchIt = (): void => {
       if (loaded) return;
       setFailed(false);
-      preload().then(showIt, () => setFailed(true));
+      void preload().then(() => (loaded ? showIt() : setFailed(true)));
     };
     useEffect(() => {
       fetchIt();
