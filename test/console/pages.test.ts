@@ -29,11 +29,29 @@ const PAGES: readonly (readonly [name: string, path: string, ready: (page: Page)
   ['board-empty', '/board?q=nobody', (page) => page.getByText('No agent matches.').waitFor()],
   ['wall', '/board?view=wall', (page) => page.getByRole('listitem').first().waitFor()],
   ['agent', '/agents/local/136', (page) => page.getByRole('slider').waitFor()],
+  [
+    'explanation',
+    '/agents/local/136',
+    async (page) => {
+      await page.getByRole('region', { name: 'History' }).getByRole('button').first().click();
+      await page.getByRole('region', { name: 'Explanation' }).getByText('Attempts', { exact: true }).waitFor();
+    },
+  ],
   ['events', '/events', (page) => page.locator('.event-row [data-row]').first().waitFor()],
   ['event', '/events/1', (page) => page.getByText('Last 24 h').waitFor()],
   ['event-gone', '/events/4000', (page) => page.getByText(/no such agent event/).waitFor()],
   ['event-form', '/events?add=1', (page) => page.getByRole('dialog').waitFor()],
   ['deliveries', '/deliveries', (page) => page.locator('.delivery-row [data-row]').first().waitFor()],
+  [
+    'deliveries-filtered',
+    '/deliveries?status=delivered&span=24h',
+    async (page) => {
+      await page.locator('.delivery-row [data-row]').first().waitFor();
+      const opener = page.getByRole('button', { name: /^Filters/ });
+      if (await opener.isVisible()) await opener.click();
+      await page.getByRole('combobox', { name: 'Time' }).waitFor();
+    },
+  ],
   ['delivery', 'newest', (page) => page.getByRole('region', { name: 'Attempts' }).waitFor()],
   ['playground', '/playground', (page) => page.getByText('Signature good').first().waitFor()],
   ['nothing', '/nowhere', (page) => page.getByText('There is no such page').waitFor()],
@@ -110,6 +128,7 @@ describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000
   it.each(LOOKS)('has nothing that axe finds, nor scrolls sideways, at $width in $scheme', async (look) => {
     const page = await fixture.openSignedIn(look);
     await withAxe(page);
+    await page.mouse.move(0, 0); // nothing is pointed at
     if (WRITES) await mkdir(ALL, { recursive: true });
     const found: Record<string, unknown> = {};
     for (const [name, path, ready] of PAGES) {

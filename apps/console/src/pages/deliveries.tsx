@@ -13,7 +13,7 @@ import { countOf } from '../text/numbers';
 const route = getRouteApi('/deliveries');
 
 const STATUSES: readonly (readonly [string, string])[] = [
-  ['', 'All'],
+  ['', 'All statuses'],
   ['delivered', 'Delivered'],
   ['waiting,sending,retrying,suspended', 'On their way'],
   ['retrying', 'Retrying'],
