@@ -11,6 +11,7 @@ import { FilterSheet } from '../parts/filter-sheet';
 import { LineBadge, LineBanner, useIsLive } from '../parts/line';
 import { useKeys } from '../parts/keyboard';
 import { Page } from '../parts/page';
+import { TypedInput } from '../parts/typed-input';
 import { Empty, Failure, RateLimited, Skeleton } from '../parts/states';
 import { liveBoard } from '../session/board';
 import { useStore } from '../store';
@@ -126,14 +127,14 @@ export function BoardPage(): ReactNode {
 
 function SearchField({ value, onChange }: { readonly value: string; readonly onChange: (value: string) => void }): ReactNode {
   return (
-    <input
+    <TypedInput
       type="search"
       data-search
       className="search"
       aria-label="Search by name, number or id"
       placeholder="Search by name, number or id"
       value={value}
-      onChange={(event) => onChange(event.target.value)}
+      onText={onChange}
       onKeyDown={(event) => {
         if (event.key === 'Escape') event.currentTarget.blur();
       }}

@@ -8,6 +8,7 @@ import { FilterSheet } from '../parts/filter-sheet';
 import { Page } from '../parts/page';
 import { Empty, Loaded } from '../parts/states';
 import { momentsOf, TimeFilter } from '../parts/time-filter';
+import { TypedInput } from '../parts/typed-input';
 import { countOf } from '../text/numbers';
 
 const route = getRouteApi('/deliveries');
@@ -130,16 +131,14 @@ function IdField({
   readonly onChange: (id: number | undefined) => void;
 }): ReactNode {
   return (
-    <input
+    <TypedInput
       className="id-field"
       aria-label={`${label}, id`}
       placeholder={`${label} id`}
       inputMode="numeric"
-      value={value ?? ''}
-      onChange={(event) => {
-        const digits = event.target.value.replace(/\D/g, '').slice(0, 10);
-        onChange(digits === '' ? undefined : Number(digits));
-      }}
+      value={value === undefined ? '' : String(value)}
+      maxLength={10}
+      onText={(text) => onChange(/^\d+$/.test(text) ? Number(text) : undefined)}
     />
   );
 }

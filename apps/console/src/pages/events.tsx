@@ -9,6 +9,7 @@ import { FilterSheet } from '../parts/filter-sheet';
 import { useKeys, useRowKeys } from '../parts/keyboard';
 import { Page } from '../parts/page';
 import { Empty, Loaded } from '../parts/states';
+import { TypedInput } from '../parts/typed-input';
 import { countOf, formatCount } from '../text/numbers';
 import { HEALTH_STATE } from '../text/words';
 
@@ -41,14 +42,14 @@ export function EventsPage(): ReactNode {
     <Page title="Agent events" aside={add}>
       <section className="card flush" aria-label="Agent events">
         <div className="filters">
-          <input
+          <TypedInput
             type="search"
             data-search
             className="search"
             aria-label="Search by url or agent"
             placeholder="Search by url or agent"
             value={search.q ?? ''}
-            onChange={(event) => set({ q: event.target.value === '' ? undefined : event.target.value })}
+            onText={(q) => set({ q: q === '' ? undefined : q })}
           />
           <FilterSheet used={search.state === undefined ? 0 : 1}>
             <select
