@@ -68,7 +68,7 @@ const LOOKS: readonly Look[] =
         { width: 390, scheme: 'dark' },
       ];
 /** Those that the README shows. */
-const SHOWN = new Set(['overview', 'board', 'agent', 'event', 'deliveries', 'delivery', 'playground']);
+const SHOWN = new Set(['overview', 'board', 'explanation', 'event', 'deliveries', 'delivery', 'playground']);
 
 describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000 }, () => {
   let fixture: ConsoleFixture;
