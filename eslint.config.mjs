@@ -2,7 +2,9 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/', '.cache/', '.rollcall/', 'deploy/helm/'] },
+  {
+    ignores: ['dist/', 'node_modules/', 'coverage/', '.cache/', '.rollcall/', 'deploy/helm/', 'apps/console/src/api/schemas.ts'],
+  },
   js.configs.recommended,
   {
     files: ['**/*.ts', '**/*.tsx'],

@@ -10,6 +10,7 @@ import { startSubscriptionApi } from '../apps/subscription-api/src/start.js';
 import { asyncApiDocument } from './derive/asyncapi.js';
 import { chartFiles } from './derive/chart.js';
 import { findDeadCitations } from './derive/citations.js';
+import { consoleTypes } from './derive/console-types.js';
 import { releaseFiles } from './derive/release.js';
 import { describeSchema } from './derive/schema.repository.js';
 
@@ -23,15 +24,18 @@ async function derive(): Promise<Readonly<Record<string, string>>> {
     'docs/asyncapi.json': json(asyncApiDocument()),
     ...(await chartFiles(root)),
     ...(await releaseFiles(root)),
-    ...(await onMigratedDatabase(async (databaseUrl) => ({
-      'docs/openapi.json': json(await openApiDocument(databaseUrl, (settings) => startSubscriptionApi({ settings, logger }))),
-      'docs/openapi-telemetry.json': json(
-        await openApiDocument(databaseUrl, (settings) =>
-          startPresence({ settings, logger, bus: new InProcessBroker({ consumed: [] }).bus(logger) }),
-        ),
-      ),
-      'docs/schema.md': await describeSchema(databaseUrl),
-    }))),
+    ...(await onMigratedDatabase(async (databaseUrl) => {
+      const rest = await openApiDocument(databaseUrl, (settings) => startSubscriptionApi({ settings, logger }));
+      const telemetry = await openApiDocument(databaseUrl, (settings) =>
+        startPresence({ settings, logger, bus: new InProcessBroker({ consumed: [] }).bus(logger) }),
+      );
+      return {
+        'docs/openapi.json': json(rest),
+        'docs/openapi-telemetry.json': json(telemetry),
+        'apps/console/src/api/schemas.ts': await consoleTypes(telemetry, rest),
+        'docs/schema.md': await describeSchema(databaseUrl),
+      };
+    })),
   };
 }
 

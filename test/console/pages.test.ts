@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { copyFile, mkdir } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -8,7 +8,10 @@ import { eventually } from '../support/poll.js';
 import { ConsoleFixture, IS_LONG, reportOf, type Look } from './console.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
-const SCREENSHOTS = process.env['CONSOLE_SCREENSHOTS'] === '1' ? join(process.cwd(), 'docs', 'console') : undefined;
+/** Whether to write what is seen: all to `.cache/console`, and what the README shows to `docs/console`. */
+const WRITES = process.env['CONSOLE_SCREENSHOTS'] === '1';
+const ALL = join(process.cwd(), '.cache', 'console');
+const DOCS = join(process.cwd(), 'docs', 'console');
 
 interface Finding {
   readonly id: string;
@@ -26,18 +29,36 @@ const PAGES: readonly (readonly [name: string, path: string, ready: (page: Page)
   ['board-empty', '/board?q=nobody', (page) => page.getByText('No agent matches.').waitFor()],
   ['wall', '/board?view=wall', (page) => page.getByRole('listitem').first().waitFor()],
   ['agent', '/agents/local/136', (page) => page.getByRole('slider').waitFor()],
+  [
+    'explanation',
+    '/agents/local/136',
+    async (page) => {
+      await page.getByRole('region', { name: 'History' }).getByRole('button').first().click();
+      await page.getByRole('region', { name: 'Explanation' }).getByText('Attempts', { exact: true }).waitFor();
+    },
+  ],
   ['events', '/events', (page) => page.locator('.event-row [data-row]').first().waitFor()],
   ['event', '/events/1', (page) => page.getByText('Last 24 h').waitFor()],
   ['event-gone', '/events/4000', (page) => page.getByText(/no such agent event/).waitFor()],
   ['event-form', '/events?add=1', (page) => page.getByRole('dialog').waitFor()],
   ['deliveries', '/deliveries', (page) => page.locator('.delivery-row [data-row]').first().waitFor()],
+  [
+    'deliveries-filtered',
+    '/deliveries?status=delivered&span=24h',
+    async (page) => {
+      await page.locator('.delivery-row [data-row]').first().waitFor();
+      const opener = page.getByRole('button', { name: /^Filters/ });
+      if (await opener.isVisible()) await opener.click();
+      await page.getByRole('combobox', { name: 'Time' }).waitFor();
+    },
+  ],
   ['delivery', 'newest', (page) => page.getByRole('region', { name: 'Attempts' }).waitFor()],
   ['playground', '/playground', (page) => page.getByText('Signature good').first().waitFor()],
   ['nothing', '/nowhere', (page) => page.getByText('There is no such page').waitFor()],
 ];
 /** The quick form looks at two; the long one at all. */
 const LOOKS: readonly Look[] =
-  IS_LONG || SCREENSHOTS !== undefined
+  IS_LONG || WRITES
     ? [390, 768, 1440].flatMap((width) => [
         { width, scheme: 'light' as const },
         { width, scheme: 'dark' as const },
@@ -47,7 +68,7 @@ const LOOKS: readonly Look[] =
         { width: 390, scheme: 'dark' },
       ];
 /** Those that the README shows. */
-const SHOWN = new Set(['overview', 'board', 'agent', 'event', 'deliveries', 'delivery', 'playground']);
+const SHOWN = new Set(['overview', 'board', 'explanation', 'event', 'deliveries', 'delivery', 'playground']);
 
 describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000 }, () => {
   let fixture: ConsoleFixture;
@@ -107,7 +128,8 @@ describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000
   it.each(LOOKS)('has nothing that axe finds, nor scrolls sideways, at $width in $scheme', async (look) => {
     const page = await fixture.openSignedIn(look);
     await withAxe(page);
-    if (SCREENSHOTS) await mkdir(SCREENSHOTS, { recursive: true });
+    await page.mouse.move(0, 0); // nothing is pointed at
+    if (WRITES) await mkdir(ALL, { recursive: true });
     const found: Record<string, unknown> = {};
     for (const [name, path, ready] of PAGES) {
       await show(page, path, ready);
@@ -118,8 +140,10 @@ describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000
         return { scrollWidth, clientWidth };
       });
       if (wide > client) found[`${name}, sideways`] = [wide, client];
-      if (SCREENSHOTS && SHOWN.has(name) && look.width !== 768) {
-        await page.screenshot({ path: join(SCREENSHOTS, `${name}-${look.width}-${look.scheme}.png`) });
+      if (WRITES) {
+        const file = `${name}-${look.width}-${look.scheme}.png`;
+        await page.screenshot({ path: join(ALL, file) });
+        if (SHOWN.has(name) && look.width !== 768) await copyFile(join(ALL, file), join(DOCS, file));
       }
       if (name === 'event-form') await page.keyboard.press('Escape');
     }

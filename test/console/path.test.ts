@@ -2,8 +2,11 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_BROWSER } from '../support/browser.js';
 import { eventually } from '../support/poll.js';
-import { ConsoleFixture } from './console.js';
+import { call } from '../support/client.js';
+import { ConsoleFixture, PAGE_TIMEOUT_MS, reportOf } from './console.js';
 
+/** So many that a replay of them can be cancelled. */
+const MANY = 150;
 const AGENT = '000*094@ringme.ru';
 
 /** From the first look to a replay: what somebody does who has never seen Rollcall. */
@@ -25,6 +28,17 @@ describe.skipIf(NO_BROWSER)('the whole path', { timeout: 180_000 }, () => {
       .click();
   const have = (answer: string): Promise<void> =>
     page.getByRole('group', { name: 'What it answers' }).getByRole('button', { name: answer, exact: true }).click();
+  async function deliveredCount(): Promise<number> {
+    const { json } = await fixture.demo.api('GET', '/client/@me/delivery/?status=delivered&per_page=1000');
+    return (json as unknown[]).length;
+  }
+
+  const receiverAnswers = (mode: object): Promise<unknown> =>
+    call(`${fixture.product.receiverUrl}/mode`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(mode),
+    });
   const places = () => page.getByRole('navigation', { name: 'Pages' });
 
   it('begins with an agent event, and says at the field what is wrong', async () => {
@@ -124,7 +138,68 @@ describe.skipIf(NO_BROWSER)('the whole path', { timeout: 180_000 }, () => {
     await page.getByRole('region', { name: 'Replays' }).getByText('Finished: 2 of 2').waitFor();
   });
 
+  it('cancels a replay while it runs', async () => {
+    const before = await deliveredCount();
+    const agents = Array.from({ length: MANY }, (_, index) => reportOf(1000 + index, 'available'));
+    await fixture.platform.telemetry(agents);
+    await eventually('all of them were delivered', async () => (await deliveredCount()) === before + MANY, PAGE_TIMEOUT_MS);
+    await receiverAnswers({ status: 200, delay_ms: 2000 });
+    await page.getByRole('button', { name: 'Replay …' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Replay' });
+    await dialog.getByLabel('Everything, also what was delivered').check();
+    await dialog.getByRole('button', { name: 'Count them' }).click();
+    await dialog.getByRole('button', { name: /^Send \d+$/ }).click();
+    const job = page
+      .getByRole('region', { name: 'Replays' })
+      .getByRole('listitem')
+      .filter({ hasText: /Running/ });
+    await job.getByRole('button', { name: 'Cancel' }).click();
+    await page
+      .getByRole('region', { name: 'Replays' })
+      .getByText(/^Cancelled: /)
+      .waitFor();
+    await receiverAnswers({ status: 200, delay_ms: 0 });
+  });
+
+  it('pauses an agent event, changes it, and deletes it', async () => {
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText(/^Paused since/).waitFor();
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
+    await page.getByRole('button', { name: 'Change …' }).click();
+    const form = page.getByRole('dialog', { name: 'Change the agent event' });
+    await form.getByLabel('Url').fill(`${fixture.product.receiverUrl}/elsewhere`);
+    await form.getByLabel('Agents').selectOption('Every local agent');
+    await form.getByRole('button', { name: 'Save' }).click();
+    await page.getByRole('region', { name: 'Facts' }).getByText('/elsewhere').waitFor();
+    await page.getByRole('heading', { name: 'Login of every local agent' }).waitFor();
+    await page.getByRole('button', { name: 'Delete …' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
+    await page.getByText('No agent events yet').waitFor();
+  });
+
+  it('adds one for an agent that is searched for, and for nobody else', async () => {
+    await page.getByRole('button', { name: 'Add an agent event' }).click();
+    const form = page.getByRole('dialog', { name: 'Add an agent event' });
+    await form.getByLabel('Url').fill(`${fixture.product.receiverUrl}/one`);
+    await form.getByLabel('Agents').selectOption('One agent …');
+    await form.getByLabel('Name, number or id').fill('nobody');
+    await form.getByRole('button', { name: 'Add', exact: true }).click();
+    await form.getByRole('alert').waitFor();
+    await form.getByLabel('Name, number or id').fill(AGENT);
+    await eventually('it is found', async () => (await form.getByRole('alert').count()) === 0, PAGE_TIMEOUT_MS);
+    await form.getByRole('button', { name: 'Add', exact: true }).click();
+    await page.getByRole('link', { name: `Login of ${AGENT}` }).waitFor();
+  });
+
   it('was well behaved all the way', async () => {
     await fixture.expectWellBehaved(page, /status of (400|404)/);
+  });
+
+  it('signs out, and leaves nothing to be seen', async () => {
+    await page.getByRole('button', { name: /^demo/ }).click();
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    expect(await page.locator('body').innerText()).not.toContain(AGENT);
   });
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose';
-import { Provider, type Adapter, type Configuration } from 'oidc-provider';
+import { Provider, type Adapter, type ClientMetadata, type Configuration } from 'oidc-provider';
 import { call } from './client.js';
 
 /** An OAuth client of the issuer, and what its tokens say beside the standard claims. Its secret is its name and `-secret`. */
@@ -11,12 +11,21 @@ export interface IssuerClient {
   readonly claims: Readonly<Record<string, string | number>>;
 }
 
+/** A page that people sign in to by their browser: a public client, and what its tokens say beside the standard claims. */
+export interface IssuerPage extends IssuerClient {
+  /** Where the browser is sent back to; its origin may ask for tokens. */
+  readonly redirectUri: string;
+}
+
 interface IssuerKey {
   readonly kid: string;
   readonly alg: 'RS256' | 'ES256' | 'PS256';
   readonly privateKey: CryptoKey;
   readonly jwk: JWK;
 }
+
+/** Of what a sign-in leaves, in seconds. */
+const TTL_S = 600;
 
 const nothing = (): Promise<undefined> => Promise.resolve(undefined);
 
@@ -36,6 +45,7 @@ export class OpenIdIssuer {
   private server: Server | undefined;
   private readonly keys: IssuerKey[] = [];
   private port = 0;
+  private page: IssuerPage | undefined;
   /** Requests for its keys. */
   keyRequests = 0;
 
@@ -70,6 +80,11 @@ export class OpenIdIssuer {
       this.keys.findIndex((key) => key.kid === kid),
       1,
     );
+  }
+
+  /** Signs people in for a page from the next start on: any name and password will do. */
+  signInFor(page: IssuerPage): void {
+    this.page = page;
   }
 
   /** Does nothing where it is up. */
@@ -118,26 +133,32 @@ export class OpenIdIssuer {
   private configuration(): Configuration {
     const { alg } = this.key;
     return {
-      adapter: Nothing,
+      ...(this.page ? {} : { adapter: Nothing }),
       // The newest first: of several that fit, the provider takes the first.
       jwks: { keys: this.keys.map(({ jwk }) => jwk).reverse() },
       cookies: { keys: ['test'] },
-      clients: this.clients.map(({ id }) => ({
-        client_id: id,
-        client_secret: `${id}-secret`,
-        grant_types: ['client_credentials'],
-        redirect_uris: [],
-        response_types: [],
-        id_token_signed_response_alg: alg,
-      })),
-      extraTokenClaims: (_context, token) => ({ ...this.clients.find(({ id }) => id === token.clientId)?.claims }),
+      clients: [
+        ...this.clients.map(({ id }) => ({
+          client_id: id,
+          client_secret: `${id}-secret`,
+          grant_types: ['client_credentials'],
+          redirect_uris: [],
+          response_types: [] as [],
+          id_token_signed_response_alg: alg,
+        })),
+        ...(this.page ? [clientOf(this.page, alg)] : []),
+      ],
+      extraTokenClaims: (_context, token) => ({ ...this.claimsOf(token.clientId) }),
+      clientBasedCORS: (_context, origin) => this.page !== undefined && new URL(this.page.redirectUri).origin === origin,
+      ttl: { AccessToken: TTL_S, Grant: TTL_S, IdToken: TTL_S, Interaction: TTL_S, RefreshToken: TTL_S, Session: TTL_S },
+      findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
       features: {
-        devInteractions: { enabled: false },
+        devInteractions: { enabled: this.page !== undefined },
         clientCredentials: { enabled: true },
         resourceIndicators: {
           enabled: true,
           getResourceServerInfo: (_context, resource) => ({
-            scope: '',
+            scope: 'openid',
             audience: resource,
             accessTokenTTL: 600,
             accessTokenFormat: 'jwt',
@@ -147,4 +168,19 @@ export class OpenIdIssuer {
       },
     };
   }
+
+  private claimsOf(clientId: string | undefined): IssuerClient['claims'] | undefined {
+    return [...this.clients, ...(this.page ? [this.page] : [])].find(({ id }) => id === clientId)?.claims;
+  }
+}
+
+function clientOf({ id, redirectUri }: IssuerPage, alg: IssuerKey['alg']): ClientMetadata {
+  return {
+    client_id: id,
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
+    redirect_uris: [redirectUri],
+    response_types: ['code'],
+    id_token_signed_response_alg: alg,
+  };
 }

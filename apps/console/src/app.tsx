@@ -4,9 +4,12 @@ import { RouterProvider } from '@tanstack/react-router';
 import { configQuery, createQueryClient } from './api/queries';
 import { SignIn } from './pages/sign-in';
 import { Toasts } from './parts/toasts';
-import { createConsoleRouter } from './router';
+import { createConsoleRouter, fetchTheRest } from './router';
 import { session } from './session/session';
 import { useStore } from './store';
+
+/** What is shown first comes first, in milliseconds. */
+const REST_AFTER_MS = 1000;
 
 /** The whole console: what is asked for in the address, or the way in. */
 export function App(): ReactNode {
@@ -14,6 +17,10 @@ export function App(): ReactNode {
   const [router] = useState(createConsoleRouter);
   const state = useStore(session);
   useEffect(() => session.subscribe(() => forgetWhenOut(queryClient)), [queryClient]);
+  useEffect(() => {
+    const timer = window.setTimeout(fetchTheRest, REST_AFTER_MS);
+    return () => window.clearTimeout(timer);
+  }, []);
   return (
     <QueryClientProvider client={queryClient}>
       {state.kind === 'out' ? <SignIn ended={state.ended} /> : <RouterProvider key={state.client} router={router} />}

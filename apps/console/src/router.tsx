@@ -1,6 +1,13 @@
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router';
+import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router';
+import type { ComponentType } from 'react';
 import { SORTS } from './board/board-order';
+import { lazily, type LazyComponent } from './parts/lazily';
+import { LazyChart } from './parts/lazy-chart';
+import { Page } from './parts/page';
 import { Shell } from './parts/shell';
+import { RECENT_SPANS } from './parts/time-filter';
+import { Skeleton } from './parts/states';
+import { Broken } from './pages/broken';
 import { NotFound } from './pages/not-found';
 
 /** The pages and their addresses. Everything that filters is in the address, checked: what is wrong in it counts as not there. */
@@ -30,13 +37,27 @@ function moment(value: unknown): string | undefined {
   return typeof value === 'string' && !Number.isNaN(Date.parse(value)) ? value : undefined;
 }
 
+const pages: LazyComponent<object>[] = [];
+
+/** A page whose code is fetched when it is gone to, or with the rest. */
+function page(load: () => Promise<ComponentType>): LazyComponent<object> {
+  const one = lazily('The page', load, <Skeleton />, (failure) => <Page title="Rollcall">{failure}</Page>);
+  pages.push(one);
+  return one;
+}
+
+/** Fetches what is not there yet of the console, so that it works on when the line is cut or Rollcall is updated. */
+export function fetchTheRest(): void {
+  for (const one of [...pages, LazyChart]) void one.preload();
+}
+
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound });
 
 const overview = createRoute({
   getParentRoute: () => root,
   path: '/',
   validateSearch: checked((search) => ({ span: oneOf(search['span'], ['1h', '24h', '7d']) })),
-  component: lazyRouteComponent(() => import('./pages/overview'), 'OverviewPage'),
+  component: page(() => import('./pages/overview').then(({ OverviewPage }) => OverviewPage)),
 });
 
 const board = createRoute({
@@ -51,14 +72,14 @@ const board = createRoute({
     view: oneOf(search['view'], ['list', 'wall']),
     span: oneOf(search['span'], ['1h', '4h', '24h']),
   })),
-  component: lazyRouteComponent(() => import('./pages/board'), 'BoardPage'),
+  component: page(() => import('./pages/board').then(({ BoardPage }) => BoardPage)),
 });
 
 const agent = createRoute({
   getParentRoute: () => root,
   path: '/agents/$type/$id',
   validateSearch: checked((search) => ({ at: moment(search['at']) })),
-  component: lazyRouteComponent(() => import('./pages/agent'), 'AgentPage'),
+  component: page(() => import('./pages/agent').then(({ AgentPage }) => AgentPage)),
 });
 
 const events = createRoute({
@@ -69,13 +90,13 @@ const events = createRoute({
     q: text(search['q']),
     add: oneOf(search['add'], ['1']),
   })),
-  component: lazyRouteComponent(() => import('./pages/events'), 'EventsPage'),
+  component: page(() => import('./pages/events').then(({ EventsPage }) => EventsPage)),
 });
 
 const event = createRoute({
   getParentRoute: () => root,
   path: '/events/$id',
-  component: lazyRouteComponent(() => import('./pages/event'), 'EventPage'),
+  component: page(() => import('./pages/event').then(({ EventPage }) => EventPage)),
 });
 
 const deliveries = createRoute({
@@ -85,22 +106,23 @@ const deliveries = createRoute({
     status: text(search['status']),
     event: id(search['event']),
     agent: id(search['agent']),
+    span: oneOf(search['span'], RECENT_SPANS),
     since: moment(search['since']),
     until: moment(search['until']),
   })),
-  component: lazyRouteComponent(() => import('./pages/deliveries'), 'DeliveriesPage'),
+  component: page(() => import('./pages/deliveries').then(({ DeliveriesPage }) => DeliveriesPage)),
 });
 
 const delivery = createRoute({
   getParentRoute: () => root,
   path: '/deliveries/$id',
-  component: lazyRouteComponent(() => import('./pages/delivery'), 'DeliveryPage'),
+  component: page(() => import('./pages/delivery').then(({ DeliveryPage }) => DeliveryPage)),
 });
 
 const playground = createRoute({
   getParentRoute: () => root,
   path: '/playground',
-  component: lazyRouteComponent(() => import('./pages/playground'), 'PlaygroundPage'),
+  component: page(() => import('./pages/playground').then(({ PlaygroundPage }) => PlaygroundPage)),
 });
 
 const routeTree = root.addChildren([overview, board, agent, events, event, deliveries, delivery, playground]);
@@ -110,6 +132,7 @@ export function createConsoleRouter() {
     routeTree,
     basepath: '/console',
     defaultPreload: 'intent',
+    defaultErrorComponent: Broken,
     // Plain text, where the router's own way would write JSON into the address.
     parseSearch: (search) => Object.fromEntries(new URLSearchParams(search)),
     stringifySearch: (search) => {

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { Link } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { explainQuery } from '../api/queries';
-import type { AgentType, ExplainedEvent, Explanation } from '../api/types';
+import type { AgentType, EventType, ExplainedEvent, Explanation } from '../api/types';
 import { Moment } from '../parts/moment';
 import { Loaded } from '../parts/states';
 import { Status } from '../parts/status';
@@ -23,17 +23,27 @@ export function AgentMoment({ type, id, at }: { readonly type: AgentType; readon
   );
 }
 
+const STEP: Readonly<Record<Explanation['steps'][number]['step'], string>> = {
+  report: 'Reported',
+  decision: 'Decided',
+  change: 'Changed',
+  agent_events: 'Agent events',
+  attempts: 'Attempts',
+};
+
 function Steps({ explanation }: { readonly explanation: Explanation }): ReactNode {
-  const { steps, decision, agent_events: events } = explanation;
-  const words = steps ?? (decision === undefined ? [] : [{ code: 'decision', words: decision }]);
-  const told = events.filter(({ delivery }) => isSome(delivery));
-  const others = events.filter(({ delivery }) => !isSome(delivery));
+  const { steps, agent_events: events } = explanation;
+  const told = events.filter(({ delivery }) => delivery !== null);
+  const others = events.filter(({ delivery }) => delivery === null);
   return (
     <>
       <ol className="steps">
-        {words.map(({ code, words: sentence }, index) => (
-          <li key={`${index} ${code}`}>
-            <Words text={sentence} />
+        {steps.map(({ step, words }) => (
+          <li key={step}>
+            <strong>{STEP[step]}</strong>
+            <span>
+              <Words text={words} />
+            </span>
           </li>
         ))}
       </ol>
@@ -71,16 +81,14 @@ function EventLine({ event }: { readonly event: ExplainedEvent }): ReactNode {
           <span className="muted">Agent event {id}, deleted</span>
         ) : (
           <Link to="/events/$id" params={{ id: String(id) }} className="mono">
-            {event_type && `${EVENT_TYPE[event_type]}: `}
+            {event_type && `${EVENT_TYPE[event_type as EventType]}: `}
             {method} <bdi>{url}</bdi>
           </Link>
         )}
-        {words !== undefined && (
-          <span className="muted">
-            {' '}
-            <Words text={words} />
-          </span>
-        )}
+        <span className="muted">
+          {' '}
+          <Words text={words} />
+        </span>
       </span>
       {delivery && (
         <Link to="/deliveries/$id" params={{ id: delivery.id }}>
@@ -89,10 +97,6 @@ function EventLine({ event }: { readonly event: ExplainedEvent }): ReactNode {
       )}
     </li>
   );
-}
-
-function isSome<T>(value: T | null | undefined): value is T {
-  return value !== null && value !== undefined;
 }
 
 const INSTANT = /(\d{4}-\d{2}-\d{2}T[\d:.]+Z)/;

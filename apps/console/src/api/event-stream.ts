@@ -1,10 +1,11 @@
 import { createParser } from 'eventsource-parser';
+import { delayAfter, mayPass, pause } from './backoff';
 import { ApiFailure, send, type Query } from './http';
 
 /** A server's heartbeat comes every 15 s; a line that is silent for longer than this is taken for cut, in milliseconds. */
 const SILENCE_MS = 35_000;
-const FIRST_DELAY_MS = 500;
-const LONGEST_DELAY_MS = 15_000;
+/** The first line comes with the answer's head, in milliseconds. */
+const OPENING_MS = 10_000;
 const WATCH_MS = 1000;
 
 export interface StreamEvent {
@@ -34,7 +35,7 @@ export async function followStream(options: StreamOptions, signal: AbortSignal):
   let { cursor } = options;
   let failures = 0;
   while (!signal.aborted) {
-    let retryAfter: number | undefined;
+    let failure: unknown;
     try {
       await readOnce(
         options,
@@ -46,24 +47,14 @@ export async function followStream(options: StreamOptions, signal: AbortSignal):
         signal,
       );
     } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof ApiFailure) {
-        if (error.status === 401) return;
-        if (isFinal(error)) return options.onRefused(error);
-        retryAfter = error.retryAfter;
-      }
+      failure = error;
     }
     if (signal.aborted) return;
+    if (failure instanceof ApiFailure && !mayPass(failure)) return options.onRefused(failure);
     options.onDown();
     failures += 1;
-    const backoff = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
-    await pause(retryAfter === undefined ? backoff * (0.75 + Math.random() / 2) : retryAfter * 1000, signal);
+    await pause(delayAfter(failure, failures), signal);
   }
-}
-
-/** Whether asking again would be answered the same. */
-function isFinal({ status }: ApiFailure): boolean {
-  return status >= 400 && status < 500 && status !== 429;
 }
 
 async function readOnce(
@@ -76,8 +67,9 @@ async function readOnce(
   const cut = (): void => line.abort();
   signal.addEventListener('abort', cut);
   let lastByte = Date.now();
+  let longest = OPENING_MS;
   const watch = window.setInterval(() => {
-    if (Date.now() - lastByte > SILENCE_MS) cut();
+    if (Date.now() - lastByte > longest) cut();
   }, WATCH_MS);
   try {
     const response = await send('GET', path, {
@@ -98,6 +90,7 @@ async function readOnce(
       const { done, value } = await reader.read();
       if (done) return;
       lastByte = Date.now();
+      longest = SILENCE_MS;
       onLine();
       parser.feed(decoder.decode(value, { stream: true }));
     }
@@ -106,19 +99,4 @@ async function readOnce(
     signal.removeEventListener('abort', cut);
     cut();
   }
-}
-
-/** Waits, but not beyond the moment at which the browser is online again. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const over = new AbortController();
-    const end = (): void => {
-      over.abort();
-      window.clearTimeout(timer);
-      resolve();
-    };
-    const timer = window.setTimeout(end, ms);
-    signal.addEventListener('abort', end, { signal: over.signal });
-    window.addEventListener('online', end, { signal: over.signal });
-  });
 }

@@ -1,21 +1,26 @@
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from '@tanstack/react-query';
 import { currentClient } from '../session/session';
+import { mayPass } from './backoff';
 import { ApiFailure, call, ofApi, ofClient, send, type Query } from './http';
 import { agentPath, eventPath, type EventOwner } from './paths';
 import type {
   Agent,
   AgentType,
   ChangeSeries,
+  ClientSummary,
   ConsoleConfig,
   Delivery,
+  DeliveryDetails,
   DeliverySeries,
   EventHealth,
   Explanation,
+  Limit,
   Notice,
   Origin,
   ReceivedRequest,
   ReplayJob,
   StatusChange,
+  WebhookSecret,
 } from './types';
 
 /** Everything that the pages read, with how often it is read anew. Keys begin with the client, so that two never mix. */
@@ -30,7 +35,7 @@ export function createQueryClient(): QueryClient {
   return new QueryClient({
     defaultOptions: {
       queries: {
-        retry: (count, error) => mayHelp(error) && (isRateLimited(error) || count < MOST_RETRIES),
+        retry: (count, error) => mayPass(error) && (isRateLimited(error) || count < MOST_RETRIES),
         retryDelay: (count, error) => waitOf(error) ?? 500 * 2 ** count,
         refetchOnWindowFocus: true,
         staleTime: 1000,
@@ -38,10 +43,6 @@ export function createQueryClient(): QueryClient {
       },
     },
   });
-}
-
-function mayHelp(error: Error): boolean {
-  return !(error instanceof ApiFailure) || error.status === 0 || error.status === 429 || error.status >= 500;
 }
 
 export function isRateLimited(error: Error | null): error is ApiFailure {
@@ -68,7 +69,7 @@ export const configQuery = queryOptions({
 export const limitQuery = () =>
   queryOptions({
     queryKey: key('limit'),
-    queryFn: get<{ agent_event: number; agent_event_used: number }>(ofClient('/limit/')),
+    queryFn: get<Limit>(ofClient('/limit/')),
   });
 
 export const agentQuery = (type: AgentType, id: number) =>
@@ -191,7 +192,7 @@ const FINISHED: ReadonlySet<string> = new Set(['delivered', 'failed', 'dropped']
 export const deliveryQuery = (id: string) =>
   queryOptions({
     queryKey: key('delivery', id),
-    queryFn: get<Delivery>(ofClient(`/delivery/${encodeURIComponent(id)}`)),
+    queryFn: get<DeliveryDetails>(ofClient(`/delivery/${encodeURIComponent(id)}`)),
     refetchInterval: ({ state }) =>
       state.data && FINISHED.has(state.data.status) && !state.data.resending ? NOW_AND_THEN_MS : SOON_MS / 2,
     placeholderData: undefined,
@@ -229,13 +230,13 @@ export const noticesQuery = () =>
 export const clientsQuery = (q: string) =>
   queryOptions({
     queryKey: ['clients', q],
-    queryFn: get<{ client_id: string | number; agents: number; agent_events: number }[]>(ofApi('/client/'), { q }),
+    queryFn: get<ClientSummary[]>(ofApi('/client/'), { q }),
   });
 
 export const secretsQuery = () =>
   queryOptions({
     queryKey: key('secrets'),
-    queryFn: get<{ id: number; secret: string; created_at: string; expires_at: string | null }[]>(ofClient('/webhook_secret/')),
+    queryFn: get<WebhookSecret[]>(ofClient('/webhook_secret/')),
   });
 
 export const receivedQuery = () =>

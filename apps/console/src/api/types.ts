@@ -1,197 +1,50 @@
-/** What the REST API answers, as far as the console reads it: contract §3. */
+import type { components } from './schemas';
 
-export type Access = 'call_api' | 'all' | 'platform';
-export type AgentType = 'local' | 'remote';
-export type AgentStatus = 'available' | 'logged_out';
-export type EventType = 'agent-login' | 'agent-logout';
-export type Method = 'GET' | 'POST';
+/** What the APIs answer, under the names that the console has for it. */
 
-export interface ConsoleConfig {
-  readonly version: string;
-  readonly issuer: {
-    readonly issuer: string;
-    readonly audience: string;
-    readonly client_id?: string | null;
-    readonly authorization_endpoint?: string | null;
-    readonly token_endpoint?: string | null;
-  } | null;
-  readonly demo: readonly { readonly app_id: string; readonly secret: string; readonly access: Access }[];
-  readonly playground: boolean;
-}
+type Schemas = components['schemas'];
 
-export interface User {
-  readonly login: string;
-  readonly client_id: number;
-  readonly access: Access;
-}
+export type ConsoleConfig = Schemas['ConsoleConfig'];
+export type User = Schemas['User'];
+export type Access = User['access'];
+export type Limit = Schemas['Limit'];
+export type ClientSummary = Schemas['Client'];
+export type WebhookSecret = Schemas['WebhookSecret'];
 
-export interface Agent {
-  readonly id: number;
-  readonly agent_type: AgentType;
-  readonly extension_name?: string;
-  readonly agent_number?: string;
-  readonly agent_status: AgentStatus;
-  readonly status_since: string | null;
-  readonly sequence: number;
-}
-
-export interface StatusChange {
-  readonly id: string;
-  readonly cursor: number;
-  readonly agent_id: number;
-  readonly agent_type: AgentType;
-  readonly extension_name?: string;
-  readonly agent_number?: string;
-  readonly agent_status: AgentStatus;
-  readonly event_source: 'api' | 'phone';
-  readonly sequence: number;
-  readonly occurred_at: string;
-  readonly changed_at: string;
-}
-
-export interface AgentEvent {
-  readonly id: number;
-  readonly url: string;
-  readonly method: Method;
-  readonly event_type: EventType;
-  readonly agent_type?: AgentType | null;
-}
-
-export interface AgentRef {
-  readonly id: number;
-  readonly agent_type: AgentType;
-  readonly name?: string | null;
-}
-
-export type HealthState = 'active' | 'failing' | 'suspended';
-
-export interface Attempt {
-  readonly attempt: number;
-  readonly at: string;
-  readonly latency_ms: number;
-  readonly outcome: 'delivered' | 'retry' | 'failed' | 'dropped';
-  readonly http_status: number | null;
-  readonly error: string | null;
-  readonly response: string | null;
-  readonly trigger?: 'first' | 'retry' | 'redeliver' | 'replay';
-}
+export type Agent = Schemas['Agent'];
+export type AgentType = Agent['agent_type'];
+export type AgentStatus = Agent['agent_status'];
+export type StatusChange = Schemas['StatusChange'];
+export type DirectoryChange = Schemas['DirectoryChange'];
 
 /** An agent event with its health: a row of `/agent_event_health/`. */
-export interface EventHealth extends AgentEvent {
-  readonly agent: AgentRef | null;
-  readonly state: HealthState;
-  readonly reason: 'gone' | 'failing' | 'paused' | null;
-  readonly since: string | null;
-  readonly waiting: number;
-  readonly oldest_waiting: string | null;
-  readonly last_outcome: (Attempt & { readonly delivery_id: string }) | null;
-  readonly day: { readonly delivered: number; readonly failed: number } | null;
-}
+export type EventHealth = Schemas['ListedAgentEventHealth'];
+export type HealthState = EventHealth['state'];
+export type EventType = EventHealth['event_type'];
+export type Method = EventHealth['method'];
+export type AgentRef = NonNullable<EventHealth['agent']>;
+export type TestResult = Schemas['TestResult'];
 
-export type DeliveryStatus = 'sending' | 'waiting' | 'retrying' | 'suspended' | 'delivered' | 'failed' | 'dropped';
+/** A delivery as lists have it; alone it comes with its attempts and its request. */
+export type Delivery = Schemas['ListedDelivery'];
+export type DeliveryDetails = Schemas['DeliveryDetails'];
+export type DeliveryStatus = Delivery['status'];
+export type DeliveryHint = Schemas['DeliveryHint'];
+export type Attempt = Schemas['TriggeredAttempt'];
+export type SentRequest = NonNullable<DeliveryDetails['request']>;
 
-export interface WaitingFor {
-  readonly reason: 'earlier' | 'suspended' | 'origin' | 'due' | 'sending';
-  readonly delivery_id?: string;
-  readonly since?: string | null;
-}
+export type ReplayJob = Schemas['Replay'];
+export type ReplayRange = Pick<Schemas['ReplaySpan'], 'since' | 'until' | 'only'>;
+export type ReplayCount = Schemas['ReplayCount'];
 
-export interface Delivery {
-  readonly id: string;
-  readonly agent_event: {
-    readonly id: number;
-    readonly url: string | null;
-    readonly method: Method | null;
-    readonly event_type: EventType | null;
-    readonly all_agents: boolean | null;
-    readonly deleted?: boolean;
-  };
-  readonly agent: AgentRef | null;
-  readonly change: {
-    readonly id: string;
-    readonly agent_status: AgentStatus;
-    readonly event_source: 'api' | 'phone';
-    readonly sequence: number;
-    readonly occurred_at: string;
-    readonly changed_at: string;
-  } | null;
-  readonly status: DeliveryStatus;
-  readonly resending?: boolean;
-  readonly waiting_for: WaitingFor | null;
-  readonly next_attempt_at: string | null;
-  readonly expires_at: string | null;
-  readonly attempts_count: number;
-  readonly last_attempt: Attempt | null;
-  readonly attempts?: readonly Attempt[];
-  readonly request?: SentRequest | null;
-}
+export type ChangeSeries = Schemas['ChangeSeries'];
+export type DeliverySeries = Schemas['DeliverySeries'];
+export type Origin = Schemas['Origin'];
 
-export interface SentRequest {
-  readonly method: Method;
-  readonly url: string;
-  readonly body: string | null;
-  readonly pairs: readonly (readonly [string, string])[];
-  readonly headers: Readonly<Record<string, string>>;
-}
+export type Explanation = Schemas['Explanation'];
+export type ExplainedEvent = Explanation['agent_events'][number];
 
-export interface TestResult {
-  readonly status: number | null;
-  readonly latency_ms: number;
-  readonly body: string | null;
-  readonly error: string | null;
-}
-
-export interface ReplayJob {
-  readonly id: number | string;
-  readonly status: 'running' | 'finished' | 'cancelled';
-  readonly total: number;
-  readonly queued: number;
-  readonly delivered: number;
-  readonly failed: number;
-  readonly queued_per_second?: number;
-  readonly created_at: string;
-}
-
-export interface ReplayRange {
-  readonly since: string;
-  readonly until?: string;
-  readonly only: 'failed' | 'all';
-}
-
-export interface ReplayCount {
-  readonly count: number;
-  readonly first: string | null;
-  readonly last: string | null;
-}
-
-export interface ChangeSeries {
-  readonly step: number;
-  readonly from: string;
-  readonly logins: readonly number[];
-  readonly logouts: readonly number[];
-  readonly available: readonly number[];
-}
-
-export interface DeliverySeries {
-  readonly step: number;
-  readonly from: string;
-  readonly delivered: readonly number[];
-  readonly retry: readonly number[];
-  readonly failed: readonly number[];
-  readonly dropped: readonly number[];
-  readonly p50_ms: readonly (number | null)[];
-  readonly p95_ms: readonly (number | null)[];
-}
-
-export interface Origin {
-  readonly origin: string;
-  readonly state: 'closed' | 'open' | 'probing';
-  readonly since: string | null;
-  readonly next_probe_at: string | null;
-  readonly last_error: string | null;
-  readonly agent_events: number;
-  readonly waiting: number;
-}
+export type TelemetryResult = Schemas['TelemetryResult'];
 
 export interface Notice {
   readonly id: number | string;
@@ -201,34 +54,7 @@ export interface Notice {
   readonly words: string;
 }
 
-export interface ExplainStep {
-  readonly code: string;
-  readonly words: string;
-}
-
-export interface ExplainedEvent {
-  readonly id: number;
-  readonly all_agents?: boolean;
-  readonly url?: string;
-  readonly method?: Method;
-  readonly event_type?: EventType;
-  readonly deleted?: boolean;
-  readonly notified?: boolean;
-  readonly code?: string;
-  readonly reason?: string;
-  readonly delivery?: { readonly id: string; readonly status: DeliveryStatus } | null;
-}
-
-export interface Explanation {
-  readonly at: string;
-  readonly decision?: string;
-  readonly record?: string;
-  readonly kept_since?: string | null;
-  readonly change: StatusChange | null;
-  readonly steps?: readonly ExplainStep[];
-  readonly agent_events: readonly ExplainedEvent[];
-}
-
+/** What the demo receiver got: the playground's own, and in no document. */
 export interface ReceivedRequest {
   readonly n?: number;
   readonly method: string;
@@ -237,10 +63,4 @@ export interface ReceivedRequest {
   readonly body: string;
   readonly at: string;
   readonly signed: boolean;
-}
-
-export interface TelemetryResult {
-  readonly result: 'changed' | 'unchanged' | 'stale' | 'rejected';
-  readonly sequence?: number;
-  readonly errors?: Readonly<Record<string, readonly string[]>>;
 }

@@ -1,12 +1,11 @@
-import { lazy, memo, Suspense, useMemo, useState, type ReactNode } from 'react';
+import { memo, useMemo, useState, type ReactNode } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { changeSeriesQuery } from '../api/queries';
 import { useNow } from '../clock';
+import { LazyChart } from '../parts/lazy-chart';
 import { SeriesTable } from '../parts/series-table';
 import { Loaded, Skeleton } from '../parts/states';
 import type { LiveBoard } from './live-board';
-
-const Chart = lazy(() => import('../parts/chart').then(({ Chart: one }) => ({ default: one })));
 
 const SPANS = { '1h': { hours: 1, step: 60 }, '4h': { hours: 4, step: 60 }, '24h': { hours: 24, step: 300 } } as const;
 export type Span = keyof typeof SPANS;
@@ -58,13 +57,11 @@ export const AvailableChart = memo(function AvailableChart({
           (asTable ? (
             <SeriesTable times={data.times} columns={[{ name: 'Available', values: data.values }]} />
           ) : (
-            <Suspense fallback={<div className="chart" />}>
-              <Chart
-                label="Available agents"
-                times={data.times}
-                lines={[{ name: 'Available', values: data.values, colour: 'ok', stepped: true }]}
-              />
-            </Suspense>
+            <LazyChart
+              label="Available agents"
+              times={data.times}
+              lines={[{ name: 'Available', values: data.values, colour: 'ok', stepped: true }]}
+            />
           ))
         }
       </Loaded>

@@ -68,10 +68,12 @@ describe('a change', () => {
   const change: StatusChange = {
     id: 'x',
     cursor: 9,
+    client_id: '12',
     agent_id: 1,
     agent_type: 'local',
     extension_name: 'b',
     agent_status: 'available',
+    previous_status: 'logged_out',
     event_source: 'phone',
     sequence: 5,
     occurred_at: '2026-11-22T11:00:00Z',

@@ -1,6 +1,7 @@
+import { delayAfter, mayPass, pause } from '../api/backoff';
 import { ofClient, send, type ApiFailure } from '../api/http';
 import { followStream, type StreamEvent } from '../api/event-stream';
-import type { Agent, ChangeSeries, StatusChange } from '../api/types';
+import type { Agent, ChangeSeries, DirectoryChange, StatusChange } from '../api/types';
 import { createStore } from '../store';
 import { applyChange, rowOfAgent, type AgentRow } from './agent-row';
 
@@ -16,7 +17,7 @@ export type Line =
   | { readonly kind: 'connecting' }
   | { readonly kind: 'live' }
   | { readonly kind: 'down'; /** Milliseconds since the epoch. */ readonly since: number }
-  | { readonly kind: 'failed'; readonly failure: ApiFailure };
+  | { readonly kind: 'failed'; readonly failure: ApiFailure; readonly at: number };
 
 export interface BoardState {
   /** Raised with every batch of changes. */
@@ -37,8 +38,6 @@ interface Counted {
   readonly logouts: number;
 }
 
-type AgentMessage = Agent & { readonly change: 'created' | 'renamed' | 'removed' };
-
 /**
  * The agents of a client as they are now: the snapshot, and then every change from the stream. Outside of React, since changes may
  * come in hundreds a second: they are applied once per frame.
@@ -51,6 +50,7 @@ export class LiveBoard {
   justChanged: readonly StatusChange[] = [];
 
   private readonly end = new AbortController();
+  private again = new AbortController();
   private pending: StreamEvent[] = [];
   private scheduled = false;
   private counted: Counted[] = [];
@@ -74,25 +74,29 @@ export class LiveBoard {
 
   private async run(): Promise<void> {
     const { signal } = this.end;
+    let failures = 0;
     while (!signal.aborted) {
       try {
         const cursor = await this.readSnapshot(signal);
-        const again = await this.follow(cursor, signal);
-        if (!again) return;
+        failures = 0;
+        await this.follow(cursor, signal);
+        if (signal.aborted) return;
         this.state.set({ ...this.state.get(), resetAt: Date.now() });
       } catch (error) {
         if (signal.aborted) return;
-        this.line.set({ kind: 'failed', failure: error as ApiFailure });
-        return;
+        failures += 1;
+        this.line.set({ kind: 'failed', failure: error as ApiFailure, at: Date.now() });
+        this.again = new AbortController();
+        const wait = mayPass(error) ? delayAfter(error, failures) : undefined;
+        await pause(wait, AbortSignal.any([signal, this.again.signal]));
+        if (!signal.aborted) this.line.set({ kind: 'connecting' });
       }
     }
   }
 
-  /** Tries again after a failure. */
+  /** Tries again at once after a failure. */
   retry(): void {
-    if (this.line.get().kind !== 'failed' || this.end.signal.aborted) return;
-    this.line.set({ kind: 'connecting' });
-    void this.run();
+    this.again.abort();
   }
 
   private async readSnapshot(signal: AbortSignal): Promise<string | undefined> {
@@ -135,12 +139,10 @@ export class LiveBoard {
     }
   }
 
-  /** @returns whether everything has to be read anew */
-  private async follow(cursor: string | undefined, signal: AbortSignal): Promise<boolean> {
+  /** Follows the changes until everything has to be read anew. @throws ApiFailure where the server will not have it */
+  private async follow(cursor: string | undefined, signal: AbortSignal): Promise<void> {
     const stream = new AbortController();
-    const stop = (): void => stream.abort();
-    signal.addEventListener('abort', stop);
-    let again = false;
+    let refusal: ApiFailure | undefined;
     await followStream(
       {
         path: ofClient('/agent_status/stream'),
@@ -152,23 +154,20 @@ export class LiveBoard {
           if (this.line.get().kind !== 'down') this.line.set({ kind: 'down', since: Date.now() });
         },
         onRefused: (failure) => {
-          again = failure.status === 410;
-          if (!again) this.line.set({ kind: 'failed', failure });
+          if (failure.status !== 410) refusal = failure;
         },
         onEvent: (event) => {
           if (event.event === 'reset') {
-            again = true;
-            stop();
+            stream.abort();
           } else {
             this.pending.push(event);
             this.schedule();
           }
         },
       },
-      stream.signal,
+      AbortSignal.any([signal, stream.signal]),
     );
-    signal.removeEventListener('abort', stop);
-    return again && !signal.aborted;
+    if (refusal) throw refusal;
   }
 
   private schedule(): void {
@@ -185,7 +184,7 @@ export class LiveBoard {
     const changed: StatusChange[] = [];
     for (const { event, data } of events) {
       if (event === 'agent-status') this.change(data as StatusChange, changed);
-      else if (event === 'agent') this.directory(data as AgentMessage);
+      else if (event === 'agent') this.directory(data as DirectoryChange);
     }
     if (changed.length > 0) this.justChanged = [...changed.reverse(), ...this.justChanged].slice(0, JUST_CHANGED);
     this.publish(changed.length);
@@ -211,7 +210,7 @@ export class LiveBoard {
     }
   }
 
-  private directory({ change, ...agent }: AgentMessage): void {
+  private directory({ change, ...agent }: DirectoryChange): void {
     const known = this.rows.get(agent.id);
     if (change === 'removed') {
       this.rows.delete(agent.id);

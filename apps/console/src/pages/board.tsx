@@ -1,15 +1,18 @@
 import { useCallback, useEffect, useRef, type ReactNode } from 'react';
 import { getRouteApi } from '@tanstack/react-router';
+import { isRateLimited } from '../api/queries';
 import { AgentList } from '../board/agent-list';
 import { AvailableChart, type Span } from '../board/available-chart';
 import { BoardTiles } from '../board/board-tiles';
 import { JustChanged } from '../board/just-changed';
 import { useBoardOrder } from '../board/use-board-order';
 import { Wall } from '../board/wall';
+import { FilterSheet } from '../parts/filter-sheet';
 import { LineBadge, LineBanner, useIsLive } from '../parts/line';
 import { useKeys } from '../parts/keyboard';
 import { Page } from '../parts/page';
-import { Empty, Failure, Skeleton } from '../parts/states';
+import { TypedInput } from '../parts/typed-input';
+import { Empty, Failure, RateLimited, Skeleton } from '../parts/states';
 import { liveBoard } from '../session/board';
 import { useStore } from '../store';
 import { formatCount } from '../text/numbers';
@@ -51,33 +54,40 @@ export function BoardPage(): ReactNode {
       }
     >
       <LineBanner board={board} />
-      {line.kind === 'failed' && <Failure error={line.failure} what="The agents" again={() => board.retry()} />}
+      {line.kind === 'failed' &&
+        (isRateLimited(line.failure) ? (
+          <RateLimited failure={line.failure} since={line.at} />
+        ) : (
+          <Failure error={line.failure} what="The agents" again={() => board.retry()} />
+        ))}
       <BoardTiles board={board} live={live} status={search.status} onStatus={(status) => set({ status })} />
       <AvailableChart board={board} span={search.span ?? '1h'} onSpan={chooseSpan} />
       <div className="board-columns">
         <section className="card flush" aria-label="Agents">
           <div className="filters">
             <SearchField value={search.q ?? ''} onChange={(q) => set({ q: q === '' ? undefined : q })} />
-            <Choice
-              label="Type"
-              value={search.type ?? ''}
-              options={[
-                ['', 'All types'],
-                ['local', 'Local'],
-                ['remote', 'Remote'],
-              ]}
-              onChange={(type) => set({ type: type === '' ? undefined : (type as 'local' | 'remote') })}
-            />
-            <Choice
-              label="Order"
-              value={sort}
-              options={[
-                ['changed', 'Changed last'],
-                ['longest', 'Longest in status'],
-                ['name', 'Name'],
-              ]}
-              onChange={(next) => set({ sort: next as typeof sort })}
-            />
+            <FilterSheet used={[search.type, search.sort].filter((one) => one !== undefined).length}>
+              <Choice
+                label="Type"
+                value={search.type ?? ''}
+                options={[
+                  ['', 'All types'],
+                  ['local', 'Local'],
+                  ['remote', 'Remote'],
+                ]}
+                onChange={(type) => set({ type: type === '' ? undefined : (type as 'local' | 'remote') })}
+              />
+              <Choice
+                label="Order"
+                value={sort}
+                options={[
+                  ['changed', 'Changed last'],
+                  ['longest', 'Longest in status'],
+                  ['name', 'Name'],
+                ]}
+                onChange={(next) => set({ sort: next as typeof sort })}
+              />
+            </FilterSheet>
             <button type="button" className="button" aria-pressed={hold} onClick={() => set({ hold: hold ? undefined : '1' })}>
               {hold ? 'Held ' : 'Hold'}
               {missed > 0 && <span className="badge">{formatCount(missed)}</span>}
@@ -117,14 +127,14 @@ export function BoardPage(): ReactNode {
 
 function SearchField({ value, onChange }: { readonly value: string; readonly onChange: (value: string) => void }): ReactNode {
   return (
-    <input
+    <TypedInput
       type="search"
       data-search
       className="search"
       aria-label="Search by name, number or id"
       placeholder="Search by name, number or id"
       value={value}
-      onChange={(event) => onChange(event.target.value)}
+      onText={onChange}
       onKeyDown={(event) => {
         if (event.key === 'Escape') event.currentTarget.blur();
       }}

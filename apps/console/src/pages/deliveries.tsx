@@ -4,15 +4,17 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { deliveriesQuery, type DeliveryFilter } from '../api/queries';
 import { useDeliveryHints } from '../deliveries-stream';
 import { DeliveryRows } from '../parts/delivery-rows';
+import { FilterSheet } from '../parts/filter-sheet';
 import { Page } from '../parts/page';
 import { Empty, Loaded } from '../parts/states';
+import { momentsOf, TimeFilter } from '../parts/time-filter';
+import { TypedInput } from '../parts/typed-input';
 import { countOf } from '../text/numbers';
-import { toLocalInput } from '../text/time';
 
 const route = getRouteApi('/deliveries');
 
 const STATUSES: readonly (readonly [string, string])[] = [
-  ['', 'All'],
+  ['', 'All statuses'],
   ['delivered', 'Delivered'],
   ['waiting,sending,retrying,suspended', 'On their way'],
   ['retrying', 'Retrying'],
@@ -27,14 +29,14 @@ export function DeliveriesPage(): ReactNode {
   const search = route.useSearch();
   const navigate = route.useNavigate();
   const queryClient = useQueryClient();
-  const { status, event, agent, since, until } = search;
+  const { status, event, agent, span, since, until } = search;
   const filter: DeliveryFilter = useMemo(
-    () => ({ status, agent_event_id: event, agent_id: agent, since, until }),
-    [status, event, agent, since, until],
+    () => ({ status, agent_event_id: event, agent_id: agent, ...momentsOf({ span, since, until }, Date.now()) }),
+    [status, event, agent, span, since, until],
   );
   const query = deliveriesQuery(filter);
   const deliveries = useInfiniteQuery(query);
-  const { news, seen } = useDeliveryHints(filter);
+  const { news, missed, seen } = useDeliveryHints(filter);
   const set = (change: Partial<typeof search>): void => {
     void navigate({ search: (before) => ({ ...before, ...change }), replace: true });
   };
@@ -42,34 +44,40 @@ export function DeliveriesPage(): ReactNode {
     seen();
     void queryClient.resetQueries({ queryKey: query.queryKey });
   };
-  const isFiltered = Object.values(search).some((value) => value !== undefined);
+  const used = Object.values(search).filter((value) => value !== undefined).length;
+  const isFiltered = used > 0;
   const isKnown = STATUSES.some(([value]) => value === (status ?? ''));
   return (
     <Page title="Deliveries">
       <section className="card flush" aria-label="Deliveries">
         <div className="filters">
-          <select aria-label="Status" value={status ?? ''} onChange={(changed) => set({ status: orNone(changed.target.value) })}>
-            {STATUSES.map(([value, word]) => (
-              <option key={value} value={value}>
-                {word}
-              </option>
-            ))}
-            {!isKnown && <option value={status}>{status}</option>}
-          </select>
-          <IdField label="Agent event" value={event} onChange={(id) => set({ event: id })} />
-          <IdField label="Agent" value={agent} onChange={(id) => set({ agent: id })} />
-          <MomentField label="Since" value={since} onChange={(at) => set({ since: at })} />
-          <MomentField label="Until" value={until} onChange={(at) => set({ until: at })} />
-          {isFiltered && (
-            <Link to="/deliveries" className="button quiet">
-              Clear filters
-            </Link>
-          )}
+          <FilterSheet used={used}>
+            <select
+              aria-label="Status"
+              value={status ?? ''}
+              onChange={(changed) => set({ status: orNone(changed.target.value) })}
+            >
+              {STATUSES.map(([value, word]) => (
+                <option key={value} value={value}>
+                  {word}
+                </option>
+              ))}
+              {!isKnown && <option value={status}>{status}</option>}
+            </select>
+            <IdField label="Agent event" value={event} onChange={(id) => set({ event: id })} />
+            <IdField label="Agent" value={agent} onChange={(id) => set({ agent: id })} />
+            <TimeFilter time={search} onChange={set} />
+            {isFiltered && (
+              <Link to="/deliveries" className="button quiet">
+                Clear filters
+              </Link>
+            )}
+          </FilterSheet>
         </div>
         <div aria-live="polite">
-          {news > 0 && (
+          {(news > 0 || missed) && (
             <button type="button" className="news" onClick={readAnew}>
-              {countOf(news, 'new delivery', 'new deliveries')}
+              {missed ? 'The line was down: show what is new' : countOf(news, 'new delivery', 'new deliveries')}
             </button>
           )}
         </div>
@@ -123,37 +131,14 @@ function IdField({
   readonly onChange: (id: number | undefined) => void;
 }): ReactNode {
   return (
-    <input
+    <TypedInput
       className="id-field"
       aria-label={`${label}, id`}
       placeholder={`${label} id`}
       inputMode="numeric"
-      value={value ?? ''}
-      onChange={(event) => {
-        const digits = event.target.value.replace(/\D/g, '').slice(0, 10);
-        onChange(digits === '' ? undefined : Number(digits));
-      }}
+      value={value === undefined ? '' : String(value)}
+      maxLength={10}
+      onText={(text) => onChange(/^\d+$/.test(text) ? Number(text) : undefined)}
     />
-  );
-}
-
-function MomentField({
-  label,
-  value,
-  onChange,
-}: {
-  readonly label: string;
-  readonly value: string | undefined;
-  readonly onChange: (at: string | undefined) => void;
-}): ReactNode {
-  return (
-    <label className="moment-field">
-      <span className="muted">{label}</span>
-      <input
-        type="datetime-local"
-        value={value === undefined ? '' : toLocalInput(new Date(value)).slice(0, 16)}
-        onChange={(event) => onChange(event.target.value === '' ? undefined : new Date(event.target.value).toISOString())}
-      />
-    </label>
   );
 }

@@ -4,7 +4,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { call } from '../api/http';
 import { eventPath, ownerOf } from '../api/paths';
 import { deliveryQuery } from '../api/queries';
-import type { Attempt, Delivery, SentRequest } from '../api/types';
+import type { Attempt, Delivery, DeliveryDetails, SentRequest } from '../api/types';
 import { AttemptStrip } from '../parts/attempt-strip';
 import { CopyButton } from '../parts/copy-button';
 import { Gone, isGone } from '../parts/gone';
@@ -42,8 +42,8 @@ export function DeliveryPage(): ReactNode {
   return <DeliveryDetail delivery={delivery.data} />;
 }
 
-function DeliveryDetail({ delivery }: { readonly delivery: Delivery }): ReactNode {
-  const { agent_event: event, agent, change, status, attempts = [], request, resending } = delivery;
+function DeliveryDetail({ delivery }: { readonly delivery: DeliveryDetails }): ReactNode {
+  const { agent_event: event, agent, change, status, attempts, request, resending } = delivery;
   const { kind, word } = DELIVERY_STATUS[status];
   return (
     <Page
@@ -169,7 +169,7 @@ function FittingAction({ delivery }: { readonly delivery: Delivery }): ReactNode
         </button>
       );
     case 'waiting':
-      return waits?.delivery_id ? (
+      return waits?.reason === 'earlier' ? (
         <Link to="/deliveries/$id" params={{ id: waits.delivery_id }} className="button primary">
           Open the one it waits for
         </Link>
@@ -182,7 +182,7 @@ function FittingAction({ delivery }: { readonly delivery: Delivery }): ReactNode
 
 function Request({ request }: { readonly request: SentRequest }): ReactNode {
   const [raw, setRaw] = useState(false);
-  const { method, url, body, pairs, headers } = request;
+  const { method, url, body, pairs, headers, changed_since: isChanged } = request;
   return (
     <section className="card" aria-label="Request">
       <div className="card-head">
@@ -220,7 +220,10 @@ function Request({ request }: { readonly request: SentRequest }): ReactNode {
           ))}
         </dl>
       )}
-      <p className="muted small">Composed by what sends it: nothing more than the change is kept.</p>
+      <p className="muted small">
+        Composed anew by what sends it: nothing more than the change is kept.
+        {isChanged && ' The agent event was changed since: what was sent then went to its former url, or by its former method.'}
+      </p>
     </section>
   );
 }
@@ -244,7 +247,7 @@ const FULL_BAR_MS = 10_000;
 function AttemptRow({ attempt, since }: { readonly attempt: Attempt; readonly since: string | undefined }): ReactNode {
   const { word, kind } = OUTCOME[attempt.outcome];
   const after = since === undefined ? undefined : Date.parse(attempt.at) - Date.parse(since);
-  const trigger = attempt.trigger ? TRIGGER[attempt.trigger] : '';
+  const trigger = TRIGGER[attempt.trigger];
   return (
     <li className="attempt">
       <div className="attempt-head">

@@ -5,9 +5,11 @@ import { eventsQuery, limitQuery } from '../api/queries';
 import type { HealthState } from '../api/types';
 import { EventForm } from '../parts/event-form';
 import { EventRow } from '../parts/event-row';
+import { FilterSheet } from '../parts/filter-sheet';
 import { useKeys, useRowKeys } from '../parts/keyboard';
 import { Page } from '../parts/page';
 import { Empty, Loaded } from '../parts/states';
+import { TypedInput } from '../parts/typed-input';
 import { countOf, formatCount } from '../text/numbers';
 import { HEALTH_STATE } from '../text/words';
 
@@ -40,27 +42,29 @@ export function EventsPage(): ReactNode {
     <Page title="Agent events" aside={add}>
       <section className="card flush" aria-label="Agent events">
         <div className="filters">
-          <input
+          <TypedInput
             type="search"
             data-search
             className="search"
             aria-label="Search by url or agent"
             placeholder="Search by url or agent"
             value={search.q ?? ''}
-            onChange={(event) => set({ q: event.target.value === '' ? undefined : event.target.value })}
+            onText={(q) => set({ q: q === '' ? undefined : q })}
           />
-          <select
-            aria-label="State"
-            value={search.state ?? ''}
-            onChange={(event) => set({ state: event.target.value === '' ? undefined : (event.target.value as HealthState) })}
-          >
-            <option value="">All states</option>
-            {STATES.map((state) => (
-              <option key={state} value={state}>
-                {HEALTH_STATE[state].word}
-              </option>
-            ))}
-          </select>
+          <FilterSheet used={search.state === undefined ? 0 : 1}>
+            <select
+              aria-label="State"
+              value={search.state ?? ''}
+              onChange={(event) => set({ state: event.target.value === '' ? undefined : (event.target.value as HealthState) })}
+            >
+              <option value="">All states</option>
+              {STATES.map((state) => (
+                <option key={state} value={state}>
+                  {HEALTH_STATE[state].word}
+                </option>
+              ))}
+            </select>
+          </FilterSheet>
           {limit.data && (
             <span className="muted count">
               {formatCount(limit.data.agent_event_used)} of {countOf(limit.data.agent_event, 'agent event')} used

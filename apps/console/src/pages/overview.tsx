@@ -1,4 +1,4 @@
-import { lazy, Suspense, useState, type ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { deliverySeriesQuery, eventsQuery, noticesQuery, originsQuery } from '../api/queries';
@@ -6,6 +6,7 @@ import { ApiFailure } from '../api/http';
 import type { DeliverySeries, EventHealth } from '../api/types';
 import { EventRow } from '../parts/event-row';
 import { useRowKeys } from '../parts/keyboard';
+import { LazyChart } from '../parts/lazy-chart';
 import { Moment } from '../parts/moment';
 import { Page } from '../parts/page';
 import { SeriesTable } from '../parts/series-table';
@@ -15,7 +16,6 @@ import { countOf, formatCount } from '../text/numbers';
 import { formatLatency } from '../text/time';
 import { arrivalSentence } from '../text/words';
 
-const Chart = lazy(() => import('../parts/chart').then(({ Chart: one }) => ({ default: one })));
 const route = getRouteApi('/');
 
 const SPANS = { '1h': { hours: 1, step: 60 }, '24h': { hours: 24, step: 900 }, '7d': { hours: 168, step: 3600 } } as const;
@@ -141,17 +141,15 @@ function FlowCharts({ data, asTable }: { readonly data: DeliverySeries; readonly
     times.map((_, index) => parts.reduce((sum, part) => sum + (part[index] ?? 0), 0));
   return (
     <>
-      <Suspense fallback={<div className="chart" />}>
-        <Chart
-          label="Attempts by outcome"
-          times={times}
-          lines={[
-            { name: 'Failed', values: stack(data.delivered, data.retry, data.failed), colour: 'bad', bars: true },
-            { name: 'To be tried again', values: stack(data.delivered, data.retry), colour: 'warn', bars: true },
-            { name: 'Delivered', values: data.delivered, colour: 'ok', bars: true },
-          ]}
-        />
-      </Suspense>
+      <LazyChart
+        label="Attempts by outcome"
+        times={times}
+        lines={[
+          { name: 'Failed', values: stack(data.delivered, data.retry, data.failed), colour: 'bad', bars: true },
+          { name: 'To be tried again', values: stack(data.delivered, data.retry), colour: 'warn', bars: true },
+          { name: 'Delivered', values: data.delivered, colour: 'ok', bars: true },
+        ]}
+      />
       <ul className="legend plain">
         <li>
           <Status kind="ok" word={`Delivered ${formatCount(sum(data.delivered))}`} />

@@ -6,6 +6,7 @@ import type { ConsoleConfig, User } from '../api/types';
 import { textOf } from '../parts/form-text';
 import { Logo } from '../parts/icons';
 import { clientCredentials } from '../session/credentials';
+import { issuerTokens } from '../session/issuer';
 import { signIn, type TokenSource } from '../session/session';
 
 const whoAmI = (): Promise<User> => call<User>('GET', ofApi('/user'));
@@ -110,7 +111,7 @@ function Demo({ demo, busy, enter }: Entrance & { readonly demo: ConsoleConfig['
 }
 
 function IssuerSignIn({ issuer, busy, enter }: Entrance & { readonly issuer: NonNullable<ConsoleConfig['issuer']> }): ReactNode {
-  const { client_id, authorization_endpoint, token_endpoint, issuer: name } = issuer;
+  const { client_id, authorization_endpoint, token_endpoint, audience, issuer: name } = issuer;
   if (!client_id || !authorization_endpoint || !token_endpoint) {
     return (
       <p className="lead">
@@ -118,14 +119,12 @@ function IssuerSignIn({ issuer, busy, enter }: Entrance & { readonly issuer: Non
       </p>
     );
   }
-  const open = async (): Promise<void> => {
-    const { issuerTokens } = await import('../session/issuer');
-    await enter(
-      issuerTokens({ clientId: client_id, authorizationEndpoint: authorization_endpoint, tokenEndpoint: token_endpoint }),
-    );
+  const open = (): void => {
+    const endpoints = { authorizationEndpoint: authorization_endpoint, tokenEndpoint: token_endpoint };
+    void enter(issuerTokens({ clientId: client_id, audience, ...endpoints }));
   };
   return (
-    <button type="button" className="button primary wide" disabled={busy} onClick={() => void open()}>
+    <button type="button" className="button primary wide" disabled={busy} onClick={open}>
       Sign in at {new URL(name).host}
     </button>
   );

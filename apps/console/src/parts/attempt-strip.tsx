@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { Delivery } from '../api/types';
+import type { DeliveryDetails } from '../api/types';
 import { formatMoment } from '../text/time';
 
 const HEIGHT = 28;
@@ -9,8 +9,8 @@ const MARGIN = 12;
 const KIND = { delivered: 'ok', retry: 'warn', failed: 'bad', dropped: 'off' } as const;
 
 /** A delivery's life on a line: from the change to the end of its window, its attempts, and the next one. */
-export function AttemptStrip({ delivery }: { readonly delivery: Delivery }): ReactNode {
-  const { change, attempts = [], next_attempt_at: next, expires_at: end } = delivery;
+export function AttemptStrip({ delivery }: { readonly delivery: DeliveryDetails }): ReactNode {
+  const { change, attempts, next_attempt_at: next, expires_at: end } = delivery;
   // What arrived at once has no course to show.
   if (!change || attempts.length + (next ? 1 : 0) < 2) return null;
   const from = Date.parse(change.changed_at);

@@ -91,7 +91,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], format: (value:
   const axis = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
   return {
     ...sizeOf(element),
-    padding: [8, 8, isSmall ? 8 : 0, 0],
+    padding: [8, isSmall ? 8 : 20, isSmall ? 8 : 0, 0],
     cursor: { show: !isSmall, y: false, points: { show: false }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max ?? 1) * 1.1] } },

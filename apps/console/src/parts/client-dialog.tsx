@@ -29,7 +29,7 @@ export function ClientDialog({ onClose }: { readonly onClose: () => void }): Rea
                     type="button"
                     className="choice"
                     onClick={() => {
-                      switchClient(Number(client_id));
+                      switchClient(client_id);
                       onClose();
                     }}
                   >

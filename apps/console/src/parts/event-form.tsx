@@ -1,18 +1,20 @@
-import { useId, useState, type FormEvent, type ReactNode } from 'react';
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useState, type FormEvent, type ReactNode } from 'react';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { ApiFailure, call } from '../api/http';
 import { eventPath, eventsPath, type EventOwner } from '../api/paths';
-import { agentSearchQuery } from '../api/queries';
-import type { AgentEvent, EventHealth, EventType, Method } from '../api/types';
-import { nameOf } from '../board/agent-row';
+import type { AgentType, EventHealth, EventType, Method } from '../api/types';
 import { Dialog } from './dialog';
+import { Field } from './field';
 import { textOf } from './form-text';
+import { ScopeField, type Scope } from './scope-field';
 import { say } from './toasts';
 
 interface Fields {
   readonly url: string;
   readonly event_type: EventType;
   readonly method: Method;
+  /** Of one for every agent: those of this type alone; null: of both. */
+  readonly agent_type?: AgentType | null;
 }
 
 /** Adds an agent event, or changes one. What is wrong is said by the API, and shown at the field. */
@@ -28,12 +30,13 @@ export function EventForm({
   readonly onClose: () => void;
 }): ReactNode {
   const queryClient = useQueryClient();
-  const [owner, setOwner] = useState<EventOwner>(event?.agent ?? fixedOwner ?? null);
+  const [scope, setScope] = useState<Scope>(event ? scopeOfEvent(event) : (fixedOwner ?? 'all'));
+  const [isUnknown, setUnknown] = useState(false);
   const save = useMutation({
-    mutationFn: (fields: Fields) =>
+    mutationFn: (body: Fields) =>
       event
-        ? call<AgentEvent>('PUT', eventPath(event.agent, event.id), { body: fields })
-        : call<AgentEvent>('POST', eventsPath(owner), { body: fields }),
+        ? call('PUT', eventPath(event.agent, event.id), { body })
+        : call('POST', eventsPath(typeof scope === 'object' ? scope : null), { body }),
     onSuccess: () => {
       say(event ? 'Agent event changed.' : 'Agent event added: the next change is sent to it.');
       void queryClient.invalidateQueries();
@@ -45,17 +48,20 @@ export function EventForm({
 
   const submit = (submitted: FormEvent<HTMLFormElement>): void => {
     submitted.preventDefault();
+    setUnknown(scope === 'unknown');
+    if (scope === 'unknown') return; // never for every agent because one was not found
     const form = new FormData(submitted.currentTarget);
     save.mutate({
       url: textOf(form, 'url'),
       event_type: textOf(form, 'event_type') as EventType,
       method: textOf(form, 'method') as Method,
+      ...(typeof scope === 'string' && { agent_type: scope === 'all' ? null : scope }),
     });
   };
   return (
     <Dialog title={event ? 'Change the agent event' : 'Add an agent event'} onClose={onClose}>
       <form className="form" onSubmit={submit} noValidate>
-        {!event && fixedOwner === undefined && <OwnerField onChange={setOwner} />}
+        {!event?.agent && !fixedOwner && <ScopeField scope={scope} onChange={setScope} mayBeOne={!event} isUnknown={isUnknown} />}
         <Field label="Url" errors={errors['url']}>
           {(props) => (
             <input
@@ -106,67 +112,6 @@ export function EventForm({
   );
 }
 
-interface FieldProps {
-  readonly id: string;
-  readonly 'aria-invalid'?: true;
-  readonly 'aria-describedby'?: string;
-}
-
-/** A field with its label, and what the API says is wrong with it. */
-function Field({
-  label,
-  errors,
-  children,
-}: {
-  readonly label: string;
-  readonly errors: readonly string[] | undefined;
-  readonly children: (props: FieldProps) => ReactNode;
-}): ReactNode {
-  const id = useId();
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      {children(errors ? { id, 'aria-invalid': true, 'aria-describedby': `${id}-error` } : { id })}
-      {errors && (
-        <p id={`${id}-error`} className="problem small" role="alert">
-          {errors.map((error) => `It ${error}`).join('. ')}.
-        </p>
-      )}
-    </div>
-  );
-}
-
-/** Every agent, or one that is searched for. */
-function OwnerField({ onChange }: { readonly onChange: (owner: EventOwner) => void }): ReactNode {
-  const [text, setText] = useState('');
-  const list = useId();
-  const found = useQuery(agentSearchQuery(text));
-  const choose = (value: string): void => {
-    setText(value);
-    const agent = found.data?.find((one) => nameOf(one) === value || String(one.id) === value);
-    onChange(agent ? { id: agent.id, agent_type: agent.agent_type } : null);
-  };
-  const isUnknown = text !== '' && !found.data?.some((one) => nameOf(one) === text || String(one.id) === text);
-  return (
-    <label className="field">
-      <span>Agent</span>
-      <input
-        list={list}
-        value={text}
-        placeholder="Every agent"
-        autoComplete="off"
-        onChange={(event) => choose(event.target.value)}
-      />
-      <datalist id={list}>
-        {found.data?.map((agent) => (
-          <option key={agent.id} value={nameOf(agent)}>
-            #{agent.id}
-          </option>
-        ))}
-      </datalist>
-      <span className="muted small">
-        {isUnknown ? 'No agent of that name: it will be for every agent.' : 'Left empty: every agent. Else a name, number or id.'}
-      </span>
-    </label>
-  );
+function scopeOfEvent({ agent, agent_type }: EventHealth): Scope {
+  return agent ?? agent_type ?? 'all';
 }

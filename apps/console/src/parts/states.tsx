@@ -66,7 +66,8 @@ export function NoPermission(): ReactNode {
   );
 }
 
-function RateLimited({ failure, since }: { readonly failure: ApiFailure; readonly since: number }): ReactNode {
+/** There were too many requests: when it goes on. @param since when that was said, in milliseconds since the epoch */
+export function RateLimited({ failure, since }: { readonly failure: ApiFailure; readonly since: number }): ReactNode {
   const now = useNow();
   const left = Math.max(1, Math.ceil((failure.retryAfter ?? 1) - (now - since) / 1000));
   return (

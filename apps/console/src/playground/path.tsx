@@ -30,7 +30,7 @@ export function Path({
     refetchInterval: 1000,
     staleTime: 0,
   });
-  const sequence = report?.result?.sequence;
+  const sequence = report?.result && 'sequence' in report.result ? report.result.sequence : undefined;
   const deliveries = isChange
     ? (found.data?.pages[0]?.deliveries ?? []).filter(({ change }) => change?.sequence === sequence)
     : [];

@@ -46,16 +46,16 @@ export function itemOf(agent: Agent, act: Act, now: Date): Item {
 }
 
 /** What presence made of a report, in a sentence. */
-export function resultWords({ result, errors, sequence }: TelemetryResult): string {
-  switch (result) {
+export function resultWords(answer: TelemetryResult): string {
+  switch (answer.result) {
     case 'changed':
-      return `It changed the status: change ${sequence ?? ''} of this agent.`;
+      return `It changed the status: change ${answer.sequence} of this agent.`;
     case 'unchanged':
       return 'It repeats the status that the agent has: nothing changes, nobody is told.';
     case 'stale':
       return 'It is older than the last change: it counts no more.';
     case 'rejected':
-      return `It is refused: ${Object.entries(errors ?? {})
+      return `It is refused: ${Object.entries(answer.errors)
         .map(([field, why]) => `${field} ${why.join(', ')}`)
         .join('; ')}.`;
   }

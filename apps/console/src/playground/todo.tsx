@@ -27,10 +27,11 @@ export function Todo({
   const deliveries = useInfiniteQuery({ ...deliveriesQuery({}, 20), refetchInterval: 2000, staleTime: 0 });
   const newest = deliveries.data?.pages[0]?.deliveries ?? [];
   const [done, setDone] = useState<ReadonlySet<number>>(new Set());
+  const hasArrived = received.data?.some(({ signed }) => signed) ?? false;
   const reached = [
     events.length > 0,
-    report?.result?.result === 'changed' && report.status === 'available',
-    received.data?.some(({ signed }) => signed) ?? false,
+    hasArrived || (report?.result?.result === 'changed' && report.status === 'available'),
+    hasArrived,
     newest.some(({ status }) => status === 'retrying'),
     newest.some(({ status, attempts_count }) => status === 'delivered' && attempts_count > 1),
   ];

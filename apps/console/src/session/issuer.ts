@@ -6,6 +6,8 @@ export interface Issuer {
   readonly clientId: string;
   readonly authorizationEndpoint: string;
   readonly tokenEndpoint: string;
+  /** Whom its tokens have to be for. */
+  readonly audience: string;
 }
 
 interface TokenAnswer {
@@ -50,6 +52,7 @@ async function signInThere(issuer: Issuer): Promise<TokenAnswer> {
     state,
     code_challenge: base64Url(new Uint8Array(digest)),
     code_challenge_method: 'S256',
+    ...forAudience(issuer),
   };
   for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value);
   popup.location.href = address.href;
@@ -90,12 +93,17 @@ function searchOf(popup: Window): URLSearchParams | undefined {
 async function exchange(issuer: Issuer, fields: Readonly<Record<string, string>>): Promise<TokenAnswer> {
   const response = await fetch(issuer.tokenEndpoint, {
     method: 'POST',
-    body: new URLSearchParams({ ...fields, client_id: issuer.clientId }),
+    body: new URLSearchParams({ ...fields, ...forAudience(issuer), client_id: issuer.clientId }),
     credentials: 'omit',
   });
   const answer = (await response.json()) as TokenAnswer;
   if (!response.ok) throw new Error(answer.error_description ?? answer.error ?? `The issuer answered ${response.status}.`);
   return answer;
+}
+
+/** Issuers are told in two ways whom a token is for, and pass over what they do not know: RFC 8707, which takes addresses only, and `audience`. */
+function forAudience({ audience }: Issuer): Readonly<Record<string, string>> {
+  return URL.canParse(audience) ? { audience, resource: audience } : { audience };
 }
 
 function randomText(): string {

@@ -8,6 +8,7 @@ const request = {
   url: "https://example.com/a?b='c'",
   body: 'agent_status=available',
   pairs: [],
+  changed_since: false,
   headers: { 'webhook-id': 'a_7', 'webhook-signature': 'v1,secret', 'content-type': 'application/x-www-form-urlencoded' },
 };
 

@@ -8,9 +8,11 @@ function change(agent_status: StatusChange['agent_status'], at: number, sequence
   return {
     id: String(sequence),
     cursor: sequence,
+    client_id: '12',
     agent_id: 1,
     agent_type: 'local',
     agent_status,
+    previous_status: agent_status === 'available' ? 'logged_out' : 'available',
     event_source: 'api',
     sequence,
     occurred_at: moment,

@@ -27,6 +27,7 @@ const failed = {
   attempt: 2,
   at: '2026-11-22T10:00:40Z',
   latency_ms: 12,
+  trigger: 'retry' as const,
   outcome: 'retry' as const,
   http_status: 503,
   error: null,
@@ -38,7 +39,7 @@ describe('why a delivery is where it is', () => {
     ['earlier', { reason: 'earlier', delivery_id: 'a_7' }, /behind an earlier notification/],
     ['origin', { reason: 'origin', since: '2026-11-22T10:02:00Z' }, /receiver is not sent to for now/],
     ['suspended', { reason: 'suspended', since: '2026-11-22T10:02:00Z' }, /agent event is suspended since/],
-    ['due', { reason: 'due' }, /about to be sent/],
+    ['due', { reason: 'due', since: null }, /about to be sent/],
   ] as const)('tells what it waits for: %s', (_name, waiting_for, words) => {
     expect(whyOf({ ...delivery, waiting_for }, now)).toMatch(words);
   });
@@ -92,6 +93,7 @@ describe('the health of an agent event', () => {
     url: 'https://crm.example.org/agents',
     method: 'POST',
     event_type: 'agent-logout',
+    all_agents: true,
     agent_type: null,
     agent: null,
     state: 'failing',

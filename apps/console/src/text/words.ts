@@ -1,4 +1,4 @@
-import type { AgentStatus, Delivery, DeliveryStatus, EventHealth, EventType, HealthState } from '../api/types';
+import type { AgentStatus, Attempt, Delivery, DeliveryStatus, EventHealth, EventType, HealthState } from '../api/types';
 import { nameOf } from '../board/agent-row';
 import { countOf, formatCount } from './numbers';
 import { formatMoment } from './time';
@@ -66,7 +66,7 @@ export function whyOf(delivery: Delivery, now: Date): string {
     case 'dropped':
       return 'It was dropped: its agent event was deleted, or its agent removed.';
     case 'suspended':
-      return `Its agent event is suspended${waits?.since ? ` since ${at(waits.since)}` : ''}, and it waits for that to be lifted${end ? `, until ${at(end)}` : ''}.${tried}`;
+      return `Its agent event is suspended${sinceOf(waits, at)}, and it waits for that to be lifted${end ? `, until ${at(end)}` : ''}.${tried}`;
     case 'retrying':
     case 'waiting':
       return waitingFor(delivery, at, next) + tried;
@@ -74,7 +74,7 @@ export function whyOf(delivery: Delivery, now: Date): string {
 }
 
 function waitingFor({ waiting_for: waits, status }: Delivery, at: (moment: string) => string, next: string | null): string {
-  const since = waits?.since ? ` since ${at(waits.since)}` : '';
+  const since = sinceOf(waits, at);
   switch (waits?.reason) {
     case 'earlier':
       return 'It waits behind an earlier notification of this agent to the same url.';
@@ -82,8 +82,6 @@ function waitingFor({ waiting_for: waits, status }: Delivery, at: (moment: strin
       return `Its agent event is suspended${since}.`;
     case 'origin':
       return `Its receiver is not sent to for now: it has not been answering${since}.${next ? ` Tried again at ${at(next)}.` : ''}`;
-    case 'sending':
-      return 'It is being sent right now.';
     case 'due':
     case undefined:
       if (next) return `${status === 'retrying' ? 'It is tried again' : 'It is sent'} at ${at(next)}.`;
@@ -91,14 +89,12 @@ function waitingFor({ waiting_for: waits, status }: Delivery, at: (moment: strin
   }
 }
 
+function sinceOf(waits: Delivery['waiting_for'], at: (moment: string) => string): string {
+  return waits && 'since' in waits && waits.since !== null ? ` since ${at(waits.since)}` : '';
+}
+
 /** What came of an attempt: `HTTP 503`, or the error. */
-export function outcomeOf({
-  http_status,
-  error,
-}: {
-  readonly http_status: number | null;
-  readonly error: string | null;
-}): string {
+export function outcomeOf({ http_status, error }: Pick<Attempt, 'http_status' | 'error'>): string {
   if (http_status !== null && (error === null || error === '')) return `HTTP ${http_status}`;
   return error ?? 'no answer';
 }
