@@ -223,8 +223,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
         : { httpStatus: null, error: result.error, response: null }),
       delayMs: verdict.kind === 'retry' ? verdict.delayMs : verdict.kind === 'gone' ? 0 : null,
     });
-    metrics.latency.observe(result.latencyMs / 1000);
-    metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
+    metrics.countAttempt(verdict.kind, result);
     if (logger.isLevelEnabled('debug')) {
       logger.debug({ delivery_id: deliveryId(changeId, agentEventId), attempt, verdict }, 'redelivery.attempted');
     }
@@ -243,7 +242,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
       response: null,
       delayMs: null,
     });
-    this.options.metrics.attempts.inc({ outcome });
+    this.options.metrics.countEnd(outcome);
   }
 
   private async record(results: readonly RedeliveryResult[]): Promise<void> {
