@@ -47,7 +47,7 @@ export class DispatcherMetrics {
     });
     this.lateness = new Histogram({
       name: 'rollcall_notification_lateness_seconds',
-      help: 'From the moment at which a change was committed to the end of the first attempt to notify of it.',
+      help: 'From the moment at which a change was committed to the first attempt to notify of it, where its receiver did not keep it waiting.',
       buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800],
       registers,
     });
@@ -133,12 +133,13 @@ export class DispatcherMetrics {
   /**
    * Counts an attempt that was made, by what follows from it; after a 410 it is tried again once the agent event is resumed.
    *
-   * @param lateMs from the change's commit to the end of its first attempt, in milliseconds; undefined for later ones
+   * @param lateMs from the change's commit to the end of its first attempt, in milliseconds; undefined for later ones, and for one that waited
+   *   for its receiver
    */
   countAttempt(verdict: Verdict['kind'], result: AttemptResult, lateMs?: number): void {
     this.latency.observe(result.latencyMs / 1000);
     this.attempts.inc({ outcome: verdict === 'gone' ? 'retry' : verdict, reason: reasonOf(result) });
-    if (lateMs !== undefined) this.lateness.observe(Math.max(0, lateMs) / 1000);
+    if (lateMs !== undefined) this.lateness.observe(Math.max(0, lateMs - result.latencyMs) / 1000);
   }
 
   /** Counts a delivery that ended without a further attempt. */
