@@ -202,8 +202,8 @@ export class Redeliveries<T extends Tenure = Tenure> {
   }
 
   private conclude(redelivery: Redelivery, tenure: T, { attempt, attemptedAt, result }: Outcome & { kind: 'attempted' }): void {
-    const { schedule, metrics, logger } = this.options;
-    const { attempts, expiresAt, isReplay, changeId, agentEventId } = redelivery;
+    const { schedule, metrics } = this.options;
+    const { attempts, expiresAt, isReplay } = redelivery;
     const verdict = decide(schedule, {
       result,
       attempts: attempts + 1,
@@ -224,9 +224,6 @@ export class Redeliveries<T extends Tenure = Tenure> {
       delayMs: verdict.kind === 'retry' ? verdict.delayMs : verdict.kind === 'gone' ? 0 : null,
     });
     metrics.countAttempt(verdict.kind, result);
-    if (logger.isLevelEnabled('debug')) {
-      logger.debug({ delivery_id: deliveryId(changeId, agentEventId), attempt, verdict }, 'redelivery.attempted');
-    }
   }
 
   private end(redelivery: Redelivery, tenure: T, outcome: 'failed' | 'dropped', error: string): void {

@@ -110,6 +110,7 @@ export class Intake {
 
   private async planAll(changes: readonly StatusChange[], agents: ReadonlyMap<string, AgentWork>): Promise<void> {
     const { pool, windowMs, metrics, logger } = this.options;
+    const startedAt = performance.now();
     const own = changes.filter((change) => {
       const agent = agents.get(partitionKey(change));
       return agent && (agent.cursor === undefined || change.sequence > agent.taken);
@@ -137,16 +138,20 @@ export class Intake {
       if (missing > 0) metrics.gaps.inc(missing);
       logger.info({ changes: filled.length, missing }, 'intake.filled_from_log');
     }
-    this.takeAll(byAgent, plans, agents);
+    const deliveries = this.takeAll(byAgent, plans, agents);
     metrics.changes.inc(changes.length);
+    const latencyMs = Math.round(performance.now() - startedAt);
+    logger.debug({ changes: changes.length, agents: byAgent.size, deliveries, latency_ms: latencyMs }, 'intake.planned');
   }
 
+  /** @returns how many first attempts were planned */
   private takeAll(
     byAgent: ReadonlyMap<string, readonly StatusChange[]>,
     plans: readonly Plan[],
     agents: ReadonlyMap<string, AgentWork>,
-  ): void {
+  ): number {
     const { endpoints, deliveries, windowMs, metrics } = this.options;
+    let count = 0;
     const planned = new Map<string, number[]>();
     for (const plan of plans) {
       for (const { changeId, agentEventId, ...endpoint } of plan.deliveries) {
@@ -166,9 +171,11 @@ export class Intake {
         const events = planned.get(change.id);
         if (events) entries.push(...entriesOf(changeOf(change, windowMs, plans[0]!.clockOffset), events));
       }
-      metrics.planned.inc(entries.length);
+      count += entries.length;
       deliveries.take(agent, entries, last.sequence);
     }
+    metrics.planned.inc(count);
+    return count;
   }
 
   /**
