@@ -1,7 +1,7 @@
 import type { AgentKey } from '#contracts';
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
-import { deliveryId, encodePairs } from '#webhook';
+import { encodePairs } from '#webhook';
 import type { Attempts } from '../attempt/attempts.js';
 import type { Outcome } from '../attempt/delivery.js';
 import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
