@@ -58,16 +58,22 @@ export class ConsumerLag {
     this.admin ??= kafka.admin();
     await this.admin.connect();
     const lags: PartitionLag[] = [];
-    // Before the ends: what is committed in between must not make a lag below nothing.
-    for (const group of await this.admin.fetchOffsets({ groupId, topics: [...partitions.keys()] })) {
-      const committed = new Map(group.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
-      for (const { partition, low, high } of await this.admin.fetchTopicOffsets(group.topic)) {
-        if (!partitions.get(group.topic)?.includes(partition)) continue;
-        // Where nothing is committed yet, or what was is no longer kept, the group begins with the oldest record.
-        const next = Math.max(committed.get(partition) ?? 0, Number(low));
-        lags.push({ topic: group.topic, partition, records: Math.max(0, Number(high) - next) });
-      }
+    for (const [topic, own] of partitions) {
+      const all = await readLag(this.admin, groupId, topic);
+      lags.push(...all.filter(({ partition }) => own.includes(partition)));
     }
     return lags;
   }
+}
+
+/** Reads how far a group is behind in each partition of a topic. @throws the broker's error */
+export async function readLag(admin: Admin, groupId: string, topic: string): Promise<PartitionLag[]> {
+  // Before the ends: what is committed in between must not make a lag below nothing.
+  const [group] = await admin.fetchOffsets({ groupId, topics: [topic] });
+  const committed = new Map(group?.partitions.map(({ partition, offset }) => [partition, Number(offset)]));
+  return (await admin.fetchTopicOffsets(topic)).map(({ partition, low, high }) => {
+    // Where nothing is committed yet, or what was is no longer kept, the group begins with the oldest record.
+    const next = Math.max(committed.get(partition) ?? 0, Number(low));
+    return { topic, partition, records: Math.max(0, Number(high) - next) };
+  });
 }
