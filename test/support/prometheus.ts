@@ -82,7 +82,9 @@ export class PrometheusServer {
     );
     endWithUs(child);
     const server = new PrometheusServer(`http://127.0.0.1:${port}`, child, directory);
-    await eventually('Prometheus ready', async () => (await fetch(`${server.url}/-/ready`)).ok, 60_000);
+    // Of what it has not seen before it happens it knows no increase.
+    const isWatching = async () => (await server.count('count_over_time(up[5m]) >= 3')) === Object.values(targets).flat().length;
+    await eventually('Prometheus watching', isWatching, 60_000);
     return server;
   }
 
@@ -91,6 +93,13 @@ export class PrometheusServer {
     const response = await fetch(`${this.url}/api/v1/alerts`);
     const { data } = (await response.json()) as { data: { alerts: (FiringAlert & { readonly state: string })[] } };
     return data.alerts.filter(({ state }) => state === 'firing');
+  }
+
+  /** Of how many series an expression is true. */
+  private async count(expression: string): Promise<number> {
+    const response = await fetch(`${this.url}/api/v1/query?${new URLSearchParams({ query: expression }).toString()}`);
+    const { data } = (await response.json()) as { data: { result: unknown[] } };
+    return data.result.length;
   }
 
   async stop(): Promise<void> {

@@ -130,16 +130,19 @@ export class DispatcherMetrics {
       for (const reason of reasons) this.attempts.inc({ outcome, reason }, 0);
   }
 
-  /**
-   * Counts an attempt that was made, by what follows from it; after a 410 it is tried again once the agent event is resumed.
-   *
-   * @param lateMs from the change's commit to the end of its first attempt, in milliseconds; undefined for later ones, and for one that waited
-   *   for its receiver
-   */
-  countAttempt(verdict: Verdict['kind'], result: AttemptResult, lateMs?: number): void {
+  /** Counts an attempt that was made, by what follows from it; after a 410 it is tried again once the agent event is resumed. */
+  countAttempt(verdict: Verdict['kind'], result: AttemptResult): void {
     this.latency.observe(result.latencyMs / 1000);
     this.attempts.inc({ outcome: verdict === 'gone' ? 'retry' : verdict, reason: reasonOf(result) });
-    if (lateMs !== undefined) this.lateness.observe(Math.max(0, lateMs - result.latencyMs) / 1000);
+  }
+
+  /**
+   * Notes how late a first attempt was that has just ended, and that did not wait for its receiver.
+   *
+   * @param committedAt when its change was committed, in milliseconds of `performance.now()`
+   */
+  noteFirst(committedAt: number, { latencyMs }: AttemptResult): void {
+    this.lateness.observe(Math.max(0, performance.now() - committedAt - latencyMs) / 1000);
   }
 
   /** Counts a delivery that ended without a further attempt. */

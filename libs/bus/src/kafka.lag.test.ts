@@ -41,7 +41,7 @@ describe.skipIf(brokers.length === 0)('the lag of a consumer group', () => {
   const lags = async () => {
     await lag.look();
     const { values } = await registry.getSingleMetric('rollcall_consumer_lag_records')!.get();
-    return Object.fromEntries(values.map(({ labels, value }) => [labels['partition'], value]));
+    return Object.fromEntries(values.map(({ labels, value }) => [String(labels['partition']), value]));
   };
 
   it('is that of the partitions that are the member’s, from the oldest record on until something is committed', async () => {

@@ -31,7 +31,7 @@ it('tells how the connections of the pool are used', async () => {
   measurePool(pool, registry);
   const states = async () => {
     const { values } = await registry.getSingleMetric('rollcall_db_pool_connections')!.get();
-    return Object.fromEntries(values.map(({ labels, value }) => [labels['state'], value]));
+    return Object.fromEntries(values.map(({ labels, value }) => [String(labels['state']), value]));
   };
   expect(await states()).toEqual({ idle: 1, used: 0, waiting: 0 });
   const client = await pool.connect();

@@ -302,9 +302,9 @@ export class Deliveries {
   }
 
   private settleEntry(agent: AgentWork, entry: EntryWork, outcome: Outcome, url: string): void {
-    const { metrics } = this.options;
     if (outcome.kind === 'attempted') {
-      const verdict = this.judge(outcome, 1, entry.change.expiresAt, true);
+      const verdict = this.judge(outcome, 1, entry.change.expiresAt);
+      this.options.metrics.noteFirst(entry.change.expiresAt - this.options.windowMs, outcome.result);
       entry.record = attemptRecord(entry.agentEventId, entry.change.id, outcome, verdict);
       entry.state = ({ delivered: 'delivered', retry: 'failed', failed: 'ended', gone: 'gone' } as const)[verdict.kind];
       if (verdict.kind === 'retry') entry.dueMs = verdict.delayMs;
@@ -337,7 +337,7 @@ export class Deliveries {
       case 'full':
       case 'slow':
       case 'not_prepared':
-        metrics.givenBack.inc({ reason: outcome.reason });
+        this.options.metrics.givenBack.inc({ reason: outcome.reason });
         entry.state = 'behind';
         entry.dueMs = outcome.delayMs;
         this.options.onRefused(agent.clientId, entry.agentEventId, url, outcome.delayMs);
@@ -391,15 +391,10 @@ export class Deliveries {
     this.pump(agent);
   }
 
-  private judge(
-    { result }: Outcome & { readonly kind: 'attempted' },
-    attempts: number,
-    expiresAt: number,
-    isFirst = false,
-  ): Verdict {
+  private judge({ result }: Outcome & { readonly kind: 'attempted' }, attempts: number, expiresAt: number): Verdict {
     const leftMs = expiresAt - performance.now();
     const verdict = decide(this.options.schedule, { result, attempts, leftMs, now: Date.now(), random: Math.random() });
-    this.options.metrics.countAttempt(verdict.kind, result, isFirst ? this.options.windowMs - leftMs : undefined);
+    this.options.metrics.countAttempt(verdict.kind, result);
     return verdict;
   }
 }

@@ -1,23 +1,23 @@
-import pg from 'pg';
 import { uuidv7, V7Generator } from 'uuidv7';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createDataSource, poolOf } from '#database';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { sampleOutbox } from './outbox.repository.js';
 
 let database: TestDatabase;
-let pool: pg.Pool;
+let dataSource: ReturnType<typeof createDataSource>;
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  const types = { getTypeParser: (oid: number) => (oid === 20 ? Number : pg.types.getTypeParser(oid)) };
-  pool = new pg.Pool({ connectionString: database.url, max: 1, types: types as pg.CustomTypesConfig });
+  dataSource = await createDataSource({ url: database.url, applicationName: 'test', poolSize: 1 }).initialize();
 });
 afterAll(async () => {
-  await pool.end();
+  await dataSource.destroy();
   await database.drop();
 });
 
 it('says how many changes wait, and for how long the first of them has', async () => {
+  const pool = poolOf(dataSource);
   expect(await sampleOutbox(pool)).toEqual({ rows: 0, oldestSeconds: 0 });
   const old = new V7Generator().generateOrResetWithTs(Date.now() - 90_000).toString();
   for (const [position, id] of [old, uuidv7(), uuidv7()].entries()) {
