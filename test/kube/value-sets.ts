@@ -111,6 +111,7 @@ export const VALUE_SETS: Readonly<Record<string, Values>> = {
       enabled: true,
       labels: { release: 'prometheus' },
       serviceMonitor: { interval: '15s', scrapeTimeout: '5s' },
+      rules: { docsUrl: 'https://docs.example.com/rollcall/' },
       dashboard: { labels: { grafana_dashboard: 'yes' } },
     },
   },

@@ -1,10 +1,8 @@
 import pg from 'pg';
-import { Registry } from 'prom-client';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createDataSource, poolOf } from '#database';
 import { PeriodicWork } from '#runtime';
-import { DispatcherMetrics } from '../../apps/dispatcher/src/metrics.js';
 import { maintain as maintainDispatch } from '../../apps/dispatcher/src/backlog/maintenance.repository.js';
 import { maintainLog } from '../../apps/presence/src/log/log-maintenance.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
@@ -24,8 +22,7 @@ describe.each([
   },
   {
     table: 'dispatch.attempt',
-    maintain: (work: PeriodicWork, pool: pg.Pool) =>
-      maintainDispatch(work, pool, 3 * DAY_MS, new DispatcherMetrics(new Registry())),
+    maintain: (work: PeriodicWork, pool: pg.Pool) => maintainDispatch(work, pool, 3 * DAY_MS),
     write: `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome)
             values (1, $1, 1, now(), 1, 'delivered')`,
   },

@@ -174,7 +174,7 @@ describe('OPERATIONS_PORT', { timeout: 60_000 }, () => {
       checks: { kafka: expect.any(String) as string },
     });
     const { text } = await call(`${operations}/metrics`);
-    expect(text).toContain('http_request_duration_seconds_count{method="GET",route="unknown",status="404"}');
+    expect(text).toContain('http_requests_total{method="GET",route="unknown",status="4xx"}');
     for (const path of ['/', '/api/ver1.0/user', '/oauth/token']) expect(await statusOf(`${operations}${path}`)).toBe(404);
   });
 

@@ -29,12 +29,20 @@ interface Schema {
   [keyword: string]: unknown;
 }
 
-/** What follows from the chart's values.yaml and the settings: the schema's descriptions and the README's table. */
+/** What alerts and the dashboard are: a chart can read no file beyond its own directory. */
+const OBSERVABILITY = 'deploy/observability';
+
+/**
+ * What follows from the chart's values.yaml and the settings: the schema's descriptions and the README's table; and the alerts and the
+ * dashboard, which stand in {@link OBSERVABILITY} for those who have no chart.
+ */
 export async function chartFiles(root: string): Promise<Readonly<Record<string, string>>> {
   const read = (file: string) => readFile(join(root, CHART, file), 'utf8');
   const values = describedValues(await read('values.yaml'));
   return {
     [`${CHART}/values.schema.json`]: `${JSON.stringify(describeSchema(JSON.parse(await read('values.schema.json')) as Schema, values), null, 2)}\n`,
+    [`${CHART}/files/alerts.yaml`]: await readFile(join(root, OBSERVABILITY, 'alerts.yaml'), 'utf8'),
+    [`${CHART}/files/dashboard.json`]: await readFile(join(root, OBSERVABILITY, 'dashboard.json'), 'utf8'),
     [`${CHART}/README.md`]: withTable(await read('README.md'), values),
   };
 }

@@ -116,6 +116,11 @@ export class Dispatch {
     });
   }
 
+  /** Deliveries in memory: first attempts, and what is behind and due. */
+  get held(): number {
+    return this.deliveries.held + this.deliveries.rowsInHand;
+  }
+
   start(): void {
     this.backlog.start();
     this.redeliveries.start();

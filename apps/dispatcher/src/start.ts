@@ -3,12 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { BusMetrics, type Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
-import { assertKeyFits, connectDatabase, createSealer, DatabaseClock, poolOf, WriteCheck } from '#database';
+import { assertKeyFits, connectDatabase, createSealer, DatabaseClock, measurePool, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
 import { PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { watchKey } from './encryption-key.js';
+import { BacklogSamples } from './backlog/backlog-samples.js';
 import { CarryOver } from './backlog/carry-over.js';
 import { DispatcherModule } from './dispatcher.module.js';
 import { maintain } from './backlog/maintenance.repository.js';
@@ -82,6 +83,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   );
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
+  measurePool(pool, registry);
   const keyWatch = new PeriodicWork((error) => logger.warn({ err: error }, 'secrets.key_check_failed'));
   undo.push(() => keyWatch.stop());
   await watchKey(keyWatch, () => assertKeyFits((sql, values) => dataSource.query(sql, values), sealer), options.fail);
@@ -91,7 +93,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   undo.push(() => clock.stop());
   const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'maintenance.failed'));
   undo.push(() => maintenance.stop());
-  await maintain(maintenance, pool, settings.STATUS_HISTORY_RETENTION, metrics);
+  await maintain(maintenance, pool, settings.STATUS_HISTORY_RETENTION);
 
   const series = new Series({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
   undo.push(() => series.stop());
@@ -105,6 +107,8 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
     budgets: { ...DEFAULT_BUDGETS, ...options.budgets },
   });
   undo.push(() => dispatch.stop());
+  const samples = new BacklogSamples({ pool, dispatch, metrics, logger });
+  undo.push(() => samples.stop());
   const carryOver = new CarryOver({ pool, hashOf, logger });
   undo.push(() => carryOver.stop());
   const { everyMs, settleMs } = options.sweep ?? DEFAULT_SWEEP;

@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
 import { BusMetrics, type Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS, type StatusChange } from '#contracts';
-import { connectDatabase, DatabaseClock, poolOf, WriteCheck } from '#database';
+import { connectDatabase, DatabaseClock, measurePool, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
 import { DegradedError, PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
 import { servePresenceDocs } from './docs.js';
@@ -73,6 +73,7 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<
   );
   undo.push(() => dataSource.destroy());
   const pool = poolOf(dataSource);
+  measurePool(pool, registry);
 
   const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'log.maintenance_failed'));
   undo.push(() => maintenance.stop());

@@ -207,7 +207,7 @@ describe('presence', () => {
       body: { status: 'ready', checks: { postgresql: 'ok', kafka: 'ok' } },
     });
     const metrics = await (await fetch(`${presence.url}/metrics`)).text();
-    expect(metrics).toMatch(/^rollcall_telemetry_items_total\{result="changed"\} \d/m);
+    expect(metrics).toMatch(/^rollcall_telemetry_items_total\{result="changed",via="http"\} \d/m);
     expect(metrics).toMatch(/^rollcall_relay_shards 16$/m);
   });
 

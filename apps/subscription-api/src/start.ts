@@ -7,6 +7,7 @@ import {
   connectDatabase,
   createSealer,
   DatabaseClock,
+  measurePool,
   poolOf,
   WebhookSecretEntity,
   WriteCheck,
@@ -18,6 +19,7 @@ import type { Demo } from './console/console-config.schema.js';
 import type { Playground } from './console/playground.js';
 import { serveConsole } from './console/serve-console.js';
 import { serveApiDocs, type DocsPlace } from './docs/docs.js';
+import { ApiMetrics } from './metrics.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
 
@@ -81,6 +83,7 @@ async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promis
     { stopping, tell: (reason) => readiness.awaiting('postgresql', reason) },
   );
   undo.push(() => dataSource.destroy());
+  measurePool(poolOf(dataSource), registry);
   const writeCheck = new WriteCheck(poolOf(dataSource), 'subscription-api');
   readiness.register('postgresql', () => writeCheck.run());
   const external = externalIssuerOf(settings, logger, issuerTimes);
@@ -94,6 +97,7 @@ async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promis
     sealer,
     dataSource,
     external,
+    metrics: new ApiMetrics(registry),
     ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
     ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
     ...(streamTimes && { streamTimes }),

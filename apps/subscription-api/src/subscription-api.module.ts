@@ -51,6 +51,7 @@ import { ReplayController } from './deliveries/replay.controller.js';
 import { ReplayRepository } from './deliveries/replay.repository.js';
 import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
+import { ApiMetrics } from './metrics.js';
 import { OriginController } from './origins/origin.controller.js';
 import { OriginRepository } from './origins/origin.repository.js';
 import { ClientAccess } from './request/client-access.js';
@@ -89,6 +90,7 @@ export interface SubscriptionApiParts {
   readonly dataSource: DataSource;
   /** Whose tokens are accepted instead of our own. */
   readonly external?: ExternalIssuer | undefined;
+  readonly metrics: ApiMetrics;
   /** Milliseconds between two exchanges of request counts with the other instances. */
   readonly rateLimitSyncMs?: number;
   /** Milliseconds between two looks at the signing keys. */
@@ -142,6 +144,7 @@ export class SubscriptionApiModule {
         { provide: EXTERNAL_ISSUER, useValue: external },
         { provide: DEMO, useValue: parts.demo ?? NO_DEMO },
         { provide: LOGGER, useValue: logger },
+        { provide: ApiMetrics, useValue: parts.metrics },
         { provide: PLAYGROUND, useValue: parts.playground },
         { provide: SEALER, useValue: sealer },
         { provide: DataSource, useValue: dataSource },

@@ -1,9 +1,18 @@
-import { Counter, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+/** How far a group is behind in one partition. */
+export interface PartitionLag {
+  readonly topic: string;
+  readonly partition: number;
+  /** Records that are not committed yet. */
+  readonly records: number;
+}
 
 /** What an operator sees of the bus: contract §8, `/metrics`. */
 export class BusMetrics {
   private readonly losses: Counter<'group'>;
   private readonly unreadable: Counter<'topic'>;
+  private readonly lag: Gauge<'group' | 'topic' | 'partition'>;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -19,6 +28,12 @@ export class BusMetrics {
       labelNames: ['topic'],
       registers,
     });
+    this.lag = new Gauge({
+      name: 'rollcall_consumer_lag_records',
+      help: 'Records of the partitions that this instance consumes which its group has not committed yet.',
+      labelNames: ['group', 'topic', 'partition'],
+      registers,
+    });
   }
 
   countLoss(group: string): void {
@@ -27,5 +42,11 @@ export class BusMetrics {
 
   countUnreadable(topic: string): void {
     this.unreadable.inc({ topic });
+  }
+
+  /** Sets how far a group is behind in the partitions that are this instance's; of others nothing is said any more. */
+  setLag(group: string, lags: readonly PartitionLag[]): void {
+    this.lag.reset();
+    for (const { topic, partition, records } of lags) this.lag.set({ group, topic, partition }, records);
   }
 }

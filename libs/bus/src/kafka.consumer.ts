@@ -7,6 +7,7 @@ import { shardAssigner } from './kafka.assigner.js';
 import { Assignment } from './kafka.assignment.js';
 import { explainKafkaError } from './kafka-error.js';
 import { protocolErrorOf } from './kafka.client.js';
+import { ConsumerLag } from './kafka.lag.js';
 import { assignmentOf, withMembership, type JoinedGroup, type Membership } from './kafka.membership.js';
 
 /** Node finds the names of what kafkajs exports by reading it, and so not all of them. */
@@ -48,6 +49,9 @@ export class KafkaConsumer extends BusServer {
   private readonly stopping = new AbortController();
   private readonly leaving = deferred();
   private assignment: Assignment | undefined;
+  /** Partitions of the assignment, by the topics' names on the broker. */
+  private assigned: BusPartitions = new Map();
+  private readonly lag: ConsumerLag | undefined;
   private running: Promise<void> | undefined;
   private closed: Promise<void> | undefined;
   /** Why the last membership was lost, while it may be that none has lasted since. */
@@ -56,6 +60,8 @@ export class KafkaConsumer extends BusServer {
 
   constructor(private readonly options: KafkaConsumerOptions) {
     super(options.groupId, options.logger);
+    const { kafka, groupId, metrics, logger } = options;
+    this.lag = metrics && new ConsumerLag({ kafka, groupId, metrics, logger, assigned: () => this.assigned });
   }
 
   /** What keeps it from consuming: the reason for which its membership was lost at least twice in a row. For readiness. */
@@ -69,6 +75,7 @@ export class KafkaConsumer extends BusServer {
       const topics = this.topics().map((topic) => `${this.options.prefix}${topic}`);
       if (this.running) throw new StartError(`consumer group ${this.groupId} is already running`);
       this.running = this.stayMember(topics);
+      this.lag?.start();
     } catch (error) {
       callback(error);
       return;
@@ -87,7 +94,7 @@ export class KafkaConsumer extends BusServer {
     await this.assignment?.end(STOP_GRACE_MS);
     await settledWithin([...this.unsettled.values()], ABORT_GRACE_MS);
     this.leaving.resolve();
-    await this.running;
+    await Promise.all([this.running, this.lag?.stop()]);
   }
 
   private async stayMember(topics: readonly string[]): Promise<void> {
@@ -172,6 +179,7 @@ export class KafkaConsumer extends BusServer {
   private newAssignment(assigned: IMemberAssignment, onLoss: (error: unknown) => void): Assignment {
     const { assignment: hooks, ...options } = this.options;
     const { length } = this.options.prefix;
+    this.assigned = new Map(Object.entries(assigned));
     const partitions: BusPartitions = new Map(
       Object.entries(assigned).map(([topic, numbers]) => [topic.slice(length), numbers]), // as handlers know them
     );
@@ -187,6 +195,7 @@ export class KafkaConsumer extends BusServer {
   private async endAssignment(): Promise<void> {
     await this.assignment?.end(Math.min(this.options.assignment.drainMs ?? DRAIN_MS, MAX_DRAIN_MS));
     this.assignment = undefined;
+    this.assigned = new Map();
   }
 
   private async leave(group: JoinedGroup | undefined): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Admin } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { createClient, protocolErrorOf, type KafkaBusOptions } from './kafka.client.js';
+import { readLag } from './kafka.lag.js';
 
 const { ConfigResourceTypes } = kafkajs;
 
@@ -97,12 +98,7 @@ async function inspectGroup(
   { id, topic }: { readonly id: string; readonly topic: string },
 ): Promise<InspectedGroup> {
   const { groups } = await admin.describeGroups([id]);
-  const ends = await admin.fetchTopicOffsets(topic);
-  const [committed] = await admin.fetchOffsets({ groupId: id, topics: [topic] });
-  const lag = ends.reduce((sum, { partition, high, low }) => {
-    const offset = committed?.partitions.find((one) => one.partition === partition)?.offset ?? '-1';
-    return sum + Number(BigInt(high) - BigInt(offset === '-1' ? low : offset));
-  }, 0);
+  const lag = (await readLag(admin, id, topic)).reduce((sum, { records }) => sum + records, 0);
   const group = groups[0];
   return { id, state: group?.state ?? 'Dead', members: group?.members.length ?? 0, lag };
 }

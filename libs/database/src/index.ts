@@ -16,3 +16,5 @@ export type { Pool } from 'pg';
 export { WriteCheck } from './write-check.js';
 export { statusChangeOf, type StatusChangeRow } from './status-change-row.js';
 export { NotificationListener } from './notification-listener.js';
+export { queryBriefly } from './brief-query.js';
+export { measurePool } from './pool-metrics.js';

@@ -287,9 +287,7 @@ describe('http app', () => {
     const away = await send('GET', '/health/ready');
     expect([away.statusCode, away.json()]).toEqual([503, { status: 'not_ready', checks: { thing: 'away' } }]);
     ready = true;
-    expect((await send('GET', '/metrics')).body).toContain(
-      'http_request_duration_seconds_count{method="GET",route="/things/:id",status="200"}',
-    );
+    expect((await send('GET', '/metrics')).body).toContain('http_requests_total{method="GET",route="/things/:id",status="2xx"}');
   });
 
   it('sets security headers', async () => {

@@ -5,8 +5,9 @@ import type { Registry } from 'prom-client';
 import type { Logger, Readiness, SettingName } from '#runtime';
 import { ApiError } from './api-error.js';
 import { createHttpApp, routingOf } from './http-app.js';
-import { describeService, measureRequests, operationsOf, serveOperations } from './operations.js';
+import { operationsOf, serveOperations } from './operations.js';
 import { OperationsServer } from './operations-server.js';
+import { describeService, measureRequests } from './service-metrics.js';
 import { ServiceServer } from './service-server.js';
 
 const STARTING = 'starting';

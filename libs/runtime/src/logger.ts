@@ -1,5 +1,6 @@
 import type { LoggerService } from '@nestjs/common';
-import { pino, type Logger } from 'pino';
+import { pino, type DestinationStream, type Logger, type LoggerOptions } from 'pino';
+import { PinoPretty as pretty } from 'pino-pretty';
 import { OutageLines } from './outage-lines.js';
 
 export type { Logger } from 'pino';
@@ -19,14 +20,36 @@ const SECRET_PATHS = [
 /** One for the process: the services of the all-in-one share a database, and lose it together. */
 const outageLines = new OutageLines();
 
+/** Standard output: words for a person at a terminal, JSON for everything else. One for the process, too. */
+const output: DestinationStream = process.stdout.isTTY ? linesForPeople({ destination: 1, colorize: true }) : pino.destination(1);
+
 /**
- * One JSON line per unit of work on standard output, under a dotted event name such as `telemetry.applied`.
+ * Makes of each line of a log one that a person reads: time, level, service and event, then the fields.
+ *
+ * @param to the stream or file descriptor that they go to
+ */
+export function linesForPeople(to: {
+  readonly destination: number | NodeJS.WritableStream;
+  readonly colorize: boolean;
+}): DestinationStream {
+  return pretty({
+    ...to,
+    sync: true,
+    singleLine: true,
+    translateTime: 'SYS:HH:MM:ss',
+    ignore: 'pid,hostname,service',
+    messageFormat: '{service}: {msg}',
+  });
+}
+
+/**
+ * One line per unit of work on standard output, under a dotted event name such as `telemetry.applied`: JSON, or on a terminal words.
  * While a dependency is away, one line a second at most.
  *
  * @param service stands in every line, so that the all-in-one's lines can be told apart
  */
 export function createLogger(service: string, level: string): Logger {
-  return pino({
+  const options: LoggerOptions = {
     level,
     base: { service },
     redact: SECRET_PATHS,
@@ -36,7 +59,8 @@ export function createLogger(service: string, level: string): Logger {
         outageLines.write(args, method, this, level);
       },
     },
-  });
+  };
+  return pino(options, output);
 }
 
 /** Nest's own messages through the service's logger: its start-up chatter only at `debug`. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { AttemptFailure, describeFailure, tlsFailure } from './failure.js';
+import { AttemptFailure, describeFailure, kindOfFailure, tlsFailure } from './failure.js';
 
 function failed(message: string, code?: string): Error {
   return Object.assign(new Error(message), code === undefined ? {} : { code });
@@ -25,6 +25,21 @@ describe('a failure', () => {
     ],
   ])('%s is %j', (error, words) => {
     expect(describeFailure(error)).toBe(words);
+  });
+
+  it.each([
+    [failed('connect ECONNREFUSED 1.2.3.4:80', 'ECONNREFUSED'), 'refused'],
+    [failed('read ECONNRESET', 'ECONNRESET'), 'closed'],
+    [failed('connect ETIMEDOUT 1.2.3.4:80', 'ETIMEDOUT'), 'timeout'],
+    [failed('host name lookup failed', 'EAI_AGAIN'), 'dns'],
+    [failed('connect EHOSTUNREACH 1.2.3.4:80', 'EHOSTUNREACH'), 'unreachable'],
+    [failed('4010A8:error:0A00045C:SSL routines:f:certificate required:x.c:1:', 'ERR_SSL'), 'tls'],
+    [tlsFailure(failed('certificate has expired', 'CERT_HAS_EXPIRED')), 'tls'],
+    [new AttemptFailure('timed out after 10 s', 'timeout'), 'timeout'],
+    [failed('connect EACCES 1.2.3.4:80', 'EACCES'), 'other'],
+    ['thrown', 'other'],
+  ])('%s is of a kind: %s', (error, kind) => {
+    expect(kindOfFailure(error)).toBe(kind);
   });
 
   it('has at most 300 characters', () => {

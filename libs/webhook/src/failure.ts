@@ -1,8 +1,18 @@
 /** Turns what the network throws, and what strangers answer, into text for people and for PostgreSQL. Pure. */
 
+/** Why there is no answer to an attempt, for machines. */
+export type FailureKind = 'timeout' | 'refused' | 'closed' | 'unreachable' | 'dns' | 'tls' | 'address' | 'protocol' | 'other';
+
 /** What went wrong with an attempt; its message is made for people. */
 export class AttemptFailure extends Error {
-  override readonly name = 'AttemptFailure';
+  override readonly name: string = 'AttemptFailure';
+
+  constructor(
+    message: string,
+    readonly kind: FailureKind = 'other',
+  ) {
+    super(message);
+  }
 }
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -14,6 +24,17 @@ const WORDS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'host name lookup failed',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
+};
+
+const KINDS: Readonly<Record<string, FailureKind>> = {
+  ECONNREFUSED: 'refused',
+  ECONNRESET: 'closed',
+  EPIPE: 'closed',
+  ETIMEDOUT: 'timeout',
+  ENOTFOUND: 'dns',
+  EAI_AGAIN: 'dns',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
 };
 
 const MAX_WORDS = 300;
@@ -31,11 +52,19 @@ export function describeFailure(error: unknown): string {
   return WORDS[code] ?? storable(error.message || code || error.name);
 }
 
+/** Which kind of failure it was. */
+export function kindOfFailure(error: unknown): FailureKind {
+  if (!(error instanceof Error)) return 'other';
+  if (error instanceof AttemptFailure) return error.kind;
+  if (OPENSSL.test(error.message)) return 'tls';
+  return KINDS[codeOf(error)] ?? 'other';
+}
+
 /** What went wrong with TLS: the reason alone, without OpenSSL's numbers and files. */
 export function tlsFailure(error: Error): AttemptFailure {
   const hungUp = ['ECONNRESET', 'EPIPE'].includes(codeOf(error)) && 'connection closed during the handshake';
   const reason = OPENSSL.exec(error.message)?.[1] ?? (hungUp || error.message.replace(NODE_HINT, ''));
-  return new AttemptFailure(`TLS: ${reason.trim()}`);
+  return new AttemptFailure(`TLS: ${reason.trim()}`, 'tls');
 }
 
 function codeOf(error: Error): string {

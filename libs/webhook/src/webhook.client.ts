@@ -1,5 +1,5 @@
 import { Axios, type AxiosAdapter, type AxiosRequestConfig, type AxiosResponse } from 'axios';
-import { describeFailure, storableText } from './failure.js';
+import { describeFailure, kindOfFailure, storableText, type FailureKind } from './failure.js';
 import { NotSentError, type Answer, type SendTerms } from './http/exchange.js';
 import { HttpClient, type HttpClientOptions } from './http/http-client.js';
 import type { WebhookRequest } from './notification.js';
@@ -15,7 +15,7 @@ export type AttemptResult =
       /** Every `Retry-After` header as it came, joined by commas. */
       readonly retryAfter: string | undefined;
     }
-  | { readonly error: string; readonly latencyMs: number };
+  | { readonly error: string; readonly kind: FailureKind; readonly latencyMs: number };
 
 export type WebhookClientOptions = HttpClientOptions;
 
@@ -89,6 +89,6 @@ async function attempt(exchange: Promise<Answer>, startedAt: number): Promise<At
     return { status, latencyMs: Math.round(latencyMs), body: storableText(body, isCut), retryAfter };
   } catch (error) {
     if (error instanceof NotSentError) return undefined;
-    return { error: describeFailure(error), latencyMs: Math.round(performance.now() - startedAt) };
+    return { error: describeFailure(error), kind: kindOfFailure(error), latencyMs: Math.round(performance.now() - startedAt) };
   }
 }

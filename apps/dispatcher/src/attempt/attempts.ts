@@ -174,11 +174,25 @@ export class Attempts {
       if (isAlive(outcome.result)) share.answeredAt = now;
       share.health.ended(isAlive(outcome.result), outcome.result.latencyMs, now);
       this.options.origins?.ended(share, waiting.delivery.clientId, share.origin.name, outcome.result);
+      if (this.options.logger.isLevelEnabled('debug')) this.tell(waiting.delivery, share.origin.name, outcome);
     }
     this.count(share, isRetry, -1);
     share.inFlight.delete(slot);
     waiting.settle(outcome);
     this.refill(share);
+  }
+
+  private tell(
+    { changeId, agentEventId, clientId, isRetry }: Delivery,
+    origin: string,
+    { attempt, result }: Outcome & { readonly kind: 'attempted' },
+  ): void {
+    const came = 'status' in result ? { http_status: result.status } : { error: result.error };
+    const of = { delivery_id: deliveryId(changeId, agentEventId), client_id: clientId, agent_event_id: agentEventId };
+    this.options.logger.debug(
+      { ...of, origin, attempt, is_retry: isRetry, ...came, latency_ms: result.latencyMs },
+      'delivery.attempted',
+    );
   }
 
   private count({ origin, client }: OriginShare, isRetry: boolean, by: 1 | -1): void {

@@ -19,7 +19,7 @@ describe('the health of an origin', () => {
   it('counts who answers for themselves as alive', () => {
     for (const status of [200, 302, 404, 410, 429, 500]) expect(isAlive(answer(status))).toBe(true);
     for (const status of [502, 503, 504]) expect(isAlive(answer(status))).toBe(false);
-    expect(isAlive({ error: 'connection refused', latencyMs: 1 })).toBe(false);
+    expect(isAlive({ error: 'connection refused', kind: 'refused', latencyMs: 1 })).toBe(false);
   });
 
   it('begins with a few requests at once and allows more with every quick answer', () => {

@@ -31,7 +31,7 @@ describe('the retry policy', () => {
   it('calls every 2xx delivered, and nothing else', () => {
     for (const status of [200, 201, 204, 299]) expect(verdict(answer(status))).toEqual({ kind: 'delivered' });
     for (const status of [301, 302, 400, 401, 404, 429, 500, 503]) expect(verdict(answer(status)).kind).toBe('retry');
-    expect(verdict({ error: 'connection refused', latencyMs: 1 }).kind).toBe('retry');
+    expect(verdict({ error: 'connection refused', kind: 'refused', latencyMs: 1 }).kind).toBe('retry');
   });
 
   it('counts a success that comes after the window', () => {

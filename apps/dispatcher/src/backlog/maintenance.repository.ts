@@ -1,20 +1,17 @@
 import type { Pool } from 'pg';
 import type { PeriodicWork } from '#runtime';
-import type { DispatcherMetrics } from '../metrics.js';
 import { forgetReplays } from './replay.repository.js';
 
 /** Often, since what is in use is left for the next time. */
 const PARTITIONS_MS = 600_000;
-const SAMPLE_MS = 5000;
 
 /**
- * Keeps a week of partitions ahead of the attempt log and drops those beyond the retention (milliseconds), every ten minutes, and
- * samples how much is behind. Nothing of it waits in front of writers. Several instances do no harm; nor does a failure, for as long as there are partitions.
+ * Keeps a week of partitions ahead of the attempt log and drops those beyond the retention (milliseconds), every ten minutes.
+ * Nothing of it waits in front of writers. Several instances do no harm; nor does a failure, for as long as there are partitions.
  *
  * @returns after the first time, done at once: a database that nobody served for a week has no partition of today
  */
-export async function maintain(work: PeriodicWork, pool: Pool, retentionMs: number, metrics: DispatcherMetrics): Promise<void> {
-  work.every(SAMPLE_MS, async () => metrics.behind.set(await estimateBehind(pool)));
+export async function maintain(work: PeriodicWork, pool: Pool, retentionMs: number): Promise<void> {
   await work.atOnceAndEvery(PARTITIONS_MS, () => addPartitions(pool, retentionMs));
   await work.atOnceAndEvery(PARTITIONS_MS, () => dropPartitions(pool, retentionMs));
   await work.atOnceAndEvery(PARTITIONS_MS, () => forgetDeletedEvents(pool));
@@ -38,12 +35,4 @@ async function forgetDeletedEvents(pool: Pool): Promise<void> {
   await pool.query(`
     delete from dispatch.event_health h
     where not exists (select from subscription.agent_event e where e.id = h.agent_event_id)`);
-}
-
-/** How many rows are behind, as the planner takes it. */
-async function estimateBehind(pool: Pool): Promise<number> {
-  const { rows } = await pool.query<{ rows: number }>(
-    `select greatest(reltuples, 0)::double precision as rows from pg_class where oid = 'dispatch.behind'::regclass`,
-  );
-  return rows[0]!.rows;
 }

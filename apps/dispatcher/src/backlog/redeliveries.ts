@@ -1,7 +1,7 @@
 import type { AgentKey } from '#contracts';
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
-import { deliveryId, encodePairs } from '#webhook';
+import { encodePairs } from '#webhook';
 import type { Attempts } from '../attempt/attempts.js';
 import type { Outcome } from '../attempt/delivery.js';
 import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
@@ -218,8 +218,8 @@ export class Redeliveries<T extends Tenure = Tenure> {
   }
 
   private conclude(redelivery: Redelivery, tenure: T, { attempt, attemptedAt, result }: Outcome & { kind: 'attempted' }): void {
-    const { schedule, metrics, logger } = this.options;
-    const { attempts, expiresAt, isReplay, changeId, agentEventId } = redelivery;
+    const { schedule, metrics } = this.options;
+    const { attempts, expiresAt, isReplay } = redelivery;
     const verdict = decide(schedule, {
       result,
       attempts: attempts + 1,
@@ -239,11 +239,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
         : { httpStatus: null, error: result.error, response: null }),
       delayMs: verdict.kind === 'retry' ? verdict.delayMs : verdict.kind === 'gone' ? 0 : null,
     });
-    metrics.latency.observe(result.latencyMs / 1000);
-    metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
-    if (logger.isLevelEnabled('debug')) {
-      logger.debug({ delivery_id: deliveryId(changeId, agentEventId), attempt, verdict }, 'redelivery.attempted');
-    }
+    metrics.countAttempt(verdict.kind, result);
   }
 
   private end(redelivery: Redelivery, tenure: T, outcome: 'failed' | 'dropped', error: string): void {
@@ -259,7 +255,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
       response: null,
       delayMs: null,
     });
-    this.options.metrics.attempts.inc({ outcome });
+    this.options.metrics.countEnd(outcome);
   }
 
   private async record(results: readonly RedeliveryResult[]): Promise<void> {

@@ -153,6 +153,7 @@ export class Intake {
     agents: ReadonlyMap<string, AgentWork>,
   ): Promise<{ readonly left: ReadonlySet<string>; readonly fannedOut: ReadonlyMap<string, Promise<void>> }> {
     const { pool, metrics, logger } = this.options;
+    const startedAt = performance.now();
     const fannedOut = new Map<string, Promise<void>>();
     const fanOut = (key: string, of: readonly StatusChange[]): void => {
       const done = this.fanOuts.add(agents.get(key)!, of);
@@ -182,8 +183,10 @@ export class Intake {
     }
     const byAgent = groupByAgent(logged);
     const plans = [plan, ...(await this.fillGaps(byAgent, agents, fanOut))];
-    this.takeAll(byAgent, plans, agents);
+    const deliveries = this.takeAll(byAgent, plans, agents);
     metrics.changes.inc(complete.length);
+    const latencyMs = Math.round(performance.now() - startedAt);
+    logger.debug({ changes: complete.length, agents: byAgent.size, deliveries, latency_ms: latencyMs }, 'intake.planned');
     return { left, fannedOut };
   }
 
@@ -219,12 +222,14 @@ export class Intake {
     return plans;
   }
 
+  /** @returns how many first attempts were planned */
   private takeAll(
     byAgent: ReadonlyMap<string, readonly StatusChange[]>,
     plans: readonly Plan[],
     agents: ReadonlyMap<string, AgentWork>,
-  ): void {
+  ): number {
     const { endpoints, deliveries, windowMs, metrics } = this.options;
+    let count = 0;
     const planned = eventsByChange(plans, endpoints);
     for (const [key, of] of byAgent) {
       const agent = agents.get(key)!;
@@ -236,9 +241,11 @@ export class Intake {
         const events = planned.get(change.id);
         if (events) entries.push(...entriesOf(changeOf(change, windowMs, plans[0]!.clockOffset), events));
       }
-      metrics.planned.inc(entries.length);
+      count += entries.length;
       deliveries.take(agent, entries, last.sequence);
     }
+    metrics.planned.inc(count);
+    return count;
   }
 
   /**

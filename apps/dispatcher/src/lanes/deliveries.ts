@@ -17,8 +17,9 @@ const AGAIN_MS = 200;
 export interface DeliveriesOptions {
   readonly attempts: Attempts;
   readonly endpoints: BatchedCache<Endpoint | undefined>;
-  /** Delays of the retry schedule, in milliseconds. */
+  /** Delays of the retry schedule, and how long after its change's commit a delivery may be tried, in milliseconds. */
   readonly schedule: readonly number[];
+  readonly windowMs: number;
   readonly leases: () => ShardLeases;
   /** Something of this agent can be recorded. */
   readonly onDirty: (agent: AgentWork) => void;
@@ -255,14 +256,14 @@ export class Deliveries {
 
   private giveUp(row: RowWork, error: string): void {
     const record = unsentRecord(row.agentEventId, row.head!.id, row.attempts + 1, 'failed', error);
-    this.options.metrics.attempts.inc({ outcome: 'failed' });
+    this.options.metrics.countEnd('failed');
     this.conclude(row, { kind: 'next', record, isDelivered: false });
   }
 
   private expire(entry: EntryWork): void {
     entry.state = 'over';
     entry.record = unsentRecord(entry.agentEventId, entry.change.id, 1, 'failed', 'the retry window ended');
-    this.options.metrics.attempts.inc({ outcome: 'failed' });
+    this.options.metrics.countEnd('failed');
   }
 
   private deliveryOf(agent: AgentWork, agentEventId: number, change: Change, attempts: number, onSlow?: () => void): Delivery {
@@ -298,9 +299,9 @@ export class Deliveries {
   }
 
   private settleEntry(agent: AgentWork, entry: EntryWork, outcome: Outcome, url: string): void {
-    const { metrics } = this.options;
     if (outcome.kind === 'attempted') {
       const verdict = this.judge(outcome, 1, entry.change.expiresAt);
+      this.options.metrics.noteFirst(entry.change.expiresAt - this.options.windowMs, outcome.result);
       entry.record = attemptRecord(entry.agentEventId, entry.change.id, outcome, verdict);
       entry.state = ({ delivered: 'delivered', retry: 'failed', failed: 'ended', gone: 'gone' } as const)[verdict.kind];
       if (verdict.kind === 'retry') entry.dueMs = verdict.delayMs;
@@ -333,7 +334,7 @@ export class Deliveries {
       case 'full':
       case 'slow':
       case 'not_prepared':
-        metrics.givenBack.inc({ reason: outcome.reason });
+        this.options.metrics.givenBack.inc({ reason: outcome.reason });
         entry.state = 'behind';
         entry.dueMs = outcome.delayMs;
         this.options.onRefused(agent.clientId, entry.agentEventId, url, outcome.delayMs);
@@ -390,8 +391,7 @@ export class Deliveries {
   private judge({ result }: Outcome & { readonly kind: 'attempted' }, attempts: number, expiresAt: number): Verdict {
     const leftMs = expiresAt - performance.now();
     const verdict = decide(this.options.schedule, { result, attempts, leftMs, now: Date.now(), random: Math.random() });
-    this.options.metrics.latency.observe(result.latencyMs / 1000);
-    this.options.metrics.attempts.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
+    this.options.metrics.countAttempt(verdict.kind, result);
     return verdict;
   }
 }

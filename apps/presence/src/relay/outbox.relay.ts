@@ -1,12 +1,12 @@
 import { NotificationListener, type Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, traceparentOf, type StatusChange } from '#contracts';
-import { waitBackoff, type Logger } from '#runtime';
+import { PeriodicWork, waitBackoff, type Logger } from '#runtime';
 import type { CommittedChange } from '../log/presence.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';
-import { advanceOutbox, countBacklog, deletePublished, type OutboxRow } from './outbox.repository.js';
+import { advanceOutbox, deletePublished, sampleOutbox, type OutboxRow } from './outbox.repository.js';
 import { Publications } from './publications.js';
 import { SHARDS_CHANNEL } from './relay-lease.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
@@ -21,7 +21,8 @@ const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** Longest that a stop waits for the batch that is on its way, in milliseconds. */
 const STOP_MS = 5000;
 const SAMPLE_MS = 5000;
-const SAMPLE_LIMIT = 1_000_000;
+/** Who publishes this shard tells how much waits in all of them. */
+const SAMPLER_SHARD = 0;
 
 export interface OutboxRelayOptions {
   readonly pool: Pool;
@@ -51,7 +52,7 @@ export class OutboxRelay implements ChangeListener {
   /** When the last read of the table began, on the same clock. */
   private readAt = 0;
   private loop: Promise<void> | undefined;
-  private sampler: NodeJS.Timeout | undefined;
+  private readonly samples: PeriodicWork;
 
   constructor(private readonly options: OutboxRelayOptions) {
     const { pool, producer, instance, metrics, logger } = options;
@@ -73,6 +74,8 @@ export class OutboxRelay implements ChangeListener {
       logger.warn({ err: error }, 'relay.publication_lost');
       this.startAfresh();
     });
+    // Readiness says that the database is away.
+    this.samples = new PeriodicWork((error) => logger.debug({ err: error }, 'relay.sample_failed'));
   }
 
   /** Starts in the background; works as soon as the database and the broker can be reached. */
@@ -80,7 +83,7 @@ export class OutboxRelay implements ChangeListener {
     this.leases.start();
     this.listener.start();
     this.loop = this.publishForever();
-    this.sampler = setInterval(() => void this.sampleBacklog(), SAMPLE_MS);
+    this.samples.every(SAMPLE_MS, () => this.sample());
   }
 
   ownShards(): readonly number[] {
@@ -95,10 +98,9 @@ export class OutboxRelay implements ChangeListener {
 
   /** Finishes the batch that is on its way and gives the shards back; what is left is published by whoever comes next. */
   async stop(): Promise<void> {
-    clearInterval(this.sampler);
     this.stopping.abort();
     this.signal.wake();
-    const [settled] = await Promise.all([isSettledWithin(STOP_MS, this.loop), this.listener.stop()]);
+    const [settled] = await Promise.all([isSettledWithin(STOP_MS, this.loop), this.listener.stop(), this.samples.stop()]);
     await this.leases.stop(settled);
   }
 
@@ -192,12 +194,9 @@ export class OutboxRelay implements ChangeListener {
     this.publications.forget(published);
   }
 
-  private async sampleBacklog(): Promise<void> {
-    try {
-      this.options.metrics.setBacklog(await countBacklog(this.options.pool, SAMPLE_LIMIT));
-    } catch (error) {
-      this.options.logger.debug({ err: error }, 'relay.sample_failed'); // readiness says that the database is away
-    }
+  private async sample(): Promise<void> {
+    const isSampler = this.leases.shards().includes(SAMPLER_SHARD);
+    this.options.metrics.setOutbox(isSampler ? await sampleOutbox(this.options.pool) : undefined);
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Pool } from 'pg';
+import { queryBriefly } from '#database';
 import type { AgentStatus, AgentType, EventSource, StatusChange } from '#contracts';
 import { millisecondsOf } from '../log/milliseconds.js';
+import type { OutboxSample } from '../metrics.js';
 
 /** A change that waits to be published. */
 export interface OutboxRow {
@@ -87,11 +89,25 @@ export async function deletePublished(pool: Pool, published: readonly number[]):
   await pool.query('delete from presence.outbox where position = any ($1::bigint[])', [published]);
 }
 
-/** How many changes wait to be published, for the gauge; counts no further than `limit`, so that it stays cheap. */
-export async function countBacklog(pool: Pool, limit: number): Promise<number> {
-  const { rows } = await pool.query<{ count: number }>(
-    'select count(*) as count from (select 1 from presence.outbox limit $1) waiting',
-    [limit],
+/** Rows of the outbox that a sample counts at most, … */
+const SAMPLE_LIMIT = 1_000_000;
+/** … and longest that it may take, in milliseconds. */
+const SAMPLE_MS = 2000;
+
+/**
+ * What waits to be published, of all instances, for gauges.
+ *
+ * @returns how many changes, counted no further than a million, and how long the oldest has waited, in seconds
+ */
+export async function sampleOutbox(pool: Pool): Promise<OutboxSample> {
+  const [sample] = await queryBriefly<{ rows: number; oldest_seconds: number }>(
+    pool,
+    `select (select count(*) from (select from presence.outbox limit ${SAMPLE_LIMIT}) waiting) as rows,
+            coalesce(greatest(0, extract(epoch from clock_timestamp()) - (
+              select ('x' || translate(left(change_id::text, 13), '-', ''))::bit(48)::bigint / 1000.0
+              from presence.outbox order by position limit 1
+            )), 0)::double precision as oldest_seconds`,
+    SAMPLE_MS,
   );
-  return rows[0]?.count ?? 0;
+  return { rows: sample!.rows, oldestSeconds: sample!.oldest_seconds };
 }

@@ -99,6 +99,7 @@ export class RelayLeases {
         await this.inTurn(() => this.renew());
       } catch (error) {
         this.options.logger.warn({ err: error }, 'relay.lease_failed');
+        this.options.metrics.setShards(this.shards().length); // what is not renewed ends
       }
       if (!this.stopping) await this.signal.wait(this.options.times.renewMs);
     }

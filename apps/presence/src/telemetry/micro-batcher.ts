@@ -51,6 +51,11 @@ export class MicroBatcher<J extends BatchJob> {
     private readonly limits: MicroBatcherLimits,
   ) {}
 
+  /** The size of all jobs that are in no batch yet. */
+  get waiting(): number {
+    return this.waitingSize;
+  }
+
   /** The size of an owner's jobs that are in no batch yet. */
   backlogOf(owner: J['owner']): number {
     return this.owners.get(owner)?.waitingSize ?? 0;

@@ -129,7 +129,7 @@ export class TelemetryService {
       if (!this.requests.hasRoomFor(clientId, length)) throw new BacklogError(clientId, this.requests.backlogOf(clientId) > 0);
     }
     await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, slots: of, size: of.length })));
-    this.options.metrics.countResults(results);
+    this.options.metrics.countResults(results, 'http');
     this.options.onDecided?.(slots);
     return results;
   }
@@ -192,7 +192,7 @@ export class TelemetryService {
       rejected.set(Number(offset), reason);
       kept.set(Number(offset), reason);
     }
-    this.options.metrics.countResults(results);
+    this.options.metrics.countResults(results, 'kafka');
     this.options.onDecided?.(slots);
     return mover.position;
   }
@@ -217,15 +217,20 @@ export class TelemetryService {
     }
     const unsettled = movers.filter((mover) => !mover.isSettled);
     if (unsettled.length > 0) await this.move(unsettled);
+    const tookMs = performance.now() - startedAt;
+    const { metrics, logger } = this.options;
+    metrics.observeBatch(tookMs / 1000);
+    metrics.setWaiting('http', this.requests.waiting);
+    metrics.setWaiting('kafka', this.partitions.waiting);
     const summary = {
       requests: jobs.length,
       items: jobs.reduce((sum, job) => sum + job.size, 0),
       agents: agents.length,
       changes,
       rounds,
-      latency_ms: Math.round(performance.now() - startedAt),
+      latency_ms: Math.round(tookMs),
     };
-    this.options.logger[changes > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
+    logger[changes > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
   }
 
   /**

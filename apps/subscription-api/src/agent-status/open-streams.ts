@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { expiryOf, TokenVerifier } from '#auth';
 import { ApiError } from '#http';
 import { PeriodicWork, type Logger } from '#runtime';
+import { ApiMetrics } from '../metrics.js';
 import { mayActFor } from '../request/client-access.js';
 import { LOGGER, STREAM_TIMES } from '../tokens.js';
 import type { EventStream } from './event-stream.js';
@@ -51,6 +52,7 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
 
   constructor(
     private readonly verifier: TokenVerifier,
+    private readonly metrics: ApiMetrics,
     @Inject(LOGGER) private readonly logger: Logger,
     @Inject(STREAM_TIMES) private readonly times: StreamTimes,
   ) {}
@@ -77,9 +79,18 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
    */
   takePlace(clientId: number, response: ServerResponse): void {
     if (this.isStopping) throw new ApiError('unavailable', 'The service is stopping', { headers: { 'retry-after': '2' } });
-    const leave = this.places.take(clientId);
+    const leave = this.place(clientId);
     if (response.closed) leave();
     else response.once('close', leave);
+  }
+
+  private place(clientId: number): () => void {
+    try {
+      return this.places.take(clientId);
+    } catch (error) {
+      this.metrics.countStreamRefused();
+      throw error;
+    }
   }
 
   /**
@@ -90,7 +101,11 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
   keep(owner: StreamOwner, stream: EventStream, response: ServerResponse): void {
     const entry = { ...owner, stream, response, progress: new ReaderProgress(), expiresAt: expiryOf(owner.token) };
     this.open.add(entry);
-    stream.body.once('close', () => this.open.delete(entry));
+    this.metrics.setStreams(this.open.size);
+    stream.body.once('close', () => {
+      this.open.delete(entry);
+      this.metrics.setStreams(this.open.size);
+    });
     response.once('close', () => stream.body.destroy());
     if (response.closed) stream.body.destroy();
     if (this.isStopping) stream.end();

@@ -4,6 +4,7 @@ import { JWKS_MAX_AGE_SECONDS, Public, signToken, TOKEN_LIFETIME_SECONDS } from 
 import type { FastifyRequest } from 'fastify';
 import { errorSchema } from '#openapi';
 import { AddRouteConfig, ApiError, type ErrorResponse } from '#http';
+import { ApiMetrics } from '../metrics.js';
 import { notFound } from '../request/path-params.js';
 import type { SubscriptionApiSettings } from '../settings.js';
 import { SETTINGS } from '../tokens.js';
@@ -56,6 +57,7 @@ export class TokenController {
   constructor(
     private readonly credentials: CredentialVerifier,
     private readonly signingKeys: SigningKeys,
+    private readonly metrics: ApiMetrics,
     @Inject(SETTINGS) private readonly settings: Pick<SubscriptionApiSettings, 'OIDC_ISSUER' | 'PUBLIC_URL'>,
   ) {}
 
@@ -92,6 +94,22 @@ export class TokenController {
     @Query() query: unknown,
     @Headers() headers: Readonly<Record<string, string | undefined>>,
     @Ip() source: string,
+  ): Promise<unknown> {
+    try {
+      const token = await this.tokenFor(body, query, headers, source);
+      this.metrics.countToken('issued');
+      return token;
+    } catch (error) {
+      this.metrics.countToken(error instanceof OAuthError ? error.oauthCode : 'unavailable');
+      throw error;
+    }
+  }
+
+  private async tokenFor(
+    body: unknown,
+    query: unknown,
+    headers: Readonly<Record<string, string | undefined>>,
+    source: string,
   ): Promise<unknown> {
     const { OIDC_ISSUER: issuer } = this.settings;
     if (issuer !== undefined) throw new OAuthError('unsupported_grant_type', `Tokens are issued by ${issuer}`);

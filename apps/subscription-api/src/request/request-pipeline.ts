@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bearerTokenOf, TokenVerifier } from '#auth';
 import { ApiError, beforeAnswer } from '#http';
+import { ApiMetrics } from '../metrics.js';
 import { RATE_LIMITER } from '../tokens.js';
 import { ClientAccess } from './client-access.js';
 import type { RateLimiter, RateState } from './rate-limiter.js';
@@ -20,6 +21,7 @@ export class RequestPipeline implements OnModuleInit {
     private readonly adapterHost: HttpAdapterHost,
     private readonly clientAccess: ClientAccess,
     private readonly verifier: TokenVerifier,
+    private readonly metrics: ApiMetrics,
     @Inject(RATE_LIMITER) private readonly rateLimiter: RateLimiter | null,
   ) {}
 
@@ -41,6 +43,7 @@ export class RequestPipeline implements OnModuleInit {
     if (this.rateLimiter) {
       request.rateState = this.rateLimiter.take(principal.applicationId, Date.now());
       if (!request.rateState.allowed) {
+        this.metrics.countRateLimited();
         const headers = { 'retry-after': String(request.rateState.resetSeconds) };
         throw new ApiError('rate_limit_exceeded', `Too many requests: try again in ${headers['retry-after']} s`, { headers });
       }

@@ -280,7 +280,7 @@ export class AnswerReader {
 
   private passOver(): void {
     this.interimBytes += this.bytes;
-    if (this.interimBytes > MAX_INTERIM_BYTES) throw new AttemptFailure('interim answers without end');
+    if (this.interimBytes > MAX_INTERIM_BYTES) throw new AttemptFailure('interim answers without end', 'protocol');
     this.bytes = 0;
     this.fields = {};
     this.lastField = undefined;
@@ -292,7 +292,7 @@ export class AnswerReader {
     if (this.isHeadRead) {
       if (this.bytes > MAX_REST_BYTES) this.end(false);
     } else if (this.bytes > MAX_HEAD_BYTES) {
-      throw new AttemptFailure(`answer with a head longer than ${MAX_HEAD_BYTES / 1024} KiB`);
+      throw new AttemptFailure(`answer with a head longer than ${MAX_HEAD_BYTES / 1024} KiB`, 'protocol');
     }
   }
 
@@ -305,5 +305,5 @@ export class AnswerReader {
 const EMPTY = Buffer.alloc(0);
 
 function notHttp(line: string): AttemptFailure {
-  return new AttemptFailure(`answer is not HTTP: it begins with ${JSON.stringify(line.slice(0, 40))}`);
+  return new AttemptFailure(`answer is not HTTP: it begins with ${JSON.stringify(line.slice(0, 40))}`, 'protocol');
 }

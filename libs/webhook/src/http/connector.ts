@@ -59,7 +59,7 @@ class ConnectAttempt {
     const { hostname } = origin;
     this.host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
     this.port = portOf(origin);
-    this.deadline = setTimeout(() => this.fail(new AttemptFailure(this.stage)), CONNECT_TIMEOUT_MS);
+    this.deadline = setTimeout(() => this.fail(new AttemptFailure(this.stage, 'timeout')), CONNECT_TIMEOUT_MS);
   }
 
   start(resolve: (hostname: string) => ReturnType<HostLookup>): void {
@@ -92,7 +92,7 @@ class ConnectAttempt {
   }
 
   private refuse(why: string): void {
-    process.nextTick(() => this.fail(new AttemptFailure(why)));
+    process.nextTick(() => this.fail(new AttemptFailure(why, 'address')));
   }
 
   private fail(error: Error): void {

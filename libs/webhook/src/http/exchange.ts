@@ -107,13 +107,13 @@ export class Exchange {
   /** The connection came to its end before the answer did, or did not come up. */
   onConnectionEnd(error: Error | undefined): void {
     if (this.reader.isHeadRead) this.succeed();
-    else this.fail(error ?? new AttemptFailure('connection closed before the answer was complete'));
+    else this.fail(error ?? new AttemptFailure('connection closed before the answer was complete', 'closed'));
     clearTimeout(this.timer);
   }
 
   private onTimeout(): void {
     if (this.reader.isHeadRead) this.succeed();
-    else this.fail(new AttemptFailure(`timed out after ${this.timeoutMs / 1000} s`));
+    else this.fail(new AttemptFailure(`timed out after ${this.timeoutMs / 1000} s`, 'timeout'));
     this.holder?.drop(this);
   }
 
