@@ -5,8 +5,10 @@ import {
   ApplicationEntity,
   assertKeyFits,
   connectDatabase,
+  createPool,
   createSealer,
   DatabaseClock,
+  ListReads,
   poolOf,
   WebhookSecretEntity,
   WriteCheck,
@@ -20,6 +22,9 @@ import { serveConsole } from './console/serve-console.js';
 import { serveApiDocs, type DocsPlace } from './docs/docs.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
+
+/** Longest that a read waits for a connection to the replica, in milliseconds; the primary answers then. */
+const REPLICA_CONNECT_MS = 1000;
 
 export interface SubscriptionApiOptions {
   readonly settings: SubscriptionApiSettings;
@@ -88,11 +93,20 @@ async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promis
   await assertKeyFits((sql, parameters) => dataSource.query(sql, parameters), sealer);
   const clock = await DatabaseClock.start(poolOf(dataSource), logger, registry);
   undo.push(() => clock.stop());
+  const replica =
+    settings.DATABASE_READ_URL === undefined
+      ? undefined
+      : createPool({
+          ...{ url: settings.DATABASE_READ_URL, applicationName: 'rollcall-subscription-api', poolSize: settings.DATABASE_POOL },
+          connectTimeoutMs: REPLICA_CONNECT_MS,
+        });
+  undo.push(async () => replica?.end());
   const module = SubscriptionApiModule.forRoot({
     settings,
     logger,
     sealer,
     dataSource,
+    reads: new ListReads(poolOf(dataSource), replica, logger, registry),
     external,
     ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
     ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),

@@ -55,14 +55,6 @@ export function judgeSettings(settings: Settings): Finding[] {
         'set the same ENCRYPTION_KEY for every service: openssl rand -hex 32',
       ),
     );
-  if (settings.DELIVERY_WINDOW > settings.STATUS_HISTORY_RETENTION)
-    findings.push(
-      error(
-        'settings.DELIVERY_WINDOW',
-        'is longer than STATUS_HISTORY_RETENTION: what waits would be dropped before its window ends',
-        'shorten the one, or lengthen the other',
-      ),
-    );
   return findings;
 }
 
