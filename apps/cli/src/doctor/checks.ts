@@ -10,7 +10,7 @@ import {
   poolOf,
   type ListedMigration,
 } from '#database';
-import { createLogger, isLoopback, StartError, type Settings } from '#runtime';
+import { createLogger, howToRun, isLoopback, StartError, type Settings } from '#runtime';
 import { readDatabaseFacts } from './database-facts.repository.js';
 import { judgeDatabase } from './database.check.js';
 import { error, ok, warning, type Finding } from './finding.js';
@@ -83,7 +83,13 @@ export async function checkDatabase(settings: Settings, { instances }: DoctorOpt
         ),
       ];
     if (missing.length > 0)
-      return [error('database.migrations', `${missing.length} are missing, the first is ${missing[0]}`, 'run `npm run migrate`')];
+      return [
+        error(
+          'database.migrations',
+          `${missing.length} are missing, the first is ${missing[0]}`,
+          `run \`${howToRun('migrate')}\``,
+        ),
+      ];
     const facts = await readDatabaseFacts(poolOf(dataSource));
     const roundTripMs = performance.now() - startedAt;
     const host = new URL(url).hostname.replace(/^\[|\]$/g, '');
