@@ -1,8 +1,11 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Pool } from 'pg';
+import { Registry } from 'prom-client';
 import type { DataSource } from 'typeorm';
-import { createDataSource, EmbeddedPostgres, migrate } from '#database';
+import { createDataSource, EmbeddedPostgres, ListReads, migrate } from '#database';
+import { createLogger } from '#runtime';
 import { StatusLogRepository } from '../apps/subscription-api/src/agent-status/status-log.repository.js';
 import { AgentRepository } from '../apps/subscription-api/src/agents/agent.repository.js';
 import { DeliveryFactsRepository } from '../apps/subscription-api/src/deliveries/delivery-facts.repository.js';
@@ -72,11 +75,14 @@ interface Question {
 }
 
 function questionsOf(dataSource: DataSource, someEvent: number): Question[] {
-  const deliveries = new DeliveryList(new DeliveryFactsRepository(dataSource), { DELIVERY_WINDOW: WINDOW_MS });
-  const log = new StatusLogRepository(dataSource);
-  const series = new SeriesRepository(dataSource);
+  // Lists are read through the data source as well, where their statements are noted.
+  const query = async (text: string, values: unknown[]): Promise<unknown> => ({ rows: await dataSource.query(text, values) });
+  const reads = new ListReads({ query } as unknown as Pool, undefined, createLogger('plans', 'silent'), new Registry());
+  const deliveries = new DeliveryList(new DeliveryFactsRepository(dataSource, reads), { DELIVERY_WINDOW: WINDOW_MS });
+  const log = new StatusLogRepository(dataSource, reads);
+  const series = new SeriesRepository(reads);
   const health = new EventHealthRepository(dataSource);
-  const agents = new AgentRepository(dataSource);
+  const agents = new AgentRepository(dataSource, reads);
   const list = (client: number, filter: Parameters<DeliveryList['page']>[1]) => () =>
     deliveries.page(client, filter, undefined, PAGE);
   const history =

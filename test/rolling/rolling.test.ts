@@ -1,8 +1,10 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { migrate } from '#database';
 import { LocalKafka } from '../../tools/kafka/local-kafka.js';
 import { describe as table } from '../chaos/checker.js';
-import { SERVICES, type ServiceName } from '../support/cluster.js';
+import { SERVICES, type Cluster, type ServiceName } from '../support/cluster.js';
+import { eventually } from '../support/poll.js';
 import { SteadyLoad, type Figures } from './steady-load.js';
 import { describeFigures, RollingWorld } from './world.js';
 
@@ -12,6 +14,10 @@ import { describeFigures, RollingWorld } from './world.js';
  */
 const form = process.env['ROLLING'];
 const long = form === 'long';
+/** The default. */
+const DELIVERY_TIMEOUT_MS = 10_000;
+/** By then the leases of an instance that was killed have ended, in milliseconds. */
+const TAKEOVER_MS = DELIVERY_TIMEOUT_MS + 10_000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 interface Rolling {
@@ -28,8 +34,12 @@ interface Outcome extends Figures {
   readonly outOfOrder: readonly string[];
 }
 
-/** Two instances of each service behind a proxy under steady load; each instance of some services is replaced in turn. */
-async function roll({ delay, rounds, changesPerSecond, replaced }: Rolling): Promise<Outcome> {
+/** Two instances of each service behind a proxy under steady load; something is done to them meanwhile. */
+async function underLoad(
+  what: string,
+  { delay, changesPerSecond }: Pick<Rolling, 'delay' | 'changesPerSecond'>,
+  work: (world: RollingWorld, cluster: Cluster, load: SteadyLoad) => Promise<void>,
+): Promise<Outcome> {
   const world = await RollingWorld.start();
   try {
     await migrate(world.postgres.url());
@@ -38,20 +48,49 @@ async function roll({ delay, rounds, changesPerSecond, replaced }: Rolling): Pro
     const load = new SteadyLoad(long ? 200 : 60, world.urls, changesPerSecond);
     await world.subscribe(load);
     const loading = load.run();
-    for (let round = 1; round <= rounds; round++) {
-      for (const service of replaced) for (const instance of cluster.of(service)) await world.replace(cluster, instance);
-    }
+    await eventually('changes flow', () => load.arrivals.length > 100, 60_000);
+    load.figures(); // of connections that are new, and code that is cold
+    say(`before: latest ${load.takeLatest()} ms`);
+    await work(world, cluster, load);
     load.stop();
     await loading;
     const report = await world.settle(load);
     const figures = load.figures();
     const refused = Object.values(world.proxies).reduce((sum, proxy) => sum + proxy.refused, 0);
-    say(describeFigures(`rolling with a delay of ${delay}, ${refused} refused`, figures));
+    say(describeFigures(`${what}, ${refused} refused`, figures));
     say(table(report));
     return { ...figures, refused, lost: report.lost, invented: report.invented, outOfOrder: report.outOfOrder };
   } finally {
     await world.stop();
   }
+}
+
+/** Each instance of some services is replaced in turn. */
+function roll(rolling: Rolling): Promise<Outcome> {
+  const { delay, rounds, replaced } = rolling;
+  return underLoad(`rolling with a delay of ${delay}`, rolling, async (world, cluster, load) => {
+    for (let round = 1; round <= rounds; round++) {
+      for (const service of replaced) {
+        for (const instance of cluster.of(service)) {
+          await world.replace(cluster, instance);
+          say(`round ${round}, a ${service} replaced: latest ${load.takeLatest()} ms`);
+        }
+      }
+    }
+  });
+}
+
+/** An instance of a service is killed, and the others go on. */
+function kill(service: ServiceName): Promise<Outcome> {
+  return underLoad(`a ${service} killed`, { delay: '0s', changesPerSecond: 50 }, async (world, cluster, load) => {
+    const [instance] = cluster.of(service);
+    await instance!.process.stop('SIGKILL');
+    const known = load.arrivals.length;
+    await cluster.remove(instance!);
+    await eventually('the others have taken over', () => load.arrivals.length > known + 200, 120_000);
+    await world.followed();
+    await wait(TAKEOVER_MS);
+  });
 }
 
 describe.runIf(form !== undefined && (await LocalKafka.missing()) === undefined)('instances that are replaced one by one', () => {
@@ -71,6 +110,19 @@ describe.runIf(form !== undefined && (await LocalKafka.missing()) === undefined)
       expect(outcome.p99).toBeLessThanOrEqual(300);
     },
     long ? 1_200_000 : 400_000,
+  );
+
+  it.runIf(long).each([
+    { service: 'presence', latestMs: 12_000 },
+    { service: 'dispatcher', latestMs: DELIVERY_TIMEOUT_MS + 10_000 },
+  ] as const)(
+    'lose and reorder nothing where a $service is killed, and are late by $latestMs ms at most',
+    async ({ service, latestMs }) => {
+      const outcome = await kill(service);
+      expect(outcome).toMatchObject({ lost: [], invented: [], outOfOrder: [] });
+      expect(outcome.latest).toBeLessThanOrEqual(latestMs);
+    },
+    600_000,
   );
 
   it.runIf(long)(

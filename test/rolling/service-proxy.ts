@@ -6,12 +6,15 @@ import { call } from '../support/client.js';
 /** How long a backend may take to say whether it is ready, in milliseconds. */
 const PROBE_TIMEOUT_MS = 2000;
 const PROBE_EVERY_MS = 1000;
+/** A backend that says nothing so often in a row counts as not ready; one that says no does at once. */
+const SILENCES = 3;
 
 /** What stands before instances that come and go, as a Service of Kubernetes does: it finds out each second which are ready. */
 export class ServiceProxy {
   /** Connections that could not be handed on. */
   refused = 0;
-  private ready: string[] = [];
+  /** Those that are ready, with how often in a row they said nothing. */
+  private readonly ready = new Map<string, number>();
   private next = 0;
   private readonly sockets = new Set<Socket>();
   private readonly stopping = new AbortController();
@@ -38,7 +41,7 @@ export class ServiceProxy {
 
   /** Base URLs that connections are handed to. */
   get targets(): readonly string[] {
-    return this.ready;
+    return [...this.ready.keys()];
   }
 
   async stop(): Promise<void> {
@@ -50,16 +53,30 @@ export class ServiceProxy {
 
   private async probeForever(): Promise<void> {
     const { signal } = this.stopping;
+    const asked = new Set<string>();
     while (!signal.aborted) {
       const all = this.backends();
-      const answers = await Promise.all(all.map(isReady));
-      this.ready = all.filter((_, index) => answers[index]);
+      for (const url of this.ready.keys()) if (!all.includes(url)) this.ready.delete(url);
+      // Each for itself: one that is slow must not keep what another says from being heard.
+      for (const url of all) {
+        if (asked.has(url)) continue;
+        asked.add(url);
+        void this.probe(url).finally(() => asked.delete(url));
+      }
       await delay(PROBE_EVERY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
+  private async probe(url: string): Promise<void> {
+    const isReady = await askReady(url);
+    const silences = isReady === undefined ? (this.ready.get(url) ?? SILENCES) + 1 : 0;
+    if (isReady === false || silences >= SILENCES || !this.backends().includes(url)) this.ready.delete(url);
+    else this.ready.set(url, silences);
+  }
+
   private take(client: Socket): void {
-    const target = this.ready[this.next++ % Math.max(1, this.ready.length)];
+    const { targets } = this;
+    const target = targets[this.next++ % Math.max(1, targets.length)];
     this.keep(client);
     if (target === undefined) return this.refuse(client);
     const { hostname, port } = new URL(target);
@@ -87,10 +104,11 @@ export class ServiceProxy {
   }
 }
 
-async function isReady(url: string): Promise<boolean> {
+/** @returns undefined: it said nothing in time */
+async function askReady(url: string): Promise<boolean | undefined> {
   try {
     return (await call(`${url}/health/ready`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })).status === 200;
-  } catch {
-    return false;
+  } catch (error) {
+    return (error as Error).name === 'TimeoutError' ? undefined : false;
   }
 }

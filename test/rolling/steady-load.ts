@@ -37,6 +37,7 @@ export class SteadyLoad {
   private requests = 0;
   private readonly sentAt = new Map<string, number>();
   private readonly lateness: number[] = [];
+  private latestLately = 0;
   readonly arrivals: Arrival[] = [];
   private readonly startedAt = Date.now();
   private going = true;
@@ -63,7 +64,11 @@ export class SteadyLoad {
     const agentId = Number(pairs.get('agent_id'));
     const sequence = Number(headers['webhook-sequence']);
     const sentAt = this.sentAt.get(`${agentId}:${sequence}`);
-    if (sentAt !== undefined) this.lateness.push(performance.now() - sentAt);
+    if (sentAt !== undefined) {
+      const late = performance.now() - sentAt;
+      this.lateness.push(late);
+      this.latestLately = Math.max(this.latestLately, late);
+    }
     this.sentAt.delete(`${agentId}:${sequence}`);
     const webhookId = String(headers['webhook-id']);
     this.arrivals.push({ path: url.split('?')[0]!, agentId, sequence, webhookId, acknowledged: true });
@@ -97,6 +102,13 @@ export class SteadyLoad {
     const { requests } = this;
     this.requests = 0;
     return { requests, failed: this.failed.splice(0), changes: sorted.length, p50: at(0.5), p99: at(0.99), latest: at(1) };
+  }
+
+  /** How late the latest was since this was last asked, in milliseconds. */
+  takeLatest(): number {
+    const latest = Math.round(this.latestLately);
+    this.latestLately = 0;
+    return latest;
   }
 
   private async report(agents: readonly AgentState[], token: string): Promise<void> {

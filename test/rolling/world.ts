@@ -112,7 +112,7 @@ export class RollingWorld {
   }
 
   /** Waits until the proxies know all that is ready. */
-  private async followed(): Promise<void> {
+  async followed(): Promise<void> {
     for (const service of ['subscription-api', 'presence'] as const) {
       const all = this.clusters.flatMap((cluster) => cluster.of(service)).length;
       await eventually(`${service} behind its proxy`, () => this.proxies[service].targets.length === all, 60_000);

@@ -65,6 +65,7 @@ export class DispatcherWorld {
         DELIVERY_WINDOW: 60_000,
         DELIVERY_TIMEOUT: 500,
         STATUS_HISTORY_RETENTION: 30 * 86_400_000,
+        DELIVERY_LOG_RETENTION: 14 * 86_400_000,
         ENCRYPTION_KEY: undefined,
         ...settings,
       },

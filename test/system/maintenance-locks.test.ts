@@ -22,7 +22,7 @@ describe.each([
   },
   {
     table: 'dispatch.attempt',
-    maintain: (work: PeriodicWork, pool: pg.Pool) => maintainDispatch(work, pool, 3 * DAY_MS),
+    maintain: (work: PeriodicWork, pool: pg.Pool) => maintainDispatch(work, pool, { retentionMs: 3 * DAY_MS, windowMs: DAY_MS }),
     write: `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome)
             values (1, $1, 1, now(), 1, 'delivered')`,
   },

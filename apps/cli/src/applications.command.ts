@@ -10,6 +10,7 @@ import {
 import { ACCESS_LEVELS } from '#auth';
 import { parseId } from '#contracts';
 import { ApplicationEntity } from '#database';
+import { howToRun } from '#runtime';
 import { withDatabase, type Terminal } from './database.js';
 import { asFields, asJson, asTable } from './output.js';
 
@@ -94,7 +95,7 @@ function describe(application: Application | ApplicationWithSecret): string {
 
 function list(applications: readonly Application[]): string {
   if (applications.length === 0)
-    return 'There are no applications yet. The first one: npm run app -- create <app_id> --client <client_id> --access platform\n';
+    return `There are no applications yet. The first one: ${howToRun('applications')} create <app_id> --client <client_id> --access platform\n`;
   const titles = ['app_id', 'client_id', 'access', 'created_at', 'revoked_at'];
   return asTable(
     titles,

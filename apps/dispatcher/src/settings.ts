@@ -13,6 +13,7 @@ export const DISPATCHER_SETTINGS = [
   'DELIVERY_WINDOW',
   'DELIVERY_TIMEOUT',
   'STATUS_HISTORY_RETENTION',
+  'DELIVERY_LOG_RETENTION',
   'ENCRYPTION_KEY',
 ] as const satisfies readonly SettingName[];
 

@@ -93,13 +93,12 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   undo.push(() => clock.stop());
   const maintenance = new PeriodicWork((error) => logger.error({ err: error }, 'maintenance.failed'));
   undo.push(() => maintenance.stop());
-  await maintain(maintenance, pool, settings.STATUS_HISTORY_RETENTION);
+  const { DELIVERY_TIMEOUT: timeoutMs, DELIVERY_WINDOW: windowMs, DELIVERY_LOG_RETENTION: retentionMs } = settings;
+  await maintain(maintenance, pool, { retentionMs, windowMs });
 
   const series = new Series({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
   undo.push(() => series.stop());
 
-  const timeoutMs = settings.DELIVERY_TIMEOUT;
-  const windowMs = settings.DELIVERY_WINDOW;
   const dispatch = new Dispatch({
     ...{ pool, guard, sealer, timeoutMs, windowMs, metrics, series, logger },
     schedule: settings.DELIVERY_RETRY_SCHEDULE,

@@ -3,6 +3,7 @@ import type { ServiceSettings, SettingName } from '#runtime';
 /** What subscription-api is set by: contract §8. */
 export const SUBSCRIPTION_API_SETTINGS = [
   'DATABASE_URL',
+  'DATABASE_READ_URL',
   'DATABASE_POOL',
   'HOST',
   'SUBSCRIPTION_API_PORT',

@@ -5,8 +5,10 @@ import {
   ApplicationEntity,
   assertKeyFits,
   connectDatabase,
+  createPool,
   createSealer,
   DatabaseClock,
+  ListReads,
   measurePool,
   poolOf,
   WebhookSecretEntity,
@@ -22,6 +24,9 @@ import { serveApiDocs, type DocsPlace } from './docs/docs.js';
 import { ApiMetrics } from './metrics.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
+
+/** Longest that a read waits for a connection to the replica, in milliseconds; the primary answers then. */
+const REPLICA_CONNECT_MS = 1000;
 
 export interface SubscriptionApiOptions {
   readonly settings: SubscriptionApiSettings;
@@ -91,11 +96,20 @@ async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promis
   await assertKeyFits((sql, parameters) => dataSource.query(sql, parameters), sealer);
   const clock = await DatabaseClock.start(poolOf(dataSource), logger, registry);
   undo.push(() => clock.stop());
+  const replica =
+    settings.DATABASE_READ_URL === undefined
+      ? undefined
+      : createPool({
+          ...{ url: settings.DATABASE_READ_URL, applicationName: 'rollcall-subscription-api', poolSize: settings.DATABASE_POOL },
+          connectTimeoutMs: REPLICA_CONNECT_MS,
+        });
+  undo.push(async () => replica?.end());
   const module = SubscriptionApiModule.forRoot({
     settings,
     logger,
     sealer,
     dataSource,
+    reads: new ListReads(poolOf(dataSource), replica, logger, registry),
     external,
     metrics: new ApiMetrics(registry),
     ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),

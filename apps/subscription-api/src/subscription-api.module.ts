@@ -2,7 +2,7 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { ApplicationRepository, Applications } from '#applications';
 import { AuthModule, SigningKeyRepository, type ExternalIssuer } from '#auth';
-import type { Sealer } from '#database';
+import { ListReads, type Sealer } from '#database';
 import type { Logger } from '#runtime';
 import { AddressGuard, WebhookClient } from '#webhook';
 import { AgentEventController } from './agent-events/agent-event.controller.js';
@@ -88,6 +88,7 @@ export interface SubscriptionApiParts {
   readonly sealer: Sealer;
   /** Connected; stays the caller's to close. */
   readonly dataSource: DataSource;
+  readonly reads: ListReads;
   /** Whose tokens are accepted instead of our own. */
   readonly external?: ExternalIssuer | undefined;
   readonly metrics: ApiMetrics;
@@ -148,6 +149,7 @@ export class SubscriptionApiModule {
         { provide: PLAYGROUND, useValue: parts.playground },
         { provide: SEALER, useValue: sealer },
         { provide: DataSource, useValue: dataSource },
+        { provide: ListReads, useValue: parts.reads },
         { provide: ADDRESS_GUARD, useValue: guard },
         {
           provide: WebhookClient,

@@ -86,6 +86,8 @@ export interface DatabaseOptions extends SessionNeeds {
   readonly applicationName: string;
   /** Most connections of this service. */
   readonly poolSize: number;
+  /** Longest that a connection is waited for, in milliseconds; 5 seconds by default. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** TypeORM would write to the terminal by itself; what went wrong is thrown as well. */
@@ -103,7 +105,6 @@ export function createDataSource(
   options: DatabaseOptions,
   entities: NonNullable<DataSource['options']['entities']> = [],
 ): DataSource {
-  const setup = sessionSetup(options);
   return new DataSource({
     type: 'postgres',
     url: options.url,
@@ -114,27 +115,38 @@ export function createDataSource(
     migrationsTableName: 'rollcall_migration',
     logger: NO_LOGGER,
     driver: { Pool: SessionPool },
-    extra: {
-      types,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-      // A statement that may take any time is waited for as long.
-      ...(options.statementTimeoutMs !== 0 && { query_timeout: QUERY_TIMEOUT_MS }),
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      idleTimeoutMillis: IDLE_TIMEOUT_MS,
-      onConnect: async (client: pg.Client) => {
-        ignoreErrorEvents(client);
-        await client.query(setup);
-      },
-    },
+    extra: connectionOptions(options),
   });
+}
+
+/** A pool alone, whose connections are as those of a data source; it connects when it is used. */
+export function createPool(options: DatabaseOptions): pg.Pool {
+  const { url: connectionString, applicationName: application_name, poolSize: max } = options;
+  return new SessionPool({ connectionString, application_name, max, ...connectionOptions(options) }).on('error', () => undefined);
+}
+
+function connectionOptions(needs: Omit<DatabaseOptions, 'url'>) {
+  const setup = sessionSetup(needs);
+  return {
+    types,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    // A statement that may take any time is waited for as long.
+    ...(needs.statementTimeoutMs !== 0 && { query_timeout: QUERY_TIMEOUT_MS }),
+    connectionTimeoutMillis: needs.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: IDLE_TIMEOUT_MS,
+    onConnect: async (client: pg.ClientBase) => {
+      ignoreErrorEvents(client);
+      await client.query(setup);
+    },
+  };
 }
 
 /**
  * A connection that breaks between two owners (just made by the pool, not yet taken over by TypeORM) has no listener, and
  * an error event without one ends the process. Whoever uses the connection gets the error from its statement anyway.
  */
-function ignoreErrorEvents(client: pg.Client): void {
+function ignoreErrorEvents(client: pg.ClientBase): void {
   client.on('error', () => undefined);
 }
 

@@ -18,7 +18,19 @@ describe('settings', () => {
       DELIVERY_RETRY_SCHEDULE: [5, 30, 120, 300, 900, 1800, 3600, 7200, 14400, 28800, 28800].map((seconds) => seconds * 1000),
       DELIVERY_WINDOW: 86_400_000,
       DELIVERY_TIMEOUT: 10_000,
+      DELIVERY_LOG_RETENTION: 14 * 86_400_000,
+      STATUS_HISTORY_RETENTION: 30 * 86_400_000,
     });
+  });
+
+  it('keeps what waits until its window ends', () => {
+    const window = (DELIVERY_WINDOW: string, others: Record<string, string> = {}) => readSettings({ DELIVERY_WINDOW, ...others });
+    expect(() => window('15d')).toThrow(/^DELIVERY_LOG_RETENTION: must not be shorter than DELIVERY_WINDOW/);
+    expect(() => window('31d', { DELIVERY_LOG_RETENTION: '40d' })).toThrow(/^STATUS_HISTORY_RETENTION: must not be shorter/);
+    expect(() => window('31d')).toThrow(/DELIVERY_LOG_RETENTION: .*\nSTATUS_HISTORY_RETENTION: /);
+    expect(window('14d').DELIVERY_WINDOW).toBe(14 * 86_400_000);
+    expect(window('20d', { DELIVERY_LOG_RETENTION: '20d' }).DELIVERY_LOG_RETENTION).toBe(20 * 86_400_000);
+    expect(readSettings({ DELIVERY_WINDOW: '40d' }, ['DELIVERY_WINDOW'])).toEqual({ DELIVERY_WINDOW: 40 * 86_400_000 });
   });
 
   it('reads an external issuer, over https or from this machine, and only with the audience', () => {

@@ -53,6 +53,8 @@ const host = z
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z\d]([a-z\d-]*[a-z\d])?(\.[a-z\d]([a-z\d-]*[a-z\d])?)*\.?$/i;
 
+const databaseUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' });
+
 const brokers = commaList.transform((parts, context) => {
   for (const part of parts) {
     if (!/^[^\s/]+:\d+$/.test(part)) context.addIssue({ code: 'custom', message: `"${part}" is no host:port` });
@@ -111,11 +113,15 @@ const bootstrapApps = z.string().transform((text, context) => {
 });
 
 const settings = {
-  DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' })
+  DATABASE_URL: databaseUrl
     .optional()
     .describe(
       'PostgreSQL 15 or later, directly or through a pooler in session mode. Unset: the all-in-one starts an embedded one under DATA_DIR; a service on its own needs it.',
+    ),
+  DATABASE_READ_URL: databaseUrl
+    .optional()
+    .describe(
+      'A streaming replica of the database that subscription-api reads lists from: deliveries, series, history, search. It answers once it has what was committed before; where it is away or behind, DATABASE_URL does. Unset: DATABASE_URL.',
     ),
   DATABASE_POOL: wholeNumber(2, 200).default(10).describe('Most connections of one service to PostgreSQL. Default 10.'),
   KAFKA_BROKERS: brokers
@@ -158,6 +164,9 @@ const settings = {
   STATUS_HISTORY_RETENTION: duration
     .default(30 * 86_400_000)
     .describe('The log of status changes is kept for this long, in whole days. Default 30d.'),
+  DELIVERY_LOG_RETENTION: duration
+    .default(14 * 86_400_000)
+    .describe('Attempts of deliveries are kept for this long after their change, in whole days. Default 14d.'),
   AGENT_EVENT_LIMIT: wholeNumber(0).default(1000).describe('Agent events a client may have. Default 1000.'),
   RATE_LIMIT: rateLimit
     .default({ requests: 6000, windowMs: 60_000 })
@@ -229,6 +238,7 @@ export type ServiceSettings = Settings & { DATABASE_URL: string; KAFKA_BROKERS: 
 /** Those that may stand in a file, named by `<NAME>_FILE`: contract §8. */
 const SECRETS: ReadonlySet<SettingName> = new Set<SettingName>([
   'DATABASE_URL',
+  'DATABASE_READ_URL',
   'BOOTSTRAP_APPS',
   'ENCRYPTION_KEY',
   ...KAFKA_FILES,
@@ -292,6 +302,7 @@ function readNeeding(env: Environment, uses: ReadonlySet<SettingName>, needed: r
     if (!given.has(name)) problems.push(`${name}: is required by a service that runs on its own`);
   }
   problems.push(...kafkaProblems(values, given));
+  problems.push(...retentionProblems(values));
   if (given.has('OIDC_ISSUER') && !given.has('OIDC_AUDIENCE')) problems.push('OIDC_AUDIENCE: is required with OIDC_ISSUER');
   // The all-in-one's own database gets a key of its own.
   const isOthersDatabase = given.has('DATABASE_URL') || needed.includes('DATABASE_URL');
@@ -301,6 +312,13 @@ function readNeeding(env: Environment, uses: ReadonlySet<SettingName>, needed: r
   }
   if (problems.length > 0) throw new ConfigError([...new Set(problems)].join('\n'));
   return values;
+}
+
+/** What is still to be delivered must not be dropped; of a process that uses these settings. */
+function retentionProblems({ DELIVERY_WINDOW: windowMs, ...values }: Partial<Settings>): string[] {
+  return (['DELIVERY_LOG_RETENTION', 'STATUS_HISTORY_RETENTION'] as const)
+    .filter((name) => (values[name] ?? Infinity) < (windowMs ?? 0))
+    .map((name) => `${name}: must not be shorter than DELIVERY_WINDOW: what waits would be dropped before its window ends`);
 }
 
 const KEY_NEEDED =

@@ -43,8 +43,13 @@ function numbersOf(version: string): number[] {
   return (version.match(/\d+/g) ?? []).map(Number);
 }
 
-/** How a person runs a command here: by npm, or, in the image, which has no npm, by Node.js. @param command such as `migrate` */
-export function howToRun(command: 'migrate'): string {
-  const hasNpmScripts = existsSync(new URL('tools/run.mjs', root));
-  return hasNpmScripts ? `npm run ${command}` : `node dist/apps/${command}/main.js`;
+/** The command line's parts, by npm and, in the image, which has no npm, by Node.js. */
+const COMMANDS = {
+  migrate: { npm: 'npm run migrate', node: 'node dist/apps/cli/main.js migrate' },
+  applications: { npm: 'npm run app --', node: 'node dist/apps/cli/main.js applications' },
+} as const;
+
+/** How a person runs a command here. */
+export function howToRun(command: keyof typeof COMMANDS): string {
+  return COMMANDS[command][existsSync(new URL('tools/run.mjs', root)) ? 'npm' : 'node'];
 }

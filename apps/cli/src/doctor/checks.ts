@@ -10,7 +10,7 @@ import {
   poolOf,
   type ListedMigration,
 } from '#database';
-import { createLogger, isLoopback, StartError, type Settings } from '#runtime';
+import { createLogger, howToRun, isLoopback, StartError, type Settings } from '#runtime';
 import { readDatabaseFacts } from './database-facts.repository.js';
 import { judgeDatabase } from './database.check.js';
 import { error, ok, warning, type Finding } from './finding.js';
@@ -55,14 +55,6 @@ export function judgeSettings(settings: Settings): Finding[] {
         'set the same ENCRYPTION_KEY for every service: openssl rand -hex 32',
       ),
     );
-  if (settings.DELIVERY_WINDOW > settings.STATUS_HISTORY_RETENTION)
-    findings.push(
-      error(
-        'settings.DELIVERY_WINDOW',
-        'is longer than STATUS_HISTORY_RETENTION: what waits would be dropped before its window ends',
-        'shorten the one, or lengthen the other',
-      ),
-    );
   return findings;
 }
 
@@ -91,7 +83,13 @@ export async function checkDatabase(settings: Settings, { instances }: DoctorOpt
         ),
       ];
     if (missing.length > 0)
-      return [error('database.migrations', `${missing.length} are missing, the first is ${missing[0]}`, 'run `npm run migrate`')];
+      return [
+        error(
+          'database.migrations',
+          `${missing.length} are missing, the first is ${missing[0]}`,
+          `run \`${howToRun('migrate')}\``,
+        ),
+      ];
     const facts = await readDatabaseFacts(poolOf(dataSource));
     const roundTripMs = performance.now() - startedAt;
     const host = new URL(url).hostname.replace(/^\[|\]$/g, '');

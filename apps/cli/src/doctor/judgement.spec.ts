@@ -154,6 +154,5 @@ describe('settings', () => {
   it('that are dangerous are warned of', () => {
     expect(judge({ ALLOW_DESTINATIONS: '10.0.0.0/8,0.0.0.0/0' })).toEqual(['warning settings.ALLOW_DESTINATIONS']);
     expect(judge({ DATABASE_URL })).toEqual(['warning settings.ENCRYPTION_KEY']);
-    expect(judge({ DELIVERY_WINDOW: '40d' })).toEqual(['error settings.DELIVERY_WINDOW']);
   });
 });

@@ -1,6 +1,8 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { DataSource } from 'typeorm';
-import { AgentEventEntity, createDataSource, poolOf } from '#database';
+import { AgentEventEntity, createDataSource, ListReads, poolOf } from '#database';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { AgentEventRepository } from './agent-event.repository.js';
@@ -14,7 +16,8 @@ beforeAll(async () => {
   // One connection: what it has read is what the statement has.
   dataSource = createDataSource({ url: database.url, applicationName: 'test', poolSize: 1 }, [AgentEventEntity]);
   await dataSource.initialize();
-  repository = new AgentEventRepository(dataSource, new AgentRepository(dataSource), { AGENT_EVENT_LIMIT: 100 });
+  const reads = new ListReads(poolOf(dataSource), undefined, pino({ level: 'silent' }), new Registry());
+  repository = new AgentEventRepository(dataSource, new AgentRepository(dataSource, reads), { AGENT_EVENT_LIMIT: 100 });
 });
 
 afterAll(async () => {

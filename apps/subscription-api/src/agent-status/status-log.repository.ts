@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AgentStatus, AgentType, StatusChange } from '#contracts';
-import { statusChangeOf, type StatusChangeRow } from '#database';
+import { ListReads, statusChangeOf, type StatusChangeRow } from '#database';
 import type { LogBounds } from './cursor.js';
 import type { OpenTransactions } from './high-water-mark.js';
 
@@ -76,12 +76,15 @@ const LAST_GIVEN_OUT =
 /** The log of status changes and that of the directory, which presence writes. */
 @Injectable()
 export class StatusLogRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly reads: ListReads,
+  ) {}
 
   /** Status changes of a client. */
   async readHistory(clientId: number, filter: HistoryFilter, limit: number): Promise<LoggedChange[]> {
     const { agentId, agentType, since, until, after, upTo, order } = filter;
-    const rows: ChangeRow[] = await this.dataSource.query(
+    const rows = await this.reads.query<ChangeRow>(
       // The span of ids (a little wider than that of changed_at) leaves out the partitions of other days.
       `select ${COLUMNS} from presence.status_change
        where client_id = $1 and ($2::bigint is null or agent_id = $2) and ($3::text is null or agent_type = $3)

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AgentKey, AgentStatus, AgentType, EventSource } from '#contracts';
+import { ListReads } from '#database';
 import type { AgentRef } from '../request/path-params.js';
 import { containing, idsBeginning } from '../request/search.js';
 import { viewOf, type AgentView } from './agent.schema.js';
@@ -55,7 +56,10 @@ const COLUMNS = 'agent_id, agent_type, name, agent_status, coalesce(changed_at, 
 /** Agents belong to presence; what is changed here goes through functions of its schema. */
 @Injectable()
 export class AgentRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly reads: ListReads,
+  ) {}
 
   async find({ clientId, agentType, agentId }: AgentRef): Promise<AgentView | undefined> {
     const rows: AgentRow[] = await this.dataSource.query(
@@ -103,7 +107,7 @@ export class AgentRepository {
   }
 
   async search(clientId: number, { q, status, agentType }: AgentFilter, skip: number, take: number): Promise<AgentView[]> {
-    const rows: AgentRow[] = await this.dataSource.query(
+    const rows = await this.reads.query<AgentRow>(
       `select ${COLUMNS} from presence.agent
        where client_id = $1 and ($2::text is null or agent_type = $2) and ($3::text is null or agent_status = $3)
          and ($4::text[] is null or name ilike any ($4) or agent_id::text like $5) and deleted_at is null

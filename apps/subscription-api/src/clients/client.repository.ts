@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { DataSource } from 'typeorm';
+import { ListReads } from '#database';
 import { idsBeginning } from '../request/search.js';
 
 /** A client, and how much it has. */
@@ -12,13 +12,13 @@ export interface ClientRow {
 /** The clients that there are: contract "Words". */
 @Injectable()
 export class ClientRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly reads: ListReads) {}
 
   /** @param q the beginning of the id; undefined: all */
   async search(q: string | undefined, skip: number, take: number): Promise<ClientRow[]> {
     const pattern = idsBeginning(q);
     if (q !== undefined && pattern === null) return [];
-    return this.dataSource.query(
+    return this.reads.query(
       `select page.client_id,
          (select count(*) from presence.agent a where a.client_id = page.client_id and a.deleted_at is null) as agents,
          coalesce((select agent_event_used from subscription.client_usage u where u.client_id = page.client_id), 0) as agent_events

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { AgentType, EventType, NotificationMethod } from '#contracts';
-import { NotificationListener, poolOf, statusChangeOf, type StatusChangeRow } from '#database';
+import { ListReads, NotificationListener, poolOf, statusChangeOf, type StatusChangeRow } from '#database';
 import type { Logger } from '#runtime';
 import { deliveryId, targetOf } from '#webhook';
 import type { LoggedChange } from '../agent-status/status-log.repository.js';
@@ -137,11 +137,14 @@ const FACTS = `
 /** What the dispatcher, presence and this service know of deliveries, put together. */
 @Injectable()
 export class DeliveryFactsRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly reads: ListReads,
+  ) {}
 
   /** Finds the newest deliveries of some sources, or the oldest. */
   async find(sources: readonly Source[], parameters: SourceParameters, order: Order = 'desc'): Promise<DeliveryKey[]> {
-    const rows: { agent_event_id: number; change_id: string }[] = await this.dataSource.query(statementOf(sources, order), [
+    const rows = await this.reads.query<{ agent_event_id: number; change_id: string }>(statementOf(sources, order), [
       ...parameters,
     ]);
     return rows.map((row) => ({ agentEventId: row.agent_event_id, changeId: row.change_id }));
@@ -160,13 +163,13 @@ export class DeliveryFactsRepository {
     end: number,
     attempts: number,
   ): Promise<Date | undefined> {
-    const rows: { at: Date }[] = await this.dataSource.query(BEGINNING, [clientId, agentEventId ?? 0, end, outcomes, attempts]);
+    const rows = await this.reads.query<{ at: Date }>(BEGINNING, [clientId, agentEventId ?? 0, end, outcomes, attempts]);
     return rows[0]?.at;
   }
 
   /** Whether more is behind than is looked for row by row. */
   async isOutage(clientId: number, agentEventId: number | undefined): Promise<boolean> {
-    const rows: { count: number }[] = await this.dataSource.query(COUNT_BEHIND, [clientId, agentEventId ?? null]);
+    const rows = await this.reads.query<{ count: number }>(COUNT_BEHIND, [clientId, agentEventId ?? null]);
     return rows[0]!.count > 1000;
   }
 
@@ -174,7 +177,7 @@ export class DeliveryFactsRepository {
   async read(clientId: number, keys: readonly DeliveryKey[]): Promise<FoundDelivery[]> {
     if (keys.length === 0) return [];
     const [rows, origins] = await Promise.all([
-      this.dataSource.query<FactsRow[]>(FACTS, [
+      this.reads.query<FactsRow>(FACTS, [
         clientId,
         keys.map(({ agentEventId }) => agentEventId),
         keys.map(({ changeId }) => changeId),
@@ -187,7 +190,7 @@ export class DeliveryFactsRepository {
 
   /** Every attempt of a delivery, in order. */
   attemptsOf({ agentEventId, changeId }: DeliveryKey): Promise<AttemptRow[]> {
-    return this.dataSource.query(
+    return this.reads.query(
       `select ${ATTEMPT_COLUMNS} from dispatch.attempt where agent_event_id = $1 and change_id = $2 order by attempt`,
       [agentEventId, changeId],
     );
@@ -196,7 +199,7 @@ export class DeliveryFactsRepository {
   /** Every attempt of some deliveries, by delivery and in order. */
   async attemptsOfAll(keys: readonly DeliveryKey[]): Promise<ReadonlyMap<string, AttemptRow[]>> {
     if (keys.length === 0) return new Map();
-    const rows: (AttemptRow & { agent_event_id: number; change_id: string })[] = await this.dataSource.query(
+    const rows = await this.reads.query<AttemptRow & { agent_event_id: number; change_id: string }>(
       `select a.agent_event_id, a.change_id, ${ATTEMPT_COLUMNS}
        from unnest($1::bigint[], $2::uuid[]) as k (agent_event_id, change_id)
        join dispatch.attempt a on a.agent_event_id = k.agent_event_id and a.change_id = k.change_id and a.change_id between $3 and $4
@@ -220,7 +223,7 @@ export class DeliveryFactsRepository {
    * @param limit how many of them at most
    */
   async otherEventsOf(clientId: number, changeId: string, known: readonly number[], limit: number): Promise<number[]> {
-    const rows: { agent_event_id: number }[] = await this.dataSource.query(
+    const rows = await this.reads.query<{ agent_event_id: number }>(
       `with recursive counted as (
          (select agent_event_id from dispatch.delivery_series where client_id = $1 and agent_event_id > 0
           order by client_id, agent_event_id limit 1)
@@ -252,7 +255,7 @@ export class DeliveryFactsRepository {
 
   /** Since when a client's notifications are not sent to origins, by origin. */
   private async openOrigins(clientId: number): Promise<ReadonlyMap<string, Date>> {
-    const rows: { origin: string; since: Date }[] = await this.dataSource.query(
+    const rows = await this.reads.query<{ origin: string; since: Date }>(
       `select origin, min(since) as since from dispatch.origin_state
        where client_id = $1 and state <> 'closed' and seen_at > now() - interval '1 minute' group by origin`,
       [clientId],

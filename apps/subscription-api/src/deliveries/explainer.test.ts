@@ -1,6 +1,8 @@
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { DataSource } from 'typeorm';
-import { AgentEventEntity, createDataSource } from '#database';
+import { AgentEventEntity, createDataSource, ListReads, poolOf } from '#database';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
 import { StatusLogRepository } from '../agent-status/status-log.repository.js';
@@ -20,9 +22,10 @@ beforeAll(async () => {
   database = await createTestDatabase();
   dataSource = createDataSource({ url: database.url, applicationName: 'test', poolSize: 4 }, [AgentEventEntity]);
   await dataSource.initialize();
-  const agents = new AgentRepository(dataSource);
-  const log = new StatusLogRepository(dataSource);
-  const facts = new DeliveryFactsRepository(dataSource);
+  const reads = new ListReads(poolOf(dataSource), undefined, pino({ level: 'silent' }), new Registry());
+  const agents = new AgentRepository(dataSource, reads);
+  const log = new StatusLogRepository(dataSource, reads);
+  const facts = new DeliveryFactsRepository(dataSource, reads);
   const deliveries = new DeliveryList(facts, { DELIVERY_WINDOW: 1000 });
   const agentEvents = new AgentEventRepository(dataSource, agents, { AGENT_EVENT_LIMIT: 1000 });
   explainer = new Explainer(agents, agentEvents, log, facts, deliveries);

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { LATENCY_BUCKETS } from '#contracts';
-import { DataSource } from 'typeorm';
+import { ListReads } from '#database';
 import type { SeriesSpan } from './span.js';
 
 export interface ChangePoint {
@@ -30,11 +30,11 @@ const POINT = (column: string): string => `floor((extract(epoch from ${column}):
 /** What presence and dispatcher have counted. */
 @Injectable()
 export class SeriesRepository {
-  constructor(private readonly dataSource: DataSource) {}
+  constructor(private readonly reads: ListReads) {}
 
   /** Points with changes, in order. */
   async changes(clientId: number, { from, step, points }: SeriesSpan): Promise<ChangePoint[]> {
-    return this.dataSource.query(
+    return this.reads.query(
       `select ${POINT('minute')} as point, sum(logins)::bigint as logins, sum(logouts)::bigint as logouts,
          (array_agg(available order by minute desc))[1] as available
        from presence.change_series where client_id = $1 and ${SPAN('minute')} group by 1 order by 1`,
@@ -44,7 +44,7 @@ export class SeriesRepository {
 
   /** Available agents before the span, as far as that was counted; otherwise as the first change after tells; otherwise now. */
   async availableBefore(clientId: number, { from }: SeriesSpan): Promise<number> {
-    const rows: { available: number }[] = await this.dataSource.query(
+    const rows: { available: number }[] = await this.reads.query(
       `select coalesce(
          (select available from presence.change_series where client_id = $1 and minute < to_timestamp($2) order by minute desc limit 1),
          (select greatest(0, available - logins + logouts) from presence.change_series
@@ -67,7 +67,7 @@ export class SeriesRepository {
     { from, step, points, grain }: SeriesSpan,
   ): Promise<DeliveryPoint[]> {
     const buckets = Array.from({ length: LATENCY_BUCKETS }, (_, bucket) => `sum(latency[${bucket + 1}])::bigint`);
-    return this.dataSource.query(
+    return this.reads.query(
       `select ${POINT('at')} as point, sum(delivered)::bigint as delivered, sum(retry)::bigint as retry,
          sum(failed)::bigint as failed, sum(dropped)::bigint as dropped, json_build_array(${buckets.join(', ')}) as latency
        from dispatch.delivery_series
