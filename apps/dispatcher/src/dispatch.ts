@@ -16,6 +16,7 @@ import { hashOf } from './lanes/agent-work.js';
 import { Deliveries } from './lanes/deliveries.js';
 import { ShardLeases } from './lanes/shard-leases.js';
 import type { DispatcherMetrics } from './metrics.js';
+import { Notices } from './notices/notices.js';
 import { Recorder } from './record/recorder.js';
 import type { Series } from './series/series.js';
 
@@ -27,6 +28,8 @@ export interface DispatchOptions {
   readonly timeoutMs: number;
   readonly windowMs: number;
   readonly leaseMs: number;
+  /** How long notices are kept, in milliseconds. */
+  readonly retentionMs: number;
   readonly budgets: Budgets;
   readonly metrics: DispatcherMetrics;
   readonly series?: Series;
@@ -51,6 +54,7 @@ export class Dispatch {
   private readonly backlog: BacklogLoop;
   private readonly redeliveries: Redeliveries;
   private readonly replays: ReplayJobs;
+  private readonly notices: Notices;
   private readonly commands: PeriodicWork;
   private stopped = false;
 
@@ -60,12 +64,13 @@ export class Dispatch {
     const onUnreadable = (clientId: number, error: unknown): void =>
       logger.error({ err: error, client_id: clientId }, 'webhook_secret.unreadable');
     const endpoints = new BatchedCache<Endpoint | undefined>((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS);
+    const keys = new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS);
     this.attempts = new Attempts({
       ...options,
       ...(options.series && { origins: options.series.origins }),
       client: this.client,
       endpoints,
-      keys: new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS),
+      keys,
     });
     this.deliveries = new Deliveries({
       ...options,
@@ -104,6 +109,7 @@ export class Dispatch {
       onRecorded: options.series?.note,
     });
     this.replays = new ReplayJobs(pool, () => this.redeliveries.wake());
+    this.notices = new Notices({ ...options, client: this.client, keys });
     this.commands = new PeriodicWork((error) => logger.warn({ err: error }, 'commands.step_failed'));
     this.intake = new Intake({
       ...{ pool, windowMs, endpoints, metrics, logger },
@@ -116,6 +122,7 @@ export class Dispatch {
   start(): void {
     this.backlog.start();
     this.redeliveries.start();
+    this.notices.start();
     this.commands.every(COMMANDS.everyMs, () => this.wake());
     this.commands.every(COMMANDS.everyMs, () => this.replays.step());
   }
@@ -137,7 +144,7 @@ export class Dispatch {
     await this.redeliveries.stop();
     await this.leases.stop();
     await this.attempts.stop();
-    await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain()]);
+    await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain(), this.notices.stop()]);
     await this.client.close();
   }
 

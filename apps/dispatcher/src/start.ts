@@ -102,6 +102,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
     ...{ pool, guard, sealer, timeoutMs, windowMs, metrics, series, logger },
     schedule: settings.DELIVERY_RETRY_SCHEDULE,
     leaseMs: options.leaseMs ?? timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
+    retentionMs: settings.STATUS_HISTORY_RETENTION,
     budgets: { ...DEFAULT_BUDGETS, ...options.budgets },
   });
   undo.push(() => dispatch.stop());

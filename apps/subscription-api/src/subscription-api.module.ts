@@ -51,6 +51,11 @@ import { ReplayController } from './deliveries/replay.controller.js';
 import { ReplayRepository } from './deliveries/replay.repository.js';
 import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
+import { NoticeController } from './notices/notice.controller.js';
+import { NoticeRepository } from './notices/notice.repository.js';
+import { NoticeEventController } from './notices/notice-event.controller.js';
+import { NoticeEventRepository } from './notices/notice-event.repository.js';
+import { NoticeEvents } from './notices/notice-events.js';
 import { OriginController } from './origins/origin.controller.js';
 import { OriginRepository } from './origins/origin.repository.js';
 import { ClientAccess } from './request/client-access.js';
@@ -134,6 +139,8 @@ export class SubscriptionApiModule {
         EventHealthController,
         DeliveryCommandController,
         ReplayController,
+        NoticeController,
+        NoticeEventController,
         ExplainController,
         ...(settings.CONSOLE ? [ConsoleConfigController, parts.playground ? PlaygroundController : NoPlaygroundController] : []),
       ],
@@ -189,6 +196,9 @@ export class SubscriptionApiModule {
         EventHealth,
         ReplayRepository,
         Replays,
+        NoticeRepository,
+        NoticeEventRepository,
+        NoticeEvents,
         TestNotifier,
         Explainer,
       ],

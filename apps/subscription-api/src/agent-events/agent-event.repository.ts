@@ -22,6 +22,17 @@ const SEEN = 'seen as materialized (select xmin as version from subscription.cli
 const RAISABLE = `u.client_id = $1 and u.xmin = seen.version and u.agent_event_used < coalesce(u.agent_event_limit, $2)
   and exists (select from subscription.webhook_secret where client_id = $1 and expires_at is null)`;
 
+/**
+ * Has the usage row say whether the count has come near to its limit, which is told once: see `subscription.near_limit`.
+ *
+ * @param used SQL of the count to be
+ * @param limit SQL of the limit of all clients
+ */
+const nearLimit = (used: string, limit: string): string =>
+  `near_limit = subscription.near_limit(${used}, coalesce(u.agent_event_limit, ${limit}), u.near_limit)`;
+/** One more is added. */
+const RAISE = `agent_event_used = u.agent_event_used + 1, ${nearLimit('u.agent_event_used + 1', '$2')}`;
+
 /** So many former types of an agent event are kept, and for so long: longer than anything waits for it. */
 const FORMER_TYPES = 100;
 const FORMER_TYPES_FOR = '31 days';
@@ -41,7 +52,7 @@ const ADD_FOR_AGENT = {
   name: 'add_agent_event',
   text: `
     with ${SEEN}, used as (
-      update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
+      update subscription.client_usage u set ${RAISE}
       from seen, presence.agent a
       where ${RAISABLE} and a.client_id = $1 and a.agent_id = $7 and a.agent_type = $8 and a.deleted_at is null
       returning a.client_id, a.agent_id, a.agent_type, a.sequence)
@@ -59,7 +70,7 @@ const ADD_FOR_CLIENT = {
   name: 'add_client_event',
   text: `
     with ${SEEN}, used as (
-      update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
+      update subscription.client_usage u set ${RAISE}
       from seen where ${RAISABLE} returning u.client_id),
     added as (
       insert into subscription.agent_event (client_id, application_id, agent_type, url, method, event_type)
@@ -182,7 +193,7 @@ export class AgentEventRepository {
       const sequence = await this.agents.remove(agent, uuidv7(), manager);
       if (sequence === undefined) return false;
       const { affected } = await manager.update(AgentEventEntity, whereOf(agent), { untilSequence: sequence });
-      await lowerUsage(manager, agent.clientId, affected ?? 0);
+      await this.lowerUsage(manager, agent.clientId, affected ?? 0);
       return true;
     });
   }
@@ -214,9 +225,11 @@ export class AgentEventRepository {
   /** @param limit null: the setting's; what is there already stays */
   async setLimit(clientId: number, limit: number | null): Promise<void> {
     await this.dataSource.query(
-      `insert into subscription.client_usage (client_id, agent_event_limit) values ($1, $2)
-       on conflict (client_id) do update set agent_event_limit = excluded.agent_event_limit`,
-      [clientId, limit],
+      `insert into subscription.client_usage as u (client_id, agent_event_limit) values ($1, $2)
+       on conflict (client_id) do update
+         set agent_event_limit = excluded.agent_event_limit,
+             near_limit = subscription.near_limit(u.agent_event_used, coalesce(excluded.agent_event_limit, $3), u.near_limit)`,
+      [clientId, limit, this.settings.AGENT_EVENT_LIMIT],
     );
   }
 
@@ -239,22 +252,23 @@ export class AgentEventRepository {
         [ids],
       );
       await manager.query('delete from subscription.agent_event where id = any ($1::bigint[])', [ids]);
-      await lowerUsage(manager, clientId, ids.length);
+      await this.lowerUsage(manager, clientId, ids.length);
       return ids.length;
     });
+  }
+
+  private async lowerUsage(manager: EntityManager, clientId: number, by: number): Promise<void> {
+    await manager.query(
+      `update subscription.client_usage u set agent_event_used = u.agent_event_used - $2, ${nearLimit('u.agent_event_used - $2', '$3')}
+       where client_id = $1`,
+      [clientId, by, this.settings.AGENT_EVENT_LIMIT],
+    );
   }
 }
 
 async function lockUsage(manager: EntityManager, clientId: number): Promise<void> {
   await manager.query('insert into subscription.client_usage (client_id) values ($1) on conflict do nothing', [clientId]);
   await manager.query('select from subscription.client_usage where client_id = $1 for update', [clientId]);
-}
-
-async function lowerUsage(manager: EntityManager, clientId: number, by: number): Promise<void> {
-  await manager.query('update subscription.client_usage set agent_event_used = agent_event_used - $2 where client_id = $1', [
-    clientId,
-    by,
-  ]);
 }
 
 function whereOf(scope: Scope): FindOptionsWhere<AgentEventEntity> {

@@ -6,6 +6,7 @@ import { ApiFixture, type ApplicationName } from '../../../../test/support/subsc
 /** Where nobody listens: a test notification fails at once. */
 const URL_OF = (clientId: number): string => `http://127.0.0.1:1/of-${clientId}`;
 const EVENT = { url: URL_OF(12), event_type: 'agent-login', method: 'GET' };
+const NOTICE_EVENT = { url: URL_OF(12), types: ['endpoint.suspended'] };
 const NAMES = { extension_name: '000*094@ringme.ru' };
 const SINCE = { since: '2026-01-01T00:00:00Z' };
 
@@ -76,6 +77,13 @@ const ROUTES: Readonly<Record<string, Route>> = {
   [`GET ${CLIENT}/delivery/stream`]: { access: 'any', stream: true },
   [`GET ${CLIENT}/delivery/{delivery_id}`]: any,
   [`GET ${CLIENT}/origin/`]: any,
+  [`GET ${CLIENT}/notice/`]: any,
+  [`POST ${CLIENT}/notice_event/`]: { access: 'any', body: NOTICE_EVENT },
+  [`GET ${CLIENT}/notice_event/`]: any,
+  [`GET ${CLIENT}/notice_event/{notice_event_id}`]: any,
+  [`PUT ${CLIENT}/notice_event/{notice_event_id}`]: { access: 'any', body: {} },
+  [`DELETE ${CLIENT}/notice_event/{notice_event_id}`]: any,
+  [`POST ${CLIENT}/notice_event/{notice_event_id}/resume`]: any,
   [`GET ${CLIENT}/series/changes`]: any,
   [`GET ${CLIENT}/series/deliveries`]: any,
   [`GET ${CLIENT}/agent_status/history`]: any,
@@ -145,6 +153,12 @@ describe('who may do what', () => {
        values ($1, $2, now() - interval '1 hour', now(), false, 0, now() + interval '1 hour') returning id`,
       [id, clientId],
     );
+    await api.pool.query('delete from subscription.notice_event where client_id = $1', [clientId]); // of which there may be a hundred
+    const noticeEvent = await api.pool.query<{ id: number }>(
+      `insert into subscription.notice_event (client_id, application_id, url, types)
+       values ($1, 1, $2, '{limit.near}') returning id`,
+      [clientId, URL_OF(clientId)],
+    );
     const appId = `crm-${nth}`;
     const application = { app_id: appId, client_id: clientId, access: 'call_api' };
     expect((await api.api('platform', 'POST', '/application/', application)).status).toBe(201);
@@ -154,6 +168,7 @@ describe('who may do what', () => {
       event_id: String(id),
       delivery_id: `${changeId}_${id}`,
       replay_id: String(replay.rows[0]!.id),
+      notice_event_id: String(noticeEvent.rows[0]!.id),
       app_id: appId,
     };
   }
@@ -165,6 +180,7 @@ describe('who may do what', () => {
     event_id: '4000000001',
     delivery_id: `${uuidv7()}_4000000001`,
     replay_id: '4000000002',
+    notice_event_id: '4000000003',
     app_id: 'nobody',
   };
 
@@ -236,14 +252,23 @@ describe('who may do what', () => {
     }
   });
 
-  it.each(Object.keys(ROUTES).filter((route) => /\{(event_id|delivery_id|replay_id)\}/.test(route)))(
+  it.each(Object.keys(ROUTES).filter((route) => /\{(event_id|delivery_id|replay_id|notice_event_id)\}/.test(route)))(
     '%s: not what is another client’s, under one’s own',
     async (route) => {
       const ofAllAgents = route.includes('/agent_events/');
       const [own, foreign] = [await makeNames(12, ofAllAgents), await makeNames(13, ofAllAgents)];
-      const mixed: Names = { ...own, event_id: foreign['event_id']!, delivery_id: foreign['delivery_id']! };
+      const mixed: Names = {
+        ...own,
+        event_id: foreign['event_id']!,
+        delivery_id: foreign['delivery_id']!,
+        notice_event_id: foreign['notice_event_id']!,
+      };
       const answer = await send('demo', route, '@me', mixed);
-      const code = route.includes('{event_id}') ? 'event_not_found' : 'delivery_not_found';
+      const code = route.includes('{event_id}')
+        ? 'event_not_found'
+        : route.includes('{notice_event_id}')
+          ? 'not_found'
+          : 'delivery_not_found';
       expect([answer.status, answer.text]).toEqual([404, refusal(code)]);
       if (!route.includes('{delivery_id}')) return;
       const delivery = await send('demo', route, '@me', { ...own, delivery_id: foreign['delivery_id']! });
