@@ -8,8 +8,8 @@ import {
   type ApplicationWithSecret,
 } from '#applications';
 import { ACCESS_LEVELS } from '#auth';
-import { parseId } from '#contracts';
 import { ApplicationEntity } from '#database';
+import { clientId } from './clients.command.js';
 import { withDatabase, type Terminal } from './database.js';
 import { asFields, asJson, asTable } from './output.js';
 
@@ -70,12 +70,6 @@ function subcommand(group: Command, usage: string, description: string): Command
 function work<Result>(terminal: Terminal, ask: (applications: Applications) => Promise<Result>): Promise<Result> {
   const use = { name: 'applications', holds: 'applications', entities: [ApplicationEntity] };
   return withDatabase(terminal, use, (dataSource) => ask(new Applications(new ApplicationRepository(dataSource))));
-}
-
-function clientId(text: string): number {
-  const id = parseId(text);
-  if (id === undefined) throw new InvalidArgumentError('must be a whole number from 0 to 4294967295');
-  return id;
 }
 
 function seconds(text: string): number {

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { ApplicationRepository, Applications } from '#applications';
+import { ApplicationRepository, Applications, ClientRemovalRepository } from '#applications';
 import { AuthModule, SigningKeyRepository, type ExternalIssuer } from '#auth';
 import type { Sealer } from '#database';
 import type { Logger } from '#runtime';
@@ -28,6 +28,7 @@ import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/sign
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
 import { ClientController } from './clients/client.controller.js';
+import { ClientRemovalJob } from './clients/client-removal.job.js';
 import { ClientRepository } from './clients/client.repository.js';
 import { ConsoleConfigController } from './console/console-config.controller.js';
 import { NO_DEMO, type Demo } from './console/console-config.schema.js';
@@ -173,6 +174,8 @@ export class SubscriptionApiModule {
         RequestPipeline,
         AgentRepository,
         ClientRepository,
+        ClientRemovalRepository,
+        ClientRemovalJob,
         AgentEventRepository,
         AgentEvents,
         FinishedEventsJob,

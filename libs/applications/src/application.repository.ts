@@ -106,11 +106,12 @@ export class ApplicationRepository {
     return affected === 1;
   }
 
-  /** Contract "Words": a client exists from when an application is registered for it or telemetry names it. */
+  /** Contract "Words": a client exists from when an application is registered for it or telemetry names it, until it is removed. */
   async clientExists(clientId: number): Promise<boolean> {
     const rows: { found: boolean }[] = await this.dataSource.query(
-      `select exists (select from access.application where client_id = $1)
-           or exists (select from presence.client where client_id = $1) as found`,
+      `select (exists (select from access.application where client_id = $1)
+            or exists (select from presence.client where client_id = $1))
+           and not exists (select from access.client_removal where client_id = $1 and finished_at is null) as found`,
       [clientId],
     );
     return rows[0]!.found;

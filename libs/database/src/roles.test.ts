@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 
 const TABLES = [
-  ...['access.application', 'access.signing_key', 'access.request_count'],
+  ...['access.application', 'access.signing_key', 'access.request_count', 'access.client_removal'],
   ...['subscription.agent_event', 'subscription.client_event_start', 'subscription.client_usage', 'subscription.webhook_secret'],
   'subscription.notice_event',
   ...[
@@ -106,6 +106,10 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
       'dispatch.cancel_replay(1)',
       'dispatch.attempts_since()',
       'dispatch.wake_notices(1, true)',
+      'presence.forget_agents(1, -1, 1)',
+      'presence.forget_log(1, 1, now(), 1)',
+      'dispatch.agent_events_of(1)',
+      `dispatch.forget_client(1, '{}', now(), 1)`,
     ])
       expect([command, await codeOf(`select ${command}`)]).toEqual([command, api ? undefined : DENIED]);
     expect(await codeOf(`select dispatch.add_notice(12, 'limit.near', null, '{}')`)).toBe(DENIED);

@@ -16,6 +16,8 @@ type Access = 'public' | 'any' | 'all' | 'platform';
 interface Route {
   readonly access: Access;
   readonly body?: unknown;
+  /** What it does is tried elsewhere: nothing could be asked after it. */
+  readonly last?: boolean;
   /** An answer without an end: its headers are all that is looked at. */
   readonly stream?: boolean;
 }
@@ -53,6 +55,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'GET /.well-known/oauth-authorization-server': { access: 'public' },
   'GET /console/config.json': { access: 'public' },
   [`GET ${BASE}/client/`]: { access: 'platform' },
+  [`DELETE ${CLIENT}`]: { access: 'platform', last: true },
   [`GET ${BASE}/user`]: any,
   [`POST ${BASE}/application/`]: { access: 'platform', body: { app_id: '{new_app_id}', client_id: 12, access: 'call_api' } },
   [`GET ${BASE}/application/`]: { access: 'platform' },
@@ -207,50 +210,53 @@ describe('who may do what', () => {
   const refusal = (code: string) => expect.stringMatching(new RegExp(`"status":"${code}"`)) as unknown;
   const succeeds = (status: number) => [200, 201, 204].includes(status);
 
-  it.each(Object.entries(ROUTES).filter(([, { access }]) => access !== 'public'))('%s', async (route, { access }) => {
-    const ofAllAgents = route.includes('/agent_events/');
-    const ofClient = route.includes('{client_id}');
-    expect(await send(undefined, route, 12, NOTHING)).toMatchObject({
-      status: 401,
-      text: '{"message":"Unauthorized","status":"unauthorized"}',
-    });
-    for (const [app, level] of Object.entries(LEVELS) as [keyof typeof LEVELS, string][]) {
-      const allowed = MAY[access].includes(level);
-      const where = `${app}: ${route}`;
-      for (const client of ofClient ? ['@me', 12] : ['']) {
-        const answer = await send(app, route, client, await makeNames(12, ofAllAgents));
-        if (allowed) expect(succeeds(answer.status), `${where} of its own: ${answer.status} ${answer.text}`).toBe(true);
-        else expect([answer.status, answer.text], where).toEqual([403, refusal('app_access_type_deny')]);
-        if (ofClient) for (const secret of ['of-13', ...secretsOf13]) expect(answer.text, where).not.toContain(secret);
+  it.each(Object.entries(ROUTES).filter(([, { access, last }]) => access !== 'public' && !last))(
+    '%s',
+    async (route, { access }) => {
+      const ofAllAgents = route.includes('/agent_events/');
+      const ofClient = route.includes('{client_id}');
+      expect(await send(undefined, route, 12, NOTHING)).toMatchObject({
+        status: 401,
+        text: '{"message":"Unauthorized","status":"unauthorized"}',
+      });
+      for (const [app, level] of Object.entries(LEVELS) as [keyof typeof LEVELS, string][]) {
+        const allowed = MAY[access].includes(level);
+        const where = `${app}: ${route}`;
+        for (const client of ofClient ? ['@me', 12] : ['']) {
+          const answer = await send(app, route, client, await makeNames(12, ofAllAgents));
+          if (allowed) expect(succeeds(answer.status), `${where} of its own: ${answer.status} ${answer.text}`).toBe(true);
+          else expect([answer.status, answer.text], where).toEqual([403, refusal('app_access_type_deny')]);
+          if (ofClient) for (const secret of ['of-13', ...secretsOf13]) expect(answer.text, where).not.toContain(secret);
+        }
+        const of13 = await makeNames(13, ofAllAgents);
+        if (!ofClient) {
+          const unknown = await send(app, route, '', NOTHING);
+          // Nothing is learnt of what exists by who may not ask.
+          if (!allowed) expect(unknown).toMatchObject({ status: 403, text: (await send(app, route, '', of13)).text });
+          else if (route.includes('{app_id}')) expect([unknown.status, unknown.text], where).toEqual([404, refusal('not_found')]);
+          continue;
+        }
+        if (app === 'platform') {
+          const answer = await send(app, route, 13, of13);
+          expect(succeeds(answer.status), `${where} of 13: ${answer.status} ${answer.text}`).toBe(true);
+          const unknown = await send(app, route, 999, of13);
+          expect([unknown.status, unknown.text], where).toEqual([404, refusal('client_not_found')]);
+          continue;
+        }
+        const foreign = await send(app, route, 13, of13);
+        expect([foreign.status, foreign.text], where).toEqual([403, refusal(allowed ? 'access_denied' : 'app_access_type_deny')]);
+        // The same to the byte, whether that client, agent, event or delivery exists or not.
+        for (const [client, names] of [
+          [13, NOTHING],
+          [999, of13],
+          [999, NOTHING],
+        ] as const) {
+          const other = await send(app, route, client, names);
+          expect([other.status, other.text], where).toEqual([foreign.status, foreign.text]);
+        }
       }
-      const of13 = await makeNames(13, ofAllAgents);
-      if (!ofClient) {
-        const unknown = await send(app, route, '', NOTHING);
-        // Nothing is learnt of what exists by who may not ask.
-        if (!allowed) expect(unknown).toMatchObject({ status: 403, text: (await send(app, route, '', of13)).text });
-        else if (route.includes('{app_id}')) expect([unknown.status, unknown.text], where).toEqual([404, refusal('not_found')]);
-        continue;
-      }
-      if (app === 'platform') {
-        const answer = await send(app, route, 13, of13);
-        expect(succeeds(answer.status), `${where} of 13: ${answer.status} ${answer.text}`).toBe(true);
-        const unknown = await send(app, route, 999, of13);
-        expect([unknown.status, unknown.text], where).toEqual([404, refusal('client_not_found')]);
-        continue;
-      }
-      const foreign = await send(app, route, 13, of13);
-      expect([foreign.status, foreign.text], where).toEqual([403, refusal(allowed ? 'access_denied' : 'app_access_type_deny')]);
-      // The same to the byte, whether that client, agent, event or delivery exists or not.
-      for (const [client, names] of [
-        [13, NOTHING],
-        [999, of13],
-        [999, NOTHING],
-      ] as const) {
-        const other = await send(app, route, client, names);
-        expect([other.status, other.text], where).toEqual([foreign.status, foreign.text]);
-      }
-    }
-  });
+    },
+  );
 
   it.each(Object.keys(ROUTES).filter((route) => /\{(event_id|delivery_id|replay_id|notice_event_id)\}/.test(route)))(
     '%s: not what is another client’s, under one’s own',
