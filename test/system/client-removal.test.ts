@@ -7,7 +7,13 @@ import { ApiFixture } from '../support/subscription-api.js';
 const LONG_MS = 60_000;
 /** Rows with a client's number, but for what is written of each agent's number and of the removal itself. */
 const TABLES = [
-  ...['access.application', 'subscription.agent_event', 'subscription.client_usage', 'subscription.webhook_secret'],
+  ...[
+    'access.application',
+    'access.audit',
+    'subscription.agent_event',
+    'subscription.client_usage',
+    'subscription.webhook_secret',
+  ],
   ...['subscription.notice_event', 'presence.client', 'presence.status_change', 'presence.directory_change'],
   ...['presence.change_series', 'presence.last_report', 'dispatch.behind', 'dispatch.redelivery', 'dispatch.redelivery_lane'],
   ...['dispatch.replay', 'dispatch.delivery_series', 'dispatch.origin_state', 'dispatch.notice', 'dispatch.notice_delivery'],

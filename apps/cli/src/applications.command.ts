@@ -9,7 +9,7 @@ import {
 } from '#applications';
 import { ACCESS_LEVELS } from '#auth';
 import { ApplicationEntity } from '#database';
-import { clientId } from './clients.command.js';
+import { clientId, COMMAND_LINE } from './clients.command.js';
 import { withDatabase, type Terminal } from './database.js';
 import { asFields, asJson, asTable } from './output.js';
 
@@ -37,7 +37,7 @@ export function addApplicationsCommand(program: Command, terminal: Terminal): vo
       const parsed = newApplicationSchema.safeParse({ app_id: appId, client_id: options.client, access: options.access });
       if (!parsed.success)
         return group.error(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
-      const registered = await work(terminal, (applications) => applications.register(parsed.data));
+      const registered = await work(terminal, (applications) => applications.register(parsed.data, COMMAND_LINE));
       if (!registered) throw new Error(`${appId}: is taken`);
       show(registered, options);
     });
@@ -52,13 +52,15 @@ export function addApplicationsCommand(program: Command, terminal: Terminal): vo
   subcommand(group, 'rotate <app_id>', 'gives it a new secret and shows it')
     .option('--keep-previous-for <seconds>', `the old secret works for so long, at most ${MAX_KEEP_PREVIOUS_SECONDS}`, seconds, 0)
     .action(async (appId: string, options: JsonOption & { keepPreviousFor: number }) => {
-      const rotated = await work(terminal, (applications) => applications.rotateSecret(appId, options.keepPreviousFor));
+      const rotated = await work(terminal, (applications) =>
+        applications.rotateSecret(appId, options.keepPreviousFor, COMMAND_LINE),
+      );
       show(rotated ?? missing(appId), options);
     });
 
   subcommand(group, 'revoke <app_id>', 'ends it: its tokens are refused within 3 seconds').action(
     async (appId: string, options: JsonOption) => {
-      show((await work(terminal, (applications) => applications.revoke(appId))) ?? missing(appId), options);
+      show((await work(terminal, (applications) => applications.revoke(appId, COMMAND_LINE))) ?? missing(appId), options);
     },
   );
 }

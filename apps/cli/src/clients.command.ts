@@ -4,6 +4,9 @@ import { ClientRemovalRepository } from '#applications';
 import { parseId } from '#contracts';
 import { withDatabase, type Terminal } from './database.js';
 
+/** Who has done it, for the audit log, when it was done by a command. */
+export const COMMAND_LINE = 'command line';
+
 const HELP = `
 remove takes away a client with all that is kept of it: agent events, agents, logs, deliveries, notices, secrets, applications.
 Its applications can do nothing any more within 3 seconds. It goes on in small steps, which hold nobody up; one that was cut off is
@@ -26,7 +29,7 @@ export function addClientsCommand(program: Command, terminal: Terminal): void {
       const use = { name: 'clients', holds: 'clients' };
       await withDatabase(terminal, use, async (dataSource) => {
         const removals = new ClientRemovalRepository(dataSource);
-        if (!(await removals.request(id, 'command line'))) throw new Error(`${id}: there is no such client`);
+        if (!(await removals.request(id, COMMAND_LINE))) throw new Error(`${id}: there is no such client`);
         while (await removals.isRunning(id)) await delay((await removals.step()) ? STEP_MS : ELSEWHERE_MS);
       });
       terminal.write(`Client ${id} is removed.\n`);

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { ApplicationRepository, Applications, ClientRemovalRepository } from '#applications';
+import { ApplicationRepository, Applications, AuditRepository, ClientRemovalRepository } from '#applications';
 import { AuthModule, SigningKeyRepository, type ExternalIssuer } from '#auth';
 import type { Sealer } from '#database';
 import type { Logger } from '#runtime';
@@ -27,6 +27,8 @@ import { externalRegistrar } from './applications/external-applications.js';
 import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/signing-keys.js';
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditJob } from './audit/audit.job.js';
 import { ClientController } from './clients/client.controller.js';
 import { ClientRemovalJob } from './clients/client-removal.job.js';
 import { ClientRepository } from './clients/client.repository.js';
@@ -130,6 +132,7 @@ export class SubscriptionApiModule {
         AgentController,
         AgentSearchController,
         ClientController,
+        AuditController,
         ClientEventController,
         WebhookSecretController,
         AgentStatusController,
@@ -176,6 +179,8 @@ export class SubscriptionApiModule {
         ClientRepository,
         ClientRemovalRepository,
         ClientRemovalJob,
+        AuditRepository,
+        AuditJob,
         AgentEventRepository,
         AgentEvents,
         FinishedEventsJob,

@@ -167,6 +167,12 @@ function deleteDeliveries(manager: EntityManager, { client_id, agent_event_ids, 
 }
 
 async function deleteApplications(manager: EntityManager, { client_id, requested_at }: Job): Promise<boolean> {
+  const [, audited]: [unknown[], number] = await manager.query(
+    `delete from access.audit where id in (
+       select id from access.audit where client_id = $1 and at <= $2 order by id limit $3)`,
+    [client_id, requested_at, MOST.rows],
+  );
+  if (audited > 0) return true;
   await manager.query('delete from access.application where client_id = $1 and created_at <= $2', [client_id, requested_at]);
   return false;
 }

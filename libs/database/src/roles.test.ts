@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 
 const TABLES = [
-  ...['access.application', 'access.signing_key', 'access.request_count', 'access.client_removal'],
+  ...['access.application', 'access.signing_key', 'access.request_count', 'access.client_removal', 'access.audit'],
   ...['subscription.agent_event', 'subscription.client_event_start', 'subscription.client_usage', 'subscription.webhook_secret'],
   'subscription.notice_event',
   ...[

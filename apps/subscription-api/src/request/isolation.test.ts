@@ -80,6 +80,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   [`GET ${CLIENT}/delivery/stream`]: { access: 'any', stream: true },
   [`GET ${CLIENT}/delivery/{delivery_id}`]: any,
   [`GET ${CLIENT}/origin/`]: any,
+  [`GET ${CLIENT}/audit/`]: { access: 'all' },
   [`GET ${CLIENT}/notice/`]: any,
   [`POST ${CLIENT}/notice_event/`]: { access: 'any', body: NOTICE_EVENT },
   [`GET ${CLIENT}/notice_event/`]: any,

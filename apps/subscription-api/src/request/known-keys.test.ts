@@ -43,6 +43,7 @@ describe('keys that a call does not know', () => {
     ['platform', 'GET', '/client/'],
     ['demo', 'POST', '/client/@me/notice_event/', { url: 'https://example.com/', types: ['limit.near'] }],
     ...[
+      'audit/',
       'notice/',
       'notice_event/',
       'delivery/',

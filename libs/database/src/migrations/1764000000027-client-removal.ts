@@ -18,7 +18,24 @@ const TABLES = `
   );
   comment on table access.client_removal is 'clients that are being removed, in steps, and those that were';
   -- Serves the steps.
-  create index client_removal_running on access.client_removal (stepped_at) where finished_at is null;`;
+  create index client_removal_running on access.client_removal (stepped_at) where finished_at is null;
+
+  create table access.audit (
+    id bigint generated always as identity primary key,
+    at timestamptz not null default now(),
+    client_id bigint not null,
+    -- The application, or what else did it.
+    by text not null,
+    action text not null,
+    -- The id of what was changed.
+    subject text not null,
+    detail jsonb not null
+  );
+  comment on table access.audit is 'who changed which agent event, secret and application; kept for 90 days';
+  -- Serves the list, newest first.
+  create index audit_by_client on access.audit (client_id, id);
+  -- Serves the clean-up.
+  create index audit_by_at on access.audit (at);`;
 
 const FUNCTIONS = `
   -- Removes a client's agents after an agent, so many at a time, as DELETE /agent/{type}/{agent_id} does, and forgets their names.
@@ -144,7 +161,10 @@ const CALLERS: Readonly<Record<string, readonly string[]>> = {
   'dispatch.forget_client(bigint, bigint[], timestamptz, integer)': ['rollcall_subscription_api'],
 };
 
-/** The removal of a client with all that is kept of it. Jobs are subscription-api's; what others keep goes by functions of theirs. */
+/**
+ * The removal of a client with all that is kept of it: jobs are subscription-api's, and what others keep goes by functions of theirs.
+ * And the log of who changed what. Owned by subscription-api.
+ */
 export class ClientRemoval1764000000027 implements MigrationInterface {
   static readonly compatibleFrom = 1764000000013;
 
@@ -162,7 +182,7 @@ export class ClientRemoval1764000000027 implements MigrationInterface {
     await runner.query(`
       do $$ begin
         if exists (select from pg_roles where rolname = 'rollcall_subscription_api') then
-          grant select, insert, update, delete on access.client_removal to rollcall_subscription_api;
+          grant select, insert, update, delete on access.client_removal, access.audit to rollcall_subscription_api;
         end if;
       end $$;
     `);
@@ -170,6 +190,6 @@ export class ClientRemoval1764000000027 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     for (const command of Object.keys(CALLERS)) await runner.query(`drop function ${command}`);
-    await runner.query('drop table access.client_removal');
+    await runner.query('drop table access.client_removal, access.audit');
   }
 }
