@@ -66,6 +66,7 @@ export class DispatcherWorld {
         DELIVERY_TIMEOUT: 500,
         STATUS_HISTORY_RETENTION: 30 * 86_400_000,
         ENCRYPTION_KEY: undefined,
+        ENCRYPTION_KEY_PREVIOUS: [],
         ...settings,
       },
       bus: this.broker.bus(this.logger),

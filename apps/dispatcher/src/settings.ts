@@ -14,6 +14,7 @@ export const DISPATCHER_SETTINGS = [
   'DELIVERY_TIMEOUT',
   'STATUS_HISTORY_RETENTION',
   'ENCRYPTION_KEY',
+  'ENCRYPTION_KEY_PREVIOUS',
 ] as const satisfies readonly SettingName[];
 
 export type DispatcherSettings = Pick<ServiceSettings, (typeof DISPATCHER_SETTINGS)[number]>;

@@ -72,7 +72,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   });
   undo.push(() => http.close());
   const guard = new AddressGuard(settings.ALLOW_DESTINATIONS, settings.DESTINATION_PORTS);
-  const sealer = createSealer(settings.ENCRYPTION_KEY);
+  const sealer = createSealer(settings.ENCRYPTION_KEY, settings.ENCRYPTION_KEY_PREVIOUS);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
     { url: settings.DATABASE_URL, applicationName: 'rollcall-dispatcher', poolSize: settings.DATABASE_POOL, alwaysByIndex: true },
