@@ -129,7 +129,7 @@ export const VALUE_SETS: Readonly<Record<string, Values>> = {
     },
     bootstrapApps: { existingSecret: 'rollcall-apps', secretKey: 'apps.json' },
     extraCa: { existingConfigMap: 'company-ca', key: 'bundle.pem' },
-    encryptionKey: { existingSecret: 'rollcall-key', secretKey: 'encryption' },
+    encryptionKey: { existingSecret: 'rollcall-key', secretKey: 'encryption', previousKey: 'before' },
     settings: { OIDC_ISSUER: 'https://login.example.com', OIDC_AUDIENCE: 'rollcall' },
   },
   'destinations inside': {

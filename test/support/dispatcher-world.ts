@@ -67,6 +67,7 @@ export class DispatcherWorld {
         STATUS_HISTORY_RETENTION: 30 * 86_400_000,
         DELIVERY_LOG_RETENTION: 14 * 86_400_000,
         ENCRYPTION_KEY: undefined,
+        ENCRYPTION_KEY_PREVIOUS: [],
         ...settings,
       },
       bus: this.broker.bus(this.logger),

@@ -8,9 +8,9 @@ import {
   type ApplicationWithSecret,
 } from '#applications';
 import { ACCESS_LEVELS } from '#auth';
-import { parseId } from '#contracts';
 import { ApplicationEntity } from '#database';
 import { howToRun } from '#runtime';
+import { clientId, COMMAND_LINE } from './clients.command.js';
 import { withDatabase, type Terminal } from './database.js';
 import { asFields, asJson, asTable } from './output.js';
 
@@ -38,7 +38,7 @@ export function addApplicationsCommand(program: Command, terminal: Terminal): vo
       const parsed = newApplicationSchema.safeParse({ app_id: appId, client_id: options.client, access: options.access });
       if (!parsed.success)
         return group.error(parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
-      const registered = await work(terminal, (applications) => applications.register(parsed.data));
+      const registered = await work(terminal, (applications) => applications.register(parsed.data, COMMAND_LINE));
       if (!registered) throw new Error(`${appId}: is taken`);
       show(registered, options);
     });
@@ -53,13 +53,15 @@ export function addApplicationsCommand(program: Command, terminal: Terminal): vo
   subcommand(group, 'rotate <app_id>', 'gives it a new secret and shows it')
     .option('--keep-previous-for <seconds>', `the old secret works for so long, at most ${MAX_KEEP_PREVIOUS_SECONDS}`, seconds, 0)
     .action(async (appId: string, options: JsonOption & { keepPreviousFor: number }) => {
-      const rotated = await work(terminal, (applications) => applications.rotateSecret(appId, options.keepPreviousFor));
+      const rotated = await work(terminal, (applications) =>
+        applications.rotateSecret(appId, options.keepPreviousFor, COMMAND_LINE),
+      );
       show(rotated ?? missing(appId), options);
     });
 
   subcommand(group, 'revoke <app_id>', 'ends it: its tokens are refused within 3 seconds').action(
     async (appId: string, options: JsonOption) => {
-      show((await work(terminal, (applications) => applications.revoke(appId))) ?? missing(appId), options);
+      show((await work(terminal, (applications) => applications.revoke(appId, COMMAND_LINE))) ?? missing(appId), options);
     },
   );
 }
@@ -71,12 +73,6 @@ function subcommand(group: Command, usage: string, description: string): Command
 function work<Result>(terminal: Terminal, ask: (applications: Applications) => Promise<Result>): Promise<Result> {
   const use = { name: 'applications', holds: 'applications', entities: [ApplicationEntity] };
   return withDatabase(terminal, use, (dataSource) => ask(new Applications(new ApplicationRepository(dataSource))));
-}
-
-function clientId(text: string): number {
-  const id = parseId(text);
-  if (id === undefined) throw new InvalidArgumentError('must be a whole number from 0 to 4294967295');
-  return id;
 }
 
 function seconds(text: string): number {

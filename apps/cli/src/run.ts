@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { addApplicationsCommand } from './applications.command.js';
+import { addClientsCommand } from './clients.command.js';
 import type { Terminal } from './database.js';
 import { addDoctorCommand } from './doctor.command.js';
 import { addKeysCommand } from './keys.command.js';
@@ -28,6 +29,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     .configureOutput({ writeOut: terminal.write, writeErr: terminal.writeError })
     .showHelpAfterError();
   addApplicationsCommand(program, terminal);
+  addClientsCommand(program, terminal);
   addKeysCommand(program, terminal);
   addMigrateCommand(program, terminal);
   addSmokeCommand(program, terminal);

@@ -16,6 +16,7 @@ import { hashOf } from './lanes/agent-work.js';
 import { Deliveries } from './lanes/deliveries.js';
 import { ShardLeases } from './lanes/shard-leases.js';
 import type { DispatcherMetrics } from './metrics.js';
+import { Notices } from './notices/notices.js';
 import { Recorder } from './record/recorder.js';
 import type { Series } from './series/series.js';
 
@@ -27,6 +28,8 @@ export interface DispatchOptions {
   readonly timeoutMs: number;
   readonly windowMs: number;
   readonly leaseMs: number;
+  /** How long notices are kept, in milliseconds. */
+  readonly retentionMs: number;
   readonly budgets: Budgets;
   readonly metrics: DispatcherMetrics;
   readonly series?: Series;
@@ -49,6 +52,7 @@ export class Dispatch {
   private readonly backlog: BacklogLoop;
   private readonly redeliveries: Redeliveries;
   private readonly commands: Commands;
+  private readonly notices: Notices;
   private stopped = false;
 
   constructor(private readonly options: DispatchOptions) {
@@ -57,12 +61,13 @@ export class Dispatch {
     const onUnreadable = (clientId: number, error: unknown): void =>
       logger.error({ err: error, client_id: clientId }, 'webhook_secret.unreadable');
     const endpoints = new BatchedCache<Endpoint | undefined>((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS);
+    const keys = new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS);
     this.attempts = new Attempts({
       ...options,
       ...(options.series && { origins: options.series.origins }),
       client: this.client,
       endpoints,
-      keys: new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS),
+      keys,
     });
     this.deliveries = new Deliveries({
       ...options,
@@ -108,6 +113,7 @@ export class Dispatch {
       onCommand: () => this.redeliveries.wake(),
       onWoken: () => this.backlog.commanded(),
     });
+    this.notices = new Notices({ ...options, client: this.client, keys });
     this.intake = new Intake({
       ...{ pool, windowMs, endpoints, metrics, logger },
       deliveries: this.deliveries,
@@ -125,6 +131,7 @@ export class Dispatch {
     this.backlog.start();
     this.redeliveries.start();
     this.commands.start();
+    this.notices.start();
   }
 
   /** Has the leases follow what a bus says of this instance's partitions. */
@@ -144,7 +151,7 @@ export class Dispatch {
     await this.redeliveries.stop();
     await this.leases.stop();
     await this.attempts.stop();
-    await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain()]);
+    await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain(), this.notices.stop()]);
     await this.client.close();
   }
 

@@ -36,6 +36,10 @@ export class DispatcherMetrics {
   readonly givenBack: Counter<'reason'>;
   readonly suspended: Counter<'reason'>;
   readonly unstorable: Counter;
+  /** Attempts to tell notices. */
+  readonly notices: Counter<'outcome'>;
+  readonly noticesInFlight: Gauge;
+  readonly noticeBreakers: Gauge;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -122,6 +126,22 @@ export class DispatcherMetrics {
       name: 'rollcall_agent_events_suspended_total',
       help: 'Agent events that were suspended.',
       labelNames: ['reason'],
+      registers,
+    });
+    this.notices = new Counter({
+      name: 'rollcall_notice_attempts_total',
+      help: 'Attempts to tell a notice, by their outcome.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.noticesInFlight = new Gauge({
+      name: 'rollcall_notices_in_flight',
+      help: 'Requests in flight that tell a notice.',
+      registers,
+    });
+    this.noticeBreakers = new Gauge({
+      name: 'rollcall_notice_breakers_open',
+      help: 'Origins that no notices are sent to for now.',
       registers,
     });
     this.setBacklog(undefined);

@@ -15,6 +15,7 @@ export const DISPATCHER_SETTINGS = [
   'STATUS_HISTORY_RETENTION',
   'DELIVERY_LOG_RETENTION',
   'ENCRYPTION_KEY',
+  'ENCRYPTION_KEY_PREVIOUS',
 ] as const satisfies readonly SettingName[];
 
 export type DispatcherSettings = Pick<ServiceSettings, (typeof DISPATCHER_SETTINGS)[number]>;

@@ -73,7 +73,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   });
   undo.push(() => http.close());
   const guard = new AddressGuard(settings.ALLOW_DESTINATIONS, settings.DESTINATION_PORTS);
-  const sealer = createSealer(settings.ENCRYPTION_KEY);
+  const sealer = createSealer(settings.ENCRYPTION_KEY, settings.ENCRYPTION_KEY_PREVIOUS);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
     { url: settings.DATABASE_URL, applicationName: 'rollcall-dispatcher', poolSize: settings.DATABASE_POOL, alwaysByIndex: true },
@@ -103,6 +103,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
     ...{ pool, guard, sealer, timeoutMs, windowMs, metrics, series, logger },
     schedule: settings.DELIVERY_RETRY_SCHEDULE,
     leaseMs: options.leaseMs ?? timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
+    retentionMs: settings.STATUS_HISTORY_RETENTION,
     budgets: { ...DEFAULT_BUDGETS, ...options.budgets },
   });
   undo.push(() => dispatch.stop());

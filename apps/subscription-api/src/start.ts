@@ -79,7 +79,7 @@ async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promis
     metrics: registry,
   });
   undo.push(() => http.close());
-  const sealer = createSealer(settings.ENCRYPTION_KEY);
+  const sealer = createSealer(settings.ENCRYPTION_KEY, settings.ENCRYPTION_KEY_PREVIOUS);
   if (sealer.isDevelopmentKey) logger.warn('secrets.development_key');
   const dataSource = await connectDatabase(
     { url: settings.DATABASE_URL, applicationName: 'rollcall-subscription-api', poolSize: settings.DATABASE_POOL },

@@ -1,6 +1,6 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { ApplicationRepository, Applications } from '#applications';
+import { ApplicationRepository, Applications, AuditRepository, ClientRemovalRepository } from '#applications';
 import { AuthModule, SigningKeyRepository, type ExternalIssuer } from '#auth';
 import { ListReads, type Sealer } from '#database';
 import type { Logger } from '#runtime';
@@ -27,7 +27,10 @@ import { externalRegistrar } from './applications/external-applications.js';
 import { DEFAULT_SIGNING_KEY_REFRESH_MS, SigningKeys } from './applications/signing-keys.js';
 import { TokenController } from './applications/token.controller.js';
 import { UserController } from './applications/user.controller.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditJob } from './audit/audit.job.js';
 import { ClientController } from './clients/client.controller.js';
+import { ClientRemovalJob } from './clients/client-removal.job.js';
 import { ClientRepository } from './clients/client.repository.js';
 import { ConsoleConfigController } from './console/console-config.controller.js';
 import { NO_DEMO, type Demo } from './console/console-config.schema.js';
@@ -52,6 +55,11 @@ import { ReplayRepository } from './deliveries/replay.repository.js';
 import { Replays } from './deliveries/replays.js';
 import { TestNotifier } from './deliveries/test-notifier.js';
 import { ApiMetrics } from './metrics.js';
+import { NoticeController } from './notices/notice.controller.js';
+import { NoticeRepository } from './notices/notice.repository.js';
+import { NoticeEventController } from './notices/notice-event.controller.js';
+import { NoticeEventRepository } from './notices/notice-event.repository.js';
+import { NoticeEvents } from './notices/notice-events.js';
 import { OriginController } from './origins/origin.controller.js';
 import { OriginRepository } from './origins/origin.repository.js';
 import { ClientAccess } from './request/client-access.js';
@@ -127,6 +135,7 @@ export class SubscriptionApiModule {
         AgentController,
         AgentSearchController,
         ClientController,
+        AuditController,
         ClientEventController,
         WebhookSecretController,
         AgentStatusController,
@@ -137,6 +146,8 @@ export class SubscriptionApiModule {
         EventHealthController,
         DeliveryCommandController,
         ReplayController,
+        NoticeController,
+        NoticeEventController,
         ExplainController,
         ...(settings.CONSOLE ? [ConsoleConfigController, parts.playground ? PlaygroundController : NoPlaygroundController] : []),
       ],
@@ -171,6 +182,10 @@ export class SubscriptionApiModule {
         RequestPipeline,
         AgentRepository,
         ClientRepository,
+        ClientRemovalRepository,
+        ClientRemovalJob,
+        AuditRepository,
+        AuditJob,
         AgentEventRepository,
         AgentEvents,
         FinishedEventsJob,
@@ -194,6 +209,9 @@ export class SubscriptionApiModule {
         EventHealth,
         ReplayRepository,
         Replays,
+        NoticeRepository,
+        NoticeEventRepository,
+        NoticeEvents,
         TestNotifier,
         Explainer,
       ],

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull } from 'typeorm';
 import type { AccessLevel } from '#auth';
 import { ApplicationEntity, poolOf } from '#database';
+import { recordAudit, type AuditEntry } from './audit.repository.js';
 import { MAX_APP_ID_LENGTH, type NewApplication } from './new-application.js';
 
 /** What a token request is checked against. */
@@ -65,54 +66,85 @@ export class ApplicationRepository {
     });
   }
 
-  /** Adds an application unless there is one of that name; an existing one is left as it is. */
-  async addIfMissing(application: NewApplication, secretHash: string): Promise<boolean> {
-    const inserted = await this.dataSource
-      .createQueryBuilder()
-      .insert()
-      .into(ApplicationEntity)
-      .values({ appId: application.app_id, clientId: application.client_id, access: application.access, secretHash })
-      .orIgnore()
-      .returning('id')
-      .execute();
-    return (inserted.raw as unknown[]).length > 0;
+  /**
+   * Adds an application unless there is one of that name; an existing one is left as it is.
+   *
+   * @param by who registers it, for the audit log
+   */
+  addIfMissing({ app_id, client_id, access }: NewApplication, secretHash: string, by: string): Promise<boolean> {
+    return this.dataSource.transaction(async (manager) => {
+      const inserted = await manager
+        .createQueryBuilder()
+        .insert()
+        .into(ApplicationEntity)
+        .values({ appId: app_id, clientId: client_id, access, secretHash })
+        .orIgnore()
+        .returning('id')
+        .execute();
+      if ((inserted.raw as unknown[]).length === 0) return false;
+      await recordAudit(manager, {
+        clientId: client_id,
+        by,
+        action: 'application.registered',
+        subject: app_id,
+        detail: { access },
+      });
+      return true;
+    });
   }
 
   /**
    * Replaces an application's secret.
    *
    * @param keepPreviousSeconds the replaced secret is good for that long; 0: no longer
+   * @param by who asks for it, for the audit log
    * @returns false when the application was revoked meanwhile
    */
-  async replaceSecret(id: number, secretHash: string, keepPreviousSeconds: number): Promise<boolean> {
-    const [replaced]: [unknown[], number] = await this.dataSource.query(
-      // Right of the equals sign stands the hash before this statement. The clock is the one that expiry is held against.
-      `update access.application set
-         secret_hash = $2,
-         previous_secret_hash = case when $3::integer > 0 then secret_hash end,
-         previous_secret_expires_at = case when $3::integer > 0 then now() + make_interval(secs => $3::integer) end
-       where id = $1 and revoked_at is null
-       returning 1`,
-      [id, secretHash, keepPreviousSeconds],
-    );
-    return replaced.length === 1;
+  replaceSecret(application: ApplicationEntity, secretHash: string, keepPreviousSeconds: number, by: string): Promise<boolean> {
+    return this.dataSource.transaction(async (manager) => {
+      const [replaced]: [unknown[], number] = await manager.query(
+        // Right of the equals sign stands the hash before this statement. The clock is the one that expiry is held against.
+        `update access.application set
+           secret_hash = $2,
+           previous_secret_hash = case when $3::integer > 0 then secret_hash end,
+           previous_secret_expires_at = case when $3::integer > 0 then now() + make_interval(secs => $3::integer) end
+         where id = $1 and revoked_at is null
+         returning 1`,
+        [application.id, secretHash, keepPreviousSeconds],
+      );
+      if (replaced.length === 0) return false;
+      const detail = { keep_previous_for: keepPreviousSeconds };
+      await recordAudit(manager, { ...subjectOf(application), by, action: 'application.secret_rotated', detail });
+      return true;
+    });
   }
 
-  /** @returns false when it was revoked meanwhile */
-  async revoke(id: number): Promise<boolean> {
-    const { affected } = await this.dataSource
-      .getRepository(ApplicationEntity)
-      .update({ id, revokedAt: IsNull() }, { revokedAt: () => 'now()' });
-    return affected === 1;
+  /** @param by who asks for it, for the audit log @returns false when it was revoked meanwhile */
+  revoke(application: ApplicationEntity, by: string): Promise<boolean> {
+    return this.dataSource.transaction(async (manager) => {
+      const { affected } = await manager.update(
+        ApplicationEntity,
+        { id: application.id, revokedAt: IsNull() },
+        { revokedAt: () => 'now()' },
+      );
+      if (affected !== 1) return false;
+      await recordAudit(manager, { ...subjectOf(application), by, action: 'application.revoked', detail: {} });
+      return true;
+    });
   }
 
-  /** Contract "Words": a client exists from when an application is registered for it or telemetry names it. */
+  /** Contract "Words": a client exists from when an application is registered for it or telemetry names it, until it is removed. */
   async clientExists(clientId: number): Promise<boolean> {
     const rows: { found: boolean }[] = await this.dataSource.query(
-      `select exists (select from access.application where client_id = $1)
-           or exists (select from presence.client where client_id = $1) as found`,
+      `select (exists (select from access.application where client_id = $1)
+            or exists (select from presence.client where client_id = $1))
+           and not exists (select from access.client_removal where client_id = $1 and finished_at is null) as found`,
       [clientId],
     );
     return rows[0]!.found;
   }
+}
+
+function subjectOf({ clientId, appId }: ApplicationEntity): Pick<AuditEntry, 'clientId' | 'subject'> {
+  return { clientId, subject: appId };
 }

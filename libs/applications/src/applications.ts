@@ -31,10 +31,13 @@ export interface ApplicationWithSecret extends Application {
 export class Applications {
   constructor(private readonly repository: ApplicationRepository) {}
 
-  /** @returns undefined when the name is taken, be it by a revoked one */
-  async register(application: NewApplication): Promise<ApplicationWithSecret | undefined> {
+  /**
+   * @param by who registers it, for the audit log
+   * @returns undefined when the name is taken, be it by a revoked one
+   */
+  async register(application: NewApplication, by: string): Promise<ApplicationWithSecret | undefined> {
     const { secret, hash } = await makeSecret();
-    return (await this.repository.addIfMissing(application, hash)) ? this.show(application.app_id, secret) : undefined;
+    return (await this.repository.addIfMissing(application, hash, by)) ? this.show(application.app_id, secret) : undefined;
   }
 
   /**
@@ -44,7 +47,7 @@ export class Applications {
    */
   async ensure(application: NewApplication, secret: string): Promise<boolean> {
     if (await this.repository.findByAppId(application.app_id)) return false; // spares the hash, which is slow on purpose
-    return this.repository.addIfMissing(application, await hashSecret(secret));
+    return this.repository.addIfMissing(application, await hashSecret(secret), 'BOOTSTRAP_APPS');
   }
 
   /**
@@ -66,24 +69,26 @@ export class Applications {
    * Gives an application a new secret.
    *
    * @param keepPreviousSeconds the replaced secret is good for that long; one that an earlier rotation kept is not
+   * @param by who asks for it, for the audit log
    * @returns undefined: no such application, or it is revoked
    */
-  async rotateSecret(appId: string, keepPreviousSeconds: number): Promise<ApplicationWithSecret | undefined> {
+  async rotateSecret(appId: string, keepPreviousSeconds: number, by: string): Promise<ApplicationWithSecret | undefined> {
     const found = await this.repository.findByAppId(appId);
     if (!found || found.revokedAt) return undefined;
     const { secret, hash } = await makeSecret();
-    const replaced = await this.repository.replaceSecret(found.id, hash, keepPreviousSeconds);
+    const replaced = await this.repository.replaceSecret(found, hash, keepPreviousSeconds, by);
     return replaced ? this.show(appId, secret) : undefined;
   }
 
   /**
    * Revokes an application for good: it gets no more tokens, and those that it has are refused within seconds.
    *
+   * @param by who asks for it, for the audit log
    * @returns undefined: no such application, or it was revoked before
    */
-  async revoke(appId: string): Promise<Application | undefined> {
+  async revoke(appId: string, by: string): Promise<Application | undefined> {
     const found = await this.repository.findByAppId(appId);
-    if (!found || !(await this.repository.revoke(found.id))) return undefined;
+    if (!found || !(await this.repository.revoke(found, by))) return undefined;
     return this.find(appId);
   }
 

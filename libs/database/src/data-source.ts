@@ -23,6 +23,8 @@ import { SentAgain1764000000021 } from './migrations/1764000000021-sent-again.js
 import { Series1764000000022 } from './migrations/1764000000022-series.js';
 import { FormerTypes1764000000023 } from './migrations/1764000000023-former-types.js';
 import { ListIndexes1764000000025 } from './migrations/1764000000025-list-indexes.js';
+import { Notices1764000000026 } from './migrations/1764000000026-notices.js';
+import { ClientRemoval1764000000027 } from './migrations/1764000000027-client-removal.js';
 import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
 
 /** A migration, and which code may run on a database that has it: ADR 22. */
@@ -60,6 +62,8 @@ export const MIGRATIONS: readonly Migration[] = [
   Series1764000000022,
   FormerTypes1764000000023,
   ListIndexes1764000000025,
+  Notices1764000000026,
+  ClientRemoval1764000000027,
 ];
 
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */

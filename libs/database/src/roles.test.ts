@@ -5,8 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
 
 const TABLES = [
-  ...['access.application', 'access.signing_key', 'access.request_count'],
+  ...['access.application', 'access.signing_key', 'access.request_count', 'access.client_removal', 'access.audit'],
   ...['subscription.agent_event', 'subscription.client_event_start', 'subscription.client_usage', 'subscription.webhook_secret'],
+  'subscription.notice_event',
   ...[
     'presence.client',
     'presence.agent',
@@ -19,6 +20,7 @@ const TABLES = [
   ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
   ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery', 'dispatch.redelivery_lane'],
   ...['dispatch.shard_base', 'dispatch.shard_lease'],
+  ...['dispatch.notice', 'dispatch.notice_delivery', 'dispatch.notice_event_health'],
 ];
 
 const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; readonly reads: readonly string[] }>> = {
@@ -28,6 +30,7 @@ const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; rea
       ...['presence.client', 'presence.agent', 'presence.status_change', 'presence.directory_change'],
       ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
       ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery', 'dispatch.shard_base'],
+      ...['dispatch.notice', 'dispatch.notice_delivery', 'dispatch.notice_event_health'],
     ],
   },
   // Of access only some columns, so not the whole table.
@@ -38,6 +41,7 @@ const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; rea
       'subscription.agent_event',
       'subscription.client_event_start',
       'subscription.webhook_secret',
+      'subscription.notice_event',
       'presence.status_change',
     ],
   },
@@ -101,8 +105,14 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
       `dispatch.start_replay(1, '2026-01-01', now(), true, '1 day')`,
       'dispatch.cancel_replay(1)',
       'dispatch.attempts_since()',
+      'dispatch.wake_notices(1, true)',
+      'presence.forget_agents(1, -1, 1)',
+      'presence.forget_log(1, 1, now(), 1)',
+      'dispatch.agent_events_of(1)',
+      `dispatch.forget_client(1, '{}', now(), 1)`,
     ])
       expect([command, await codeOf(`select ${command}`)]).toEqual([command, api ? undefined : DENIED]);
+    expect(await codeOf(`select dispatch.add_notice(12, 'limit.near', null, '{}')`)).toBe(DENIED);
     expect(await codeOf('select dispatch.wake_event(1)')).toBe(role === 'rollcall_presence' ? DENIED : undefined);
     // With the caller's own rights.
     for (const step of ['dispatch.step_wake(1)', 'dispatch.step_replay(1, 1)', 'dispatch.forget_redeliveries(1, 1)'])

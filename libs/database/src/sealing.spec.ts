@@ -25,6 +25,15 @@ describe('sealing', () => {
     expect(() => sealer.open('plain')).toThrow('not a sealed text');
   });
 
+  it('opens with the keys of before as well, and seals with its own alone', () => {
+    const [older, old] = [createSealer('the key before the last'), createSealer('the last key of some length')];
+    const next = createSealer('a new key of some length', ['the last key of some length', 'the key before the last']);
+    expect([older, old, next].map((one) => next.open(one.seal('secret')))).toEqual(['secret', 'secret', 'secret']);
+    expect(next.keyIds).toEqual([next.keyId, old.keyId, older.keyId]);
+    expect(next.seal('secret').split('.')[1]).toBe(next.keyId);
+    expect(() => old.open(next.seal('secret'))).toThrow(/sealed with key/);
+  });
+
   it('says that it uses the development key', () => {
     expect(createSealer(undefined).isDevelopmentKey).toBe(true);
     expect(sealer.isDevelopmentKey).toBe(false);

@@ -10,6 +10,7 @@ const NAMED: Readonly<Record<string, string>> = {
   'GET /api/ver1.0/client/{client_id}/agent/': 'searchAgents',
   'POST /api/ver1.0/client/{client_id}/webhook_secret/': 'rotateWebhookSecret',
   'POST /api/ver1.0/application/{app_id}/secret': 'rotateApplicationSecret',
+  'GET /api/ver1.0/client/{client_id}/audit/': 'listAuditEntries',
   'GET /api/ver1.0/client/{client_id}/agent_event_health/': 'listAgentEventHealth',
   'GET /api/ver1.0/client/{client_id}/agent/{type}/{agent_id}/event/{event_id}/replay': 'listAgentEventReplays',
   'GET /api/ver1.0/client/{client_id}/agent_events/{event_id}/replay': 'listClientAgentEventReplays',

@@ -178,6 +178,12 @@ const settings = {
     .describe(
       'Seals signing secrets and keys in the database. Keep it secret, and the same for every service. Unset: a development key, with a warning, and with NODE_ENV=production only if ALLOW_DEVELOPMENT_KEY; the all-in-one makes one under DATA_DIR for its embedded PostgreSQL.',
     ),
+  ENCRYPTION_KEY_PREVIOUS: commaList
+    .pipe(z.array(z.string().min(16, 'each must have at least 16 characters')))
+    .default([])
+    .describe(
+      'Keys, separated by commas, that what is stored is opened with as well, while ENCRYPTION_KEY is replaced: docs/encryption-key.md. Default none.',
+    ),
   ALLOW_DEVELOPMENT_KEY: flag
     .default(false)
     .describe('Whether a service with NODE_ENV=production may start without ENCRYPTION_KEY: true or false. Default false.'),
@@ -241,6 +247,7 @@ const SECRETS: ReadonlySet<SettingName> = new Set<SettingName>([
   'DATABASE_READ_URL',
   'BOOTSTRAP_APPS',
   'ENCRYPTION_KEY',
+  'ENCRYPTION_KEY_PREVIOUS',
   ...KAFKA_FILES,
 ]);
 

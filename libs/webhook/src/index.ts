@@ -1,6 +1,14 @@
 export { AddressGuard, isPublicAddress, type PortRange } from './address-guard.js';
 export { checkUrl, MAX_URL_LENGTH } from './check-url.js';
-export { buildRequest, deliveryId, targetOf, type Notification, type Target, type WebhookRequest } from './notification.js';
+export {
+  buildNotice,
+  buildRequest,
+  deliveryId,
+  targetOf,
+  type Notification,
+  type Target,
+  type WebhookRequest,
+} from './notification.js';
 export { encodePairs, type NotifiedChange } from './pairs.js';
 export { generateSecret, signingKey, signV1, SigningKey } from './signature.js';
 export { type SendTerms } from './http/exchange.js';

@@ -80,9 +80,37 @@ function encodeUnsafe(text: string): string {
  * @param target the url's, for who has cut it already
  */
 export function buildRequest(notification: Notification, target: Target = targetOf(notification.url)): WebhookRequest {
-  const { method, pairs, id, at, keys } = notification;
+  const { method, pairs } = notification;
+  const headers = headersOf(notification);
+  headers['webhook-sequence'] = String(notification.sequence);
+  if (notification.test) headers['webhook-test'] = '1';
+  if (method === 'GET') return { method, origin: target.origin, path: appendPairs(target.path, pairs), headers, body: undefined };
+  headers['content-type'] = FORM;
+  return { method, ...target, headers, body: pairs };
+}
+
+/**
+ * Makes the request of one attempt to tell a notice: JSON by POST, signed like a notification.
+ *
+ * @param notice its `pairs` are the JSON
+ */
+export function buildNotice(notice: Omit<Notification, 'method' | 'sequence' | 'test'>, target: Target): WebhookRequest {
+  const headers = headersOf(notice);
+  headers['content-type'] = 'application/json';
+  return { method: 'POST', ...target, headers, body: notice.pairs };
+}
+
+/** What every attempt carries, whatever it tells. */
+function headersOf({
+  pairs,
+  id,
+  at,
+  keys,
+  attempt,
+  occurredAt,
+}: Omit<Notification, 'method' | 'sequence' | 'test'>): Record<string, string> {
   const timestamp = Math.floor(at / 1000);
-  const headers: Record<string, string> = {
+  return {
     'user-agent': USER_AGENT,
     // What is kept of an answer is shown to people.
     'accept-encoding': 'identity',
@@ -90,14 +118,9 @@ export function buildRequest(notification: Notification, target: Target = target
     'webhook-id': id,
     'webhook-timestamp': String(timestamp),
     'webhook-signature': signV1(keys, id, timestamp, pairs),
-    'webhook-attempt': String(notification.attempt),
-    'webhook-event-time': notification.occurredAt.toISOString(),
-    'webhook-sequence': String(notification.sequence),
+    'webhook-attempt': String(attempt),
+    'webhook-event-time': occurredAt.toISOString(),
   };
-  if (notification.test) headers['webhook-test'] = '1';
-  if (method === 'GET') return { method, origin: target.origin, path: appendPairs(target.path, pairs), headers, body: undefined };
-  headers['content-type'] = FORM;
-  return { method, ...target, headers, body: pairs };
 }
 
 function appendPairs(path: string, pairs: string): string {

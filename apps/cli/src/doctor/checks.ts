@@ -112,7 +112,7 @@ async function checkKey(settings: Settings, query: Parameters<typeof assertKeyFi
   const check = 'database.encryption_key';
   if (settings.DATABASE_URL === undefined) return ok(check, 'the all-in-one keeps its own');
   try {
-    const fits = await assertKeyFits(query, createSealer(settings.ENCRYPTION_KEY));
+    const fits = await assertKeyFits(query, createSealer(settings.ENCRYPTION_KEY, settings.ENCRYPTION_KEY_PREVIOUS));
     return ok(check, fits ? 'opens what is stored' : 'nothing is sealed yet');
   } catch (cause) {
     if (cause instanceof StartError) return error(check, cause.message, 'find the key that the services were given before');

@@ -1,5 +1,14 @@
 import type { Logger } from '#runtime';
-import { buildRequest, deliveryId, targetOf, type SigningKey, type WebhookClient } from '#webhook';
+import {
+  buildRequest,
+  deliveryId,
+  targetOf,
+  type Notification,
+  type SigningKey,
+  type Target,
+  type WebhookClient,
+  type WebhookRequest,
+} from '#webhook';
 import type { DispatcherMetrics } from '../metrics.js';
 import type { OriginStates } from '../series/origin-states.js';
 import type { BatchedCache, Read } from './batched-cache.js';
@@ -29,7 +38,9 @@ export interface AttemptsOptions {
   readonly endpoints: BatchedCache<Endpoint | undefined>;
   readonly keys: BatchedCache<readonly SigningKey[]>;
   readonly budgets: Budgets;
-  readonly metrics: DispatcherMetrics;
+  readonly metrics: Pick<DispatcherMetrics, 'inFlight' | 'openBreakers'>;
+  /** Makes the requests; {@link buildRequest} by default. */
+  readonly build?: (notification: Notification, target: Target) => WebhookRequest;
   /** Told how origins do. */
   readonly origins?: OriginStates;
   readonly logger: Logger;
@@ -231,7 +242,7 @@ export class Attempts {
 
   /** Sends what may still be sent when its turn has come; what was read has to hold at the moment when the request is written. */
   private async send({ delivery, target }: Waiting): Promise<Outcome> {
-    const { client, keys, logger } = this.options;
+    const { client, keys, build = buildRequest, logger } = this.options;
     const { agentEventId, clientId, changeId, sequence, change, startBy } = delivery;
     const startedAt = performance.now();
     try {
@@ -249,7 +260,7 @@ export class Attempts {
         const id = deliveryId(changeId, agentEventId);
         const { pairs, occurredAt } = change;
         const keysNow = signingKeys.value;
-        const request = buildRequest({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: keysNow }, target);
+        const request = build({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: keysNow }, target);
         const sendBy = Math.min(startBy, endpoint.readAt + VIEW_BOUND_MS, signingKeys.readAt + VIEW_BOUND_MS);
         const result = await client.send(request, { clientId, startedAt, sendBy });
         if (!result) continue; // the connection came up when what was read was too old; it is there for the next try

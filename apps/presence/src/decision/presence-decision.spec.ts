@@ -99,6 +99,11 @@ describe('the presence decision', () => {
     expect(decide(AVAILABLE, { ...ITEM, name: 'new', occurredAt: 1 })).toEqual({ result: 'stale', state: AVAILABLE });
   });
 
+  it('asks for the name of an agent whose name was forgotten with its client', () => {
+    const forgotten = { ...REMOVED, name: '' };
+    expect(decide(forgotten, { ...ITEM, name: undefined })).toMatchObject({ errors: { extension_name: [expect.any(String)] } });
+  });
+
   it('brings a removed agent back where its sequence ended, also as the other type if it is named', () => {
     expect(decide(REMOVED, { ...ITEM, name: undefined })).toEqual({ result: 'changed', state: { ...AVAILABLE, sequence: 8 } });
     expect(decide(REMOVED, { ...ITEM, agentStatus: 'logged_out' })).toEqual({

@@ -51,7 +51,7 @@ function isOfType(state: AgentState, item: TelemetryItem): boolean {
 
 /** An agent that is not in the directory as it enters it, before its status is looked at. */
 function comingAgent(state: AgentState | undefined, item: TelemetryItem): AgentState | { errors: FieldErrors } {
-  const name = item.name ?? (state?.agentType === item.agentType ? state.name : undefined);
+  const name = item.name ?? (state?.agentType === item.agentType ? state.name || undefined : undefined);
   if (name === undefined) {
     const when = state === undefined ? 'the first time an agent is seen' : `when a removed agent comes back as ${item.agentType}`;
     return { errors: { [nameFieldOf(item.agentType)]: [`is required ${when}`] } };

@@ -76,15 +76,16 @@ export class AgentEventController {
     @Agent() agent: AgentRef,
     @EventId() id: number,
     @Body({ schema: agentEventPatchSchema }) patch: AgentEventPatch,
+    @CurrentPrincipal() principal: Principal,
   ): Promise<AgentEventView> {
-    return viewOf(await this.agentEvents.change(agent, id, patch));
+    return viewOf(await this.agentEvents.change(agent, id, patch, principal));
   }
 
   @Delete(':event_id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Remove an agent event', description: 'What waits for it is dropped.' })
   @ApiResponse({ status: 204, description: 'Removed' })
-  async remove(@Agent() agent: AgentRef, @EventId() id: number): Promise<void> {
-    await this.agentEvents.remove(agent, id);
+  async remove(@Agent() agent: AgentRef, @EventId() id: number, @CurrentPrincipal() principal: Principal): Promise<void> {
+    await this.agentEvents.remove(agent, id, principal);
   }
 }

@@ -7,6 +7,8 @@ import { createTestDatabase, type TestDatabase } from '../../../../test/support/
 import { AgentRepository } from '../agents/agent.repository.js';
 import { AgentEventRepository } from './agent-event.repository.js';
 
+const by = (applicationId: number) => ({ applicationId, appId: `app-${applicationId}` });
+
 let database: TestDatabase;
 let dataSource: DataSource;
 let repository: AgentEventRepository;
@@ -100,10 +102,10 @@ it('removes more agent events than a statement has parameters, those of the appl
   await add(2, 99, 3);
   await add(1, 98, 4);
   await poolOf(dataSource).query('insert into subscription.client_usage (client_id, agent_event_used) values (77, 70007)');
-  await repository.removeOf(agent, 1);
+  await repository.removeOf(agent, by(1));
   expect(await countsOf(77)).toEqual([7, 7]);
-  await repository.removeOf(agent, 1); // none is left
-  await repository.removeOf(agent, 2);
+  await repository.removeOf(agent, by(1)); // none is left
+  await repository.removeOf(agent, by(2));
   expect(await countsOf(77)).toEqual([4, 4]);
 }, 60_000);
 
@@ -119,7 +121,7 @@ it('starts one for all agents at what is fanned out, with rows for those agents 
   );
   await pool.query('update presence.agent set sequence = 0 where client_id = 78 and agent_id = 13');
   const event = { url: 'https://example.com/', method: 'POST', event_type: 'agent-login', agent_type: null } as const;
-  const added = await repository.addInTurn({ clientId: 78 }, event, 1, async (manager) => {
+  const added = await repository.addInTurn({ clientId: 78 }, event, by(1), async (manager) => {
     await manager.query(`insert into subscription.webhook_secret (client_id, secret_sealed) values (78, 'x')`);
   });
   const { rows } = await pool.query(

@@ -1,12 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, IsNull, type EntityManager, type FindOptionsWhere } from 'typeorm';
 import { uuidv7 } from 'uuidv7';
+import { recordAudit } from '#applications';
+import type { Principal } from '#auth';
 import { AgentEventEntity, poolOf } from '#database';
 import type { ServiceSettings } from '#runtime';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { isAgent, type AgentRef, type Scope } from '../request/path-params.js';
 import { SETTINGS } from '../tokens.js';
 import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+
+/** Who adds, changes or removes. */
+type Caller = Pick<Principal, 'applicationId' | 'appId'>;
 
 /** What stood in the way of a new agent event. */
 export type Refusal = 'event_limit_exceeded' | 'agent_not_found';
@@ -21,6 +26,17 @@ const COLUMNS = `id, client_id as "clientId", agent_id as "agentId", agent_type 
 const SEEN = 'seen as materialized (select xmin as version from subscription.client_usage where client_id = $1)';
 const RAISABLE = `u.client_id = $1 and u.xmin = seen.version and u.agent_event_used < coalesce(u.agent_event_limit, $2)
   and exists (select from subscription.webhook_secret where client_id = $1 and expires_at is null)`;
+
+/**
+ * Has the usage row say whether the count has come near to its limit, which is told once: see `subscription.near_limit`.
+ *
+ * @param used SQL of the count to be
+ * @param limit SQL of the limit of all clients
+ */
+const nearLimit = (used: string, limit: string): string =>
+  `near_limit = subscription.near_limit(${used}, coalesce(u.agent_event_limit, ${limit}), u.near_limit)`;
+/** One more is added. */
+const RAISE = `agent_event_used = u.agent_event_used + 1, ${nearLimit('u.agent_event_used + 1', '$2')}`;
 
 /** So many former types of an agent event are kept, and for so long: longer than anything waits for it. */
 const FORMER_TYPES = 100;
@@ -37,18 +53,28 @@ const KEEP_TYPES = `
       order by f.place desc limit $4::integer) kept)
   where e.id = $1`;
 
+/** What the audit log says of an agent event. */
+const AUDITED = `jsonb_build_object('url', url, 'method', method, 'event_type', event_type, 'agent_id', agent_id, 'agent_type', agent_type)`;
+/** @param by SQL of who adds it */
+const auditAddition = (by: string): string => `
+    audited as (
+      insert into access.audit (client_id, by, action, subject, detail)
+      select client_id, ${by}, 'agent_event.added', id, ${AUDITED} from added)
+    select ${COLUMNS} from added`;
+
 const ADD_FOR_AGENT = {
   name: 'add_agent_event',
   text: `
     with ${SEEN}, used as (
-      update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
+      update subscription.client_usage u set ${RAISE}
       from seen, presence.agent a
       where ${RAISABLE} and a.client_id = $1 and a.agent_id = $7 and a.agent_type = $8 and a.deleted_at is null
-      returning a.client_id, a.agent_id, a.agent_type, a.sequence)
-    insert into subscription.agent_event
-      (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
-    select client_id, $3, agent_id, agent_type, $4, $5, $6, sequence from used
-    returning ${COLUMNS}`,
+      returning a.client_id, a.agent_id, a.agent_type, a.sequence),
+    added as (
+      insert into subscription.agent_event
+        (client_id, application_id, agent_id, agent_type, url, method, event_type, after_sequence)
+      select client_id, $3, agent_id, agent_type, $4, $5, $6, sequence from used
+      returning *),${auditAddition('$9')}`,
 };
 
 /**
@@ -59,7 +85,7 @@ const ADD_FOR_CLIENT = {
   name: 'add_client_event',
   text: `
     with ${SEEN}, used as (
-      update subscription.client_usage u set agent_event_used = u.agent_event_used + 1
+      update subscription.client_usage u set ${RAISE}
       from seen where ${RAISABLE} returning u.client_id),
     added as (
       insert into subscription.agent_event (client_id, application_id, agent_type, url, method, event_type)
@@ -72,8 +98,7 @@ const ADD_FOR_CLIENT = {
       left join lateral (
         select c.last_sequence from dispatch.agent_cursor c
         where c.client_id = a.client_id and c.agent_id = a.agent_id limit 1) c on true
-      where c.last_sequence is null or c.last_sequence < a.sequence)
-    select ${COLUMNS} from added`,
+      where c.last_sequence is null or c.last_sequence < a.sequence),${auditAddition('$8')}`,
 };
 
 /**
@@ -112,8 +137,8 @@ export class AgentEventRepository {
    * @returns undefined: nothing was done, and {@link addInTurn} is to be asked; there is no such agent, no usage row or no
    *   secret yet, the limit is used up, or another writer of the client came first
    */
-  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, applicationId: number): Promise<AgentEvent | undefined> {
-    const { rows } = await poolOf(this.dataSource).query<AgentEvent>(this.addition(scope, event, applicationId));
+  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Caller): Promise<AgentEvent | undefined> {
+    const { rows } = await poolOf(this.dataSource).query<AgentEvent>(this.addition(scope, event, by));
     return rows[0];
   }
 
@@ -125,13 +150,13 @@ export class AgentEventRepository {
   addInTurn(
     scope: Scope,
     event: NewAgentEvent | NewClientEvent,
-    applicationId: number,
+    by: Caller,
     ensureSecret: (manager: EntityManager) => Promise<void>,
   ): Promise<AgentEvent | Refusal> {
     return this.dataSource.transaction(async (manager) => {
       await lockUsage(manager, scope.clientId);
       await ensureSecret(manager);
-      const { text, values } = this.addition(scope, event, applicationId);
+      const { text, values } = this.addition(scope, event, by);
       const [added]: AgentEvent[] = await manager.query(text, values);
       if (added) return added;
       const { limit, used } = await this.usage(scope.clientId, manager);
@@ -140,12 +165,12 @@ export class AgentEventRepository {
   }
 
   /** Changes what is given. What waits goes to a new url, in order; of another type are later changes alone. */
-  change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEventEntity | null> {
+  change(scope: Scope, id: number, patch: AgentEventPatch, { appId: by }: Caller): Promise<AgentEventEntity | null> {
     return this.dataSource.transaction(async (manager) => {
       const events = manager.getRepository(AgentEventEntity);
       const found = await events.findOne({ where: { ...whereOf(scope), id }, lock: { mode: 'pessimistic_write' } });
       if (!found) return null;
-      const { url, eventType, agentType } = found;
+      const { url, method, eventType, agentType } = found;
       const changed = await events.save(
         events.merge(found, {
           ...(patch.url !== undefined && { url: patch.url }),
@@ -157,17 +182,20 @@ export class AgentEventRepository {
       if (changed.eventType !== eventType || changed.agentType !== agentType)
         await manager.query(KEEP_TYPES, [id, eventType, agentType, FORMER_TYPES, FORMER_TYPES_FOR]);
       if (changed.url !== url) await manager.query('select dispatch.wake_event($1)', [id]);
+      const detail = changesOf({ url, method, eventType, agentType }, changed);
+      if (Object.keys(detail).length > 0)
+        await recordAudit(manager, { clientId: scope.clientId, by, action: 'agent_event.changed', subject: id, detail });
       return changed;
     });
   }
 
-  async remove(scope: Scope, id: number): Promise<boolean> {
-    return (await this.removing(scope.clientId, { ...whereOf(scope), id })) > 0;
+  async remove(scope: Scope, id: number, by: Caller): Promise<boolean> {
+    return (await this.removing(scope.clientId, { ...whereOf(scope), id }, by)) > 0;
   }
 
-  /** Removes those that an application added. */
-  async removeOf(scope: Scope, applicationId: number): Promise<void> {
-    await this.removing(scope.clientId, { ...whereOf(scope), applicationId });
+  /** Removes those that the calling application added. */
+  async removeOf(scope: Scope, by: Caller): Promise<void> {
+    await this.removing(scope.clientId, { ...whereOf(scope), applicationId: by.applicationId }, by);
   }
 
   /**
@@ -176,13 +204,15 @@ export class AgentEventRepository {
    *
    * @returns false: no such agent
    */
-  removeAgent(agent: AgentRef): Promise<boolean> {
+  removeAgent(agent: AgentRef, by: Caller): Promise<boolean> {
     return this.dataSource.transaction(async (manager) => {
       await lockUsage(manager, agent.clientId);
       const sequence = await this.agents.remove(agent, uuidv7(), manager);
       if (sequence === undefined) return false;
+      const ids = (await manager.find(AgentEventEntity, { select: { id: true }, where: whereOf(agent) })).map(({ id }) => id);
+      await auditRemoval(manager, ids, by);
       const { affected } = await manager.update(AgentEventEntity, whereOf(agent), { untilSequence: sequence });
-      await lowerUsage(manager, agent.clientId, affected ?? 0);
+      await this.lowerUsage(manager, agent.clientId, affected ?? 0);
       return true;
     });
   }
@@ -214,21 +244,27 @@ export class AgentEventRepository {
   /** @param limit null: the setting's; what is there already stays */
   async setLimit(clientId: number, limit: number | null): Promise<void> {
     await this.dataSource.query(
-      `insert into subscription.client_usage (client_id, agent_event_limit) values ($1, $2)
-       on conflict (client_id) do update set agent_event_limit = excluded.agent_event_limit`,
-      [clientId, limit],
+      `insert into subscription.client_usage as u (client_id, agent_event_limit) values ($1, $2)
+       on conflict (client_id) do update
+         set agent_event_limit = excluded.agent_event_limit,
+             near_limit = subscription.near_limit(u.agent_event_used, coalesce(excluded.agent_event_limit, $3), u.near_limit)`,
+      [clientId, limit, this.settings.AGENT_EVENT_LIMIT],
     );
   }
 
   /** One of one agent counts from the agent's current sequence on, one for every agent from where each stands: ADR 7. */
-  private addition(scope: Scope, { url, method, event_type, ...event }: NewAgentEvent | NewClientEvent, applicationId: number) {
+  private addition(
+    scope: Scope,
+    { url, method, event_type, ...event }: NewAgentEvent | NewClientEvent,
+    { applicationId, appId }: Caller,
+  ) {
     const { clientId } = scope;
     const common = [clientId, this.settings.AGENT_EVENT_LIMIT, applicationId, url, method, event_type];
-    if (isAgent(scope)) return { ...ADD_FOR_AGENT, values: [...common, scope.agentId, scope.agentType] };
-    return { ...ADD_FOR_CLIENT, values: [...common, 'agent_type' in event ? event.agent_type : null] };
+    if (isAgent(scope)) return { ...ADD_FOR_AGENT, values: [...common, scope.agentId, scope.agentType, appId] };
+    return { ...ADD_FOR_CLIENT, values: [...common, 'agent_type' in event ? event.agent_type : null, appId] };
   }
 
-  private removing(clientId: number, where: FindOptionsWhere<AgentEventEntity>): Promise<number> {
+  private removing(clientId: number, where: FindOptionsWhere<AgentEventEntity>, by: Caller): Promise<number> {
     return this.dataSource.transaction(async (manager) => {
       await lockUsage(manager, clientId);
       const ids = (await manager.find(AgentEventEntity, { select: { id: true }, where })).map(({ id }) => id);
@@ -238,10 +274,19 @@ export class AgentEventRepository {
          where exists (select from dispatch.behind b where b.agent_event_id = e.id)`,
         [ids],
       );
+      await auditRemoval(manager, ids, by);
       await manager.query('delete from subscription.agent_event where id = any ($1::bigint[])', [ids]);
-      await lowerUsage(manager, clientId, ids.length);
+      await this.lowerUsage(manager, clientId, ids.length);
       return ids.length;
     });
+  }
+
+  private async lowerUsage(manager: EntityManager, clientId: number, by: number): Promise<void> {
+    await manager.query(
+      `update subscription.client_usage u set agent_event_used = u.agent_event_used - $2, ${nearLimit('u.agent_event_used - $2', '$3')}
+       where client_id = $1`,
+      [clientId, by, this.settings.AGENT_EVENT_LIMIT],
+    );
   }
 }
 
@@ -250,11 +295,24 @@ async function lockUsage(manager: EntityManager, clientId: number): Promise<void
   await manager.query('select from subscription.client_usage where client_id = $1 for update', [clientId]);
 }
 
-async function lowerUsage(manager: EntityManager, clientId: number, by: number): Promise<void> {
-  await manager.query('update subscription.client_usage set agent_event_used = agent_event_used - $2 where client_id = $1', [
-    clientId,
-    by,
-  ]);
+async function auditRemoval(manager: EntityManager, ids: readonly number[], { appId }: Caller): Promise<void> {
+  await manager.query(
+    `insert into access.audit (client_id, by, action, subject, detail)
+     select client_id, $2, 'agent_event.removed', id, ${AUDITED} from subscription.agent_event where id = any ($1::bigint[]) order by id`,
+    [ids, appId],
+  );
+}
+
+/** What a change is one of: by the name of the API, what was there and what is. */
+function changesOf(
+  before: Pick<AgentEvent, 'url' | 'method' | 'eventType' | 'agentType'>,
+  after: AgentEvent,
+): Record<string, { readonly from: unknown; readonly to: unknown }> {
+  const names = { url: 'url', method: 'method', eventType: 'event_type', agentType: 'agent_type' } as const;
+  const keys = Object.keys(names) as (keyof typeof names)[];
+  return Object.fromEntries(
+    keys.filter((key) => before[key] !== after[key]).map((key) => [names[key], { from: before[key], to: after[key] }]),
+  );
 }
 
 function whereOf(scope: Scope): FindOptionsWhere<AgentEventEntity> {

@@ -32,31 +32,31 @@ export class AgentEvents {
     return found;
   }
 
-  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, { applicationId }: Principal): Promise<AgentEvent> {
+  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Principal): Promise<AgentEvent> {
     this.assertUrl(event.url);
-    return (await this.repository.add(scope, event, applicationId)) ?? this.addInTurn(scope, event, applicationId);
+    return (await this.repository.add(scope, event, by)) ?? this.addInTurn(scope, event, by);
   }
 
-  async change(scope: Scope, id: number, patch: AgentEventPatch): Promise<AgentEvent> {
+  async change(scope: Scope, id: number, patch: AgentEventPatch, by: Principal): Promise<AgentEvent> {
     if (patch.url !== undefined) this.assertUrl(patch.url);
-    return (await this.repository.change(scope, id, patch)) ?? this.missing(scope);
+    return (await this.repository.change(scope, id, patch, by)) ?? this.missing(scope);
   }
 
-  async remove(scope: Scope, id: number): Promise<void> {
-    if (!(await this.repository.remove(scope, id))) await this.missing(scope);
+  async remove(scope: Scope, id: number, by: Principal): Promise<void> {
+    if (!(await this.repository.remove(scope, id, by))) await this.missing(scope);
   }
 
   /** Removes those of the calling application; having none is no error. */
-  async removeOwn(scope: Scope, { applicationId }: Principal): Promise<void> {
+  async removeOwn(scope: Scope, by: Principal): Promise<void> {
     await this.assertAgent(scope);
-    await this.repository.removeOf(scope, applicationId);
+    await this.repository.removeOf(scope, by);
   }
 
   /** Makes what is missing, waits for other writers of the client, and tells why where it cannot be. */
-  private async addInTurn(scope: Scope, event: NewAgentEvent | NewClientEvent, applicationId: number): Promise<AgentEvent> {
+  private async addInTurn(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Principal): Promise<AgentEvent> {
     await this.assertAgent(scope);
     const ensureSecret = (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction);
-    const added = await this.repository.addInTurn(scope, event, applicationId, ensureSecret);
+    const added = await this.repository.addInTurn(scope, event, by, ensureSecret);
     if (typeof added === 'string') throw refusal(added, scope);
     return added;
   }

@@ -66,15 +66,16 @@ export class ClientEventController {
     @ClientId() clientId: number,
     @EventId() id: number,
     @Body({ schema: clientEventPatchSchema }) patch: AgentEventPatch,
+    @CurrentPrincipal() principal: Principal,
   ): Promise<ClientEventView> {
-    return clientEventViewOf(await this.agentEvents.change({ clientId }, id, patch));
+    return clientEventViewOf(await this.agentEvents.change({ clientId }, id, patch, principal));
   }
 
   @Delete(':event_id')
   @HttpCode(204)
   @ApiOperation({ summary: 'Remove one for all agents', description: 'What waits for it is dropped.' })
   @ApiResponse({ status: 204, description: 'Removed' })
-  async remove(@ClientId() clientId: number, @EventId() id: number): Promise<void> {
-    await this.agentEvents.remove({ clientId }, id);
+  async remove(@ClientId() clientId: number, @EventId() id: number, @CurrentPrincipal() principal: Principal): Promise<void> {
+    await this.agentEvents.remove({ clientId }, id, principal);
   }
 }

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Put, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { RequireAccess } from '#auth';
+import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import type { AgentType } from '#contracts';
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
 import { pagingSchema, rangeOf, type Paging } from '../request/paging.js';
@@ -71,7 +71,7 @@ export class AgentController {
       'An available agent is logged out first, and that is notified. Its agent events go with it, after those last notifications.',
   })
   @ApiResponse({ status: 204, description: 'Removed' })
-  async remove(@Agent() agent: AgentRef): Promise<void> {
-    if (!(await this.agentEvents.removeAgent(agent))) throw notFound('agent_not_found');
+  async remove(@Agent() agent: AgentRef, @CurrentPrincipal() principal: Principal): Promise<void> {
+    if (!(await this.agentEvents.removeAgent(agent, principal))) throw notFound('agent_not_found');
   }
 }

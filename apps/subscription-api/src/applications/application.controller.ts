@@ -45,7 +45,7 @@ export class ApplicationController {
     @Body({ schema: newApplicationSchema }) application: NewApplication,
     @CurrentPrincipal() { appId: by }: Principal,
   ): Promise<ApplicationWithSecret> {
-    const registered = await this.applications.register(application);
+    const registered = await this.applications.register(application, by);
     if (!registered) {
       const { app_id } = application;
       throw new ApiError('already_exists', `The app_id ${app_id} is taken (a revoked application keeps its own): choose another`);
@@ -85,7 +85,7 @@ export class ApplicationController {
     @Body({ schema: rotationSchema }) { keep_previous_for }: Rotation,
     @CurrentPrincipal() { appId: by }: Principal,
   ): Promise<ApplicationWithSecret> {
-    const rotated = (await this.applications.rotateSecret(appId, keep_previous_for)) ?? missing();
+    const rotated = (await this.applications.rotateSecret(appId, keep_previous_for, by)) ?? missing();
     this.logger.info({ app_id: appId, keep_previous_for, by }, 'application.secret_rotated');
     return rotated;
   }
@@ -102,7 +102,7 @@ export class ApplicationController {
   @ApiResponse({ status: 400, description: 'It is the calling application: `validation_error`', standardSchema: errorSchema })
   async revoke(@Param('app_id') appId: string, @CurrentPrincipal() { appId: by }: Principal): Promise<void> {
     if (appId === by) throw ApiError.invalid('app_id', 'is the calling application, which cannot revoke itself');
-    if (!(await this.applications.revoke(appId))) throw notFound('not_found');
+    if (!(await this.applications.revoke(appId, by))) throw notFound('not_found');
     this.logger.info({ app_id: appId, by }, 'application.revoked');
   }
 }

@@ -9,7 +9,7 @@ import type { Logger } from '#runtime';
 export function externalRegistrar(applications: ApplicationRepository, logger: Logger): RegisterExternalApplication {
   return async ({ appId: app_id, clientId: client_id, access }) => {
     const application = { app_id, client_id, access };
-    const added = await applications.addIfMissing(application, (await makeSecret()).hash);
+    const added = await applications.addIfMissing(application, (await makeSecret()).hash, 'OIDC_ISSUER');
     if (added) logger.info({ ...application, by: 'oidc' }, 'application.registered');
   };
 }

@@ -26,7 +26,8 @@ export class ClientRepository {
          select client_id from (
            select client_id from presence.client union select client_id from access.application
          ) client
-         where $1::text is null or client_id::text like $1
+         where ($1::text is null or client_id::text like $1)
+           and not exists (select from access.client_removal r where r.client_id = client.client_id and r.finished_at is null)
          order by client_id offset $2 limit $3
        ) page order by page.client_id`,
       [pattern, skip, take],

@@ -113,7 +113,7 @@ describe('the API browser', () => {
   });
 
   it('describes what the third party gets, as it is sent', () => {
-    expect(Object.keys(document.webhooks)).toEqual(['agent-login', 'agent-logout']);
+    expect(Object.keys(document.webhooks)).toEqual(['agent-login', 'agent-logout', 'notice']);
     const sent = buildRequest({
       method: 'GET',
       url: 'https://example.com/',

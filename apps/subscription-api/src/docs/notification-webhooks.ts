@@ -1,4 +1,4 @@
-import { AGENT_TYPES, EVENT_SOURCES, eventTypeOf, AGENT_STATUSES, type AgentStatus } from '#contracts';
+import { AGENT_TYPES, EVENT_SOURCES, eventTypeOf, AGENT_STATUSES, NOTICE_TYPES, type AgentStatus } from '#contracts';
 import type { OpenAPIObject, OperationObject, ParameterObject, SchemaObject } from '#openapi';
 
 const ANSWERS: OperationObject['responses'] = {
@@ -42,8 +42,51 @@ const HEADERS: readonly ParameterObject[] = [
 
 /** What the third party gets, as `webhooks` of the OpenAPI document: contract §6. */
 export function notificationWebhooks(): NonNullable<OpenAPIObject['webhooks']> {
-  return Object.fromEntries(AGENT_STATUSES.map((status) => [eventTypeOf(status), webhookOf(status)]));
+  return {
+    ...Object.fromEntries(AGENT_STATUSES.map((status) => [eventTypeOf(status), webhookOf(status)])),
+    notice: noticeWebhook(),
+  };
 }
+
+function noticeWebhook(): NonNullable<OpenAPIObject['webhooks']>[string] {
+  return {
+    post: {
+      tags: ['Notifications'],
+      operationId: 'notifyNotice',
+      summary: 'A notice, as JSON',
+      description:
+        'Sent to the url of each notice event that wants its type. The signature is over the body; answers count as those of notifications do, and 410 suspends the notice event.',
+      security: [],
+      responses: {
+        ...ANSWERS,
+        '410': { description: 'The notice event is suspended: nothing more is sent until it is resumed.' },
+      },
+      parameters: HEADERS.filter((one) => !NOT_OF_NOTICES.includes(one.name)),
+      requestBody: {
+        required: true,
+        content: {
+          'application/json': {
+            schema: {
+              type: 'object',
+              required: ['id', 'type', 'at', 'agent_event_id', 'words', 'data', 'client_id'],
+              properties: {
+                id: { type: 'integer', examples: [3] },
+                type: { type: 'string', enum: [...NOTICE_TYPES] },
+                at: { type: 'string', format: 'date-time' },
+                agent_event_id: { type: ['integer', 'null'], description: 'null: it is about the client', examples: [7] },
+                words: { type: 'string', description: 'The notice, for people' },
+                data: { type: 'object', description: 'What it says beside, by its type' },
+                client_id: { type: 'integer', examples: [12] },
+              },
+            },
+          },
+        },
+      },
+    },
+  };
+}
+
+const NOT_OF_NOTICES: readonly string[] = ['webhook-sequence', 'webhook-test'];
 
 function webhookOf(status: AgentStatus): NonNullable<OpenAPIObject['webhooks']>[string] {
   const name = status === 'available' ? 'Login' : 'Logout';

@@ -23,6 +23,7 @@ const TAGS: Readonly<Record<string, string>> = {
   'Agent status': 'What agents do: now, in the past, and as it happens.',
   Deliveries: 'What became of the notifications, and sending them again.',
   Replays: 'Sending what was sent before again, as jobs.',
+  Notices: 'What people who look after notifications are told, and where it is sent.',
   Series: 'Changes and deliveries over time, for charts.',
   'Signing secrets': 'What notifications are signed with (Standard Webhooks).',
   Console: 'What the console has to know.',

@@ -22,6 +22,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, PathParameter>> = {
   agent_id: id('The agent', 136),
   event_id: id('The agent event', 7),
   replay_id: id('The replay', 3),
+  notice_event_id: id('The notice event', 3),
   app_id: {
     description: 'The application',
     example: 'crm',
@@ -36,7 +37,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, PathParameter>> = {
 
 /** Contract §1: collections are documented with a trailing slash, items and what is done with them without. */
 export function isCollection(path: string): boolean {
-  return /\/(event|agent_events|agent_event_health|limit|agent|client|agent_status|delivery|origin|webhook_secret|application|agent\/\{type\})$/.test(
+  return /\/(event|agent_events|agent_event_health|limit|agent|client|agent_status|delivery|origin|notice|notice_event|audit|webhook_secret|application|agent\/\{type\})$/.test(
     path,
   );
 }

@@ -7,8 +7,8 @@ import { ApiError } from '#http';
 import { noClientId, notFound } from './path-params.js';
 
 const MAX_CLIENTS = 50_000;
-/** Clients never go away; they are forgotten now and then only so that memory holds those in use. */
-const KNOWN_MS = 3_600_000;
+/** Another instance may have been told to remove one, so it is asked again soon. */
+const KNOWN_MS = 3000;
 
 /** Whether an application may act for a client, should there be one. */
 export function mayActFor({ clientId, access }: Principal, other: number | undefined): boolean {
@@ -37,6 +37,11 @@ export class ClientAccess {
     if (clientId === undefined) throw noClientId('client_not_found');
     if (!(await this.exists(clientId))) throw notFound('client_not_found');
     return clientId;
+  }
+
+  /** Has a client be looked for anew: it is being removed. */
+  forget(clientId: number): void {
+    this.known.delete(clientId);
   }
 
   private async exists(clientId: number): Promise<boolean> {

@@ -6,6 +6,7 @@ import { ApiFixture, type ApplicationName } from '../../../../test/support/subsc
 /** Where nobody listens: a test notification fails at once. */
 const URL_OF = (clientId: number): string => `http://127.0.0.1:1/of-${clientId}`;
 const EVENT = { url: URL_OF(12), event_type: 'agent-login', method: 'GET' };
+const NOTICE_EVENT = { url: URL_OF(12), types: ['endpoint.suspended'] };
 const NAMES = { extension_name: '000*094@ringme.ru' };
 const SINCE = { since: '2026-01-01T00:00:00Z' };
 
@@ -15,6 +16,8 @@ type Access = 'public' | 'any' | 'all' | 'platform';
 interface Route {
   readonly access: Access;
   readonly body?: unknown;
+  /** What it does is tried elsewhere: nothing could be asked after it. */
+  readonly last?: boolean;
   /** An answer without an end: its headers are all that is looked at. */
   readonly stream?: boolean;
 }
@@ -52,6 +55,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   'GET /.well-known/oauth-authorization-server': { access: 'public' },
   'GET /console/config.json': { access: 'public' },
   [`GET ${BASE}/client/`]: { access: 'platform' },
+  [`DELETE ${CLIENT}`]: { access: 'platform', last: true },
   [`GET ${BASE}/user`]: any,
   [`POST ${BASE}/application/`]: { access: 'platform', body: { app_id: '{new_app_id}', client_id: 12, access: 'call_api' } },
   [`GET ${BASE}/application/`]: { access: 'platform' },
@@ -76,6 +80,14 @@ const ROUTES: Readonly<Record<string, Route>> = {
   [`GET ${CLIENT}/delivery/stream`]: { access: 'any', stream: true },
   [`GET ${CLIENT}/delivery/{delivery_id}`]: any,
   [`GET ${CLIENT}/origin/`]: any,
+  [`GET ${CLIENT}/audit/`]: { access: 'all' },
+  [`GET ${CLIENT}/notice/`]: any,
+  [`POST ${CLIENT}/notice_event/`]: { access: 'any', body: NOTICE_EVENT },
+  [`GET ${CLIENT}/notice_event/`]: any,
+  [`GET ${CLIENT}/notice_event/{notice_event_id}`]: any,
+  [`PUT ${CLIENT}/notice_event/{notice_event_id}`]: { access: 'any', body: {} },
+  [`DELETE ${CLIENT}/notice_event/{notice_event_id}`]: any,
+  [`POST ${CLIENT}/notice_event/{notice_event_id}/resume`]: any,
   [`GET ${CLIENT}/series/changes`]: any,
   [`GET ${CLIENT}/series/deliveries`]: any,
   [`GET ${CLIENT}/agent_status/history`]: any,
@@ -145,6 +157,12 @@ describe('who may do what', () => {
        values ($1, $2, now() - interval '1 hour', now(), false, 0, now() + interval '1 hour') returning id`,
       [id, clientId],
     );
+    await api.pool.query('delete from subscription.notice_event where client_id = $1', [clientId]); // of which there may be a hundred
+    const noticeEvent = await api.pool.query<{ id: number }>(
+      `insert into subscription.notice_event (client_id, application_id, url, types)
+       values ($1, 1, $2, '{limit.near}') returning id`,
+      [clientId, URL_OF(clientId)],
+    );
     const appId = `crm-${nth}`;
     const application = { app_id: appId, client_id: clientId, access: 'call_api' };
     expect((await api.api('platform', 'POST', '/application/', application)).status).toBe(201);
@@ -154,6 +172,7 @@ describe('who may do what', () => {
       event_id: String(id),
       delivery_id: `${changeId}_${id}`,
       replay_id: String(replay.rows[0]!.id),
+      notice_event_id: String(noticeEvent.rows[0]!.id),
       app_id: appId,
     };
   }
@@ -165,6 +184,7 @@ describe('who may do what', () => {
     event_id: '4000000001',
     delivery_id: `${uuidv7()}_4000000001`,
     replay_id: '4000000002',
+    notice_event_id: '4000000003',
     app_id: 'nobody',
   };
 
@@ -191,59 +211,71 @@ describe('who may do what', () => {
   const refusal = (code: string) => expect.stringMatching(new RegExp(`"status":"${code}"`)) as unknown;
   const succeeds = (status: number) => [200, 201, 204].includes(status);
 
-  it.each(Object.entries(ROUTES).filter(([, { access }]) => access !== 'public'))('%s', async (route, { access }) => {
-    const ofAllAgents = route.includes('/agent_events/');
-    const ofClient = route.includes('{client_id}');
-    expect(await send(undefined, route, 12, NOTHING)).toMatchObject({
-      status: 401,
-      text: '{"message":"Unauthorized","status":"unauthorized"}',
-    });
-    for (const [app, level] of Object.entries(LEVELS) as [keyof typeof LEVELS, string][]) {
-      const allowed = MAY[access].includes(level);
-      const where = `${app}: ${route}`;
-      for (const client of ofClient ? ['@me', 12] : ['']) {
-        const answer = await send(app, route, client, await makeNames(12, ofAllAgents));
-        if (allowed) expect(succeeds(answer.status), `${where} of its own: ${answer.status} ${answer.text}`).toBe(true);
-        else expect([answer.status, answer.text], where).toEqual([403, refusal('app_access_type_deny')]);
-        if (ofClient) for (const secret of ['of-13', ...secretsOf13]) expect(answer.text, where).not.toContain(secret);
+  it.each(Object.entries(ROUTES).filter(([, { access, last }]) => access !== 'public' && !last))(
+    '%s',
+    async (route, { access }) => {
+      const ofAllAgents = route.includes('/agent_events/');
+      const ofClient = route.includes('{client_id}');
+      expect(await send(undefined, route, 12, NOTHING)).toMatchObject({
+        status: 401,
+        text: '{"message":"Unauthorized","status":"unauthorized"}',
+      });
+      for (const [app, level] of Object.entries(LEVELS) as [keyof typeof LEVELS, string][]) {
+        const allowed = MAY[access].includes(level);
+        const where = `${app}: ${route}`;
+        for (const client of ofClient ? ['@me', 12] : ['']) {
+          const answer = await send(app, route, client, await makeNames(12, ofAllAgents));
+          if (allowed) expect(succeeds(answer.status), `${where} of its own: ${answer.status} ${answer.text}`).toBe(true);
+          else expect([answer.status, answer.text], where).toEqual([403, refusal('app_access_type_deny')]);
+          if (ofClient) for (const secret of ['of-13', ...secretsOf13]) expect(answer.text, where).not.toContain(secret);
+        }
+        const of13 = await makeNames(13, ofAllAgents);
+        if (!ofClient) {
+          const unknown = await send(app, route, '', NOTHING);
+          // Nothing is learnt of what exists by who may not ask.
+          if (!allowed) expect(unknown).toMatchObject({ status: 403, text: (await send(app, route, '', of13)).text });
+          else if (route.includes('{app_id}')) expect([unknown.status, unknown.text], where).toEqual([404, refusal('not_found')]);
+          continue;
+        }
+        if (app === 'platform') {
+          const answer = await send(app, route, 13, of13);
+          expect(succeeds(answer.status), `${where} of 13: ${answer.status} ${answer.text}`).toBe(true);
+          const unknown = await send(app, route, 999, of13);
+          expect([unknown.status, unknown.text], where).toEqual([404, refusal('client_not_found')]);
+          continue;
+        }
+        const foreign = await send(app, route, 13, of13);
+        expect([foreign.status, foreign.text], where).toEqual([403, refusal(allowed ? 'access_denied' : 'app_access_type_deny')]);
+        // The same to the byte, whether that client, agent, event or delivery exists or not.
+        for (const [client, names] of [
+          [13, NOTHING],
+          [999, of13],
+          [999, NOTHING],
+        ] as const) {
+          const other = await send(app, route, client, names);
+          expect([other.status, other.text], where).toEqual([foreign.status, foreign.text]);
+        }
       }
-      const of13 = await makeNames(13, ofAllAgents);
-      if (!ofClient) {
-        const unknown = await send(app, route, '', NOTHING);
-        // Nothing is learnt of what exists by who may not ask.
-        if (!allowed) expect(unknown).toMatchObject({ status: 403, text: (await send(app, route, '', of13)).text });
-        else if (route.includes('{app_id}')) expect([unknown.status, unknown.text], where).toEqual([404, refusal('not_found')]);
-        continue;
-      }
-      if (app === 'platform') {
-        const answer = await send(app, route, 13, of13);
-        expect(succeeds(answer.status), `${where} of 13: ${answer.status} ${answer.text}`).toBe(true);
-        const unknown = await send(app, route, 999, of13);
-        expect([unknown.status, unknown.text], where).toEqual([404, refusal('client_not_found')]);
-        continue;
-      }
-      const foreign = await send(app, route, 13, of13);
-      expect([foreign.status, foreign.text], where).toEqual([403, refusal(allowed ? 'access_denied' : 'app_access_type_deny')]);
-      // The same to the byte, whether that client, agent, event or delivery exists or not.
-      for (const [client, names] of [
-        [13, NOTHING],
-        [999, of13],
-        [999, NOTHING],
-      ] as const) {
-        const other = await send(app, route, client, names);
-        expect([other.status, other.text], where).toEqual([foreign.status, foreign.text]);
-      }
-    }
-  });
+    },
+  );
 
-  it.each(Object.keys(ROUTES).filter((route) => /\{(event_id|delivery_id|replay_id)\}/.test(route)))(
+  it.each(Object.keys(ROUTES).filter((route) => /\{(event_id|delivery_id|replay_id|notice_event_id)\}/.test(route)))(
     '%s: not what is another client’s, under one’s own',
     async (route) => {
       const ofAllAgents = route.includes('/agent_events/');
       const [own, foreign] = [await makeNames(12, ofAllAgents), await makeNames(13, ofAllAgents)];
-      const mixed: Names = { ...own, event_id: foreign['event_id']!, delivery_id: foreign['delivery_id']! };
+      const mixed: Names = {
+        ...own,
+        event_id: foreign['event_id']!,
+        delivery_id: foreign['delivery_id']!,
+        notice_event_id: foreign['notice_event_id']!,
+      };
       const answer = await send('demo', route, '@me', mixed);
-      const code = route.includes('{event_id}') ? 'event_not_found' : 'delivery_not_found';
+      const code = route.includes('{event_id}')
+        ? 'event_not_found'
+        : route.includes('{notice_event_id}')
+          ? 'not_found'
+          : 'delivery_not_found';
       expect([answer.status, answer.text]).toEqual([404, refusal(code)]);
       if (!route.includes('{delivery_id}')) return;
       const delivery = await send('demo', route, '@me', { ...own, delivery_id: foreign['delivery_id']! });

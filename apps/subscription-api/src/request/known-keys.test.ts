@@ -41,9 +41,18 @@ describe('keys that a call does not know', () => {
     ['demo', 'GET', '/client/@me/agent/'],
     ['demo', 'GET', '/client/@me/agent_status/summary'],
     ['platform', 'GET', '/client/'],
-    ...['delivery/', 'delivery/stream', 'agent_event_health/', 'origin/', 'series/changes', 'series/deliveries'].map(
-      (path): [ApplicationName, string, string] => ['demo', 'GET', `/client/@me/${path}`],
-    ),
+    ['demo', 'POST', '/client/@me/notice_event/', { url: 'https://example.com/', types: ['limit.near'] }],
+    ...[
+      'audit/',
+      'notice/',
+      'notice_event/',
+      'delivery/',
+      'delivery/stream',
+      'agent_event_health/',
+      'origin/',
+      'series/changes',
+      'series/deliveries',
+    ].map((path): [ApplicationName, string, string] => ['demo', 'GET', `/client/@me/${path}`]),
     ...[ofAgent, ofAll].flatMap((path): [ApplicationName, string, string, object?][] => [
       ['demo', 'GET', `${path}/health`],
       ['demo', 'POST', `${path}/resume`, {}],

@@ -100,6 +100,13 @@ export const ReplayId = createParamDecorator((_data: unknown, context: Execution
   return id;
 });
 
+/** A notice event's id. */
+export const NoticeEventId = createParamDecorator((_data: unknown, context: ExecutionContext): number => {
+  const id = parseId(paramsOf(context)['notice_event_id'] ?? '');
+  if (id === undefined) throw notFound('not_found', `the notice event in the path ${AN_ID}`);
+  return id;
+});
+
 function clientIdOf(context: ExecutionContext): number {
   const { clientId } = requestOf(context);
   if (clientId === undefined) throw new Error('the client of a path is set before its handler runs');

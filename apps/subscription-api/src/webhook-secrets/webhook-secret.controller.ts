@@ -1,7 +1,7 @@
 import { Controller, Get, Post } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import { RequireAccess } from '#auth';
+import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
@@ -35,7 +35,7 @@ export class WebhookSecretController {
   @RequireAccess('all', 'platform')
   @ApiOperation({ summary: 'Rotate the secret', description: 'The former secret signs along for 24 hours.' })
   @ApiResponse({ status: 201, description: 'The new secret', standardSchema: webhookSecretSchema })
-  rotate(@ClientId() clientId: number): Promise<WebhookSecret> {
-    return this.secrets.rotate(clientId);
+  rotate(@ClientId() clientId: number, @CurrentPrincipal() { appId: by }: Principal): Promise<WebhookSecret> {
+    return this.secrets.rotate(clientId, by);
   }
 }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, IsNull, MoreThan, type EntityManager } from 'typeorm';
+import { recordAudit } from '#applications';
 import { WebhookSecretEntity } from '#database';
 
 /** Each signs along in a header of its own part; more than this in a day is no rotation any more. */
@@ -34,8 +35,12 @@ export class WebhookSecretRepository {
     );
   }
 
-  /** Makes a secret the current one; the former one, and all that rotations left before, sign along for a while. */
-  rotate(clientId: number, secretSealed: string, overlapMs: number): Promise<WebhookSecretEntity> {
+  /**
+   * Makes a secret the current one; the former one, and all that rotations left before, sign along for a while.
+   *
+   * @param by who asks for it, for the audit log
+   */
+  rotate(clientId: number, secretSealed: string, overlapMs: number, by: string): Promise<WebhookSecretEntity> {
     return this.dataSource.transaction(async (manager) => {
       // Two rotations at once: the second waits here, and then finds the first one's secret as the current one.
       await manager.query(`select pg_advisory_xact_lock(hashtextextended('subscription.webhook_secret', $1))`, [clientId]);
@@ -49,7 +54,9 @@ export class WebhookSecretRepository {
            (select id from subscription.webhook_secret where client_id = $1 and expires_at > now() order by id desc limit $2)`,
         [clientId, MAX_FORMER],
       );
-      return manager.save(manager.create(WebhookSecretEntity, { clientId, secretSealed, expiresAt: null }));
+      const made = await manager.save(manager.create(WebhookSecretEntity, { clientId, secretSealed, expiresAt: null }));
+      await recordAudit(manager, { clientId, by, action: 'webhook_secret.rotated', subject: made.id, detail: {} });
+      return made;
     });
   }
 }

@@ -37,8 +37,9 @@ export class WebhookSecrets {
     return found.map((entity) => this.show(entity));
   }
 
-  async rotate(clientId: number): Promise<WebhookSecret> {
-    return this.show(await this.repository.rotate(clientId, this.sealer.seal(generateSecret()), OVERLAP_MS));
+  /** @param by who asks for it, for the audit log */
+  async rotate(clientId: number, by: string): Promise<WebhookSecret> {
+    return this.show(await this.repository.rotate(clientId, this.sealer.seal(generateSecret()), OVERLAP_MS, by));
   }
 
   /** What a notification is signed with, the current secret first. */

@@ -92,6 +92,9 @@
 {{- if ne .role "presence" }}
 {{- with .root.Values.encryptionKey }}
 {{ include "rollcall.secretVariable" (dict "name" "ENCRYPTION_KEY" "secret" .existingSecret "key" .secretKey) }}
+{{- if .previousKey }}
+{{ include "rollcall.secretVariable" (dict "name" "ENCRYPTION_KEY_PREVIOUS" "secret" .existingSecret "key" .previousKey) }}
+{{- end }}
 {{- end }}
 {{- with .root.Values.destinations }}
 {{- if .allow }}

@@ -11,6 +11,7 @@ const LEARNED = [
   { parameter: 'delivery_id', from: /\/delivery\/?$/, key: 'id' },
   { parameter: 'app_id', from: /\/application\/?$/, key: 'app_id' },
   { parameter: 'replay_id', from: /\/replay\/?$/, key: 'id' },
+  { parameter: 'notice_event_id', from: /\/notice_event\/?$/, key: 'id' },
 ];
 
 /**

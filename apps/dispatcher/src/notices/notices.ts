@@ -1,0 +1,192 @@
+import { noticeViewOf } from '#contracts';
+import type { Pool } from '#database';
+import { PeriodicWork, type Logger } from '#runtime';
+import { buildNotice, type SigningKey, type WebhookClient } from '#webhook';
+import { Attempts, VIEW_TTL_MS } from '../attempt/attempts.js';
+import { BatchedCache } from '../attempt/batched-cache.js';
+import type { Endpoint, Outcome } from '../attempt/delivery.js';
+import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
+import type { DispatcherMetrics } from '../metrics.js';
+import { Batcher } from '../record/batcher.js';
+import {
+  claimNotices,
+  forgetNotices,
+  readNoticeEvents,
+  recordNotices,
+  type NoticeDelivery,
+  type NoticeResult,
+} from './notice.repository.js';
+
+export interface NoticesOptions {
+  readonly pool: Pool;
+  readonly client: WebhookClient;
+  readonly keys: BatchedCache<readonly SigningKey[]>;
+  /** Delays of the retry schedule, in milliseconds. */
+  readonly schedule: readonly number[];
+  /** In milliseconds, from the notice on. */
+  readonly windowMs: number;
+  /** Of an attempt, in milliseconds. */
+  readonly timeoutMs: number;
+  /** How long notices are kept, in milliseconds. */
+  readonly retentionMs: number;
+  readonly metrics: DispatcherMetrics;
+  readonly logger: Logger;
+}
+
+/** A room of their own: notices are few, and take nothing from notifications. */
+const BUDGETS = { held: 1024, firsts: 64, retries: 64, perOrigin: 16, perClientAtOrigin: 8 };
+const MAX_OUT = 256;
+const MAX_OUT_OF_CLIENT = 16;
+/** Clients that have their turn at once. */
+const CLIENTS = 64;
+/** How often what is due is looked for, in milliseconds. */
+const POLL_MS = 500;
+/** Beyond the attempt's own time a delivery stays in one hand for so long, in milliseconds, so that its result can be written. */
+const LEASE_BEYOND_TIMEOUT_MS = 30_000;
+/** Of that, so much is left when an attempt begins at the latest. */
+const LEAST_LEFT_MS = 8000;
+/** Until one is looked at again that was not sent, in milliseconds, at least. */
+const MIN_PAUSE_MS = 200;
+const BATCH = { name: 'notices', maxSize: 100, concurrency: 1, lingerMs: 5 };
+const DRAIN_MS = 5000;
+const CLEAN_UP_MS = 600_000;
+const FORGET_AT_ONCE = 1000;
+
+/**
+ * Sends notices to where they are wanted, with the promises of notifications (contract §7): tried again on the schedule until the
+ * window ends, in order for one agent event and one url, each client in its turn and with its own share of an origin. Any instance
+ * takes what is due, for a while.
+ */
+export class Notices {
+  /** By notice and notice event. */
+  private readonly out = new Map<string, NoticeDelivery>();
+  private readonly outOf = new Map<number, number>();
+  private readonly attempts: Attempts;
+  private readonly results: Batcher<NoticeResult>;
+  private readonly work: PeriodicWork;
+  private after = -1;
+
+  constructor(private readonly options: NoticesOptions) {
+    const { pool, client, keys, metrics } = options;
+    const logger = options.logger.child({ room: 'notices' });
+    this.attempts = new Attempts({
+      ...{ client, keys, logger, budgets: BUDGETS, build: buildNotice },
+      endpoints: new BatchedCache<Endpoint | undefined>((ids) => readNoticeEvents(pool, ids), undefined, VIEW_TTL_MS),
+      metrics: { inFlight: metrics.noticesInFlight, openBreakers: metrics.noticeBreakers },
+    });
+    this.results = new Batcher<NoticeResult>({
+      ...BATCH,
+      logger,
+      write: (results) => this.record(results),
+      onRefused: (result) => this.record([{ ...result, error: 'the answer could not be stored' }]),
+    });
+    this.work = new PeriodicWork((error) => logger.warn({ err: error }, 'notices.turn_failed'));
+  }
+
+  start(): void {
+    this.work.every(POLL_MS, () => this.turn());
+    this.work.every(CLEAN_UP_MS, () => this.cleanUp());
+  }
+
+  /** Starts nothing more, lets what is out finish, and records it. */
+  async stop(): Promise<void> {
+    await this.work.stop();
+    await this.attempts.stop();
+    await this.results.drain(DRAIN_MS);
+  }
+
+  private async turn(): Promise<void> {
+    if (this.out.size >= MAX_OUT) return;
+    const { pool, timeoutMs, windowMs } = this.options;
+    const { claimed, last } = await claimNotices(pool, {
+      after: this.after,
+      clients: CLIENTS,
+      full: [...this.outOf].flatMap(([clientId, out]) => (out >= MAX_OUT_OF_CLIENT ? [clientId] : [])),
+      perClient: MAX_OUT_OF_CLIENT,
+      leaseMs: timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
+      windowMs,
+    });
+    this.after = last ?? -1;
+    for (const delivery of claimed) {
+      this.out.set(keyOf(delivery.notice.id, delivery.noticeEventId), delivery);
+      this.outOf.set(delivery.clientId, (this.outOf.get(delivery.clientId) ?? 0) + 1);
+      void this.send(delivery);
+    }
+  }
+
+  private async send(delivery: NoticeDelivery): Promise<void> {
+    const { url, suspended, expiresAt, claimedAt, clientId, attempts, notice } = delivery;
+    if (url === undefined) return this.conclude(delivery, { outcome: 'dropped', delayMs: null });
+    const leftMs = expiresAt - performance.now();
+    if (leftMs <= 0) {
+      return this.conclude(delivery, {
+        outcome: 'failed',
+        delayMs: null,
+        error: suspended ? 'suspended until the retry window ended' : 'the retry window ended',
+      });
+    }
+    if (suspended) return this.conclude(delivery, { outcome: 'wait', delayMs: leftMs });
+    const outcome = await this.attempts.attempt({
+      changeId: delivery.key,
+      clientId,
+      agentEventId: delivery.noticeEventId,
+      sequence: notice.id,
+      change: { pairs: JSON.stringify({ ...noticeViewOf(notice), client_id: clientId }), occurredAt: notice.at },
+      attemptsBefore: attempts,
+      isRetry: attempts > 0,
+      endpoint: { value: { url, method: 'POST', suspended }, readAt: claimedAt },
+      startBy: Math.min(expiresAt, claimedAt + LEASE_BEYOND_TIMEOUT_MS - LEAST_LEFT_MS),
+    });
+    if (outcome.kind === 'attempted') return this.judge(delivery, outcome);
+    this.conclude(delivery, { outcome: 'wait', delayMs: Math.max(MIN_PAUSE_MS, outcome.delayMs) });
+  }
+
+  private judge(delivery: NoticeDelivery, { result }: Outcome & { kind: 'attempted' }): void {
+    const { schedule, metrics } = this.options;
+    const leftMs = delivery.expiresAt - performance.now();
+    const attempts = delivery.attempts + 1;
+    const verdict = decide(schedule, { result, attempts, leftMs, now: Date.now(), random: Math.random() });
+    metrics.notices.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
+    this.conclude(delivery, {
+      outcome: verdict.kind,
+      delayMs: verdict.kind === 'retry' ? verdict.delayMs : verdict.kind === 'gone' ? leftMs : null,
+      ...(verdict.kind !== 'delivered' && { error: 'error' in result ? result.error : `HTTP ${result.status}` }),
+      attempted: true,
+    });
+  }
+
+  private conclude(
+    { notice, noticeEventId, claim }: NoticeDelivery,
+    result: Pick<NoticeResult, 'outcome' | 'delayMs'> & Partial<NoticeResult>,
+  ): void {
+    this.results.add({ attempted: false, error: null, ...result, noticeId: notice.id, noticeEventId, claim });
+  }
+
+  private async record(results: readonly NoticeResult[]): Promise<void> {
+    const { pool, logger } = this.options;
+    const suspended = await recordNotices(pool, results, SUSPEND_AFTER_MS);
+    if (suspended.length > 0) logger.info({ notice_event_ids: suspended }, 'notice_event.suspended');
+    for (const { noticeId, noticeEventId, outcome, error } of results) {
+      if (outcome === 'failed') logger.warn({ notice_id: noticeId, notice_event_id: noticeEventId, error }, 'notice.failed');
+      this.release(keyOf(noticeId, noticeEventId));
+    }
+  }
+
+  private release(key: string): void {
+    const clientId = this.out.get(key)?.clientId;
+    if (clientId === undefined) return;
+    this.out.delete(key);
+    const left = this.outOf.get(clientId)! - 1;
+    if (left > 0) this.outOf.set(clientId, left);
+    else this.outOf.delete(clientId);
+  }
+
+  private async cleanUp(): Promise<void> {
+    const { pool, retentionMs } = this.options;
+    while ((await forgetNotices(pool, retentionMs, FORGET_AT_ONCE)) === FORGET_AT_ONCE);
+  }
+}
+
+function keyOf(noticeId: number, noticeEventId: number): string {
+  return `${noticeId}:${noticeEventId}`;
+}

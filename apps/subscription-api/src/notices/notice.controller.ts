@@ -1,0 +1,45 @@
+import { Controller, Get, Query, Res } from '@nestjs/common';
+import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { noticeViewOf } from '#contracts';
+import { RefuseUnknownKeys } from '../request/known-keys.js';
+import { ClientId } from '../request/path-params.js';
+import { CLIENT_PATH } from '../request/paths.js';
+import { NoticeRepository } from './notice.repository.js';
+import { noticeQuerySchema, noticeSchema, type NoticeListView, type NoticeQuery } from './notice.schema.js';
+
+const NEXT_NOTICE = {
+  'X-Next-Cursor': { description: '`before` of the next page; absent at the end', schema: { type: 'string' as const } },
+};
+
+/** What people who look after notifications should know: contract §3. */
+@ApiTags('Notices')
+@Controller(`${CLIENT_PATH}/notice`)
+@RefuseUnknownKeys()
+export class NoticeController {
+  constructor(private readonly notices: NoticeRepository) {}
+
+  @Get()
+  @ApiOperation({
+    summary: 'The notices of the client',
+    description:
+      'An agent event was suspended or resumed, a replay has finished, or nine tenths of the limit are in use. Go on with `before` set to the answer’s `X-Next-Cursor`.',
+  })
+  @ApiResponse({
+    status: 200,
+    description: 'The newest first',
+    standardSchema: noticeSchema,
+    isArray: true,
+    headers: NEXT_NOTICE,
+  })
+  async list(
+    @ClientId() clientId: number,
+    @Query({ schema: noticeQuerySchema }) { before, per_page }: NoticeQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<NoticeListView[]> {
+    const found = await this.notices.list(clientId, before, per_page + 1);
+    const page = found.slice(0, per_page);
+    if (found.length > page.length) reply.header('x-next-cursor', String(page.at(-1)!.id));
+    return page.map((row) => ({ ...noticeViewOf(row), data: { ...row.data }, deliveries: row.deliveries }));
+  }
+}
