@@ -76,7 +76,9 @@ interface Question {
 
 function questionsOf(dataSource: DataSource, someEvent: number): Question[] {
   // Lists are read through the data source as well, where their statements are noted.
-  const query = async (text: string, values: unknown[]): Promise<unknown> => ({ rows: await dataSource.query(text, values) });
+  const query = async (text: string, values: unknown[]): Promise<unknown> => ({
+    rows: await dataSource.query<unknown[]>(text, values),
+  });
   const reads = new ListReads({ query } as unknown as Pool, undefined, createLogger('plans', 'silent'), new Registry());
   const deliveries = new DeliveryList(new DeliveryFactsRepository(dataSource, reads), { DELIVERY_WINDOW: WINDOW_MS });
   const log = new StatusLogRepository(dataSource, reads);

@@ -8,6 +8,7 @@ export interface components {
             /** @enum {string} */
             readonly result: "changed" | "unchanged" | "stale";
             /**
+             * Format: int64
              * @description Of the agent, after the item: counts its changes
              * @example 42
              */
@@ -50,6 +51,7 @@ export interface components {
             /** @enum {string} */
             readonly token_type: "Bearer";
             /**
+             * Format: int64
              * @description Seconds
              * @example 3600
              */
@@ -87,7 +89,10 @@ export interface components {
             readonly service_documentation: string;
         };
         readonly User: {
-            /** @example 1 */
+            /**
+             * Format: int64
+             * @example 1
+             */
             readonly id: number;
             /**
              * @description The application
@@ -99,7 +104,10 @@ export interface components {
              * @example false
              */
             readonly admin: boolean;
-            /** @example 12 */
+            /**
+             * Format: int64
+             * @example 12
+             */
             readonly client_id: number;
             /**
              * @description What the application may do
@@ -122,6 +130,7 @@ export interface components {
              */
             readonly app_id: string;
             /**
+             * Format: int64
              * @description The client that it belongs to; a decimal string is read too
              * @example 12
              */
@@ -132,7 +141,10 @@ export interface components {
         readonly ApplicationWithSecret: {
             /** @example crm */
             readonly app_id: string;
-            /** @example 12 */
+            /**
+             * Format: int64
+             * @example 12
+             */
             readonly client_id: number;
             /** @enum {string} */
             readonly access: "call_api" | "all" | "platform";
@@ -152,7 +164,10 @@ export interface components {
         readonly Application: {
             /** @example crm */
             readonly app_id: string;
-            /** @example 12 */
+            /**
+             * Format: int64
+             * @example 12
+             */
             readonly client_id: number;
             /** @enum {string} */
             readonly access: "call_api" | "all" | "platform";
@@ -204,7 +219,10 @@ export interface components {
         readonly AgentEvent: {
             /** @example https://example.com/agents?key=1 */
             readonly url: string;
-            /** @example 7 */
+            /**
+             * Format: int64
+             * @example 7
+             */
             readonly id: number;
             /** @enum {string} */
             readonly method: "GET" | "POST";
@@ -236,9 +254,15 @@ export interface components {
             readonly method?: "GET" | "POST";
         };
         readonly Limit: {
-            /** @example 1000 */
+            /**
+             * Format: int64
+             * @example 1000
+             */
             readonly agent_event: number;
-            /** @example 7 */
+            /**
+             * Format: int64
+             * @example 7
+             */
             readonly agent_event_used: number;
         };
         /**
@@ -250,10 +274,13 @@ export interface components {
             /** @description null: the limit of all clients, AGENT_EVENT_LIMIT */
             readonly agent_event: number | null;
             /** @description Not read: it is counted */
-            readonly agent_event_used?: number;
+            readonly agent_event_used?: unknown;
         };
         readonly Agent: {
-            /** @example 136 */
+            /**
+             * Format: int64
+             * @example 136
+             */
             readonly id: number;
             /** @enum {string} */
             readonly agent_type: "local";
@@ -267,12 +294,16 @@ export interface components {
              */
             readonly status_since: string;
             /**
+             * Format: int64
              * @description Counts the status changes from 1
              * @example 42
              */
             readonly sequence: number;
         } | {
-            /** @example 136 */
+            /**
+             * Format: int64
+             * @example 136
+             */
             readonly id: number;
             /** @enum {string} */
             readonly agent_type: "remote";
@@ -286,6 +317,7 @@ export interface components {
              */
             readonly status_since: string;
             /**
+             * Format: int64
              * @description Counts the status changes from 1
              * @example 42
              */
@@ -303,15 +335,58 @@ export interface components {
             readonly agent_number: string;
         };
         readonly Client: {
-            /** @example 12 */
+            /**
+             * Format: int64
+             * @example 12
+             */
             readonly client_id: number;
-            /** @example 23 */
+            /**
+             * Format: int64
+             * @example 23
+             */
             readonly agents: number;
             /**
+             * Format: int64
              * @description Those that count against its limit
              * @example 7
              */
             readonly agent_events: number;
+        };
+        readonly AuditEntry: {
+            /**
+             * Format: int64
+             * @example 42
+             */
+            readonly id: number;
+            /** Format: date-time */
+            readonly at: string;
+            /**
+             * @description The application; `command line`, `BOOTSTRAP_APPS` or `OIDC_ISSUER` where it was none
+             * @example crm
+             */
+            readonly by: string;
+            /**
+             * @example agent_event.changed
+             * @enum {string}
+             */
+            readonly action: "agent_event.added" | "agent_event.changed" | "agent_event.removed" | "webhook_secret.rotated" | "application.registered" | "application.secret_rotated" | "application.revoked";
+            /**
+             * @description The id of the agent event, secret or application
+             * @example 7
+             */
+            readonly subject: string;
+            /**
+             * @description Of a change what was there and what is, by field; else what was added or removed. Never a secret
+             * @example {
+             *       "method": {
+             *         "from": "GET",
+             *         "to": "POST"
+             *       }
+             *     }
+             */
+            readonly detail: {
+                readonly [key: string]: unknown;
+            };
         };
         /**
          * @example {
@@ -340,12 +415,15 @@ export interface components {
             readonly method: "GET" | "POST";
             readonly agent_type?: ("local" | "remote") | null;
             /** @description Not read: the agent event keeps its own */
-            readonly id?: number;
+            readonly id?: unknown;
         };
         readonly ClientAgentEvent: {
             /** @example https://example.com/agents?key=1 */
             readonly url: string;
-            /** @example 7 */
+            /**
+             * Format: int64
+             * @example 7
+             */
             readonly id: number;
             /** @enum {string} */
             readonly method: "GET" | "POST";
@@ -378,10 +456,13 @@ export interface components {
             readonly method?: "GET" | "POST";
             readonly agent_type?: ("local" | "remote") | null;
             /** @description Not read: the agent event keeps its own */
-            readonly id?: number;
+            readonly id?: unknown;
         };
         readonly WebhookSecret: {
-            /** @example 1 */
+            /**
+             * Format: int64
+             * @example 1
+             */
             readonly id: number;
             /**
              * @description Standard Webhooks
@@ -394,25 +475,44 @@ export interface components {
             readonly expires_at: string | null;
         };
         readonly AgentSummary: {
-            /** @example 18 */
+            /**
+             * Format: int64
+             * @example 18
+             */
             readonly available: number;
-            /** @example 5 */
+            /**
+             * Format: int64
+             * @example 5
+             */
             readonly logged_out: number;
             readonly by_type: {
                 readonly local: {
-                    /** @example 18 */
+                    /**
+                     * Format: int64
+                     * @example 18
+                     */
                     readonly available: number;
-                    /** @example 5 */
+                    /**
+                     * Format: int64
+                     * @example 5
+                     */
                     readonly logged_out: number;
                 };
                 readonly remote: {
-                    /** @example 18 */
+                    /**
+                     * Format: int64
+                     * @example 18
+                     */
                     readonly available: number;
-                    /** @example 5 */
+                    /**
+                     * Format: int64
+                     * @example 5
+                     */
                     readonly logged_out: number;
                 };
             };
             /**
+             * Format: int64
              * @description Where stream and history continue
              * @example 1042
              */
@@ -422,13 +522,17 @@ export interface components {
             /** Format: uuid */
             readonly id: string;
             /**
+             * Format: int64
              * @description Continue after it
              * @example 1042
              */
             readonly cursor: number;
             /** @example 12 */
             readonly client_id: string;
-            /** @example 136 */
+            /**
+             * Format: int64
+             * @example 136
+             */
             readonly agent_id: number;
             /** @enum {string} */
             readonly agent_type: "local" | "remote";
@@ -441,7 +545,10 @@ export interface components {
             readonly previous_status: "available" | "logged_out";
             /** @enum {string} */
             readonly event_source: "api" | "phone";
-            /** @example 42 */
+            /**
+             * Format: int64
+             * @example 42
+             */
             readonly sequence: number;
             /** Format: date-time */
             readonly occurred_at: string;
@@ -450,7 +557,10 @@ export interface components {
         };
         /** @description The agent as it was then */
         readonly DirectoryChange: {
-            /** @example 136 */
+            /**
+             * Format: int64
+             * @example 136
+             */
             readonly id: number;
             /** @enum {string} */
             readonly agent_type: "local";
@@ -464,6 +574,7 @@ export interface components {
              */
             readonly status_since: string;
             /**
+             * Format: int64
              * @description Counts the status changes from 1
              * @example 42
              */
@@ -471,7 +582,10 @@ export interface components {
             /** @enum {string} */
             readonly change: "created" | "renamed" | "removed";
         } | {
-            /** @example 136 */
+            /**
+             * Format: int64
+             * @example 136
+             */
             readonly id: number;
             /** @enum {string} */
             readonly agent_type: "remote";
@@ -485,6 +599,7 @@ export interface components {
              */
             readonly status_since: string;
             /**
+             * Format: int64
              * @description Counts the status changes from 1
              * @example 42
              */
@@ -498,6 +613,7 @@ export interface components {
         };
         readonly ChangeSeries: {
             /**
+             * Format: int64
              * @description Seconds from one point to the next
              * @example 60
              */
@@ -536,6 +652,7 @@ export interface components {
         };
         readonly DeliverySeries: {
             /**
+             * Format: int64
              * @description Seconds from one point to the next
              * @example 60
              */
@@ -613,9 +730,13 @@ export interface components {
             readonly next_probe_at: string | null;
             /** @example connection refused */
             readonly last_error: string | null;
-            /** @example 3 */
+            /**
+             * Format: int64
+             * @example 3
+             */
             readonly agent_events: number;
             /**
+             * Format: int64
              * @description Deliveries that wait, for whatever reason
              * @example 0
              */
@@ -627,7 +748,10 @@ export interface components {
              * @example 200
              */
             readonly status: number | null;
-            /** @example 85 */
+            /**
+             * Format: int64
+             * @example 85
+             */
             readonly latency_ms: number;
             /** @description The first bytes of the answer */
             readonly body: string | null;
@@ -641,7 +765,10 @@ export interface components {
              */
             readonly id: string;
             readonly agent_event: {
-                /** @example 7 */
+                /**
+                 * Format: int64
+                 * @example 7
+                 */
                 readonly id: number;
                 /** @example https://example.com/agents?key=1 */
                 readonly url: string | null;
@@ -656,7 +783,10 @@ export interface components {
             };
             /** @description As it was then; null: the log does not reach back so far */
             readonly agent: {
-                /** @example 136 */
+                /**
+                 * Format: int64
+                 * @example 136
+                 */
                 readonly id: number;
                 /** @enum {string} */
                 readonly agent_type: "local" | "remote";
@@ -669,7 +799,10 @@ export interface components {
                 readonly agent_status: "available" | "logged_out";
                 /** @enum {string} */
                 readonly event_source: "api" | "phone";
-                /** @example 42 */
+                /**
+                 * Format: int64
+                 * @example 42
+                 */
                 readonly sequence: number;
                 /**
                  * Format: date-time
@@ -725,12 +858,16 @@ export interface components {
             readonly next_attempt_at: string | null;
             /** @description The retry window ends; null: finished */
             readonly expires_at: string | null;
-            /** @example 2 */
+            /**
+             * Format: int64
+             * @example 2
+             */
             readonly attempts_count: number;
             readonly last_attempt: components["schemas"]["TriggeredAttempt"] | null;
         };
         readonly TriggeredAttempt: {
             /**
+             * Format: int64
              * @description From 1
              * @example 1
              */
@@ -745,7 +882,10 @@ export interface components {
              * @example 2026-11-22T10:00:00.123Z
              */
             readonly at: string;
-            /** @example 85 */
+            /**
+             * Format: int64
+             * @example 85
+             */
             readonly latency_ms: number;
             /** @enum {string} */
             readonly outcome: "delivered" | "retry" | "failed" | "dropped";
@@ -782,13 +922,17 @@ export interface components {
         };
         readonly Attempt: {
             /**
+             * Format: int64
              * @description From 1
              * @example 1
              */
             readonly attempt: number;
             /** Format: date-time */
             readonly at: string;
-            /** @example 85 */
+            /**
+             * Format: int64
+             * @example 85
+             */
             readonly latency_ms: number;
             /** @enum {string} */
             readonly outcome: "delivered" | "retry" | "failed" | "dropped";
@@ -819,7 +963,10 @@ export interface components {
              */
             readonly id: string;
             readonly agent_event: {
-                /** @example 7 */
+                /**
+                 * Format: int64
+                 * @example 7
+                 */
                 readonly id: number;
                 /** @example https://example.com/agents?key=1 */
                 readonly url: string | null;
@@ -834,7 +981,10 @@ export interface components {
             };
             /** @description As it was then; null: the log does not reach back so far */
             readonly agent: {
-                /** @example 136 */
+                /**
+                 * Format: int64
+                 * @example 136
+                 */
                 readonly id: number;
                 /** @enum {string} */
                 readonly agent_type: "local" | "remote";
@@ -847,7 +997,10 @@ export interface components {
                 readonly agent_status: "available" | "logged_out";
                 /** @enum {string} */
                 readonly event_source: "api" | "phone";
-                /** @example 42 */
+                /**
+                 * Format: int64
+                 * @example 42
+                 */
                 readonly sequence: number;
                 /**
                  * Format: date-time
@@ -903,7 +1056,10 @@ export interface components {
             readonly next_attempt_at: string | null;
             /** @description The retry window ends; null: finished */
             readonly expires_at: string | null;
-            /** @example 2 */
+            /**
+             * Format: int64
+             * @example 2
+             */
             readonly attempts_count: number;
             readonly last_attempt: components["schemas"]["TriggeredAttempt"] | null;
             readonly attempts: readonly components["schemas"]["TriggeredAttempt"][];
@@ -922,10 +1078,7 @@ export interface components {
                  *       ]
                  *     ]
                  */
-                readonly pairs: readonly (readonly [
-                    string,
-                    string
-                ])[];
+                readonly pairs: readonly (readonly string[])[];
                 /** @description The signature is shortened */
                 readonly headers: {
                     readonly [key: string]: string;
@@ -937,7 +1090,10 @@ export interface components {
         readonly ListedAgentEventHealth: {
             /** @example https://example.com/agents?key=1 */
             readonly url: string;
-            /** @example 7 */
+            /**
+             * Format: int64
+             * @example 7
+             */
             readonly id: number;
             /** @enum {string} */
             readonly method: "GET" | "POST";
@@ -948,7 +1104,10 @@ export interface components {
             readonly agent_type: ("local" | "remote") | null;
             /** @description null: it is for all agents */
             readonly agent: {
-                /** @example 136 */
+                /**
+                 * Format: int64
+                 * @example 136
+                 */
                 readonly id: number;
                 /** @enum {string} */
                 readonly agent_type: "local" | "remote";
@@ -961,7 +1120,8 @@ export interface components {
             /** @description null: it is active */
             readonly since: string | null;
             /**
-             * @description Deliveries that wait; an estimate where a thousand agents are behind
+             * Format: int64
+             * @description Deliveries that wait; an estimate where they are of more than a thousand agents
              * @example 0
              */
             readonly waiting: number;
@@ -969,6 +1129,7 @@ export interface components {
             readonly oldest_waiting: string | null;
             readonly last_outcome: {
                 /**
+                 * Format: int64
                  * @description From 1
                  * @example 1
                  */
@@ -983,7 +1144,10 @@ export interface components {
                  * @example 2026-11-22T10:00:00.123Z
                  */
                 readonly at: string;
-                /** @example 85 */
+                /**
+                 * Format: int64
+                 * @example 85
+                 */
                 readonly latency_ms: number;
                 /** @enum {string} */
                 readonly outcome: "delivered" | "retry" | "failed" | "dropped";
@@ -996,9 +1160,15 @@ export interface components {
             } | null;
             /** @description Within about 24 hours; some seconds behind */
             readonly day: {
-                /** @example 118 */
+                /**
+                 * Format: int64
+                 * @example 118
+                 */
                 readonly delivered: number;
-                /** @example 0 */
+                /**
+                 * Format: int64
+                 * @example 0
+                 */
                 readonly failed: number;
             };
         };
@@ -1010,13 +1180,17 @@ export interface components {
             readonly since: string | null;
             readonly last_outcome: {
                 /**
+                 * Format: int64
                  * @description From 1
                  * @example 1
                  */
                 readonly attempt: number;
                 /** Format: date-time */
                 readonly at: string;
-                /** @example 85 */
+                /**
+                 * Format: int64
+                 * @example 85
+                 */
                 readonly latency_ms: number;
                 /** @enum {string} */
                 readonly outcome: "delivered" | "retry" | "failed" | "dropped";
@@ -1032,6 +1206,7 @@ export interface components {
                 readonly delivery_id: string;
             } | null;
             /**
+             * Format: int64
              * @description Deliveries that wait, or are sent again
              * @example 0
              */
@@ -1067,6 +1242,7 @@ export interface components {
         };
         readonly ReplayCount: {
             /**
+             * Format: int64
              * @description Deliveries that a replay sends; of more than 100,000, 100,000
              * @example 118
              */
@@ -1110,7 +1286,10 @@ export interface components {
             readonly created_at?: unknown;
         };
         readonly Replay: {
-            /** @example 3 */
+            /**
+             * Format: int64
+             * @example 3
+             */
             readonly id: number;
             /**
              * @example running
@@ -1118,18 +1297,24 @@ export interface components {
              */
             readonly status: "running" | "finished" | "cancelled";
             /**
+             * Format: int64
              * @description Deliveries in all
              * @example 118
              */
             readonly total: number;
             /**
+             * Format: int64
              * @description Those that are not over yet; 0 once it is cancelled
              * @example 100
              */
             readonly queued: number;
-            /** @example 17 */
+            /**
+             * Format: int64
+             * @example 17
+             */
             readonly delivered: number;
             /**
+             * Format: int64
              * @description Those that failed again
              * @example 1
              */
@@ -1137,11 +1322,165 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
         };
+        readonly Notice: {
+            /**
+             * Format: int64
+             * @example 3
+             */
+            readonly id: number;
+            /** @enum {string} */
+            readonly type: "endpoint.suspended" | "endpoint.recovered" | "replay.finished" | "limit.near";
+            /** Format: date-time */
+            readonly at: string;
+            /**
+             * @description null: it is about the client
+             * @example 7
+             */
+            readonly agent_event_id: number | null;
+            /** @example 900 of 1000 agent events are in use: beyond the limit no more can be added. */
+            readonly words: string;
+            /**
+             * @description `endpoint.*`: `reason` (`gone`, `failing`, `paused`), `event_type`, `origin`; `replay.finished`: `replay_id`, `total`, `delivered`, `failed`; `limit.near`: `agent_event`, `agent_event_used`
+             * @example {
+             *       "agent_event": 1000,
+             *       "agent_event_used": 900
+             *     }
+             */
+            readonly data: {
+                readonly [key: string]: unknown;
+            };
+            /** @description Where it was sent, and what became of that */
+            readonly deliveries: readonly {
+                /**
+                 * Format: int64
+                 * @example 3
+                 */
+                readonly notice_event_id: number;
+                /** @enum {string} */
+                readonly status: "waiting" | "delivered" | "failed" | "dropped";
+                /**
+                 * Format: int64
+                 * @example 1
+                 */
+                readonly attempts: number;
+                /** @example HTTP 503 */
+                readonly last_error: string | null;
+            }[];
+        };
+        /**
+         * @example {
+         *       "url": "https://example.com/notices",
+         *       "types": [
+         *         "endpoint.suspended"
+         *       ]
+         *     }
+         */
+        readonly NoticeEventCreate: {
+            /**
+             * Format: uri
+             * @description Absolute http(s) URL without credentials
+             * @example https://example.com/notices
+             */
+            readonly url: string;
+            readonly types: readonly ("endpoint.suspended" | "endpoint.recovered" | "replay.finished" | "limit.near")[];
+            /** @description Not read */
+            readonly id?: unknown;
+            /** @description Not read */
+            readonly suspended?: unknown;
+        };
+        readonly NoticeEvent: {
+            /**
+             * Format: int64
+             * @example 3
+             */
+            readonly id: number;
+            /** @example https://example.com/notices */
+            readonly url: string;
+            readonly types: readonly ("endpoint.suspended" | "endpoint.recovered" | "replay.finished" | "limit.near")[];
+            /** @description null: it is sent to. `gone`: it answered 410; `failing`: nothing has arrived for 5 days */
+            readonly suspended: {
+                /** @enum {string} */
+                readonly reason: "gone" | "failing";
+                /** Format: date-time */
+                readonly since: string;
+            } | null;
+        };
+        /**
+         * @description Any subset; what is absent stays
+         * @example {
+         *       "types": [
+         *         "limit.near"
+         *       ]
+         *     }
+         */
+        readonly NoticeEventChange: {
+            /**
+             * Format: uri
+             * @description Absolute http(s) URL without credentials
+             * @example https://example.com/notices
+             */
+            readonly url?: string;
+            readonly types?: readonly ("endpoint.suspended" | "endpoint.recovered" | "replay.finished" | "limit.near")[];
+            /** @description Not read */
+            readonly id?: unknown;
+            /** @description Not read */
+            readonly suspended?: unknown;
+        };
         readonly Explanation: {
             /** Format: date-time */
             readonly at: string;
             /** @description As it is now */
-            readonly agent: components["schemas"]["Agent"] & {
+            readonly agent: {
+                /**
+                 * Format: int64
+                 * @example 136
+                 */
+                readonly id: number;
+                /** @enum {string} */
+                readonly agent_type: "local";
+                /** @example 000*094@ringme.ru */
+                readonly extension_name: string;
+                /** @enum {string} */
+                readonly agent_status: "available" | "logged_out";
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.123Z
+                 */
+                readonly status_since: string;
+                /**
+                 * Format: int64
+                 * @description Counts the status changes from 1
+                 * @example 42
+                 */
+                readonly sequence: number;
+                /**
+                 * Format: date-time
+                 * @description When it was removed from the directory
+                 */
+                readonly removed_at?: string;
+            } | {
+                /**
+                 * Format: int64
+                 * @example 136
+                 */
+                readonly id: number;
+                /** @enum {string} */
+                readonly agent_type: "remote";
+                /** @example +74951234567 */
+                readonly agent_number: string;
+                /** @enum {string} */
+                readonly agent_status: "available" | "logged_out";
+                /**
+                 * Format: date-time
+                 * @example 2026-11-22T10:00:00.123Z
+                 */
+                readonly status_since: string;
+                /**
+                 * Format: int64
+                 * @description Counts the status changes from 1
+                 * @example 42
+                 */
+                readonly sequence: number;
                 /**
                  * Format: date-time
                  * @description When it was removed from the directory
@@ -1174,7 +1513,10 @@ export interface components {
                 readonly occurred_at: string | null;
                 /** @enum {string} */
                 readonly result: "changed" | "unchanged" | "stale" | "rejected";
-                /** @description Reports since the last change, as far as they were counted */
+                /**
+                 * Format: int64
+                 * @description Reports since the last change, as far as they were counted
+                 */
                 readonly since_change: number;
             } | null;
             /** @description What was made of the telemetry, in words */
@@ -1188,6 +1530,7 @@ export interface components {
                 readonly words: string;
             }[];
             readonly agent_events: readonly {
+                /** Format: int64 */
                 readonly id: number;
                 /**
                  * @description It is gone; its keys are absent
@@ -1211,7 +1554,10 @@ export interface components {
                      */
                     readonly id: string;
                     readonly agent_event: {
-                        /** @example 7 */
+                        /**
+                         * Format: int64
+                         * @example 7
+                         */
                         readonly id: number;
                         /** @example https://example.com/agents?key=1 */
                         readonly url: string | null;
@@ -1226,7 +1572,10 @@ export interface components {
                     };
                     /** @description As it was then; null: the log does not reach back so far */
                     readonly agent: {
-                        /** @example 136 */
+                        /**
+                         * Format: int64
+                         * @example 136
+                         */
                         readonly id: number;
                         /** @enum {string} */
                         readonly agent_type: "local" | "remote";
@@ -1239,7 +1588,10 @@ export interface components {
                         readonly agent_status: "available" | "logged_out";
                         /** @enum {string} */
                         readonly event_source: "api" | "phone";
-                        /** @example 42 */
+                        /**
+                         * Format: int64
+                         * @example 42
+                         */
                         readonly sequence: number;
                         /**
                          * Format: date-time
@@ -1295,7 +1647,10 @@ export interface components {
                     readonly next_attempt_at: string | null;
                     /** @description The retry window ends; null: finished */
                     readonly expires_at: string | null;
-                    /** @example 2 */
+                    /**
+                     * Format: int64
+                     * @example 2
+                     */
                     readonly attempts_count: number;
                     readonly last_attempt: components["schemas"]["TriggeredAttempt"] | null;
                     readonly attempts: readonly components["schemas"]["TriggeredAttempt"][];

@@ -46,13 +46,7 @@ export type ExplainedEvent = Explanation['agent_events'][number];
 
 export type TelemetryResult = Schemas['TelemetryResult'];
 
-export interface Notice {
-  readonly id: number | string;
-  readonly type: string;
-  readonly at: string;
-  readonly agent_event_id: number | null;
-  readonly words: string;
-}
+export type Notice = Schemas['Notice'];
 
 /** What the demo receiver got: the playground's own, and in no document. */
 export interface ReceivedRequest {
