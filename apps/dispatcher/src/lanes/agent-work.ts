@@ -49,7 +49,7 @@ export interface EntryWork extends Entry {
   parked?: boolean;
   /** Its row, once it is recorded as behind while its request is out: the outcome is the row's. */
   row?: RowWork;
-  /** It is being recorded as behind; whatever comes in meanwhile is kept for the row. */
+  /** It is being recorded as behind: what comes in meanwhile is kept for its row, which nobody else has in hand before that is done. */
   isLeaving?: boolean;
   late?: () => void;
 }

@@ -74,10 +74,12 @@ export class Deliveries {
       agent.cursor = agent.taken = rows[0]!.cursor;
       agent.aheadTo = rows[0]!.isAhead ? Infinity : 0;
     }
+    const leaving = new Set(agent.table.entriesUpTo().flatMap((entry) => (entry.isLeaving ? [entry.agentEventId] : [])));
     for (const { agentEventId, next, version, attempts, isDue, endpoint, head } of rows) {
       this.options.endpoints.offer(agentEventId, endpoint, readAt);
       let row = agent.table.rows.get(agentEventId);
-      if (row?.inHand) continue;
+      // A row can be read before the answer to the statement that made it: whoever waits for that has the row then.
+      if (row?.inHand || leaving.has(agentEventId)) continue;
       if (!row)
         agent.table.rows.set(
           agentEventId,

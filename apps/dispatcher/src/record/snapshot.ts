@@ -73,7 +73,7 @@ export function snapshotOf(agent: AgentWork, viewOf: ViewOf): Snapshot | undefin
   if (to === cursor && ahead.length === 0 && rowOutcomes.length === 0) return undefined;
   const entries = [...settled, ...ahead];
   const newRows = [...newRowsOf(agent, settled, viewOf), ...newRowsOf(agent, page, viewOf, AHEAD_DUE_MS)];
-  for (const entry of [...settled, ...page]) if (entry.state === 'slow') entry.isLeaving = true;
+  for (const { entry } of newRows) entry.isLeaving = true;
   return {
     agent,
     from: cursor,
