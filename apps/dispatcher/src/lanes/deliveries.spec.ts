@@ -11,7 +11,12 @@ import type { Change, EntryWork } from './agent-work.js';
 import { Deliveries } from './deliveries.js';
 import type { ShardLeases } from './shard-leases.js';
 
-const ENDPOINT = { url: 'https://receiver.example/', method: 'POST' as const, suspended: false, unwell: false } satisfies Endpoint;
+const ENDPOINT = {
+  url: 'https://receiver.example/',
+  method: 'POST' as const,
+  suspended: false,
+  unwell: false,
+} satisfies Endpoint;
 const CHANGE: Change = { id: 'change', sequence: 1, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
 const ROW: BehindRow = {
   ...{ agentEventId: 7, clientId: 12, agentId: 136, hash: 0, next: 1, version: 0, attempts: 0 },
