@@ -140,9 +140,13 @@ const manyEvents: Noise = {
   async prepare(town) {
     await town.asNoisy('PUT', `/agent/local/${FIRST.events}`, { extension_name: `${FIRST.events}@example.org` });
     await town.pool.query(
-      `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
-       select $1, (select min(id) from access.application where client_id = $1), $2, 'local', $3 || n, 'POST', 'agent-login'
-       from generate_series(1, $4) n`,
+      `with added as (
+         insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
+         select $1, (select min(id) from access.application where client_id = $1), $2, 'local', $3 || n, 'POST', 'agent-login'
+         from generate_series(1, $4) n
+         returning client_id)
+       insert into subscription.client_usage as u (client_id, agent_event_used) select client_id, count(*) from added group by client_id
+       on conflict (client_id) do update set agent_event_used = u.agent_event_used + excluded.agent_event_used`,
       [NOISY, FIRST.events, `${town.noisyReceivers.origins[0]}/`, EVENTS_OF_ONE_AGENT],
     );
   },

@@ -13,9 +13,10 @@ const CONNECTION_CODES = new Set([
 
 /**
  * PostgreSQL's own "not now": connection exceptions (08), insufficient resources (53), operator intervention (57, which
- * statement timeouts belong to), a database that is gone, a standby after a failover, and transactions that lost against another one.
+ * statement timeouts belong to), the timeouts of transactions, a database that is gone, a standby after a failover, and
+ * transactions that lost against another one.
  */
-const SQL_STATES = /^(08...|53...|57P..|57014|25006|3D000|55P03|40001|40P01)$/;
+const SQL_STATES = /^(08...|53...|57P..|57014|25006|25P0[345]|3D000|55P03|40001|40P01)$/;
 
 /** What node-postgres and TypeORM say without a code. */
 const MESSAGES =

@@ -47,26 +47,23 @@ function Steps({ explanation }: { readonly explanation: Explanation }): ReactNod
           </li>
         ))}
       </ol>
-      {told.length > 0 && (
-        <>
-          <h3>Told</h3>
-          <ul className="plain lines">
-            {told.map((event) => (
-              <EventLine key={event.id} event={event} />
-            ))}
-          </ul>
-        </>
-      )}
-      {others.length > 0 && (
-        <>
-          <h3>Not told</h3>
-          <ul className="plain lines">
-            {others.map((event) => (
-              <EventLine key={event.id} event={event} />
-            ))}
-          </ul>
-        </>
-      )}
+      <Events title="Told" events={told} />
+      <Events title="Not told" events={others.filter(({ notified }) => notified !== null)} />
+      <Events title="Not known any more" events={others.filter(({ notified }) => notified === null)} />
+    </>
+  );
+}
+
+function Events({ title, events }: { readonly title: string; readonly events: readonly ExplainedEvent[] }): ReactNode {
+  if (events.length === 0) return null;
+  return (
+    <>
+      <h3>{title}</h3>
+      <ul className="plain lines">
+        {events.map((event) => (
+          <EventLine key={event.id} event={event} />
+        ))}
+      </ul>
     </>
   );
 }

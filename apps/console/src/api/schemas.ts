@@ -1521,7 +1521,7 @@ export interface components {
             } | null;
             /** @description What was made of the telemetry, in words */
             readonly decision: string;
-            /** @description From the last report to the attempts */
+            /** @description From the last report to the attempts; `not_kept`: what was then is not kept any more */
             readonly steps: readonly {
                 /** @enum {string} */
                 readonly step: "report" | "decision" | "change" | "agent_events" | "attempts";
@@ -1541,8 +1541,8 @@ export interface components {
                 readonly url?: string;
                 readonly method?: string;
                 readonly event_type?: string;
-                /** @description Whether the change is or was on its way to it */
-                readonly notified: boolean;
+                /** @description Whether the change is or was on its way to it; null: what was sent then is not kept (`DELIVERY_LOG_RETENTION`) */
+                readonly notified: boolean | null;
                 /** @example other_event_type */
                 readonly code: string;
                 /** @description Why, or why not, in words */

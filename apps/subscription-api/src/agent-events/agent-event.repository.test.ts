@@ -109,6 +109,17 @@ it('removes more agent events than a statement has parameters, those of the appl
   expect(await countsOf(77)).toEqual([4, 4]);
 }, 60_000);
 
+it('removes agent events that were never counted, and counts what is left', async () => {
+  await poolOf(dataSource).query(
+    `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
+     select 79, 1, agent_id, 'local', 'https://example.com/', 'POST', 'agent-login'
+     from (values (98), (99)) a (agent_id), generate_series(1, 3)`,
+  );
+  await poolOf(dataSource).query('insert into subscription.client_usage (client_id, agent_event_used) values (79, 2)');
+  await repository.removeOf({ ...AGENT, clientId: 79 }, by(1));
+  expect(await countsOf(79)).toEqual([3, 3]);
+});
+
 it('starts one for all agents at what is fanned out, with rows for those agents alone that have more', async () => {
   const pool = poolOf(dataSource);
   await pool.query(

@@ -281,9 +281,16 @@ export class AgentEventRepository {
     });
   }
 
+  /**
+   * Takes what was removed off the count, whose row the caller has locked. Where rows came past the count, so that it has not that
+   * many, the rows that are left are counted: agent events that were not counted are removed as well.
+   */
   private async lowerUsage(manager: EntityManager, clientId: number, by: number): Promise<void> {
     await manager.query(
-      `update subscription.client_usage u set agent_event_used = u.agent_event_used - $2, ${nearLimit('u.agent_event_used - $2', '$3')}
+      `update subscription.client_usage u set agent_event_used = left_over.used, ${nearLimit('left_over.used', '$3')}
+       from (select case when agent_event_used >= $2 then agent_event_used - $2
+                    else (select count(*) from subscription.agent_event where client_id = $1 and until_sequence is null) end as used
+             from subscription.client_usage where client_id = $1) left_over
        where client_id = $1`,
       [clientId, by, this.settings.AGENT_EVENT_LIMIT],
     );

@@ -188,6 +188,12 @@ export class DeliveryFactsRepository {
     return rows.map((row) => foundOf(row, origins));
   }
 
+  /** The moment from which on attempts are kept: those of changes before it are gone. Undefined: none were dropped yet. */
+  async attemptsSince(): Promise<Date | undefined> {
+    const rows: { since: Date | null }[] = await this.dataSource.query('select dispatch.attempts_since() as since');
+    return rows[0]!.since ?? undefined;
+  }
+
   /** Every attempt of a delivery, in order. */
   attemptsOf({ agentEventId, changeId }: DeliveryKey): Promise<AttemptRow[]> {
     return this.reads.query(

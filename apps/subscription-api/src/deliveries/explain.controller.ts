@@ -43,7 +43,7 @@ const explanationSchema = z
     decision: z.string().meta({ description: 'What was made of the telemetry, in words' }),
     steps: z
       .array(z.object({ step: z.enum(STEPS), code: z.string().meta({ example: 'changed' }), words: z.string() }))
-      .meta({ description: 'From the last report to the attempts' }),
+      .meta({ description: 'From the last report to the attempts; `not_kept`: what was then is not kept any more' }),
     agent_events: z.array(
       z.object({
         id: z.number().int(),
@@ -52,7 +52,10 @@ const explanationSchema = z
         url: z.string().optional(),
         method: z.string().optional(),
         event_type: z.string().optional(),
-        notified: z.boolean().meta({ description: 'Whether the change is or was on its way to it' }),
+        notified: z.boolean().nullable().meta({
+          description:
+            'Whether the change is or was on its way to it; null: what was sent then is not kept (`DELIVERY_LOG_RETENTION`)',
+        }),
         code: z.string().meta({ example: 'other_event_type' }),
         reason: z.string().meta({ description: 'Why, or why not, in words' }),
         delivery: explainedDeliverySchema,

@@ -14,10 +14,12 @@ import {
   changeStep,
   decisionStep,
   eventsStep,
-  reasonAgainst,
   reasonOfDelivery,
+  recordOfDeliveries,
   reportStep,
+  withoutDelivery,
   type AtMoment,
+  type DeliveryRecord,
 } from './explanation.js';
 
 /** More agent events than this, of the agent and of all, are not explained one by one. */
@@ -54,6 +56,18 @@ export class Explainer {
     const hasMore = ofAgent.length > MAX_EVENTS || ofAll.length > MAX_EVENTS;
     const deliveries = change ? await this.deliveriesOf(agent.clientId, change, events) : [];
     const attempts = await this.facts.attemptsOfAll(deliveries);
+    // Read last: what was dropped meanwhile is not taken for what never was.
+    const record = recordOfDeliveries(moment, await this.facts.attemptsSince());
+    const explained = events.map((event) =>
+      explainEvent(
+        event,
+        moment,
+        record,
+        deliveries.find(({ agentEventId }) => agentEventId === event.id),
+        attempts,
+      ),
+    );
+    const countOf = (notified: boolean | null): number => explained.filter((event) => event.notified === notified).length;
     const known = new Set(events.map(({ id }) => id));
     const told = deliveries.map(({ state }) => state);
     return {
@@ -68,23 +82,11 @@ export class Explainer {
         reportStep(moment, report),
         decisionStep(moment, report),
         changeStep(moment),
-        eventsStep(
-          moment,
-          told.length,
-          events.length - deliveries.filter(({ agentEventId }) => known.has(agentEventId)).length,
-          hasMore,
-        ),
-        attemptsStep(told),
+        eventsStep(moment, { told: told.length, notTold: countOf(false), unknown: countOf(null), hasMore }, record),
+        attemptsStep(told, record),
       ],
       agent_events: [
-        ...events.map((event) =>
-          explainEvent(
-            event,
-            change,
-            deliveries.find(({ agentEventId }) => agentEventId === event.id),
-            attempts,
-          ),
-        ),
+        ...explained,
         ...deliveries.filter(({ agentEventId }) => !known.has(agentEventId)).map((delivery) => explainGone(delivery, attempts)),
       ],
     };
@@ -94,7 +96,7 @@ export class Explainer {
   private async withoutChange({ clientId, agentId }: AgentRef, { view, createdAt }: AgentEver, at: Date): Promise<AtMoment> {
     const [next, keptSince] = await Promise.all([this.log.firstAfter(clientId, agentId, at), this.log.keptSince()]);
     const changesUntil = next ? next.sequence - 1 : view.sequence;
-    if (at < keptSince || changesUntil > 0) return { kind: 'not_kept', keptSince };
+    if (at < keptSince || changesUntil > 0) return { kind: 'not_kept', at, keptSince };
     return at < createdAt ? { kind: 'not_seen', firstSeen: createdAt } : { kind: 'no_change' };
   }
 
@@ -117,22 +119,21 @@ type AttemptsByDelivery = ReadonlyMap<string, readonly AttemptRow[]>;
 
 function explainEvent(
   event: AgentEventEntity,
-  change: LoggedChange | undefined,
+  moment: AtMoment,
+  record: DeliveryRecord,
   delivery: ShownDelivery | undefined,
   attempts: AttemptsByDelivery,
-): unknown {
-  const reason = delivery
-    ? reasonOfDelivery(delivery.state)
-    : change
-      ? reasonAgainst(event, change)
-      : { code: 'nothing_to_tell', words: 'there was no change' };
+) {
+  const { notified, reason } = delivery
+    ? { notified: true, reason: reasonOfDelivery(delivery.state) }
+    : withoutDelivery(event, moment, record);
   return {
     id: event.id,
     all_agents: event.agentId === null,
     url: event.url,
     method: event.method,
     event_type: event.eventType,
-    notified: delivery !== undefined,
+    notified,
     code: reason.code,
     reason: reason.words,
     delivery: delivery ? withAttempts(delivery, attempts) : null,

@@ -1,6 +1,7 @@
 import { eventTypeOf, type AgentStatus, type StatusChange } from '#contracts';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
 import type { LastReport } from '../agents/agent.repository.js';
+import { timeOf } from './delivery-id.js';
 import type { DeliveryState } from './delivery-state.js';
 
 /** Why an agent was, or was not, notified, as codes and in words for people: contract §3. Pure. Nothing is said of what was not recorded. */
@@ -28,7 +29,7 @@ export type AtMoment =
   /** It was not known yet. */
   | { readonly kind: 'not_seen'; readonly firstSeen: Date }
   /** The log does not reach back so far. */
-  | { readonly kind: 'not_kept'; readonly keptSince: Date };
+  | { readonly kind: 'not_kept'; readonly at: Date; readonly keptSince: Date };
 
 const WORDS: Readonly<Record<AgentStatus, string>> = { available: 'available', logged_out: 'logged out' };
 
@@ -94,22 +95,52 @@ export function changeStep(moment: AtMoment): Step {
   }
 }
 
-/** @param hasMore whether there are more agent events than were looked at */
-export function eventsStep(moment: AtMoment, told: number, notTold: number, hasMore: boolean): Step {
-  const step = 'agent_events';
-  const only = hasMore ? ' There are more agent events; only the first of them are explained.' : '';
-  if (moment.kind !== 'change') return { step, code: 'nothing_to_tell', words: `There is no change to tell anybody of.${only}` };
-  if (told + notTold === 0) return { step, code: 'none', words: 'There is no agent event for this agent.' };
-  const words = `${told} agent ${told === 1 ? 'event' : 'events'} for it, ${notTold} not for it.${only}`;
-  return { step, code: told > 0 ? 'told' : 'none_told', words };
+/** Whether the agent events that are looked at were told, and how many of each kind there are. */
+export interface ToldCounts {
+  readonly told: number;
+  readonly notTold: number;
+  /** What became of the change for them is not kept. */
+  readonly unknown: number;
+  /** Whether there are more agent events than were looked at. */
+  readonly hasMore: boolean;
 }
 
-export function attemptsStep(states: readonly DeliveryState[]): Step {
+export function eventsStep(moment: AtMoment, { told, notTold, unknown, hasMore }: ToldCounts, { isKept }: DeliveryRecord): Step {
+  const step = 'agent_events';
+  const only = hasMore ? ' There are more agent events; only the first of them are explained.' : '';
+  if (moment.kind === 'not_kept') return { step, code: 'not_kept', words: `Who was to be told then is not kept.${only}` };
+  if (moment.kind !== 'change') return { step, code: 'nothing_to_tell', words: `There is no change to tell anybody of.${only}` };
+  if (isKept && told + notTold === 0) return { step, code: 'none', words: 'There is no agent event for this agent.' };
+  const counts = `${told} agent ${told === 1 ? 'event' : 'events'} for it, ${notTold} not for it`;
+  const lost = `${unknown > 0 ? `of ${unknown}, and ` : ''}of those that are gone since, it is not kept any more`;
+  const words = `${isKept ? counts : `${counts}; ${lost}`}.${only}`;
+  return { step, code: told > 0 ? 'told' : isKept ? 'none_told' : 'not_kept', words };
+}
+
+/** Whether what was sent of a moment is kept. Attempts are kept for less long than the log of changes. */
+export interface DeliveryRecord {
+  readonly isKept: boolean;
+  /** The moment from which on attempts are kept; undefined: from the first on. */
+  readonly since: Date | undefined;
+}
+
+/** @param attemptsSince the moment from which on attempts are kept, told after they were read; undefined: from the first on */
+export function recordOfDeliveries(moment: AtMoment, attemptsSince: Date | undefined): DeliveryRecord {
+  const isOlder = (change: StatusChange): boolean => attemptsSince !== undefined && timeOf(change.id) < attemptsSince.getTime();
+  const isLost = moment.kind === 'not_kept' || (moment.kind === 'change' && isOlder(moment.change));
+  return { isKept: !isLost, since: attemptsSince };
+}
+
+export function attemptsStep(states: readonly DeliveryState[], { isKept, since }: DeliveryRecord): Step {
   const step = 'attempts';
-  if (states.length === 0) return { step, code: 'none', words: 'Nothing was to be sent.' };
+  const lost = isKept
+    ? ''
+    : `What was sent is kept${since ? ` since ${since.toISOString()}` : ''}; of what was before, nothing can be said.`;
+  if (states.length === 0)
+    return isKept ? { step, code: 'none', words: 'Nothing was to be sent.' } : { step, code: 'not_kept', words: lost };
   const counts = new Map<string, number>();
   for (const { status } of states) counts.set(status, (counts.get(status) ?? 0) + 1);
-  const words = `${[...counts].map(([status, count]) => `${count} ${status}`).join(', ')}.`;
+  const words = `${[...counts].map(([status, count]) => `${count} ${status}`).join(', ')}. ${lost}`.trimEnd();
   return { step, code: counts.size === 1 ? states[0]!.status : 'mixed', words };
 }
 
@@ -137,11 +168,40 @@ export function reasonOfDelivery({ status, resending, waitingFor }: DeliveryStat
   }
 }
 
-/** Why an agent event was not told. */
-export function reasonAgainst(
-  event: AgentEvent & { readonly createdAt: Date; readonly afterSequence: number },
-  change: StatusChange,
-): Reason {
+/** An agent event as it is now, and when it was added and last changed. */
+export type ExplainableEvent = AgentEvent & {
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly afterSequence: number;
+};
+
+/**
+ * Why nothing is known of a delivery to an agent event.
+ *
+ * @returns notified: null where it may have been told, and what was sent then is not kept
+ */
+export function withoutDelivery(
+  event: ExplainableEvent,
+  moment: AtMoment,
+  { isKept }: DeliveryRecord,
+): { readonly notified: false | null; readonly reason: Reason } {
+  if (moment.kind === 'not_kept') {
+    return event.createdAt > moment.at ? { notified: false, reason: ADDED_LATER } : { notified: null, reason: NOT_KEPT };
+  }
+  if (moment.kind !== 'change') {
+    return { notified: false, reason: { code: 'nothing_to_tell', words: 'there was no change' } };
+  }
+  const reason = reasonAgainst(event, moment.change);
+  // Of one that was changed since, what it was for then is not said by what it is for now.
+  const mayHaveMatched = reason.code === 'not_recorded' || event.updatedAt > moment.change.changedAt;
+  if (!isKept && mayHaveMatched && !wasAddedLater(event, moment.change)) return { notified: null, reason: NOT_KEPT };
+  return { notified: false, reason };
+}
+
+const ADDED_LATER: Reason = { code: 'added_later', words: 'it was added after the change' };
+const NOT_KEPT: Reason = { code: 'not_kept', words: 'what was sent to it then is not kept any more' };
+
+function reasonAgainst(event: ExplainableEvent, change: StatusChange): Reason {
   const eventType = eventTypeOf(change.agentStatus);
   if (event.eventType !== eventType) {
     return { code: 'other_event_type', words: `it is for ${event.eventType}, and the change was an ${eventType}` };
@@ -149,8 +209,10 @@ export function reasonAgainst(
   if (event.agentType !== null && event.agentType !== change.agentType) {
     return { code: 'other_agent_type', words: `it is for ${event.agentType} agents` };
   }
-  if (event.agentId !== null ? change.sequence <= event.afterSequence : change.changedAt < event.createdAt) {
-    return { code: 'added_later', words: 'it was added after the change' };
-  }
+  if (wasAddedLater(event, change)) return ADDED_LATER;
   return { code: 'not_recorded', words: 'what became of it is not recorded, or it was added while the change was made' };
+}
+
+function wasAddedLater({ agentId, afterSequence, createdAt }: ExplainableEvent, { sequence, changedAt }: StatusChange): boolean {
+  return agentId !== null ? sequence <= afterSequence : changedAt < createdAt;
 }

@@ -61,12 +61,6 @@ export class ReplayRepository {
   async cancel(id: number): Promise<void> {
     await this.dataSource.query('select dispatch.cancel_replay($1)', [id]);
   }
-
-  /** The moment from which on attempts are kept. */
-  async attemptsSince(): Promise<Date> {
-    const rows: { since: Date }[] = await this.dataSource.query('select dispatch.attempts_since() as since');
-    return rows[0]!.since;
-  }
 }
 
 function spanOf(agentEventId: number, { since, until, only }: ReplaySpan): unknown[] {

@@ -5,6 +5,7 @@ import type { AgentEvent } from '../agent-events/agent-event.schema.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { notFound } from '../request/path-params.js';
 import { SETTINGS } from '../tokens.js';
+import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import { ReplayRepository, type ReplayRow } from './replay.repository.js';
 import type { ReplayCountView, ReplaySpan, ReplayView } from './replay.schema.js';
 
@@ -13,6 +14,7 @@ import type { ReplayCountView, ReplaySpan, ReplayView } from './replay.schema.js
 export class Replays {
   constructor(
     private readonly repository: ReplayRepository,
+    private readonly facts: DeliveryFactsRepository,
     @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
   ) {}
 
@@ -47,8 +49,8 @@ export class Replays {
   /** What has failed is known from the attempts, so of what is older nobody can say it. */
   private async assertKept({ since, only }: ReplaySpan): Promise<void> {
     if (only === 'all') return;
-    const kept = await this.repository.attemptsSince();
-    if (since < kept)
+    const kept = await this.facts.attemptsSince();
+    if (kept && since < kept)
       throw ApiError.invalid(
         'since',
         `must not be before ${kept.toISOString()}, from which on attempts are kept; "only": "all" may`,
