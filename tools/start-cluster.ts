@@ -88,6 +88,8 @@ async function start(settings: UsedSettings): Promise<void> {
     HOST: host,
     // Nobody calls by way of another instance.
     SHUTDOWN_DELAY: '0s',
+    // One port cannot be each service's.
+    OPERATIONS_PORT: undefined,
     // As values, whatever files they were read from.
     DATABASE_URL_FILE: undefined,
     ...(encryptionKey !== undefined && { ENCRYPTION_KEY_FILE: undefined }),
@@ -111,7 +113,7 @@ async function start(settings: UsedSettings): Promise<void> {
       {
         subscriptionApi: urls['subscription-api']!,
         presence: urls['presence']!,
-        dispatcher: urls['dispatcher']!,
+        health: urls['dispatcher']!,
         console: settings.CONSOLE,
         receiver: undefined,
       },

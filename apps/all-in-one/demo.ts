@@ -18,7 +18,7 @@ await runService(
     const urls = {
       subscriptionApi: here(settings.SUBSCRIPTION_API_PORT),
       presence: here(settings.PRESENCE_PORT),
-      dispatcher: here(settings.DISPATCHER_PORT),
+      health: here(settings.DISPATCHER_PORT),
       // The services reach it by its name among the containers.
       receiver: `http://demo:${settings.RECEIVER_PORT}`,
       received: here(settings.RECEIVER_PORT),

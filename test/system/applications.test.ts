@@ -23,9 +23,13 @@ describe('the command for applications', () => {
   const app = (args: readonly string[], dataDir?: string): ReturnType<typeof cli> => cli(['applications', ...args], dataDir);
 
   /** Runs the command line as `npm run cli` and the image do. */
-  async function cli(args: readonly string[], dataDir = system.dataDir): Promise<{ code: number; out: string; error: string }> {
+  async function cli(
+    args: readonly string[],
+    dataDir = system.dataDir,
+    settings: Readonly<Record<string, string>> = {},
+  ): Promise<{ code: number; out: string; error: string }> {
     const main = join(process.cwd(), 'dist', 'apps', 'cli', 'main.js');
-    const env = { PATH: process.env['PATH'] ?? '', DATA_DIR: dataDir };
+    const env = { PATH: process.env['PATH'] ?? '', DATA_DIR: dataDir, ...settings };
     try {
       const { stdout, stderr } = await run(process.execPath, [main, ...args], { env });
       return { code: 0, out: stdout, error: stderr };
@@ -61,8 +65,20 @@ describe('the command for applications', () => {
       expect([code, error]).toEqual([0, '']);
       expect(out).toMatch(/Notified after \d+ ms: GET \/\?agent_status=available&[^]*All is well\.\n$/);
     }
+    const ports = { SUBSCRIPTION_API_PORT: new URL(subscriptionApi).port, PRESENCE_PORT: new URL(presence).port };
+    expect((await cli(['smoke'], undefined, ports)).code).toBe(0);
     const wrong = await smoke('--secret', 'wrong');
     expect([wrong.code, wrong.error]).toEqual([1, expect.stringContaining('/oauth/token answered 401') as string]);
+  });
+
+  it('has a sibling that looks at the database of the all-in-one, with the key that is set for it', async () => {
+    const probe = ['--probe', new URL(system.urls.presence).host];
+    const keyOf = async (settings?: Readonly<Record<string, string>>) => {
+      const { out } = await cli(['doctor', '--json', ...probe], undefined, settings);
+      const { findings } = JSON.parse(out) as { findings: { check: string; status: string }[] };
+      return findings.find(({ check }) => check === 'database.encryption_key')?.status;
+    };
+    expect([await keyOf(), await keyOf({ ENCRYPTION_KEY: 'another than its own' })]).toEqual(['ok', 'error']);
   });
 
   it('ends with 2 and its help where it is called wrongly, and says what database it needs', async () => {

@@ -146,6 +146,41 @@ describe('the removal of a client', { timeout: 3 * LONG_MS }, () => {
     expect(await list('/agent/')).toMatchObject([{ id: 1, extension_name: '000*094@ringme.ru', agent_status: 'logged_out' }]);
   });
 
+  it('takes what a token that was still taken for good has added meanwhile, and leaves a new life alone', async () => {
+    const { clientId } = await makeClient();
+    const { rows } = await api.pool.query<{ id: string }>('select id from access.application where client_id = $1', [clientId]);
+    expect((await api.api('platform', 'DELETE', `/client/${clientId}`)).status).toBe(204);
+    await eventually('the end', () => isFinished(clientId), LONG_MS);
+    // As an instance does that has asked for the application the moment before.
+    await api.pool.query('insert into subscription.client_usage (client_id, agent_event_used) values ($1, 1)', [clientId]);
+    await api.pool.query(
+      `insert into subscription.agent_event (client_id, application_id, url, method, event_type)
+       values ($1, $2, 'http://127.0.0.1:1/late', 'GET', 'agent-login')`,
+      [clientId, rows[0]!.id],
+    );
+    await api.pool.query(
+      `insert into subscription.notice_event (client_id, application_id, url, types)
+       values ($1, $2, 'http://127.0.0.1:1/late', '{limit.near}')`,
+      [clientId, rows[0]!.id],
+    );
+    await api.pool.query(
+      `insert into access.audit (client_id, by, action, subject, detail) values ($1, $2, 'agent_event.added', '1', '{}')`,
+      [clientId, `app-of-${clientId}`],
+    );
+    const application = { app_id: `new-app-of-${clientId}`, client_id: clientId, access: 'all' };
+    expect((await api.api('platform', 'POST', '/application/', application)).status).toBe(201);
+    const body = { url: 'http://127.0.0.1:1/new', event_type: 'agent-login', method: 'GET' };
+    expect((await api.api('platform', 'POST', `/client/${clientId}/agent_events/`, body)).status).toBe(201);
+    const urls = async (path: string) =>
+      ((await api.api('platform', 'GET', `/client/${clientId}${path}`)).json as { url: string }[]).map(({ url }) => url);
+    await eventually('the end of what came late', async () => (await urls('/notice_event/')).length === 0, LONG_MS);
+    expect(await urls('/agent_events/')).toEqual(['http://127.0.0.1:1/new']);
+    expect((await api.api('platform', 'GET', `/client/${clientId}/limit/`)).json).toMatchObject({ agent_event_used: 1 });
+    const audit = (await api.api('platform', 'GET', `/client/${clientId}/audit/`)).json as { action: string; by: string }[];
+    expect(audit.map(({ by }) => by)).not.toContain(`app-of-${clientId}`);
+    expect(audit.map(({ action }) => action)).toEqual(['agent_event.added', 'application.registered']);
+  });
+
   it('is refused where it is the caller’s own, the client is unknown, or a key is', async () => {
     for (const own of ['12', '@me']) {
       const answer = await api.api('platform', 'DELETE', `/client/${own}`);

@@ -211,6 +211,11 @@ describe('OPERATIONS_PORT', { timeout: 60_000 }, () => {
     for (const service of SERVICES)
       expect(text).toContain(`rollcall_dependency_up{dependency="postgresql",service="${service}"} 1`);
     expect(text.match(/^# TYPE process_resident_memory_bytes /gm)).toHaveLength(1);
+    await eventually(
+      'the address in the terminal',
+      () => process.output.includes(`Dispatcher      ${operations}/health/ready`),
+      60_000,
+    );
   });
 });
 

@@ -15,7 +15,8 @@ export const DEMO_APPLICATIONS = [
 export interface Urls {
   readonly subscriptionApi: string;
   readonly presence: string;
-  readonly dispatcher: string;
+  /** Where the dispatcher says whether it is ready, or the process for all of them. */
+  readonly health: string;
   /** Whether subscription-api serves the console. */
   readonly console: boolean;
   /** Undefined where the demo receiver is not run. */
@@ -49,7 +50,7 @@ export function banner(urls: Urls, demo: DemoState | undefined): string {
     `  REST API        ${urls.subscriptionApi}/api/ver1.0`,
     `  API browser     ${urls.subscriptionApi}/api/docs`,
     `  Telemetry       ${urls.presence}/telemetry`,
-    `  Dispatcher      ${urls.dispatcher}/health/ready`,
+    `  Dispatcher      ${urls.health}/health/ready`,
   ];
   const received = urls.received ?? urls.receiver;
   if (received !== undefined) lines.push(`  Demo receiver   ${received}/received`);

@@ -126,7 +126,8 @@ async function startSteps(
         undo,
       )
     : undefined;
-  show(banner({ subscriptionApi, presence, dispatcher, console: settings.CONSOLE, receiver: receiver?.url }, demo));
+  const health = operations?.url ?? dispatcher;
+  show(banner({ subscriptionApi, presence, health, console: settings.CONSOLE, receiver: receiver?.url }, demo));
   if (withDemo && !demo) show('The demo applications have other secrets by now, so that there are no lines to try it with.');
   undo.push(() => Promise.resolve(show('Stopping ... (what is under way is finished first)')));
   return { url: subscriptionApi, drain: () => drains.forEach((drain) => drain()) };

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
+import { readSettings } from '#runtime';
 import type { Terminal } from './database.js';
 
 /** An agent of its own, so that no real one is said to have logged in. */
@@ -10,8 +11,8 @@ const ARRIVES_WITHIN_MS = 15_000;
 const POLL_MS = 50;
 
 interface SmokeOptions {
-  readonly api: string;
-  readonly presence: string;
+  readonly api?: string;
+  readonly presence?: string;
   readonly app: string;
   readonly secret: string;
   readonly platformApp: string;
@@ -23,8 +24,8 @@ export function addSmokeCommand(program: Command, terminal: Terminal): void {
   program
     .command('smoke')
     .description('Has a running product do its main job once, and says whether the notification arrived.')
-    .option('--api <url>', 'subscription-api', 'http://127.0.0.1:3000')
-    .option('--presence <url>', 'presence', 'http://127.0.0.1:3001')
+    .option('--api <url>', 'subscription-api (default: at SUBSCRIPTION_API_PORT of 127.0.0.1)')
+    .option('--presence <url>', 'presence (default: at PRESENCE_PORT of 127.0.0.1)')
     .option('--app <id>', 'an application with access all', 'demo')
     .option('--secret <secret>', 'its secret', 'demo-secret')
     .option('--platform-app <id>', 'an application with access platform', 'platform')
@@ -33,11 +34,16 @@ export function addSmokeCommand(program: Command, terminal: Terminal): void {
       'after',
       '\nIt listens on 127.0.0.1 for the notification: the product has to run here, with ALLOW_DESTINATIONS=127.0.0.0/8.',
     )
-    .action((options: SmokeOptions) => smoke(options, (line) => terminal.write(`${line}\n`)));
+    .action((options: SmokeOptions) => {
+      const ports = readSettings(terminal.env, ['SUBSCRIPTION_API_PORT', 'PRESENCE_PORT']);
+      const api = options.api ?? `http://127.0.0.1:${ports.SUBSCRIPTION_API_PORT}`;
+      const presence = options.presence ?? `http://127.0.0.1:${ports.PRESENCE_PORT}`;
+      return smoke({ ...options, api, presence }, (line) => terminal.write(`${line}\n`));
+    });
 }
 
 /** @throws Error that says which step went wrong */
-async function smoke(options: SmokeOptions, say: (line: string) => void): Promise<void> {
+async function smoke(options: Required<SmokeOptions>, say: (line: string) => void): Promise<void> {
   const requests: IncomingMessage[] = [];
   const receiver = await listen(requests);
   try {

@@ -14,6 +14,9 @@ interface Job {
 /** Rows, agents and agent events that one step takes: a step holds nobody up. */
 const MOST = { rows: 1000, agents: 100, agentEvents: 20 };
 
+/** An instance takes a token of a removed client for good a moment longer (`APPLICATION_TTL_MS`), with much to spare. */
+const LATE = '1 minute';
+
 /** Does a bounded part of a stage. @returns whether there may be more of it */
 type Stage = (manager: EntityManager, job: Job) => Promise<boolean>;
 
@@ -102,6 +105,19 @@ export class ClientRemovalRepository {
     }
   }
 
+  /**
+   * Deletes what applications of clients that were removed a moment ago have added since: were the client to come back, it would be told to
+   * those who had its number before. Known by their applications, which are gone; those of other clients, and of a new life, stay.
+   */
+  async deleteLateAdditions(): Promise<void> {
+    const removed: Pick<Job, 'client_id'>[] = await this.dataSource.query(
+      'select client_id from access.client_removal where finished_at > now() - $1::interval',
+      [LATE],
+    );
+    for (const { client_id } of removed)
+      while (await this.dataSource.transaction((manager) => deleteLateAdditionsOf(manager, client_id)));
+  }
+
   /** Forgets removals that finished longer ago than this, in milliseconds. */
   async forgetFinished(retentionMs: number): Promise<void> {
     await this.dataSource.query(`delete from access.client_removal where finished_at < now() - $1 * interval '1 ms'`, [
@@ -117,9 +133,7 @@ async function deleteSubscriptions(manager: EntityManager, { client_id, requeste
     [client_id, requested_at, MOST.agentEvents],
   );
   if (events.length > 0) {
-    const ids = events.map(({ id }) => id);
-    await manager.query('select dispatch.wake_event(id) from unnest($1::bigint[]) as e (id)', [ids]);
-    await manager.query('delete from subscription.agent_event where id = any ($1::bigint[])', [ids]);
+    await deleteAgentEvents(manager, events);
     return true;
   }
   await manager.query('delete from subscription.notice_event where client_id = $1 and created_at <= $2', [
@@ -136,6 +150,46 @@ async function deleteSubscriptions(manager: EntityManager, { client_id, requeste
     `insert into subscription.client_usage (client_id, agent_event_used)
      select $1, count(*) from subscription.agent_event where client_id = $1 and until_sequence is null having count(*) > 0`,
     [client_id],
+  );
+  return false;
+}
+
+async function deleteAgentEvents(manager: EntityManager, events: readonly { readonly id: number }[]): Promise<void> {
+  const ids = events.map(({ id }) => id);
+  await manager.query('select dispatch.wake_event(id) from unnest($1::bigint[]) as e (id)', [ids]);
+  await manager.query('delete from subscription.agent_event where id = any ($1::bigint[])', [ids]);
+}
+
+/** @returns whether there may be more */
+async function deleteLateAdditionsOf(manager: EntityManager, clientId: number): Promise<boolean> {
+  await manager.query('select from subscription.client_usage where client_id = $1 for update', [clientId]);
+  const isOfNobody = 'not exists (select from access.application a where a.id = e.application_id)';
+  const events: { id: number }[] = await manager.query(
+    `select id from subscription.agent_event e where client_id = $1 and ${isOfNobody} order by id limit $2`,
+    [clientId, MOST.agentEvents],
+  );
+  if (events.length > 0) {
+    await deleteAgentEvents(manager, events);
+    await manager.query(
+      `update subscription.client_usage set agent_event_used =
+         (select count(*) from subscription.agent_event where client_id = $1 and until_sequence is null)
+       where client_id = $1`,
+      [clientId],
+    );
+    return true;
+  }
+  await manager.query(`delete from subscription.notice_event e where client_id = $1 and ${isOfNobody}`, [clientId]);
+  await manager.query(
+    `delete from access.audit where client_id = $1 and (starts_with(action, 'agent_event.') or action = 'webhook_secret.rotated')
+       and not exists (select from access.application a where a.app_id = by)`,
+    [clientId],
+  );
+  // Of a client that has come back it may have been handed over already.
+  await manager.query(
+    `delete from subscription.webhook_secret where client_id = $1
+       and not exists (select from access.application where client_id = $1)
+       and not exists (select from presence.client where client_id = $1)`,
+    [clientId],
   );
   return false;
 }

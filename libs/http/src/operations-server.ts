@@ -25,6 +25,7 @@ export interface OperationsServerOptions {
 /** A port of its own for what an operator asks a process, so that nothing of it is on the ports that others reach: contract §8. */
 export class OperationsServer implements Operations {
   private readonly services = new Map<string, Service>();
+  private at = '';
 
   private constructor(
     private readonly expected: readonly string[],
@@ -43,13 +44,18 @@ export class OperationsServer implements Operations {
       prepare: (instance) => serveOperations(instance, operations),
     });
     try {
-      const url = await server.listen(host, port, 'OPERATIONS_PORT');
-      logger.info({ url }, 'operations.listening');
+      operations.at = await server.listen(host, port, 'OPERATIONS_PORT');
+      logger.info({ url: operations.url }, 'operations.listening');
     } catch (error) {
       await operations.close();
       throw error;
     }
     return operations;
+  }
+
+  /** Where it answers. */
+  get url(): string {
+    return this.at;
   }
 
   /** Answers for one more service of the process. */

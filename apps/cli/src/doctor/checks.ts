@@ -110,7 +110,8 @@ export async function checkDatabase(settings: Settings, { instances }: DoctorOpt
 
 async function checkKey(settings: Settings, query: Parameters<typeof assertKeyFits>[0]): Promise<Finding> {
   const check = 'database.encryption_key';
-  if (settings.DATABASE_URL === undefined) return ok(check, 'the all-in-one keeps its own');
+  if (settings.DATABASE_URL === undefined && settings.ENCRYPTION_KEY === undefined)
+    return ok(check, 'the all-in-one keeps its own');
   try {
     const fits = await assertKeyFits(query, createSealer(settings.ENCRYPTION_KEY, settings.ENCRYPTION_KEY_PREVIOUS));
     return ok(check, fits ? 'opens what is stored' : 'nothing is sealed yet');

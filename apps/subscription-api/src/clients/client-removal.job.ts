@@ -6,6 +6,7 @@ import { LOGGER } from '../tokens.js';
 const INTERVAL_MS = 500;
 /** Steps in one turn. */
 const STEPS = 20;
+const LATE_ADDITIONS_MS = 5000;
 const CLEAN_UP_MS = 3_600_000;
 /** How long it is known that a client was removed, in milliseconds. */
 const KEPT_MS = 90 * 86_400_000;
@@ -25,6 +26,7 @@ export class ClientRemovalJob implements OnApplicationBootstrap, OnModuleDestroy
 
   onApplicationBootstrap(): void {
     this.work.every(INTERVAL_MS, () => this.run());
+    this.work.every(LATE_ADDITIONS_MS, () => this.removals.deleteLateAdditions());
     this.work.every(CLEAN_UP_MS, () => this.removals.forgetFinished(KEPT_MS));
   }
 
