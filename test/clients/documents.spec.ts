@@ -7,7 +7,7 @@ interface Operation {
   tags: string[];
   description?: string;
   parameters: { in: string; name: string; description: string; schema: object; example: unknown }[];
-  responses: Record<string, { description: string }>;
+  responses: Record<string, { description: string; content?: Record<string, object> }>;
 }
 
 /** A small document without a fault. */
@@ -36,6 +36,17 @@ const sound = () => ({
   },
 });
 
+/** A stream of agents, and of agents with a name. */
+const streamOf = (examples: object): Operation['responses'][string] => ({
+  description: 'They',
+  content: {
+    'text/event-stream': {
+      schema: { anyOf: [{ $ref: '#/components/schemas/Agent' }, { type: 'object', required: ['name'] }] },
+      examples,
+    },
+  },
+});
+
 type Sound = ReturnType<typeof sound>;
 const operationOf = (document: Sound): Operation => document.paths['/agent/{agent_id}'].get;
 
@@ -59,6 +70,16 @@ describe('the documents that clients are generated from', () => {
       ],
       ['the example is not valid: data must be integer', (document) => (operationOf(document).parameters[0]!.example = '@me')],
       ['the example is not valid', (document) => (document.components.schemas['Agent'] = { type: 'object', example: 1 })],
+      [
+        'event-stream: the example is not valid',
+        (document) =>
+          (operationOf(document).responses['200'] = streamOf({ agent: { value: { id: 1 } }, other: { value: { id: 'x' } } })),
+      ],
+      [
+        '1 examples of a stream of 2 kinds',
+        (document) => (operationOf(document).responses['200'] = streamOf({ agent: { value: { id: 1 } } })),
+      ],
+      ['0 examples of a stream', (document) => (operationOf(document).responses['200'] = streamOf({}))],
       ['leads nowhere', (document) => delete document.components.schemas['Agent']],
       ['an array without items', (document) => (document.components.schemas['Agents'] = { type: 'array', items: false })],
       [

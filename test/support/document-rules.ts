@@ -30,6 +30,17 @@ export function faultsOf(document: object): string[] {
   ];
 }
 
+/** An event of a stream is told of by its example, and a stream of several kinds by one of each. */
+function streamFaults(responses: unknown): string[] {
+  return Object.values(object(responses)).flatMap((response) => {
+    const { schema, examples } = object(object(object(response)['content'])['text/event-stream']);
+    if (schema === undefined) return [];
+    const kinds = list(object(schema)['anyOf']).length || 1;
+    const count = Object.keys(object(examples)).length;
+    return count < kinds ? [`${count} examples of a stream of ${kinds} kinds of events`] : [];
+  });
+}
+
 function operationFaults(operation: Node, tags: ReadonlyMap<unknown, unknown>): string[] {
   const { operationId, summary, description, responses } = operation;
   const faults: string[] = [];
@@ -44,6 +55,7 @@ function operationFaults(operation: Node, tags: ReadonlyMap<unknown, unknown>): 
     if (!parameter['description']) faults.push(`${name} has no description`);
     if ('default' in object(parameter['schema'])) faults.push(`${name} has a default`); // of which Python's generator makes no Python
   }
+  faults.push(...streamFaults(responses));
   const statuses = Object.entries(object(responses));
   if (!statuses.some(([status]) => /^(2|3)/.test(status))) faults.push('no answer to a good request');
   for (const [status, response] of statuses) if (!object(response)['description']) faults.push(`no description of ${status}`);
@@ -75,7 +87,11 @@ function exampleFaults(document: object): string[] {
   return nodesOf(document).flatMap(({ pointer, node }) => {
     const { example, examples, schema } = node;
     const given: unknown[] = example !== undefined ? [example] : [];
-    if (schema !== undefined) return given.flatMap((one) => judge(pointer, `${pointer}/schema`, one));
+    if (schema !== undefined) {
+      // Beside the schema of a parameter or body they have names.
+      given.push(...Object.values(object(examples)).map((one) => object(one)['value']));
+      return given.flatMap((one) => judge(pointer, `${pointer}/schema`, one));
+    }
     if (Array.isArray(examples)) given.push(...(examples as unknown[]));
     return given.flatMap((one) => judge(pointer, pointer, one));
   });

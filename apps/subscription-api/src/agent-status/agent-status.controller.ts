@@ -6,6 +6,7 @@ import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { agentSchema, type AgentView } from '../agents/agent.schema.js';
+import { STREAM_EXAMPLES } from '../docs/stream-examples.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { rangeOf, type Paging } from '../request/paging.js';
 import { ClientId } from '../request/path-params.js';
@@ -124,7 +125,12 @@ The stream ends with its token or application; a reader that takes nothing for a
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, description: 'The id of the last event that was received' })
   @ApiProduces('text/event-stream')
-  @ApiResponse({ status: 200, description: 'The `data` of an event', standardSchema: streamEventSchema })
+  @ApiResponse({
+    status: 200,
+    description: 'The `data` of an event',
+    standardSchema: streamEventSchema,
+    examples: { 'agent-status': STREAM_EXAMPLES['agent-status'], agent: STREAM_EXAMPLES.agent, reset: STREAM_EXAMPLES.reset },
+  })
   async stream(
     @ClientId() clientId: number,
     @Query({ schema: streamQuerySchema }) { after }: z.output<typeof streamQuerySchema>,

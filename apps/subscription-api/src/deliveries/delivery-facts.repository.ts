@@ -7,6 +7,7 @@ import { deliveryId, targetOf } from '#webhook';
 import type { LoggedChange } from '../agent-status/status-log.repository.js';
 import { COUNT_BEHIND, MATCHES, statementOf, type Order, type Source, type SourceParameters } from './delivery-sources.js';
 import type { AttemptOutcome, BehindFacts, DeliveryFacts } from './delivery-state.js';
+import type { CountedMinute } from './delivery-window.js';
 
 /** A delivery by what it is made of. */
 export interface DeliveryKey {
@@ -97,13 +98,13 @@ const ATTEMPT_COLUMNS = 'attempt, attempted_at, latency_ms, outcome, http_status
 
 /** The minute up to which, from the newest, so many attempts were counted. */
 const BEGINNING = `
-  select at from (
-    select at, sum(attempts) over (order by at desc) as attempts from (
+  select (extract(epoch from at) * 1000)::float8 as at, attempts::integer, (total - attempts)::integer as later from (
+    select at, attempts, sum(attempts) over (order by at desc) as total from (
       select at, ${['delivered', 'retry', 'failed', 'dropped'].map((outcome) => `case when $4::text[] is null or '${outcome}' = any ($4) then ${outcome} else 0 end`).join(' + ')} as attempts
       from dispatch.delivery_series
       where client_id = $1 and agent_event_id = $2 and grain = 60 and at <= to_timestamp($3::float8 / 1000)
       order by at desc limit 2880) minute) summed
-  where attempts >= $5 order by at desc limit 1`;
+  where total >= $5 order by summed.at desc limit 1`;
 
 /** The facts of deliveries by their keys, in one statement and so of one moment. */
 const FACTS = `
@@ -151,7 +152,7 @@ export class DeliveryFactsRepository {
   }
 
   /**
-   * When the minute begins from which on, up to an end, so many attempts were counted; undefined: there were fewer in two days.
+   * The minute from which on, up to an end, so many attempts were counted; undefined: there were fewer in two days.
    *
    * @param outcomes of these alone; null: any
    * @param end milliseconds since the epoch
@@ -162,9 +163,9 @@ export class DeliveryFactsRepository {
     outcomes: readonly string[] | null,
     end: number,
     attempts: number,
-  ): Promise<Date | undefined> {
-    const rows = await this.reads.query<{ at: Date }>(BEGINNING, [clientId, agentEventId ?? 0, end, outcomes, attempts]);
-    return rows[0]?.at;
+  ): Promise<CountedMinute | undefined> {
+    const rows = await this.reads.query<CountedMinute>(BEGINNING, [clientId, agentEventId ?? 0, end, outcomes, attempts]);
+    return rows[0];
   }
 
   /** Whether more is behind than is looked for row by row. */

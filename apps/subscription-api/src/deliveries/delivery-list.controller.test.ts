@@ -302,4 +302,37 @@ describe('the deliveries of a client', () => {
       delivery: { id: `${change}_${id}`, attempts: [{ attempt: 1 }] },
     });
   });
+
+  it.each([3, 10, 60])('are the same in pages of %i where ids are a minute off the change and its attempts', async (size) => {
+    const agentId = 1000 + size;
+    await api.addAgent(agentId);
+    const path = `/client/@me/agent/local/${agentId}/event/`;
+    const event = await add(path, { url: 'http://127.0.0.1:9/', event_type: 'agent-login', method: 'GET' });
+    const expected: string[] = [];
+    const start = Date.now() - 20 * 60_000;
+    for (let n = 0; n < 60; n++) {
+      // A busy minute, and two that are not; ids up to a minute before and after.
+      const changedAt = start + (n < 50 ? n * 1000 : n * 2000);
+      const id = await rows.addLogin({ agentId }, new Date(changedAt + (((n * 37) % 121) - 60) * 1000));
+      await api.pool.query('update presence.status_change set changed_at = $2 where id = $1', [id, new Date(changedAt)]);
+      await rows.addAttempt(event, id, 1, 'delivered');
+      expected.push(`${id}_${event}`);
+      await api.pool.query(
+        `insert into dispatch.delivery_series as s
+         values (12, $1, 60, date_trunc('minute', $2::timestamptz), 1, 0, 0, 0, array_fill(0, array[12]))
+         on conflict (client_id, agent_event_id, grain, at) do update set delivered = s.delivered + 1`,
+        [event, new Date(changedAt)],
+      );
+    }
+    await rows.plan({ agentId });
+    const found: string[] = [];
+    for (let before = '', pages = 0; pages <= expected.length; pages++) {
+      const answer = await api.api('reader', 'GET', `/client/@me/delivery/?agent_event_id=${event}&per_page=${size}${before}`);
+      found.push(...(answer.json as Listed[]).map(({ id }) => id));
+      const next = answer.headers.get('x-next-cursor');
+      if (next === null) break;
+      before = `&before=${next}`;
+    }
+    expect(found).toEqual(expected.toSorted().toReversed());
+  });
 });

@@ -6,6 +6,7 @@ import { ApiError } from '#http';
 import { deliveryId } from '#webhook';
 import { describeStream } from '../agent-status/event-stream.js';
 import { OpenStreams } from '../agent-status/open-streams.js';
+import { STREAM_EXAMPLES } from '../docs/stream-examples.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
 import { ClientId, notFound } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
@@ -74,7 +75,12 @@ export class DeliveryListController {
       'Server-Sent Events `delivery`, some at a time: `{"delivery_id","status","attempt"}`. A hint, not a log: nothing is resumed, and in a flood not everything is told. After a gap read the list again.',
   })
   @ApiProduces('text/event-stream')
-  @ApiResponse({ status: 200, description: 'The `data` of an event', standardSchema: deliveryHintSchema })
+  @ApiResponse({
+    status: 200,
+    description: 'The `data` of an event',
+    standardSchema: deliveryHintSchema,
+    examples: { delivery: STREAM_EXAMPLES.delivery },
+  })
   stream(
     @ClientId() clientId: number,
     @Query({ schema: deliveryStreamQuerySchema }) query: DeliveryStreamQuery,

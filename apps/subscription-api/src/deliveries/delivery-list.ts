@@ -7,6 +7,7 @@ import { searchOf, type DeliveryFilter } from './delivery-filter.js';
 import { firstChangeIdOf, timeOf } from './delivery-id.js';
 import type { Source, SourceParameters } from './delivery-sources.js';
 import { stateOf, type DeliveryState } from './delivery-state.js';
+import { beginningsIn } from './delivery-window.js';
 
 /** A delivery, and what it is doing. */
 export interface ShownDelivery extends FoundDelivery {
@@ -83,8 +84,9 @@ export class DeliveryList {
   }
 
   /**
-   * Looks at the minutes before the end first that have enough attempts as far as they were counted, then at the last days, then at
-   * all: of many agent events, each would otherwise answer a page of its own.
+   * Looks at the time before the end first that has enough attempts as far as they were counted, then at the last days, then at
+   * all: of many agent events, each would otherwise answer a page of its own. What is found does not depend on it: whatever lies before a
+   * window comes after everything in it.
    */
   private async findNewest(sources: readonly Source[], parameters: SourceParameters): Promise<DeliveryKey[]> {
     const [, , , , from, to, limit] = parameters;
@@ -106,9 +108,10 @@ export class DeliveryList {
     const lately = end - LATELY_MS;
     if (sources.includes('attemptedOfAgent')) return [lately];
     if (!sources.includes('attempted') && !sources.includes('unsuccessful')) return [];
-    // Some of what was counted is of older changes.
-    const counted = await this.facts.beginningOf(clientId, agentEventId, outcomes, end, 2 * limit);
-    return counted ? [counted.getTime() - ID_SLACK_MS, lately] : [];
+    const needed = 2 * limit; // some of what was counted is of older changes
+    const counted = await this.facts.beginningOf(clientId, agentEventId, outcomes, end, needed);
+    // Nothing is counted of the time to come.
+    return counted ? [...beginningsIn(counted, needed, Math.min(end, Date.now()), ID_SLACK_MS), lately] : [];
   }
 
   private parametersOf(
