@@ -1,11 +1,22 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { AgentStatus } from '#contracts';
-import { PeriodicWork, type Logger, type Undo } from '#runtime';
+import { PeriodicWork, waitBackoff, type Backoff, type Logger, type Undo } from '#runtime';
 import { DEMO_AGENT, DEMO_APPLICATIONS, type DemoAgentEvent, type DemoState } from './demo.js';
 
 /** A token is good for an hour. */
 const RENEW_MS = 30 * 60_000;
+/** The database may go away just then, and is back in seconds. */
+const AGAIN: Backoff = { firstMs: 200, maxMs: 2000 };
+const MOST_ATTEMPTS = 20;
+
+export interface DemoSessionOptions {
+  readonly apiUrl: string;
+  readonly dataDir: string;
+  readonly logger: Logger;
+  /** Aborted when the start is not to go on. */
+  readonly stopping: AbortSignal;
+}
 
 /**
  * Writes files that curl calls with as each demo application (`curl -K`), keeps their tokens fresh, and looks at what the demo's
@@ -15,7 +26,7 @@ const RENEW_MS = 30 * 60_000;
  * @returns undefined where a demo application has another secret by now, so that no line of the demo would work
  */
 export async function startDemoSession(
-  { apiUrl, dataDir, logger }: { readonly apiUrl: string; readonly dataDir: string; readonly logger: Logger },
+  { apiUrl, dataDir, logger, stopping }: DemoSessionOptions,
   undo: Undo[],
 ): Promise<DemoState | undefined> {
   const directory = resolve(dataDir);
@@ -29,7 +40,7 @@ export async function startDemoSession(
     return demo;
   };
 
-  const token = await renew();
+  const token = await untilAnswered(renew, stopping);
   if (token === undefined) return undefined;
   const renewal = new PeriodicWork((error) => logger.warn({ err: error }, 'demo.token_not_renewed'));
   undo.push(async () => {
@@ -45,6 +56,18 @@ export async function startDemoSession(
   ]);
   const curlAs = { demo: `-K ${shellWord(curlFiles.demo)}`, platform: `-K ${shellWord(curlFiles.platform)}` };
   return { curlAs, agentEvents: events ?? [], agentStatus: found?.agent_status ?? 'logged_out' };
+}
+
+/** @throws what the last of some attempts throws */
+async function untilAnswered<T>(ask: () => Promise<T>, stopping: AbortSignal): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (attempt === MOST_ATTEMPTS || stopping.aborted) throw error;
+      await waitBackoff(attempt, AGAIN, stopping);
+    }
+  }
 }
 
 function curlFile(app: string, token: string): string {

@@ -122,7 +122,10 @@ async function startSteps(
 
   const demo = withDemo
     ? await startDemoSession(
-        { apiUrl: subscriptionApi, dataDir: settings.DATA_DIR, logger: createLogger('all-in-one', level) },
+        {
+          ...{ apiUrl: subscriptionApi, dataDir: settings.DATA_DIR, stopping: lifetime.stopping },
+          logger: createLogger('all-in-one', level),
+        },
         undo,
       )
     : undefined;
