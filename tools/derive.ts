@@ -32,7 +32,7 @@ async function derive(): Promise<Readonly<Record<string, string>>> {
       return {
         'docs/openapi.json': json(rest),
         'docs/openapi-telemetry.json': json(telemetry),
-        'apps/console/src/api/schemas.ts': await consoleTypes(telemetry, rest),
+        'apps/console/src/api/schemas.ts': await consoleTypes(join(root, 'apps/console/src/api/types.ts'), telemetry, rest),
         'docs/schema.md': await describeSchema(databaseUrl),
       };
     })),
