@@ -99,6 +99,24 @@ describe.each(SERVERS)('on %s', (_name, isThere, start) => {
       return rows.length > 0;
     });
 
+  /** Another instance asks for the lease that has ended, while its owner's statement still waits for a lock. */
+  const successorWaits = async () => {
+    await somebodyWaits();
+    await eventually('the end of the lease', async () => {
+      const { rows } = await pool.query('select from dispatch.shard_lease where until <= clock_timestamp()');
+      return rows.length === 1;
+    });
+    const successor = randomUUID();
+    const taking = takeLeases(pool, successor, 1, [0], 60_000);
+    await eventually('a successor who waits as well', async () => {
+      const { rows } = await pool.query(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return rows.length === 2;
+    });
+    return { successor, taking };
+  };
+
   const result = (changeId: string, over: Partial<RedeliveryResult> = {}): RedeliveryResult => ({
     agentEventId: event,
     agentId: 1,
@@ -148,19 +166,7 @@ describe.each(SERVERS)('on %s', (_name, isThere, start) => {
     // The old owner's record holds the lease's row while it waits for a lane that somebody has.
     const lane = await begin('select from dispatch.redelivery_lane for update');
     const recording = recordRedeliveries(pool, owner, [result(one)], 1000);
-    await somebodyWaits();
-    await eventually('the end of the lease', async () => {
-      const { rows } = await pool.query('select from dispatch.shard_lease where until <= clock_timestamp()');
-      return rows.length === 1;
-    });
-    const successor = randomUUID();
-    const taking = takeLeases(pool, successor, 1, [0], 60_000);
-    await eventually('a successor who waits as well', async () => {
-      const { rows } = await pool.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length === 2;
-    });
+    const { taking } = await successorWaits();
     await lane.commit();
     expect([await recording, await taking]).toEqual([1, [expect.objectContaining({ shard: 0 })]]);
     expect(await recordRedeliveries(pool, owner, [result(other)], 1000)).toBe(0);
@@ -175,19 +181,7 @@ describe.each(SERVERS)('on %s', (_name, isThere, start) => {
     await pool.query(`update dispatch.shard_lease set until = now() + interval '400 ms'`);
     const cursor = await begin('select from dispatch.agent_cursor for update');
     const recording = move(9, 10);
-    await somebodyWaits();
-    await eventually('the end of the lease', async () => {
-      const { rows } = await pool.query('select from dispatch.shard_lease where until <= clock_timestamp()');
-      return rows.length === 1;
-    });
-    const successor = randomUUID();
-    const taking = takeLeases(pool, successor, 1, [0], 60_000);
-    await eventually('a successor who waits as well', async () => {
-      const { rows } = await pool.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length === 2;
-    });
+    const { successor, taking } = await successorWaits();
     await cursor.commit();
     expect((await recording).get(agent.key)).toMatchObject({ moved: true });
     const [taken] = await taking;

@@ -2,6 +2,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { COMMANDS } from './1764000000021-commands.js';
 import { REDELIVERIES } from './1764000000021-redeliveries.js';
 import { REPLAYS } from './1764000000021-replays.js';
+import { onlyCallableBy } from './only-callable-by.js';
 
 const TABLES = `
   create table dispatch.replay (
@@ -92,14 +93,7 @@ export class SentAgain1764000000021 implements MigrationInterface {
     await runner.query(REDELIVERIES);
     await runner.query(REPLAYS);
     await runner.query(COMMANDS);
-    for (const [command, callers] of Object.entries(CALLERS)) {
-      await runner.query(`alter function ${command} security definer set search_path = pg_catalog, pg_temp`);
-      await runner.query(`revoke execute on function ${command} from public`);
-      const present = (await runner.query('select rolname from pg_roles where rolname = any ($1)', [callers])) as {
-        rolname: string;
-      }[];
-      for (const { rolname } of present) await runner.query(`grant execute on function ${command} to ${rolname}`);
-    }
+    await onlyCallableBy(runner, CALLERS);
     await runner.query(`
       do $$ begin
         if exists (select from pg_roles where rolname = 'rollcall_dispatcher') then

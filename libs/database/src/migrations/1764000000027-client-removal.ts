@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { onlyCallableBy } from './only-callable-by.js';
 
 const TABLES = `
   create table access.client_removal (
@@ -171,14 +172,7 @@ export class ClientRemoval1764000000027 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(TABLES);
     await runner.query(FUNCTIONS);
-    for (const [command, callers] of Object.entries(CALLERS)) {
-      await runner.query(`alter function ${command} security definer set search_path = pg_catalog, pg_temp`);
-      await runner.query(`revoke execute on function ${command} from public`);
-      const present = (await runner.query('select rolname from pg_roles where rolname = any ($1)', [callers])) as {
-        rolname: string;
-      }[];
-      for (const { rolname } of present) await runner.query(`grant execute on function ${command} to ${rolname}`);
-    }
+    await onlyCallableBy(runner, CALLERS);
     await runner.query(`
       do $$ begin
         if exists (select from pg_roles where rolname = 'rollcall_subscription_api') then
