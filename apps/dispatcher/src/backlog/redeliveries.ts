@@ -5,6 +5,7 @@ import { encodePairs } from '#webhook';
 import type { Attempts } from '../attempt/attempts.js';
 import type { Outcome } from '../attempt/delivery.js';
 import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
+import { ClientCount } from '../lanes/client-count.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { Batcher } from '../record/batcher.js';
 import {
@@ -76,7 +77,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
   private readonly out = new Map<string, { readonly redelivery: Redelivery; readonly tenure: T }>();
   /** Called when nothing of a shard is out any more. */
   private readonly settled = new Map<T, () => void>();
-  private readonly outOf = new Map<number, number>();
+  private readonly outOf = new ClientCount();
   /** By agent event: nothing of it is sent until then, in milliseconds of `performance.now()`. */
   private readonly paused = new Map<number, number>();
   private readonly results: Batcher<RedeliveryResult>;
@@ -178,10 +179,9 @@ export class Redeliveries<T extends Tenure = Tenure> {
   private take(redelivery: Redelivery): void {
     const { clientId, hash } = redelivery;
     const tenure = this.options.shards.tenureOf(hash);
-    const ofClient = this.outOf.get(clientId) ?? 0;
-    if (!tenure || this.stopping || this.out.size >= MAX_OUT || ofClient >= MAX_OUT_OF_CLIENT) return;
+    if (!tenure || this.stopping || this.out.size >= MAX_OUT || this.outOf.of(clientId) >= MAX_OUT_OF_CLIENT) return;
     this.out.set(laneOf(redelivery), { redelivery, tenure });
-    this.outOf.set(clientId, ofClient + 1);
+    this.outOf.add(clientId, 1);
     void this.send(redelivery, tenure);
   }
 
@@ -292,9 +292,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
     if (!out) return;
     const { redelivery, tenure } = out;
     this.out.delete(laneOf(lane));
-    const ofClient = this.outOf.get(redelivery.clientId)! - 1;
-    if (ofClient > 0) this.outOf.set(redelivery.clientId, ofClient);
-    else this.outOf.delete(redelivery.clientId);
+    this.outOf.add(redelivery.clientId, -1);
     if (!this.hasOut(tenure)) this.settled.get(tenure)?.();
   }
 }

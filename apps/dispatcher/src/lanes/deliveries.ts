@@ -9,6 +9,7 @@ import type { DispatcherMetrics } from '../metrics.js';
 import { hasUnrecorded } from '../record/snapshot.js';
 import { AgentWork, hashOf, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
 import { attemptRecord, deliveryOf, unsentRecord } from './attempt-records.js';
+import { ClientCount } from './client-count.js';
 import type { ShardLeases, Tenure } from './shard-leases.js';
 
 /** Until what could not be started, for no reason of its own, is looked at again, in milliseconds. */
@@ -42,7 +43,7 @@ export class Deliveries {
   private heldEntries = 0;
   rowsInHand = 0;
   /** Rows in hand, by client. */
-  private readonly rowsOf = new Map<number, number>();
+  private readonly rowsOf = new ClientCount();
 
   constructor(private readonly options: DeliveriesOptions) {}
 
@@ -198,14 +199,12 @@ export class Deliveries {
 
   /** Clients that have so many rows in hand, or more. */
   clientsWithRows(count: number): number[] {
-    return [...this.rowsOf].flatMap(([clientId, rows]) => (rows >= count ? [clientId] : []));
+    return this.rowsOf.withAtLeast(count);
   }
 
   private count({ clientId }: RowWork, by: 1 | -1): void {
     this.rowsInHand += by;
-    const rows = (this.rowsOf.get(clientId) ?? 0) + by;
-    if (rows > 0) this.rowsOf.set(clientId, rows);
-    else this.rowsOf.delete(clientId);
+    this.rowsOf.add(clientId, by);
   }
 
   private run(agent: AgentWork): void {

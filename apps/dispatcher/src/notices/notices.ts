@@ -6,6 +6,7 @@ import { Attempts, VIEW_TTL_MS } from '../attempt/attempts.js';
 import { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint, Outcome } from '../attempt/delivery.js';
 import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
+import { ClientCount } from '../lanes/client-count.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { Batcher } from '../record/batcher.js';
 import {
@@ -60,7 +61,7 @@ const FORGET_AT_ONCE = 1000;
 export class Notices {
   /** By notice and notice event. */
   private readonly out = new Map<string, NoticeDelivery>();
-  private readonly outOf = new Map<number, number>();
+  private readonly outOf = new ClientCount();
   private readonly attempts: Attempts;
   private readonly results: Batcher<NoticeResult>;
   private readonly work: PeriodicWork;
@@ -101,7 +102,7 @@ export class Notices {
     const { claimed, last } = await claimNotices(pool, {
       after: this.after,
       clients: CLIENTS,
-      full: [...this.outOf].flatMap(([clientId, out]) => (out >= MAX_OUT_OF_CLIENT ? [clientId] : [])),
+      full: this.outOf.withAtLeast(MAX_OUT_OF_CLIENT),
       perClient: MAX_OUT_OF_CLIENT,
       leaseMs: timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
       windowMs,
@@ -109,7 +110,7 @@ export class Notices {
     this.after = last ?? -1;
     for (const delivery of claimed) {
       this.out.set(keyOf(delivery.notice.id, delivery.noticeEventId), delivery);
-      this.outOf.set(delivery.clientId, (this.outOf.get(delivery.clientId) ?? 0) + 1);
+      this.outOf.add(delivery.clientId, 1);
       void this.send(delivery);
     }
   }
@@ -176,9 +177,7 @@ export class Notices {
     const clientId = this.out.get(key)?.clientId;
     if (clientId === undefined) return;
     this.out.delete(key);
-    const left = this.outOf.get(clientId)! - 1;
-    if (left > 0) this.outOf.set(clientId, left);
-    else this.outOf.delete(clientId);
+    this.outOf.add(clientId, -1);
   }
 
   private async cleanUp(): Promise<void> {
