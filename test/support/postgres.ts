@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { inject } from 'vitest';
-import { EmbeddedPostgres, migrate } from '#database';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { createPool, EmbeddedPostgres, migrate } from '#database';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -52,6 +52,21 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     drop: () =>
       withClient(serverUrl, async (client) => void (await client.query(`drop database if exists ${name} with (force)`))),
   };
+}
+
+/** Has all tests of a file or a describe share a migrated database of their own. @returns its pool, of one connection, as services have it */
+export function useTestPool(): () => pg.Pool {
+  let database: TestDatabase;
+  let pool: pg.Pool;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    pool = createPool({ url: database.url, applicationName: 'test', poolSize: 1 });
+  });
+  afterAll(async () => {
+    await pool.end();
+    await database.drop();
+  });
+  return () => pool;
 }
 
 async function withClient(url: string, work: (client: pg.Client) => Promise<void>): Promise<void> {

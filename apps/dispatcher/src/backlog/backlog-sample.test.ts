@@ -1,34 +1,23 @@
-import pg from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
+import { expect, it } from 'vitest';
+import { useTestPool } from '../../../../test/support/postgres.js';
 import { sampleBacklog } from './backlog-sample.repository.js';
 
-let database: TestDatabase;
-let pool: pg.Pool;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 1 });
-});
-afterAll(async () => {
-  await pool.end();
-  await database.drop();
-});
+const pool = useTestPool();
 
 it('says that nothing is behind', async () => {
-  expect(await sampleBacklog(pool)).toEqual({ rows: 0, oldestSeconds: 0, suspended: [] });
+  expect(await sampleBacklog(pool())).toEqual({ rows: 0, oldestSeconds: 0, suspended: [] });
 });
 
 it('says how much is behind, for how long, and what is suspended', async () => {
-  await pool.query(`
+  await pool().query(`
     insert into dispatch.behind (agent_event_id, client_id, agent_id, hash, next_sequence, since)
     select n, 1, 1, 1, 1, now() - n * interval '1 minute' from generate_series(1, 30) n`);
-  await pool.query(`
+  await pool().query(`
     insert into dispatch.event_health (agent_event_id, failing_since, suspended_at, suspended_reason)
     select n, now(), case when n < 5 then now() end, case n when 1 then 'paused' when 2 then 'gone' when 3 then 'gone' when 4 then 'failing' end
     from generate_series(1, 10) n`);
-  await pool.query('analyze dispatch.behind');
-  const { rows, oldestSeconds, suspended } = await sampleBacklog(pool);
+  await pool().query('analyze dispatch.behind');
+  const { rows, oldestSeconds, suspended } = await sampleBacklog(pool());
   expect(rows).toBe(30);
   expect(oldestSeconds).toBeGreaterThanOrEqual(1800);
   expect(oldestSeconds).toBeLessThan(1800 + 600);
