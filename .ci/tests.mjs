@@ -49,6 +49,7 @@ function runTwice() {
   const second = run(again.map(({ file }) => file));
   for (const { file, failed } of again) {
     const now = second.files.find((other) => other.file === file);
+    if (failed.length === 0 && now?.hasFailed === false) console.log(`UNSTEADY, failed and then passed: ${file}`);
     for (const name of failed) if (now?.passed.includes(name)) console.log(`UNSTEADY, failed and then passed: ${file} > ${name}`);
   }
   return count([...first.files.filter(({ hasFailed }) => !hasFailed), ...second.files], second.isWell);

@@ -22,6 +22,7 @@ const CLIENT = { description: '`@me`, the client of the token, or its decimal id
 
 const channelOf = (path: string, description: string, names: readonly (keyof typeof EVENTS)[]): object => ({
   address: `/api/ver1.0/client/{client_id}/${path}`,
+  servers: [{ $ref: '#/servers/http' }],
   parameters: { client_id: CLIENT },
   description: `${description} Server-Sent Events over HTTP; the token of the REST API.`,
   messages: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }])),

@@ -13,6 +13,8 @@ import { streamParts } from './asyncapi-streams.js';
 
 const KEY = { type: 'string', description: 'client_id:agent_id', examples: ['12:136'] };
 
+const ON_KAFKA = [{ $ref: '#/servers/kafka' }];
+
 /** What is sent without being asked for (contract §3 to §5: Kafka, and streams over HTTP) as an AsyncAPI 3 document, made from the schemas that the services use. */
 export function asyncApiDocument(): object {
   const streams = streamParts();
@@ -25,7 +27,10 @@ export function asyncApiDocument(): object {
         'Telemetry of queue agents in, real status changes out. Records of one agent share a partition and keep their order.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
       contact: { name: 'Rollcall' },
-      tags: [{ name: 'Kafka', description: 'What the services, and others, read and write on Kafka.' }],
+      tags: [
+        { name: 'Kafka', description: 'What the services, and others, read and write on Kafka.' },
+        { name: 'HTTP', description: 'What subscription-api streams.' },
+      ],
     },
     servers: {
       kafka: {
@@ -34,16 +39,28 @@ export function asyncApiDocument(): object {
         description: 'The brokers that the services are given.',
         variables: { brokers: { default: '127.0.0.1:9092', description: 'KAFKA_BROKERS' } },
       },
+      http: {
+        host: '{api}',
+        protocol: 'http',
+        description: 'subscription-api.',
+        variables: { api: { default: '127.0.0.1:3000', description: 'SUBSCRIPTION_API_PORT, or what stands in front of it' } },
+      },
     },
     defaultContentType: 'application/json',
     channels: {
-      telemetry: { address: TELEMETRY_TOPIC, messages: { telemetry: { $ref: '#/components/messages/telemetry' } } },
+      telemetry: {
+        address: TELEMETRY_TOPIC,
+        servers: ON_KAFKA,
+        messages: { telemetry: { $ref: '#/components/messages/telemetry' } },
+      },
       telemetryDeadLetters: {
         address: TELEMETRY_DEAD_LETTER_TOPIC,
+        servers: ON_KAFKA,
         messages: { deadLetter: { $ref: '#/components/messages/deadLetter' } },
       },
       statusChanged: {
         address: STATUS_CHANGED_TOPIC,
+        servers: ON_KAFKA,
         messages: { statusChanged: { $ref: '#/components/messages/statusChanged' } },
       },
       ...streams.channels,

@@ -70,7 +70,7 @@ export class DispatcherMetrics {
     this.openBreakers = new Gauge({ name: 'rollcall_breakers_open', help: 'Origins that are not sent to for now.', registers });
     this.behind = new Gauge({
       name: 'rollcall_behind_rows',
-      help: 'Agent events that are behind for an agent, of all instances; an estimate of one of them.',
+      help: 'Pairs of an agent event and an agent with notifications that wait, of all instances; an estimate of one of them.',
       registers,
     });
     this.oldest = new Gauge({

@@ -57,7 +57,7 @@ function judgeTopic(topic: InspectedTopic, brokers: number, { partitions, window
       warning(
         check('partitions'),
         `${topic.partitions}, where KAFKA_TOPIC_PARTITIONS says ${partitions}`,
-        'set KAFKA_TOPIC_PARTITIONS to what is there; raise partitions to a multiple only: docs/scaling.md',
+        'set KAFKA_TOPIC_PARTITIONS to what is there; a multiple is raised to without a wait: docs/scaling.md',
       ),
     );
   findings.push(replication(check('replication'), topic.replicas, inSync, brokers));
