@@ -12,6 +12,9 @@ const NAMED: Readonly<Record<string, string>> = {
   'POST /api/ver1.0/application/{app_id}/secret': 'rotateApplicationSecret',
   'GET /api/ver1.0/client/{client_id}/audit/': 'listAuditEntries',
   'GET /api/ver1.0/client/{client_id}/agent_event_health/': 'listAgentEventHealth',
+  'GET /api/ver1.0/client/{client_id}/delivery/stream': 'streamDeliveries',
+  'DELETE /api/ver1.0/client/{client_id}/agent/{type}/{agent_id}/event/{event_id}/replay/{replay_id}': 'cancelAgentEventReplay',
+  'DELETE /api/ver1.0/client/{client_id}/agent_events/{event_id}/replay/{replay_id}': 'cancelClientAgentEventReplay',
   'GET /api/ver1.0/client/{client_id}/agent/{type}/{agent_id}/event/{event_id}/replay': 'listAgentEventReplays',
   'GET /api/ver1.0/client/{client_id}/agent_events/{event_id}/replay': 'listClientAgentEventReplays',
 };
@@ -20,7 +23,7 @@ const NAMED: Readonly<Record<string, string>> = {
 const NOUNS: Readonly<Record<string, string>> = { agent_events: 'ClientAgentEvent' };
 
 /** Of which a client has one, or which have no plural. */
-const SINGULAR = /(Limit|Health|Origin)$/;
+const SINGULAR = /(Limit|Health)$/;
 
 const ITEM_VERBS: Readonly<Record<Method, string>> = { get: 'get', post: 'create', put: 'update', delete: 'delete' };
 const PARAMETER = /^\{\w+\}$/;
