@@ -47,7 +47,9 @@ export class Neighbour {
         if (result?.result !== 'changed') throw new Error(`telemetry: ${answer.status} ${answer.text}`);
         sentAt.set(`${agentId}:${result.sequence}`, sent);
       };
-      reports.push(report());
+      const reported = report();
+      reported.catch(() => undefined); // told by whoever waits for all of them
+      reports.push(reported);
     }
     await Promise.all(reports);
     const arrivedAt = (): Map<string, number> =>

@@ -21,6 +21,12 @@ describe('the verdict on a neighbour', () => {
     );
   });
 
+  it('is not kept where anything did not come, with or without the neighbour', () => {
+    const lost = latenciesOf([...Array<number>(200).fill(1), undefined]);
+    expect(isKept(latenciesOf([1]), lost)).toBe(false);
+    expect(isKept(lost, latenciesOf([1]))).toBe(false);
+  });
+
   it('is not kept by measuring nothing', () => {
     expect(isKept(latenciesOf([100]), latenciesOf([]))).toBe(false);
   });

@@ -55,7 +55,7 @@ export class RedeliverySender implements OwnedShards {
     });
     const hashOf = ({ clientId, agentId }: { readonly clientId: number; readonly agentId: number }): number => clientId + agentId;
     this.redeliveries = new Redeliveries({ pool, shards: this, attempts: this.attempts, hashOf, schedule, metrics, logger });
-    const jobs = new ReplayJobs(pool, () => this.redeliveries.wake());
+    const jobs = new ReplayJobs(pool, () => this.redeliveries.wake(), logger);
     this.steps.every(50, async () => void (await jobs.step()));
   }
 

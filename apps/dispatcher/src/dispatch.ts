@@ -109,9 +109,9 @@ export class Dispatch {
     });
     this.commands = new Commands({
       ...{ pool, logger },
-      replays: new ReplayJobs(pool, () => this.redeliveries.wake()),
+      replays: new ReplayJobs(pool, () => this.redeliveries.wake(), logger),
       onCommand: () => this.redeliveries.wake(),
-      onWoken: () => this.backlog.commanded(),
+      onWoken: (agentEventId) => this.backlog.woken(agentEventId),
     });
     this.notices = new Notices({ ...options, client: this.client, keys });
     this.intake = new Intake({
@@ -146,12 +146,13 @@ export class Dispatch {
   /** Starts nothing more, lets what is out finish, records it, and gives the leases back. */
   async stop(): Promise<void> {
     this.stopped = true;
+    const notices = this.notices.stop();
     await this.commands.stop();
     await this.backlog.stop();
     await this.redeliveries.stop();
     await this.leases.stop();
     await this.attempts.stop();
-    await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain(), this.notices.stop()]);
+    await Promise.all([this.recorder.drain(DRAIN_MS), this.redeliveries.drain(), notices]);
     await this.client.close();
   }
 

@@ -30,7 +30,7 @@ export interface Budgets {
   readonly perClientAtOrigin: number;
 }
 
-/** Held is enough for a change with ten thousand agent events: what finds no room has to be claimed, which costs as much again. */
+/** Bounds of memory and sockets (ADR 14). What finds no room is left in the topic, or falls behind. */
 export const DEFAULT_BUDGETS: Budgets = { held: 12_000, firsts: 1536, retries: 512, perOrigin: 192, perClientAtOrigin: 128 };
 
 export interface AttemptsOptions {
@@ -264,10 +264,6 @@ export class Attempts {
         const sendBy = Math.min(startBy, endpoint.readAt + VIEW_BOUND_MS, signingKeys.readAt + VIEW_BOUND_MS);
         const result = await client.send(request, { clientId, startedAt, sendBy });
         if (!result) continue; // the connection came up when what was read was too old; it is there for the next try
-        if (logger.isLevelEnabled('debug')) {
-          const outcome = 'status' in result ? { http_status: result.status } : { error: result.error };
-          logger.debug({ delivery_id: id, attempt, latency_ms: Math.round(result.latencyMs), ...outcome }, 'delivery.attempted');
-        }
         return { kind: 'attempted', attempt, attemptedAt: new Date(at), result };
       }
     } catch (error) {

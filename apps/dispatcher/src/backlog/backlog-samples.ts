@@ -25,7 +25,10 @@ export class BacklogSamples {
 
   constructor(private readonly options: BacklogSamplesOptions) {
     // Readiness says that the database is away.
-    this.work = new PeriodicWork((error) => options.logger.debug({ err: error }, 'backlog.sample_failed'));
+    this.work = new PeriodicWork((error) => {
+      options.metrics.setBacklog(undefined); // rather nothing than what was
+      options.logger.debug({ err: error }, 'backlog.sample_failed');
+    });
     this.work.every(SAMPLE_MS, () => this.sample());
   }
 

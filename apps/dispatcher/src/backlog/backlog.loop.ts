@@ -68,9 +68,10 @@ export class BacklogLoop {
     if (!this.isRunning) this.timer = setTimeout(() => this.run(), Math.max(at - performance.now(), 0));
   }
 
-  /** A command has changed what is behind: what was left alone is looked at again. */
-  commanded(): void {
-    this.paused.clear();
+  /** What is behind of an agent event, or of any, became due by a command: it is not left alone any longer. */
+  woken(agentEventId: number | undefined): void {
+    if (agentEventId === undefined) this.paused.clear();
+    else this.paused.delete(agentEventId);
     this.wakeIn(0);
   }
 

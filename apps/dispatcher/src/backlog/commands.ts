@@ -8,8 +8,8 @@ export interface CommandsOptions {
   readonly replays: Pick<ReplayJobs, 'step'>;
   /** Something was commanded: what is sent again may be due. */
   readonly onCommand: () => void;
-  /** Rows that are behind became due, by this instance or another. */
-  readonly onWoken: () => void;
+  /** Rows of an agent event that is behind became due; undefined: of any. */
+  readonly onWoken: (agentEventId: number | undefined) => void;
   readonly logger: Logger;
 }
 
@@ -32,11 +32,16 @@ export class Commands {
   private later: NodeJS.Timeout | undefined;
   private dueAt = Infinity;
   private running: Promise<boolean> | undefined;
+  private isMissed = false;
   private stopping = false;
 
   constructor(private readonly options: CommandsOptions) {
-    const look = (): void => this.told();
-    const listener = { rollcall_dispatch: { onNotification: look, onListening: look } };
+    const onNotification = (payload: string): void => (payload === '' ? this.told() : this.options.onWoken(Number(payload)));
+    const onListening = (): void => {
+      this.options.onWoken(undefined); // it may have been told while nobody listened
+      this.told();
+    };
+    const listener = { rollcall_dispatch: { onNotification, onListening } };
     this.listener = new NotificationListener(options.pool, listener, options.logger);
   }
 
@@ -56,7 +61,6 @@ export class Commands {
   private told(): void {
     if (this.stopping) return;
     this.options.onCommand();
-    this.options.onWoken();
     this.lookIn(SOON_MS);
     clearTimeout(this.later);
     this.later = setTimeout(() => this.lookIn(0), WAKE_AFTER_MS);
@@ -72,19 +76,30 @@ export class Commands {
 
   private async run(): Promise<void> {
     this.dueAt = Infinity;
-    this.running ??= this.turn().finally(() => (this.running = undefined));
+    if (this.running) {
+      this.isMissed = true; // the turn under way may have looked already
+      return;
+    }
+    this.running = this.turn().finally(() => (this.running = undefined));
     const goesOn = await this.running;
-    this.lookIn(goesOn ? GO_ON_MS : POLL_MS);
+    const nextMs = this.isMissed ? 0 : goesOn ? GO_ON_MS : POLL_MS;
+    this.isMissed = false;
+    this.lookIn(nextMs);
   }
 
   /** @returns whether there is more to do */
   private async turn(): Promise<boolean> {
-    const { replays, logger } = this.options;
+    const areWakesLeft = await this.tried(() => this.wake());
+    const isReplaying = await this.tried(() => this.options.replays.step());
+    return areWakesLeft || isReplaying;
+  }
+
+  /** One failing is no reason to leave the other. */
+  private async tried(step: () => Promise<boolean>): Promise<boolean> {
     try {
-      const isReplaying = await replays.step();
-      return (await this.wake()) || isReplaying;
+      return await step();
     } catch (error) {
-      logger.warn({ err: error }, 'commands.step_failed');
+      this.options.logger.warn({ err: error }, 'commands.step_failed');
       return false;
     }
   }
@@ -93,7 +108,6 @@ export class Commands {
     for (let step = 0; step < STEPS; step++) {
       const woken = await stepWake(this.options.pool);
       if (woken === undefined) return false;
-      if (woken > 0) this.options.onWoken();
     }
     return true;
   }

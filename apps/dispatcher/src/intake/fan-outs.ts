@@ -23,7 +23,7 @@ export interface FanOutsOptions {
 const PAGE = 1000;
 /** An agent has its next turn when no more than this of what it was given is not answered yet. */
 const ROOM = PAGE / 2;
-const ROOM_POLL = { firstMs: 5, maxMs: 5 };
+const ROOM_POLL = { firstMs: 20, maxMs: 20 };
 const AGAIN = { firstMs: 100, maxMs: 2000 };
 
 /** An agent's changes that are planned page by page. */
@@ -131,7 +131,10 @@ export class FanOuts {
       plan.end ? agent.taken : change.sequence,
     );
     if (plan.end) queue.after = plan.end.agentEventId;
-    else this.next(agent, queue);
+    else {
+      metrics.changes.inc();
+      this.next(agent, queue);
+    }
   }
 
   /** The first change is done with. */

@@ -3,7 +3,8 @@
  * what is known of an agent event is a parameter. Held against the model of the protocol by property tests: ADR 25.
  *
  * Two kinds of work share a table. An **entry** is a delivery of a change beyond the agent's recorded cursor: a first attempt. A
- * **row** is an agent event that is behind: everything of it from `next` up to the cursor is unfinished.
+ * **row** is an agent event that is behind: everything of it from `next` up to the cursor is unfinished. `next` lies beyond the cursor
+ * where its change is planned in pages, and waits for the cursor then.
  */
 
 /** What an agent event says now; undefined where it was deleted. */
@@ -129,11 +130,15 @@ export class LaneTable<E extends Entry, R extends Row> {
     return count;
   }
 
-  /** Entries beyond a sequence that are answered, or fall behind, in their order; at most so many. */
+  /**
+   * Entries beyond a sequence that are done with here: answered, or falling behind with a row of their own; in their order, at most so
+   * many. One whose agent event has a row already relies on that, which may be done and gone before the cursor has come here: it stays.
+   */
   finishedBeyond(sequence: number, most: number): E[] {
     const finished: E[] = [];
     for (let at = this.entries.length - 1; at >= 0 && this.entries[at]!.sequence > sequence && finished.length < most; at--) {
-      if (!isOpen(this.entries[at]!)) finished.push(this.entries[at]!);
+      const entry = this.entries[at]!;
+      if (!isOpen(entry) && !(fallsBehind(entry) && this.rows.has(entry.agentEventId))) finished.push(entry);
     }
     return finished.reverse();
   }
@@ -260,6 +265,11 @@ export class LaneTable<E extends Entry, R extends Row> {
 
 function isOpen({ state }: Entry): boolean {
   return state === 'waiting' || state === 'out' || state === 'dropped';
+}
+
+/** Whether it becomes a row, where its agent event has none. */
+export function fallsBehind({ state }: Entry): boolean {
+  return state === 'failed' || state === 'behind' || state === 'slow' || state === 'gone';
 }
 
 function canBeDecided({ inHand, sentTo, result }: Row): boolean {

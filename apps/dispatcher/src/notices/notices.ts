@@ -43,14 +43,15 @@ const CLIENTS = 64;
 /** How often what is due is looked for, in milliseconds. */
 const POLL_MS = 500;
 /** Beyond the attempt's own time a delivery stays in one hand for so long, in milliseconds, so that its result can be written. */
-const LEASE_BEYOND_TIMEOUT_MS = 30_000;
+const CLAIM_BEYOND_TIMEOUT_MS = 30_000;
 /** Of that, so much is left when an attempt begins at the latest. */
 const LEAST_LEFT_MS = 8000;
 /** Until one is looked at again that was not sent, in milliseconds, at least. */
 const MIN_PAUSE_MS = 200;
 const BATCH = { name: 'notices', maxSize: 100, concurrency: 1, lingerMs: 5 };
 const DRAIN_MS = 5000;
-const CLEAN_UP_MS = 600_000;
+const CLEAN_UP_MS = 60_000;
+/** Few enough that nothing that is due waits for it. */
 const FORGET_AT_ONCE = 1000;
 
 /**
@@ -59,9 +60,8 @@ const FORGET_AT_ONCE = 1000;
  * takes what is due, for a while.
  */
 export class Notices {
-  /** By notice and notice event. */
+  /** By notice, notice event and claim: one whose claim has run out may be claimed again before it is written. */
   private readonly out = new Map<string, NoticeDelivery>();
-  private readonly outOf = new ClientCount();
   private readonly attempts: Attempts;
   private readonly results: Batcher<NoticeResult>;
   private readonly work: PeriodicWork;
@@ -102,15 +102,14 @@ export class Notices {
     const { claimed, last } = await claimNotices(pool, {
       after: this.after,
       clients: CLIENTS,
-      full: this.outOf.withAtLeast(MAX_OUT_OF_CLIENT),
+      full: this.fullClients(),
       perClient: MAX_OUT_OF_CLIENT,
-      leaseMs: timeoutMs + LEASE_BEYOND_TIMEOUT_MS,
+      leaseMs: timeoutMs + CLAIM_BEYOND_TIMEOUT_MS,
       windowMs,
     });
     this.after = last ?? -1;
     for (const delivery of claimed) {
-      this.out.set(keyOf(delivery.notice.id, delivery.noticeEventId), delivery);
-      this.outOf.add(delivery.clientId, 1);
+      this.out.set(keyOf({ ...delivery, noticeId: delivery.notice.id }), delivery);
       void this.send(delivery);
     }
   }
@@ -136,7 +135,7 @@ export class Notices {
       attemptsBefore: attempts,
       isRetry: attempts > 0,
       endpoint: { value: { url, method: 'POST', suspended }, readAt: claimedAt },
-      startBy: Math.min(expiresAt, claimedAt + LEASE_BEYOND_TIMEOUT_MS - LEAST_LEFT_MS),
+      startBy: Math.min(expiresAt, claimedAt + CLAIM_BEYOND_TIMEOUT_MS - LEAST_LEFT_MS),
     });
     if (outcome.kind === 'attempted') return this.judge(delivery, outcome);
     this.conclude(delivery, { outcome: 'wait', delayMs: Math.max(MIN_PAUSE_MS, outcome.delayMs) });
@@ -167,25 +166,24 @@ export class Notices {
     const { pool, logger } = this.options;
     const suspended = await recordNotices(pool, results, SUSPEND_AFTER_MS);
     if (suspended.length > 0) logger.info({ notice_event_ids: suspended }, 'notice_event.suspended');
-    for (const { noticeId, noticeEventId, outcome, error } of results) {
+    for (const result of results) {
+      const { noticeId, noticeEventId, outcome, error } = result;
       if (outcome === 'failed') logger.warn({ notice_id: noticeId, notice_event_id: noticeEventId, error }, 'notice.failed');
-      this.release(keyOf(noticeId, noticeEventId));
+      this.out.delete(keyOf(result));
     }
   }
 
-  private release(key: string): void {
-    const clientId = this.out.get(key)?.clientId;
-    if (clientId === undefined) return;
-    this.out.delete(key);
-    this.outOf.add(clientId, -1);
+  private fullClients(): number[] {
+    const counts = new ClientCount();
+    for (const { clientId } of this.out.values()) counts.add(clientId, 1);
+    return counts.withAtLeast(MAX_OUT_OF_CLIENT);
   }
 
   private async cleanUp(): Promise<void> {
-    const { pool, retentionMs } = this.options;
-    while ((await forgetNotices(pool, retentionMs, FORGET_AT_ONCE)) === FORGET_AT_ONCE);
+    await forgetNotices(this.options.pool, this.options.retentionMs, FORGET_AT_ONCE);
   }
 }
 
-function keyOf(noticeId: number, noticeEventId: number): string {
-  return `${noticeId}:${noticeEventId}`;
+function keyOf({ noticeId, noticeEventId, claim }: Pick<NoticeResult, 'noticeId' | 'noticeEventId' | 'claim'>): string {
+  return `${noticeId}:${noticeEventId}:${claim}`;
 }

@@ -10,7 +10,7 @@ export interface BatcherOptions<T> {
   /** Ends an item that the database refuses for what it is; writing it again cannot help. */
   readonly onRefused: (item: T) => Promise<void>;
   readonly maxSize: number;
-  /** Most weight of a batch of more than one item; without it, an item's number is all that counts. */
+  /** A batch that has so much weight takes no further item; without it, their number is all that counts. */
   readonly maxWeight?: number;
   readonly weightOf?: (item: T) => number;
   /** Items of different keys take turns, so that none waits for all of another's. */
@@ -36,11 +36,6 @@ export class Batcher<T> {
   private idle: (() => void)[] = [];
 
   constructor(private readonly options: BatcherOptions<T>) {}
-
-  /** Items that are not written yet, but for those of the batches in flight. */
-  get backlog(): number {
-    return this.count;
-  }
 
   add(item: T): void {
     const turn = this.options.turnOf?.(item);
@@ -70,7 +65,7 @@ export class Batcher<T> {
     const { maxSize, maxWeight = Infinity, weightOf = () => 1 } = this.options;
     const items: T[] = [];
     for (let weight = 0; this.count > 0 && items.length < maxSize && weight < maxWeight;) {
-      const [[turn, queue]] = this.waiting as unknown as [[unknown, T[]]];
+      const [turn, queue] = this.waiting.entries().next().value!;
       const item = queue.shift()!;
       this.waiting.delete(turn);
       if (queue.length > 0) this.waiting.set(turn, queue);

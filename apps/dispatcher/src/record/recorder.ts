@@ -142,12 +142,22 @@ export class Recorder {
     );
     const written = await writeRows(pool, owner, outcomes, windowMs);
     const well = outcomes.filter(({ result }) => 'record' in result && result.record?.outcome === 'delivered');
-    if (well.length > 0) await markWell(pool, [...new Set(well.map(({ row }) => row.agentEventId))]);
+    await this.noteWell(well.map(({ row }) => row.agentEventId));
     for (const snapshot of snapshots) {
       this.options.onTouched(snapshot.agent);
       for (const outcome of snapshot.rowOutcomes) {
         this.applyRow(snapshot.agent, outcome, written.get(`${outcome.row.agentEventId}:${snapshot.agent.agentId}`));
       }
+    }
+  }
+
+  /** What is written is written: where this fails, the next success notes it. */
+  private async noteWell(agentEventIds: readonly number[]): Promise<void> {
+    if (agentEventIds.length === 0) return;
+    try {
+      await markWell(this.options.pool, [...new Set(agentEventIds)]);
+    } catch (error) {
+      this.options.logger.warn({ err: error }, 'record.health_not_noted');
     }
   }
 

@@ -1,5 +1,5 @@
 import type { AgentWork, AttemptRecord, EntryWork, RowResult, RowWork } from '../lanes/agent-work.js';
-import type { ViewOf } from '../lanes/lane-table.js';
+import { fallsBehind, type ViewOf } from '../lanes/lane-table.js';
 
 /** An agent event that falls behind for an agent. */
 export interface NewRow {
@@ -29,9 +29,9 @@ export interface RowOutcome {
 export interface Snapshot {
   readonly agent: AgentWork;
   readonly from: number;
-  /** The cursor moves to here; `from`: what was delivered beyond it is written ahead. */
+  /** The cursor moves to here; `from`: what is done with beyond it is written ahead. */
   readonly to: number;
-  /** Something that was delivered stands beyond the cursor. */
+  /** Something that is done with stands beyond the cursor. */
   readonly isAhead: boolean;
   readonly entries: readonly EntryWork[];
   records: readonly AttemptRecord[];
@@ -100,7 +100,7 @@ function rowOutcomesOf({ table }: AgentWork): RowOutcome[] {
 }
 
 function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: ViewOf, leastDueMs = 0): NewRow[] {
-  const behind = entries.filter(({ state }) => state === 'failed' || state === 'behind' || state === 'slow' || state === 'gone');
+  const behind = entries.filter(fallsBehind);
   if (behind.length === 0) return [];
   const heads = headsByUrl(agent, viewOf);
   const rows: NewRow[] = [];

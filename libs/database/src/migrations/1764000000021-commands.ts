@@ -65,7 +65,7 @@ export const COMMANDS = `
           values (job.agent_event_id, job.client_id, agents[p_most], job.created_at);
       end if;
       if woken > 0 then
-        perform pg_notify('rollcall_dispatch', '');
+        perform pg_notify('rollcall_dispatch', job.agent_event_id::text);
       end if;
       return gone + woken;
     end $$;
@@ -155,7 +155,7 @@ export const COMMANDS = `
           end if;
         end if;
       end if;
-      perform pg_notify('rollcall_dispatch', '');
+      perform pg_notify('rollcall_dispatch', case answer when 'brought_forward' then p_agent_event_id::text else '' end);
     end $$;
 
   -- Whether a change that was never attempted is to be notified to an agent event: it is behind, or not planned yet.
