@@ -5,6 +5,7 @@ import { encodePairs } from '#webhook';
 import type { Attempts } from '../attempt/attempts.js';
 import type { Outcome } from '../attempt/delivery.js';
 import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
+import { attemptRecord, unsentRecord, unstorable } from '../lanes/attempt-records.js';
 import { ClientCount } from '../lanes/client-count.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { Batcher } from '../record/batcher.js';
@@ -65,8 +66,6 @@ const MIN_PAUSE_MS = 200;
 const SUSPENDED_LOOK_MS = 1000;
 const BATCH = { name: 'redeliveries', maxSize: 200, concurrency: 1, lingerMs: 2 };
 const DRAIN_MS = 5000;
-/** The column's type ends there. */
-const MAX_STORED_ATTEMPT = 32_767;
 
 /**
  * Sends finished deliveries again, those that were asked for by themselves and those of replays: contract §3. One after another for
@@ -217,9 +216,10 @@ export class Redeliveries<T extends Tenure = Tenure> {
     this.release(redelivery);
   }
 
-  private conclude(redelivery: Redelivery, tenure: T, { attempt, attemptedAt, result }: Outcome & { kind: 'attempted' }): void {
+  private conclude(redelivery: Redelivery, tenure: T, outcome: Outcome & { kind: 'attempted' }): void {
     const { schedule, metrics } = this.options;
-    const { attempts, expiresAt, isReplay } = redelivery;
+    const { agentEventId, changeId, attempts, expiresAt, isReplay } = redelivery;
+    const { result } = outcome;
     const verdict = decide(schedule, {
       result,
       attempts: attempts + 1,
@@ -228,31 +228,21 @@ export class Redeliveries<T extends Tenure = Tenure> {
       random: Math.random(),
     });
     this.results.add({
+      ...attemptRecord(agentEventId, changeId, outcome, verdict),
       ...placeOf(redelivery, tenure),
-      attempt,
       trigger: attempts > 0 ? null : isReplay ? 'replay' : 'redeliver',
-      attemptedAt,
-      latencyMs: result.latencyMs,
       outcome: verdict.kind,
-      ...('status' in result
-        ? { httpStatus: result.status, error: null, response: result.body }
-        : { httpStatus: null, error: result.error, response: null }),
       delayMs: verdict.kind === 'retry' ? verdict.delayMs : verdict.kind === 'gone' ? 0 : null,
     });
     metrics.countAttempt(verdict.kind, result);
   }
 
   private end(redelivery: Redelivery, tenure: T, outcome: 'failed' | 'dropped', error: string): void {
+    const { agentEventId, changeId, attemptsBefore, attempts } = redelivery;
     this.results.add({
+      ...unsentRecord(agentEventId, changeId, attemptsBefore + attempts + 1, outcome, error),
       ...placeOf(redelivery, tenure),
-      attempt: redelivery.attemptsBefore + redelivery.attempts + 1,
       trigger: null,
-      attemptedAt: new Date(),
-      latencyMs: 0,
-      outcome,
-      httpStatus: null,
-      error,
-      response: null,
       delayMs: null,
     });
     this.options.metrics.countEnd(outcome);
@@ -272,18 +262,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
 
   /** A result that cannot be stored ends its delivery, visibly: otherwise it would be sent again for ever. */
   private async endUnstorable(result: RedeliveryResult): Promise<void> {
-    await this.record([
-      {
-        ...result,
-        attempt: Math.min(result.attempt, MAX_STORED_ATTEMPT),
-        latencyMs: 0,
-        outcome: 'failed',
-        httpStatus: null,
-        error: 'the result could not be stored',
-        response: null,
-        delayMs: null,
-      },
-    ]);
+    await this.record([{ ...unstorable(result), delayMs: null }]);
     this.options.metrics.unstorable.inc();
   }
 

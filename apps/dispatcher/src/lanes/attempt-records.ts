@@ -45,6 +45,26 @@ export function unsentRecord(
   };
 }
 
+/** The column's type ends there. */
+const MAX_STORED_ATTEMPT = 32_767;
+
+/** What is recorded in the place of a result that the database refuses: it ends its delivery, visibly. */
+export function unstorable<R extends AttemptFacts>(record: R): R {
+  return {
+    ...record,
+    attempt: Math.min(record.attempt, MAX_STORED_ATTEMPT),
+    latencyMs: 0,
+    outcome: 'failed',
+    httpStatus: null,
+    error: 'the result could not be stored',
+    response: null,
+  };
+}
+
+type AttemptFacts = Pick<AttemptRecord, 'attempt' | 'latencyMs' | 'httpStatus' | 'error' | 'response'> & {
+  readonly outcome: string;
+};
+
 /** What is to be attempted of an agent's work. */
 export interface DeliveryOf {
   readonly agentEventId: number;

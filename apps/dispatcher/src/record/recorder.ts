@@ -4,6 +4,7 @@ import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
 import { SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
 import type { AgentWork, AttemptRecord, RowWork } from '../lanes/agent-work.js';
+import { unstorable } from '../lanes/attempt-records.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { Batcher } from './batcher.js';
@@ -35,9 +36,6 @@ const MAX_WEIGHT = 2000;
 const LINGER_MS = 10;
 /** Until an agent is written again whose shard's lease is between two renewals, in milliseconds. */
 const LEASE_AGAIN_MS = 200;
-const UNSTORABLE = 'the result could not be stored';
-/** The column's type ends there. */
-const MAX_STORED_ATTEMPT = 32_767;
 
 /**
  * The one pen: writes what became of deliveries, many agents at a time and an agent at once only, so that each statement sees all that
@@ -243,15 +241,6 @@ export class Recorder {
     const snapshot = this.pending.get(agent);
     if (!snapshot) return;
     const { metrics, logger } = this.options;
-    const unstorable = (one: AttemptRecord): AttemptRecord => ({
-      ...one,
-      attempt: Math.min(one.attempt, MAX_STORED_ATTEMPT),
-      latencyMs: 0,
-      outcome: 'failed',
-      httpStatus: null,
-      error: UNSTORABLE,
-      response: null,
-    });
     snapshot.records = snapshot.records.map(unstorable);
     snapshot.rowOutcomes = snapshot.rowOutcomes.map((outcome) =>
       'record' in outcome.result && outcome.result.record
