@@ -37,7 +37,7 @@ const auditSchema = z
       .meta({ example: 'agent_event.changed' }),
     subject: z.string().meta({ description: 'The id of the agent event, secret or application', example: '7' }),
     detail: z.record(z.string(), z.unknown()).meta({
-      description: 'Of a change what was there and what is, by field; else what was added or removed. Never a secret',
+      description: 'Of a change what was there and what is, by field; else what was added or removed. Never a secret, and of urls no query',
       example: { method: { from: 'GET', to: 'POST' } },
     }),
   })
