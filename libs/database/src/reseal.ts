@@ -10,7 +10,7 @@ const ROWS = 200;
 type Query = (sql: string, parameters: unknown[]) => Promise<{ key: string; sealed: string }[]>;
 
 /** What came of sealing anew. */
-export interface Resealed {
+interface Resealed {
   readonly resealed: number;
   /** Sealed with a key that is not at hand, or damaged: they are left as they are. Such as `subscription.webhook_secret 7 (…)`. */
   readonly unreadable: readonly string[];
