@@ -40,7 +40,7 @@ describe('who changed what', () => {
       ['/client/@me/agent_events/', { agent_id: null, agent_type: null }],
     ] as const) {
       const { id } = (await api.api('reader', 'POST', path, EVENT)).json as { id: number };
-      const detail = { ...EVENT, ...of };
+      const detail = { ...EVENT, url: 'http://127.0.0.1:1/x', ...of };
       await api.api('demo', 'PUT', `${path}${id}`, { method: 'POST', url: EVENT.url });
       await api.api('demo', 'PUT', `${path}${id}`, {});
       await api.api('platform', 'DELETE', `${path}${id}`);
@@ -51,6 +51,25 @@ describe('who changed what', () => {
       ]);
     }
     expect(await news()).toEqual([]);
+  });
+
+  it('has of urls no query, which may be a secret', async () => {
+    const path = '/client/@me/agent_events/';
+    const { id } = (await api.api('demo', 'POST', path, { ...EVENT, url: 'http://127.0.0.1:1/?hidden=1' })).json as {
+      id: number;
+    };
+    await api.api('demo', 'PUT', `${path}${id}`, { url: 'http://127.0.0.1:1/?hidden=2' });
+    await api.api('demo', 'PUT', `${path}${id}`, { url: 'http://127.0.0.1:1/new?hidden=2#hidden' });
+    await api.api('demo', 'DELETE', `${path}${id}`);
+    const found = await news();
+    const [old, next] = ['http://127.0.0.1:1/', 'http://127.0.0.1:1/new'];
+    expect(found.map(({ detail }) => detail)).toMatchObject([
+      { url: old },
+      { url: { from: old, to: old } },
+      { url: { from: old, to: next } },
+      { url: next },
+    ]);
+    expect(JSON.stringify(found)).not.toContain('hidden');
   });
 
   it('is told of agent events that go with others', async () => {

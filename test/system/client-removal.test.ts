@@ -181,6 +181,52 @@ describe('the removal of a client', { timeout: 3 * LONG_MS }, () => {
     expect(audit.map(({ action }) => action)).toEqual(['agent_event.added', 'application.registered']);
   });
 
+  it('is left alone for a while where it has to wait for the topic', async () => {
+    const { clientId } = await makeClient();
+    expect((await api.api('platform', 'DELETE', `/client/${clientId}`)).status).toBe(204);
+    const waits = async () => {
+      const { rows } = await api.pool.query<{ waits: boolean }>(
+        'select stepped_at > clock_timestamp() as waits from access.client_removal where client_id = $1',
+        [clientId],
+      );
+      return rows[0]!.waits;
+    };
+    await eventually('the wait', waits, LONG_MS);
+    await eventually('the end', () => isFinished(clientId), LONG_MS);
+  });
+
+  it('finds agent events that are gone by what was counted, and takes so many rows at a time', async () => {
+    const clientId = nth++;
+    const [first, ...others] = [2_000_001, 2_000_002, 2_000_003];
+    await api.pool.query(
+      `insert into dispatch.delivery_series
+       select $1, e, 60, date_trunc('minute', now()) - m * interval '1 minute', 1, 0, 0, 0, '{1}'
+       from unnest($2::bigint[]) e, generate_series(1, 3) m`,
+      [clientId, [0, first, ...others]],
+    );
+    const found = await api.pool.query('select e::integer as id from unnest(dispatch.agent_events_of($1)) e order by e', [
+      clientId,
+    ]);
+    expect(found.rows).toEqual([{ id: first }, ...others.map((id) => ({ id }))]);
+    await api.pool.query(
+      `insert into dispatch.behind (agent_event_id, client_id, agent_id, hash, next_sequence)
+       select e, $1, a, 1, 1 from unnest($2::bigint[]) e, generate_series(1, 3) a`,
+      [clientId, [first, ...others]],
+    );
+    const behind: number[] = [];
+    for (let hasMore = true; hasMore;) {
+      const { rows } = await api.pool.query<{ more: boolean }>('select dispatch.forget_client($1, $2, now(), 4) as more', [
+        clientId,
+        [first, ...others],
+      ]);
+      hasMore = rows[0]!.more;
+      behind.push((await api.pool.query('select from dispatch.behind where client_id = $1', [clientId])).rowCount!);
+    }
+    expect(behind.slice(0, 3)).toEqual([5, 1, 0]);
+    const { rowCount } = await api.pool.query('select from dispatch.delivery_series where client_id = $1', [clientId]);
+    expect(rowCount).toBe(0);
+  });
+
   it('is refused where it is the caller’s own, the client is unknown, or a key is', async () => {
     for (const own of ['12', '@me']) {
       const answer = await api.api('platform', 'DELETE', `/client/${own}`);

@@ -17,7 +17,7 @@ const STEP_MS = 5;
 /** Until it is looked again how far a running service has got, in milliseconds. */
 const ELSEWHERE_MS = 200;
 
-/** Adds `clients`: removes a client with all that is kept of it. Contract §3. */
+/** Adds `clients`: removes a client with all that is kept of it, as docs/applications.md says. */
 export function addClientsCommand(program: Command, terminal: Terminal): void {
   const group = program.command('clients').description('Removes clients.').addHelpText('after', HELP);
 

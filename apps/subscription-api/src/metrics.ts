@@ -1,7 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 /** What came of a request for a token: it was issued, or refused for a reason of OAuth's, or could not be decided now. */
-export type TokenResult = (typeof TOKEN_RESULTS)[number];
+type TokenResult = (typeof TOKEN_RESULTS)[number];
 const TOKEN_RESULTS = ['issued', 'invalid_request', 'invalid_client', 'unsupported_grant_type', 'unavailable'] as const;
 
 /** What an operator sees of subscription-api beside its requests: contract §8, `/metrics`. */

@@ -1,29 +1,34 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 
+/** What is written down that somebody did. */
+export const AUDITED_ACTIONS = [
+  'agent_event.added',
+  'agent_event.changed',
+  'agent_event.removed',
+  'webhook_secret.rotated',
+  'application.registered',
+  'application.secret_rotated',
+  'application.revoked',
+] as const;
+type AuditedAction = (typeof AUDITED_ACTIONS)[number];
+
 /** What is told of a change: who did what to which agent event, secret or application. */
 export interface AuditEntry {
   readonly clientId: number;
   /** The application, or what else did it. */
   readonly by: string;
-  readonly action:
-    | 'agent_event.added'
-    | 'agent_event.changed'
-    | 'agent_event.removed'
-    | 'webhook_secret.rotated'
-    | 'application.registered'
-    | 'application.secret_rotated'
-    | 'application.revoked';
+  readonly action: AuditedAction;
   /** The id of what was changed. */
   readonly subject: string | number;
   readonly detail: object;
 }
 
-export interface AuditRow {
+interface AuditRow {
   readonly id: number;
   readonly at: Date;
   readonly by: string;
-  readonly action: AuditEntry['action'];
+  readonly action: AuditedAction;
   readonly subject: string;
   readonly detail: object;
 }

@@ -17,8 +17,14 @@ const MOST = { rows: 1000, agents: 100, agentEvents: 20 };
 /** An instance takes a token of a removed client for good a moment longer (`APPLICATION_TTL_MS`), with much to spare. */
 const LATE = '1 minute';
 
-/** Does a bounded part of a stage. @returns whether there may be more of it */
-type Stage = (manager: EntityManager, job: Job) => Promise<boolean>;
+/** Until a step is done again that had to wait, or failed, in milliseconds. */
+const WAIT_MS = 5000;
+
+/** Does a bounded part of a stage. @returns whether there may be more of it; null: there is, and it has to wait */
+type Stage = (manager: EntityManager, job: Job) => Promise<boolean | null>;
+
+/** Removals that may be gone on with. */
+const DUE = 'finished_at is null and stepped_at <= clock_timestamp()';
 
 /**
  * In this order: what is notified, and signed; agents, which are logged out and notify nobody any more; what is logged of them; what is
@@ -69,11 +75,17 @@ export class ClientRemovalRepository {
     return rows.length > 0;
   }
 
+  /** Whether there is a step to do. */
+  async isDue(): Promise<boolean> {
+    const rows: unknown[] = await this.dataSource.query(`select from access.client_removal where ${DUE} limit 1`);
+    return rows.length > 0;
+  }
+
   /**
    * Goes on with the removal that has waited longest, by one bounded step; what somebody else is at is left to them.
    *
-   * @returns false: there is nothing to do
-   * @throws the database's error; the step is done again in its turn
+   * @returns false: there is nothing to do now
+   * @throws the database's error; the step is done again a moment later
    */
   async step(): Promise<boolean> {
     let taken: number | undefined;
@@ -81,28 +93,32 @@ export class ClientRemovalRepository {
       return await this.dataSource.transaction(async (manager) => {
         const [job]: (Job | undefined)[] = await manager.query(
           `select client_id, requested_at, stage, reached, agent_event_ids, until_position from access.client_removal
-           where finished_at is null order by stepped_at limit 1 for update skip locked`,
+           where ${DUE} order by stepped_at limit 1 for update skip locked`,
         );
         if (!job) return false;
         taken = job.client_id;
-        const done = (await STAGES[job.stage]!(manager, job)) ? 0 : 1;
+        const hasMore = await STAGES[job.stage]!(manager, job);
         await manager.query(
           `update access.client_removal
-           set stepped_at = clock_timestamp(), stage = stage + $2::integer,
+           set stepped_at = clock_timestamp() + $4 * interval '1 ms', stage = stage + $2::integer,
                finished_at = case when stage + $2::integer = $3 then now() end
            where client_id = $1`,
-          [job.client_id, done, STAGES.length],
+          [job.client_id, hasMore === false ? 1 : 0, STAGES.length, hasMore === null ? WAIT_MS : 0],
         );
         return true;
       });
     } catch (error) {
-      // The others go on, whatever is wrong with this one.
-      if (taken !== undefined)
-        await this.dataSource.query('update access.client_removal set stepped_at = clock_timestamp() where client_id = $1', [
-          taken,
-        ]);
+      // The others go on, whatever is wrong with this one. Where not even this can be written, the first error says more.
+      if (taken !== undefined) await this.postpone(taken).catch(() => undefined);
       throw error;
     }
+  }
+
+  private async postpone(clientId: number): Promise<void> {
+    await this.dataSource.query(
+      `update access.client_removal set stepped_at = clock_timestamp() + $2 * interval '1 ms' where client_id = $1`,
+      [clientId, WAIT_MS],
+    );
   }
 
   /**
@@ -205,7 +221,7 @@ async function removeAgents(manager: EntityManager, { client_id, reached }: Job)
   return true;
 }
 
-async function deleteLog(manager: EntityManager, { client_id, requested_at, until_position }: Job): Promise<boolean> {
+async function deleteLog(manager: EntityManager, { client_id, requested_at, until_position }: Job): Promise<boolean | null> {
   if (until_position === null) {
     await manager.query(
       `update access.client_removal set until_position = (select last_value from presence.status_change_position) where client_id = $1`,
@@ -213,11 +229,11 @@ async function deleteLog(manager: EntityManager, { client_id, requested_at, unti
     );
     return true;
   }
-  return hasMore(manager, 'presence.forget_log($1, $2, $3, $4)', [client_id, until_position, requested_at, MOST.rows]);
+  return callStep(manager, 'presence.forget_log($1, $2, $3, $4)', [client_id, until_position, requested_at, MOST.rows]);
 }
 
-function deleteDeliveries(manager: EntityManager, { client_id, agent_event_ids, requested_at }: Job): Promise<boolean> {
-  return hasMore(manager, 'dispatch.forget_client($1, $2, $3, $4)', [client_id, agent_event_ids, requested_at, MOST.rows]);
+function deleteDeliveries(manager: EntityManager, { client_id, agent_event_ids, requested_at }: Job): Promise<boolean | null> {
+  return callStep(manager, 'dispatch.forget_client($1, $2, $3, $4)', [client_id, agent_event_ids, requested_at, MOST.rows]);
 }
 
 async function deleteApplications(manager: EntityManager, { client_id, requested_at }: Job): Promise<boolean> {
@@ -231,7 +247,7 @@ async function deleteApplications(manager: EntityManager, { client_id, requested
   return false;
 }
 
-async function hasMore(manager: EntityManager, step: string, values: readonly unknown[]): Promise<boolean> {
-  const rows: { more: boolean }[] = await manager.query(`select ${step} as more`, [...values]);
+async function callStep(manager: EntityManager, step: string, values: readonly unknown[]): Promise<boolean | null> {
+  const rows: { more: boolean | null }[] = await manager.query(`select ${step} as more`, [...values]);
   return rows[0]!.more;
 }

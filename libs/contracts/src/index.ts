@@ -16,15 +16,7 @@ export {
 } from './agent.js';
 export { ID_LIMIT, isId, parseId } from './id.js';
 export { latencyBucketOf, LATENCY_BOUNDS_MS, LATENCY_BUCKETS } from './latency.js';
-export {
-  NOTICE_TYPES,
-  noticeViewOf,
-  noticeWords,
-  type Notice,
-  type NoticeData,
-  type NoticeType,
-  type NoticeView,
-} from './notice.js';
+export { NOTICE_TYPES, noticeViewOf, type Notice, type NoticeType } from './notice.js';
 export { parseTime, TIME_MESSAGE } from './rfc3339.js';
 export {
   decodeStatusChange,

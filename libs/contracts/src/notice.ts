@@ -3,7 +3,7 @@ export const NOTICE_TYPES = ['endpoint.suspended', 'endpoint.recovered', 'replay
 export type NoticeType = (typeof NOTICE_TYPES)[number];
 
 /** What a notice says beside, by its type. */
-export type NoticeData =
+type NoticeData =
   | {
       readonly type: 'endpoint.suspended' | 'endpoint.recovered';
       readonly data: {
@@ -29,7 +29,7 @@ export type Notice = NoticeData & {
 };
 
 /** A notice as it is shown and sent. */
-export interface NoticeView {
+interface NoticeView {
   readonly id: number;
   readonly type: NoticeType;
   readonly at: string;

@@ -7,7 +7,7 @@ export { DatabaseClock } from './database-clock.js';
 export { explainDatabaseError } from './database-error.js';
 export { listMigrations, migrate, revertMigration, type ListedMigration } from './migrate.js';
 export { createSealer, type Sealer } from './sealing.js';
-export { resealAll, type Resealed } from './reseal.js';
+export { resealAll } from './reseal.js';
 export { assertKeyFits } from './sealing-key.js';
 export { connectDatabase } from './connect.js';
 export { databaseUrlOf } from './database-url.js';

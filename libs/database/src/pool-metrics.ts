@@ -5,7 +5,7 @@ import { Gauge, type Registry } from 'prom-client';
 export function measurePool(pool: Pool, registry: Registry): void {
   new Gauge({
     name: 'rollcall_db_pool_connections',
-    help: 'Connections to the database by state; waiting: statements that there is none for.',
+    help: 'Connections to the primary database by state; waiting: statements that there is none for.',
     labelNames: ['state'],
     registers: [registry],
     collect() {
@@ -16,7 +16,7 @@ export function measurePool(pool: Pool, registry: Registry): void {
   });
   const most = new Gauge({
     name: 'rollcall_db_pool_size',
-    help: 'Most connections to the database that this service opens.',
+    help: 'Most connections to the primary database that this service opens.',
     registers: [registry],
   });
   most.set(pool.options.max);

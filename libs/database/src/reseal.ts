@@ -10,7 +10,7 @@ const ROWS = 200;
 type Query = (sql: string, parameters: unknown[]) => Promise<{ key: string; sealed: string }[]>;
 
 /** What came of sealing anew. */
-export interface Resealed {
+interface Resealed {
   readonly resealed: number;
   /** Sealed with a key that is not at hand, or damaged: they are left as they are. Such as `subscription.webhook_secret 7 (…)`. */
   readonly unreadable: readonly string[];
@@ -34,18 +34,19 @@ export async function resealAll(query: Query, sealer: Sealer): Promise<Resealed>
       );
       for (const row of rows) {
         if (row.sealed.split('.')[1] === sealer.keyId) continue;
+        let secret: string;
         try {
-          const sealed = sealer.seal(sealer.open(row.sealed));
-          await query(`update ${table} set ${column} = $3 where ${order} = $1::${type} and ${column} = $2`, [
-            row.key,
-            row.sealed,
-            sealed,
-          ]);
-          resealed += 1;
+          secret = sealer.open(row.sealed);
         } catch (error) {
-          if (error instanceof Error && 'severity' in error) throw error; // the database's
           unreadable.push(`${table} ${row.key} (${(error as Error).message})`);
+          continue;
         }
+        await query(`update ${table} set ${column} = $3 where ${order} = $1::${type} and ${column} = $2`, [
+          row.key,
+          row.sealed,
+          sealer.seal(secret),
+        ]);
+        resealed += 1;
       }
       if (rows.length < ROWS) break;
       after = rows.at(-1)!.key;

@@ -134,7 +134,8 @@ function compareAndSetText(withPositions: boolean): string {
         : ''
     } new_client as (
       insert into presence.client (client_id)
-      select distinct client_id from want where seen_sequence is null and ${inPlace} order by client_id
+      -- Of a client that was removed, removed agents are left.
+      select distinct client_id from want where (seen_sequence is null or seen_removed) and ${inPlace} order by client_id
       on conflict do nothing returning client_id
     ), new_agent as (
       insert into presence.agent (client_id, agent_id, agent_type, name, agent_status, sequence, changed_at)

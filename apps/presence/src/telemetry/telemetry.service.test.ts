@@ -143,6 +143,17 @@ describe('the telemetry service', () => {
     expect(rows).toEqual([{ agent_type: 'remote', name: '+7000', deleted_at: null }]);
   });
 
+  it('makes a client known again that was removed, whose agents report again', async () => {
+    const ofClient = { client_id: '77' };
+    await service.apply([report(230, 'available', { ...ofClient, ...at(-1000) })], NOW);
+    await instance.pool.query(`select presence.remove_agent(77, 'local', 230, $1)`, [uuidv7()]);
+    await instance.pool.query('delete from presence.client where client_id = 77'); // as the removal of the client ends
+    const back = report(230, 'available', { ...ofClient, ...at(60_000) });
+    expect(await service.apply([back], NOW)).toEqual([{ result: 'changed', sequence: 3 }]);
+    const { rowCount } = await instance.pool.query('select from presence.client where client_id = 77');
+    expect(rowCount).toBe(1);
+  });
+
   it('compares times to the millisecond, far back and up to the limit ahead', async () => {
     const times = ['0001-01-01T00:00:00.001Z', '1969-12-31T23:59:59.999Z', '2026-01-01T00:00:00.123Z'];
     for (const time of times) {

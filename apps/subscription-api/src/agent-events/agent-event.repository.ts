@@ -53,8 +53,8 @@ const KEEP_TYPES = `
       order by f.place desc limit $4::integer) kept)
   where e.id = $1`;
 
-/** What the audit log says of an agent event. */
-const AUDITED = `jsonb_build_object('url', url, 'method', method, 'event_type', event_type, 'agent_id', agent_id, 'agent_type', agent_type)`;
+/** What the audit log says of an agent event: of its url no query, which may be a secret. */
+const AUDITED = `jsonb_build_object('url', substring(url from '^[^?#]*'), 'method', method, 'event_type', event_type, 'agent_id', agent_id, 'agent_type', agent_type)`;
 /** @param by SQL of who adds it */
 const auditAddition = (by: string): string => `
     audited as (
@@ -310,15 +310,18 @@ async function auditRemoval(manager: EntityManager, ids: readonly number[], { ap
   );
 }
 
-/** What a change is one of: by the name of the API, what was there and what is. */
+/** What a change is one of: by the name of the API, what was there and what is; of urls what {@link AUDITED} says of them. */
 function changesOf(
   before: Pick<AgentEvent, 'url' | 'method' | 'eventType' | 'agentType'>,
   after: AgentEvent,
 ): Record<string, { readonly from: unknown; readonly to: unknown }> {
   const names = { url: 'url', method: 'method', eventType: 'event_type', agentType: 'agent_type' } as const;
   const keys = Object.keys(names) as (keyof typeof names)[];
+  const shown = (event: typeof before, key: keyof typeof names) => (key === 'url' ? event.url.split(/[?#]/, 1)[0] : event[key]);
   return Object.fromEntries(
-    keys.filter((key) => before[key] !== after[key]).map((key) => [names[key], { from: before[key], to: after[key] }]),
+    keys
+      .filter((key) => before[key] !== after[key])
+      .map((key) => [names[key], { from: shown(before, key), to: shown(after, key) }]),
   );
 }
 

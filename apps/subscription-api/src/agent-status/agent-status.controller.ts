@@ -8,7 +8,7 @@ import { AgentRepository } from '../agents/agent.repository.js';
 import { agentSchema, type AgentView } from '../agents/agent.schema.js';
 import { STREAM_EXAMPLES } from '../docs/stream-examples.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { rangeOf, type Paging } from '../request/paging.js';
+import { NEXT_CURSOR, rangeOf, type Paging } from '../request/paging.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
 import {
@@ -29,7 +29,6 @@ import { StatusLogRepository } from './status-log.repository.js';
 import { StatusStreams, type StreamStart } from './status-streams.js';
 
 const CURSOR_HEADER = 'x-event-cursor';
-const NEXT_HEADER = 'x-next-cursor';
 const CURSOR = { 'X-Event-Cursor': { description: 'Where stream and history continue', schema: { type: 'integer' as const } } };
 const NEXT = {
   'X-Next-Cursor': {
@@ -108,7 +107,7 @@ export class AgentStatusController {
     const changes = found.slice(0, limit);
     const last = found.length > limit ? changes.at(-1)!.position : undefined;
     reply.header(CURSOR_HEADER, order === 'asc' ? (last ?? Math.max(after, upTo)) : end);
-    if (order === 'desc' && last !== undefined) reply.header(NEXT_HEADER, last);
+    if (order === 'desc' && last !== undefined) reply.header(NEXT_CURSOR, last);
     return changes.map(viewOfChange);
   }
 

@@ -2,10 +2,10 @@ import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { AuditRepository } from '#applications';
+import { AUDITED_ACTIONS, AuditRepository } from '#applications';
 import { RequireAccess } from '#auth';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { integerParam, pagingSchema } from '../request/paging.js';
+import { answerPage, integerParam, NEXT_CURSOR_HEADER, pagingSchema } from '../request/paging.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
 
@@ -24,28 +24,15 @@ const auditSchema = z
       description: 'The application; `command line`, `BOOTSTRAP_APPS` or `OIDC_ISSUER` where it was none',
       example: 'crm',
     }),
-    action: z
-      .enum([
-        'agent_event.added',
-        'agent_event.changed',
-        'agent_event.removed',
-        'webhook_secret.rotated',
-        'application.registered',
-        'application.secret_rotated',
-        'application.revoked',
-      ])
-      .meta({ example: 'agent_event.changed' }),
+    action: z.enum(AUDITED_ACTIONS).meta({ example: 'agent_event.changed' }),
     subject: z.string().meta({ description: 'The id of the agent event, secret or application', example: '7' }),
     detail: z.record(z.string(), z.unknown()).meta({
-      description: 'Of a change what was there and what is, by field; else what was added or removed. Never a secret',
+      description:
+        'Of a change what was there and what is, by field; else what was added or removed. Never a secret, and of urls no query',
       example: { method: { from: 'GET', to: 'POST' } },
     }),
   })
   .meta({ id: 'AuditEntry' });
-
-const NEXT_ENTRY = {
-  'X-Next-Cursor': { description: '`before` of the next page; absent at the end', schema: { type: 'string' as const } },
-};
 
 /** Who changed which agent event, secret and application of the client. */
 @ApiTags('Applications and tokens')
@@ -60,15 +47,19 @@ export class AuditController {
     summary: 'Who changed which agent event, secret and application',
     description: 'Kept for 90 days. Go on with `before` set to the answer’s `X-Next-Cursor`.',
   })
-  @ApiResponse({ status: 200, description: 'The newest first', standardSchema: auditSchema, isArray: true, headers: NEXT_ENTRY })
+  @ApiResponse({
+    status: 200,
+    description: 'The newest first',
+    standardSchema: auditSchema,
+    isArray: true,
+    headers: NEXT_CURSOR_HEADER,
+  })
   async list(
     @ClientId() clientId: number,
     @Query({ schema: querySchema }) { before, per_page }: z.output<typeof querySchema>,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<object[]> {
     const found = await this.audit.list(clientId, before, per_page + 1);
-    const page = found.slice(0, per_page);
-    if (found.length > page.length) reply.header('x-next-cursor', String(page.at(-1)!.id));
-    return page.map((row) => ({ ...row, at: row.at.toISOString() }));
+    return answerPage(found, per_page, reply).map((row) => ({ ...row, at: row.at.toISOString() }));
   }
 }

@@ -51,7 +51,7 @@ export class ClientController {
   @ApiOperation({
     summary: 'Remove a client with all that is kept of it',
     description:
-      'From the answer on it is `client_not_found`, and its applications can do nothing any more; what is kept of it then goes by itself, within seconds or minutes: agent events, agents (logged out, which nobody is told), logs, deliveries, notices, secrets, applications. ' +
+      'From the answer on it is `client_not_found`, on other instances within 3 seconds, and its applications can do nothing any more within as many; what is kept of it then goes by itself, within seconds or minutes: agent events, agents (logged out, which nobody is told), logs, deliveries, notices, secrets, applications. ' +
       'Of an agent its number stays, and how many changes it had. Not the client of the calling application.',
   })
   @ApiResponse({ status: 204, description: 'It is being removed' })

@@ -335,4 +335,34 @@ describe('the deliveries of a client', () => {
     }
     expect(found).toEqual(expected.toSorted().toReversed());
   });
+
+  it.each([7, 70, 100])('are the same in pages of %i where each failed again and again', async (size) => {
+    const agentId = 2000 + size;
+    await api.addAgent(agentId);
+    const path = `/client/@me/agent/local/${agentId}/event/`;
+    const event = await add(path, { url: 'http://127.0.0.1:9/', event_type: 'agent-login', method: 'GET' });
+    const expected: string[] = [];
+    for (let n = 0; n < 120; n++) {
+      const id = await rows.addLogin({ agentId }, new Date(Date.now() - HOUR_MS + n * 1000));
+      const outcome = n % 2 === 0 ? 'failed' : 'dropped';
+      for (const attempt of [1, 2, 3, 4]) await rows.addAttempt(event, id, attempt, outcome, null, attempt > 1 ? 'replay' : null);
+      expected.push(`${id}_${event}`);
+    }
+    await rows.plan({ agentId });
+    const pagesOf = async (status: string): Promise<string[]> => {
+      const found: string[] = [];
+      for (let before = '', pages = 0; pages <= expected.length; pages++) {
+        const query = `agent_event_id=${event}&status=${status}&per_page=${size}${before}`;
+        const answer = await api.api('reader', 'GET', `/client/@me/delivery/?${query}`);
+        found.push(...(answer.json as Listed[]).map(({ id }) => id));
+        const next = answer.headers.get('x-next-cursor');
+        if (next === null) break;
+        before = `&before=${next}`;
+      }
+      return found;
+    };
+    const newestFirst = expected.toSorted().toReversed();
+    expect(await pagesOf('failed,dropped')).toEqual(newestFirst);
+    expect(await pagesOf('failed')).toEqual(newestFirst.filter((id) => expected.indexOf(id) % 2 === 0));
+  });
 });

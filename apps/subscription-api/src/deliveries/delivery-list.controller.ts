@@ -8,6 +8,7 @@ import { describeStream } from '../agent-status/event-stream.js';
 import { OpenStreams } from '../agent-status/open-streams.js';
 import { STREAM_EXAMPLES } from '../docs/stream-examples.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
+import { NEXT_CURSOR, NEXT_CURSOR_HEADER } from '../request/paging.js';
 import { ClientId, notFound } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
@@ -28,10 +29,6 @@ import {
   type DeliveryStreamQuery,
   type ListedDeliveryView,
 } from './delivery-view.schema.js';
-
-export const NEXT_DELIVERY = {
-  'X-Next-Cursor': { description: '`before` of the next page; absent at the end', schema: { type: 'string' as const } },
-};
 
 /** What became of a client's notifications: contract §3. */
 @ApiTags('Deliveries')
@@ -57,7 +54,7 @@ export class DeliveryListController {
     description: 'The newest first',
     standardSchema: listedDeliverySchema,
     isArray: true,
-    headers: NEXT_DELIVERY,
+    headers: NEXT_CURSOR_HEADER,
   })
   async list(
     @ClientId() clientId: number,
@@ -125,6 +122,6 @@ export function filterOf({
 
 /** Says where the next page begins. */
 export function answer({ deliveries, next }: DeliveryPage, reply: FastifyReply): ListedDeliveryView[] {
-  if (next) reply.header('x-next-cursor', deliveryId(next.changeId, next.agentEventId));
+  if (next) reply.header(NEXT_CURSOR, deliveryId(next.changeId, next.agentEventId));
   return deliveries.map(listedViewOf);
 }

@@ -66,7 +66,7 @@ const unsuccessful = (order: Order): string => `
   select e.id, x.change_id from event e
   cross join unnest($8) as of (outcome)
   cross join lateral (
-    select a.change_id from dispatch.attempt a
+    select distinct a.change_id from dispatch.attempt a -- sent again, it may have failed again
     where a.agent_event_id = e.id and a.outcome = of.outcome and a.outcome <> 'delivered' and a.change_id >= $5 and a.change_id <= $6
       and (a.outcome <> 'retry'
         or not exists (select from dispatch.attempt later

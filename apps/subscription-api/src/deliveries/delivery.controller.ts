@@ -4,10 +4,11 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { AgentEvents } from '../agent-events/agent-events.js';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
+import { NEXT_CURSOR_HEADER } from '../request/paging.js';
 import { EventId, EventScope, type Scope } from '../request/path-params.js';
 import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
 import { Deliveries } from './deliveries.js';
-import { answer, filterOf, NEXT_DELIVERY } from './delivery-list.controller.js';
+import { answer, filterOf } from './delivery-list.controller.js';
 import { DeliveryList } from './delivery-list.js';
 import {
   deliveriesOfEventQuerySchema,
@@ -51,7 +52,7 @@ export class DeliveryController {
     description: 'The newest or the oldest first',
     standardSchema: deliveriesOfEventSchema,
     isArray: true,
-    headers: NEXT_DELIVERY,
+    headers: NEXT_CURSOR_HEADER,
   })
   async list(
     @EventScope() scope: Scope,

@@ -96,7 +96,7 @@ export function changeStep(moment: AtMoment): Step {
 }
 
 /** Whether the agent events that are looked at were told, and how many of each kind there are. */
-export interface ToldCounts {
+interface ToldCounts {
   readonly told: number;
   readonly notTold: number;
   /** What became of the change for them is not kept. */
@@ -169,7 +169,7 @@ export function reasonOfDelivery({ status, resending, waitingFor }: DeliveryStat
 }
 
 /** An agent event as it is now, and when it was added and last changed. */
-export type ExplainableEvent = AgentEvent & {
+type ExplainableEvent = AgentEvent & {
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly afterSequence: number;

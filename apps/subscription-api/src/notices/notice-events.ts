@@ -10,7 +10,7 @@ import { NoticeEventRepository, type NoticeEventRow } from './notice-event.repos
 import type { NewNoticeEvent, NoticeEventPatch, NoticeEventView } from './notice.schema.js';
 
 /** So many a client may have: each notice is sent to all of them. */
-export const MAX_NOTICE_EVENTS = 100;
+const MAX_NOTICE_EVENTS = 100;
 
 /** What may be done with notice events, and how a caller is told why not: contract §3. */
 @Injectable()

@@ -3,14 +3,11 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { noticeViewOf } from '#contracts';
 import { RefuseUnknownKeys } from '../request/known-keys.js';
+import { answerPage, NEXT_CURSOR_HEADER } from '../request/paging.js';
 import { ClientId } from '../request/path-params.js';
 import { CLIENT_PATH } from '../request/paths.js';
 import { NoticeRepository } from './notice.repository.js';
 import { noticeQuerySchema, noticeSchema, type NoticeListView, type NoticeQuery } from './notice.schema.js';
-
-const NEXT_NOTICE = {
-  'X-Next-Cursor': { description: '`before` of the next page; absent at the end', schema: { type: 'string' as const } },
-};
 
 /** What people who look after notifications should know: contract §3. */
 @ApiTags('Notices')
@@ -30,7 +27,7 @@ export class NoticeController {
     description: 'The newest first',
     standardSchema: noticeSchema,
     isArray: true,
-    headers: NEXT_NOTICE,
+    headers: NEXT_CURSOR_HEADER,
   })
   async list(
     @ClientId() clientId: number,
@@ -38,8 +35,10 @@ export class NoticeController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<NoticeListView[]> {
     const found = await this.notices.list(clientId, before, per_page + 1);
-    const page = found.slice(0, per_page);
-    if (found.length > page.length) reply.header('x-next-cursor', String(page.at(-1)!.id));
-    return page.map((row) => ({ ...noticeViewOf(row), data: { ...row.data }, deliveries: row.deliveries }));
+    return answerPage(found, per_page, reply).map((row) => ({
+      ...noticeViewOf(row),
+      data: { ...row.data },
+      deliveries: row.deliveries,
+    }));
   }
 }

@@ -3,7 +3,7 @@ import { DataSource } from 'typeorm';
 import type { Notice } from '#contracts';
 import type { NoticeListView } from './notice.schema.js';
 
-export type NoticeRow = Notice & { readonly deliveries: NoticeListView['deliveries'] };
+type NoticeRow = Notice & { readonly deliveries: NoticeListView['deliveries'] };
 
 /** Notices as the dispatcher keeps them. */
 @Injectable()

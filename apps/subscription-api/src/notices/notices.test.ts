@@ -161,6 +161,30 @@ describe('notices', () => {
       expect((await api.api('demo', 'GET', `/client/@me/notice/${query}`)).status).toBe(400);
   });
 
+  it('wait in a line of ten where somebody pauses and resumes without end; what was tried stays', async () => {
+    const { id } = (await events('demo', 'POST', '', { url: URL, types: ALL })).json as { id: number };
+    const event = await addEvent();
+    const turn = async (times: number) => {
+      for (let nth = 0; nth < times; nth++)
+        for (const command of ['pause', 'resume'])
+          expect((await api.api('demo', 'POST', `/client/@me/agent_events/${event}/${command}`)).status).toBe(201);
+    };
+    await turn(1);
+    await api.pool.query(
+      `update dispatch.notice_delivery set attempts = 1
+       where notice_event_id = $1 and notice_id = (select min(notice_id) from dispatch.notice_delivery where notice_event_id = $1)`,
+      [id],
+    );
+    await turn(8);
+    const { rows } = await api.pool.query<{ status: string }>(
+      'select status from dispatch.notice_delivery where notice_event_id = $1 order by notice_id',
+      [id],
+    );
+    const [waiting, dropped] = ['waiting', 'dropped'].map((status) => ({ status }));
+    expect(rows).toEqual([waiting, ...Array<object>(7).fill(dropped!), ...Array<object>(10).fill(waiting!)]);
+    await events('demo', 'DELETE', id);
+  });
+
   it('are not written of what is deleted', async () => {
     const event = await addEvent();
     await api.api('demo', 'POST', `/client/@me/agent_events/${event}/pause`);

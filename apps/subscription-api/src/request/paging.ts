@@ -1,3 +1,4 @@
+import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 
 const MAX_PAGE = 1_000_000;
@@ -28,4 +29,22 @@ export type Paging = z.output<typeof pagingSchema>;
 /** Rows to skip and to take. */
 export function rangeOf({ page, per_page }: Paging): { readonly skip: number; readonly take: number } {
   return { skip: (page - 1) * per_page, take: per_page };
+}
+
+/** The header that says where the next page begins, of lists that go back with `before`. */
+export const NEXT_CURSOR = 'x-next-cursor';
+/** The same as it is documented. */
+export const NEXT_CURSOR_HEADER = {
+  'X-Next-Cursor': { description: '`before` of the next page; absent at the end', schema: { type: 'string' as const } },
+};
+
+/**
+ * Takes a page off rows, newest first, that one more was read of than it has, and says in the answer where the next one begins.
+ *
+ * @param size rows of a page
+ */
+export function answerPage<Row extends { readonly id: number }>(found: readonly Row[], size: number, reply: FastifyReply): Row[] {
+  const page = found.slice(0, size);
+  if (found.length > size) reply.header(NEXT_CURSOR, String(page.at(-1)!.id));
+  return page;
 }

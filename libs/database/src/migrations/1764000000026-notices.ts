@@ -70,6 +70,18 @@ const FUNCTIONS = `
     begin
       insert into dispatch.notice (client_id, type, agent_event_id, data)
         values (p_client_id, p_type, p_agent_event_id, p_data) returning id into added;
+      -- Whoever pauses and resumes without end fills nobody's line: of those of an agent event that were not tried yet, the newest stay.
+      if p_type in ('endpoint.suspended', 'endpoint.recovered') then
+        update dispatch.notice_delivery d set status = 'dropped', last_error = 'newer notices of the agent event took its place'
+          from subscription.notice_event e
+          cross join lateral (
+            select w.notice_id from dispatch.notice_delivery w join dispatch.notice n on n.id = w.notice_id
+            where w.status = 'waiting' and w.notice_event_id = e.id and w.agent_event_id = p_agent_event_id
+              and w.attempts = 0 and coalesce(w.leased_until, now()) <= now() and n.type in ('endpoint.suspended', 'endpoint.recovered')
+            order by w.notice_id desc offset 9 for update of w skip locked) old
+          where e.client_id = p_client_id and p_type = any (e.types)
+            and d.notice_id = old.notice_id and d.notice_event_id = e.id;
+      end if;
       insert into dispatch.notice_delivery (notice_id, notice_event_id, client_id, agent_event_id)
         select added, e.id, p_client_id, coalesce(p_agent_event_id, 0)
         from subscription.notice_event e where e.client_id = p_client_id and p_type = any (e.types);

@@ -14,6 +14,7 @@ const TABLES = `
     agent_event_ids bigint[] not null,
     -- What the log has up to here goes; null: not known yet.
     until_position bigint,
+    -- When it was gone on with, or from when on it may be again.
     stepped_at timestamptz not null default now(),
     finished_at timestamptz
   );
@@ -63,7 +64,7 @@ const FUNCTIONS = `
     end $$;
 
   -- Deletes what is logged of a client up to a position, so many rows at a time, but no change that is still to be published.
-  -- Returns whether there may be more.
+  -- Returns whether there may be more; null: what is left is still to be published.
   create function presence.forget_log(p_client_id bigint, p_until bigint, p_before timestamptz, p_most integer) returns boolean
     language plpgsql set enable_seqscan = off as $$
     declare
@@ -91,20 +92,33 @@ const FUNCTIONS = `
         where r.client_id = p_client_id limit p_most);
       get diagnostics gone = row_count;
       sum := sum + gone;
-      if sum > 0 or exists (select from presence.status_change where client_id = p_client_id and position <= p_until) then
+      if sum > 0 then
         return true;
+      end if;
+      if exists (select from presence.status_change where client_id = p_client_id and position <= p_until) then
+        return null;
       end if;
       delete from presence.client c where c.client_id = p_client_id
         and not exists (select from presence.agent a where a.client_id = p_client_id and a.deleted_at is null);
       return false;
     end $$;
 
-  -- The agent events of a client that something is kept of.
+  -- The agent events of a client that something is kept of: of those that are gone, something was counted.
   create function dispatch.agent_events_of(p_client_id bigint) returns bigint[]
     language sql stable as $$
+      with recursive counted (id) as (
+        -- From one to the next in the index: there is a row for every minute of each. 0 is the client's sum.
+        (select agent_event_id from dispatch.delivery_series where client_id = p_client_id and agent_event_id > 0
+         order by client_id, agent_event_id limit 1)
+        union all
+        select next.agent_event_id from counted
+        cross join lateral (
+          select s.agent_event_id from dispatch.delivery_series s
+          where s.client_id = p_client_id and s.agent_event_id > counted.id order by s.client_id, s.agent_event_id limit 1) next
+      )
       select coalesce(array_agg(id), '{}') from (
         select e.id from subscription.agent_event e where e.client_id = p_client_id
-        union select s.agent_event_id from dispatch.delivery_series s where s.client_id = p_client_id
+        union select id from counted
       ) e
     $$;
 
@@ -115,6 +129,7 @@ const FUNCTIONS = `
     language plpgsql set enable_seqscan = off as $$
     declare
       again bigint;
+      agent_events bigint[];
       agents bigint[];
       gone integer;
       sum integer := 0;
@@ -125,14 +140,15 @@ const FUNCTIONS = `
         return true;
       end if;
       -- The agents' cursors first, as whoever moves what is behind does.
-      select array_agg(distinct agent_id) into agents from (
-        select agent_id from dispatch.behind where client_id = p_client_id and agent_event_id = any (p_agent_event_ids) limit p_most) b;
+      select array_agg(agent_event_id), array_agg(agent_id) into agent_events, agents from (
+        select agent_event_id, agent_id from dispatch.behind
+        where client_id = p_client_id and agent_event_id = any (p_agent_event_ids) limit p_most) b;
       if agents is not null then
-        perform from (select unnest(agents) as agent_id order by 1) a
+        perform from (select distinct unnest(agents) as agent_id order by 1) a
           cross join lateral (
             select from dispatch.agent_cursor c where c.client_id = p_client_id and c.agent_id = a.agent_id for no key update) c;
-        delete from dispatch.behind
-          where client_id = p_client_id and agent_id = any (agents) and agent_event_id = any (p_agent_event_ids);
+        delete from dispatch.behind b using unnest(agent_events, agents) as found (agent_event_id, agent_id)
+          where b.client_id = p_client_id and b.agent_event_id = found.agent_event_id and b.agent_id = found.agent_id;
         return true;
       end if;
       delete from dispatch.attempt where (agent_event_id, change_id, attempt) in (
