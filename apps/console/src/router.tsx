@@ -5,10 +5,10 @@ import { lazily, type LazyComponent } from './parts/lazily';
 import { LazyChart } from './parts/lazy-chart';
 import { Page } from './parts/page';
 import { Shell } from './parts/shell';
-import { RECENT_SPANS } from './parts/time-filter';
 import { Skeleton } from './parts/states';
 import { Broken } from './pages/broken';
 import { NotFound } from './pages/not-found';
+import { RECENT_SPANS } from './text/time-span';
 
 /** The pages and their addresses. Everything that filters is in the address, checked: what is wrong in it counts as not there. */
 
