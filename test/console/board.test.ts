@@ -231,7 +231,7 @@ describe.skipIf(NO_BROWSER)('the board', { timeout: IS_LONG ? 300_000 : 120_000 
     expect(begun[2]! - begun[1]!).toBeGreaterThanOrEqual(375);
     expect(begun[3]! - begun[2]!).toBeGreaterThanOrEqual(750);
     await page.unroute('**/agent_status/stream');
-    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByText(/read anew at/).waitFor();
     await expectCountsOfApi(page);
   });
 
