@@ -29,8 +29,9 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** From an address as text, from a link of the console as a number. */
 function id(value: unknown): number | undefined {
-  return typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+  return /^\d{1,10}$/.test(String(value)) ? Number(value) : undefined;
 }
 
 function moment(value: unknown): string | undefined {
