@@ -5,7 +5,9 @@ import { NO_BROWSER } from '../support/browser.js';
 import { eventually } from '../support/poll.js';
 import { ConsoleFixture, IS_LONG, PAGE_TIMEOUT_MS, reportOf } from './console.js';
 
-const AGENTS = IS_LONG ? 10_000 : 2000;
+/** As many as a large client has. */
+const USUAL_AGENTS = 2000;
+const AGENTS = IS_LONG ? 10_000 : USUAL_AGENTS;
 const SECONDS = IS_LONG ? 10 : 2;
 const CHANGES_A_SECOND = IS_LONG ? 200 : 50;
 const TICK_MS = 100;
@@ -13,6 +15,9 @@ const BATCH = 500;
 const FIRST_ID = 1000;
 /** Changes of which it is measured how long they take to the screen. */
 const SAMPLES = IS_LONG ? 40 : 10;
+/** Of the usual number of agents, in milliseconds: from signing in to the first rows, and from 95 of 100 changes to the screen. */
+const FIRST_ROWS_BUDGET_MS = 1000;
+const CHANGE_BUDGET_MS = 400;
 
 /** The value that a share of values is below. */
 function percentile(values: readonly number[], share: number): number {
@@ -24,13 +29,17 @@ describe.skipIf(NO_BROWSER)('the board', { timeout: IS_LONG ? 300_000 : 120_000 
 
   beforeAll(async () => {
     fixture = await ConsoleFixture.start();
-    for (let from = FIRST_ID; from < FIRST_ID + AGENTS; from += BATCH) {
-      const count = Math.min(BATCH, FIRST_ID + AGENTS - from);
-      await fixture.platform.telemetry(Array.from({ length: count }, (_, index) => reportOf(from + index, 'available')));
-    }
+    await logIn(0, USUAL_AGENTS);
   }, 300_000);
 
   afterAll(() => fixture.stop());
+
+  async function logIn(first: number, end: number): Promise<void> {
+    for (let from = first; from < end; from += BATCH) {
+      const agents = Array.from({ length: Math.min(BATCH, end - from) }, (_, index) => FIRST_ID + from + index);
+      await fixture.platform.telemetry(agents.map((id) => reportOf(id, 'available')));
+    }
+  }
 
   const figure = (page: Page, name: RegExp): Promise<number> =>
     page
@@ -56,7 +65,54 @@ describe.skipIf(NO_BROWSER)('the board', { timeout: IS_LONG ? 300_000 : 120_000 
     );
   }
 
+  it('is there soon, and shows a change soon', async () => {
+    const page = await fixture.open({ path: '/board' });
+    const enter = page.getByRole('button', { name: 'Continue with the demo application' });
+    await enter.waitFor();
+    const began = Date.now();
+    await enter.click();
+    await page.locator('.agent-row [data-row]').first().waitFor();
+    const firstRows = Date.now() - began;
+    await page.getByText('Live', { exact: true }).waitFor();
+    const live = Date.now() - began;
+    const delays: number[] = [];
+    for (let sample = 0; sample < SAMPLES; sample += 1) {
+      const [status, word] = sample % 2 === 0 ? (['logged_out', 'Logged out'] as const) : (['available', 'Available'] as const);
+      const seen = whenShown(page, FIRST_ID + USUAL_AGENTS - 3, word);
+      const sentAt = Date.now();
+      await fixture.platform.telemetry([reportOf(FIRST_ID + USUAL_AGENTS - 3, status)]);
+      delays.push((await seen) - sentAt);
+    }
+    process.stderr.write(
+      `board: ${USUAL_AGENTS} agents; first rows ${firstRows} ms after signing in, live ${live} ms; a change on the screen p50 ${percentile(delays, 0.5)} p95 ${percentile(delays, 0.95)} ms\n`,
+    );
+    // Of a machine that does nothing else: the short form runs beside other tests.
+    if (!IS_LONG) return;
+    expect(firstRows).toBeLessThanOrEqual(FIRST_ROWS_BUDGET_MS);
+    expect(percentile(delays, 0.95)).toBeLessThanOrEqual(CHANGE_BUDGET_MS);
+  });
+
+  /** When an agent's row shows a word, in milliseconds since the epoch; at once where it does already. */
+  function whenShown(page: Page, agent: number, word: string): Promise<number> {
+    return page.evaluate(
+      ([id, text, longest]) =>
+        new Promise<number>((resolve, reject) => {
+          const look = (): void => {
+            if (!document.querySelector(`[data-agent="${id}"]`)?.textContent.includes(text)) return;
+            observer.disconnect();
+            resolve(Date.now());
+          };
+          const observer = new MutationObserver(look);
+          observer.observe(document.body, { subtree: true, childList: true, characterData: true });
+          look();
+          window.setTimeout(() => reject(new Error(`agent ${id} was not shown as ${text}`)), longest);
+        }),
+      [agent, word, PAGE_TIMEOUT_MS] as const,
+    );
+  }
+
   it('shows every agent, and each change as it comes, none lost and none twice', async () => {
+    await logIn(USUAL_AGENTS, AGENTS);
     const page = await fixture.openSignedIn({ path: '/board', reducedMotion: false });
     await page.getByText('Live', { exact: true }).waitFor();
     await expectCountsOfApi(page);
@@ -92,46 +148,6 @@ describe.skipIf(NO_BROWSER)('the board', { timeout: IS_LONG ? 300_000 : 120_000 
     );
     await fixture.expectWellBehaved(page);
   });
-
-  it('is there soon, and shows a change soon', async () => {
-    const page = await fixture.open({ path: '/board' });
-    const enter = page.getByRole('button', { name: 'Continue with the demo application' });
-    await enter.waitFor();
-    const began = Date.now();
-    await enter.click();
-    await page.locator('.agent-row [data-row]').first().waitFor();
-    const firstRows = Date.now() - began;
-    await page.getByText('Live', { exact: true }).waitFor();
-    const live = Date.now() - began;
-    const delays: number[] = [];
-    for (let sample = 0; sample < SAMPLES; sample += 1) {
-      const [status, word] = sample % 2 === 0 ? (['logged_out', 'Logged out'] as const) : (['available', 'Available'] as const);
-      const seen = whenShown(page, FIRST_ID + AGENTS - 3, word);
-      const sentAt = Date.now();
-      await fixture.platform.telemetry([reportOf(FIRST_ID + AGENTS - 3, status)]);
-      delays.push((await seen) - sentAt);
-    }
-    process.stderr.write(
-      `board: ${AGENTS} agents; first rows ${firstRows} ms after signing in, live ${live} ms; a change on the screen p50 ${percentile(delays, 0.5)} p95 ${percentile(delays, 0.95)} ms\n`,
-    );
-  });
-
-  /** When an agent's row shows a word, in milliseconds since the epoch. */
-  function whenShown(page: Page, agent: number, word: string): Promise<number> {
-    return page.evaluate(
-      ([id, text]) =>
-        new Promise<number>((resolve) => {
-          const look = (): void => {
-            if (!document.querySelector(`[data-agent="${id}"]`)?.textContent.includes(text)) return;
-            observer.disconnect();
-            resolve(Date.now());
-          };
-          const observer = new MutationObserver(look);
-          observer.observe(document.body, { subtree: true, childList: true, characterData: true });
-        }),
-      [agent, word] as const,
-    );
-  }
 
   it('shows who was created, renamed and removed', async () => {
     const page = await fixture.openSignedIn({ path: '/board?q=*077' });
@@ -187,6 +203,34 @@ describe.skipIf(NO_BROWSER)('the board', { timeout: IS_LONG ? 300_000 : 120_000 
       return route.fulfill({ status: 200, contentType: 'text/event-stream', body });
     });
     await page.getByRole('button', { name: 'Continue with the demo application' }).click();
+    await page.getByText(/read anew at/).waitFor();
+    await expectCountsOfApi(page);
+  });
+
+  it('does not read everything anew again and again where each cursor is refused', async () => {
+    const page = await fixture.open({ path: '/board' });
+    const body = JSON.stringify({ message: 'The cursor is too old', status: 'cursor_expired' });
+    await page.route('**/agent_status/stream', (route) => route.fulfill({ status: 410, contentType: 'application/json', body }));
+    await page.getByRole('button', { name: 'Continue with the demo application' }).click();
+    const firstPages = (): Promise<number[]> =>
+      page.evaluate(() =>
+        performance
+          .getEntriesByType('resource')
+          .filter(({ name }) => /\/agent_status\/\?.*\bpage=1$/.test(name))
+          .map(({ startTime }) => startTime),
+      );
+    const begun = await eventually(
+      'everything was read four times',
+      async () => {
+        const all = await firstPages();
+        return all.length >= 4 && all;
+      },
+      PAGE_TIMEOUT_MS,
+    );
+    // After the first refusal at once; then after half a second and after a second, give or take a quarter.
+    expect(begun[2]! - begun[1]!).toBeGreaterThanOrEqual(375);
+    expect(begun[3]! - begun[2]!).toBeGreaterThanOrEqual(750);
+    await page.unroute('**/agent_status/stream');
     await page.getByText(/read anew at/).waitFor();
     await expectCountsOfApi(page);
   });

@@ -56,21 +56,46 @@ describe.skipIf(NO_BROWSER)('signing in at an issuer', { timeout: 240_000 }, () 
     return popup;
   }
 
-  it('happens in a window of the issuer’s, and leads to where one was', async () => {
-    const { page, problems } = await open();
-    const popup = await openWindow(page);
+  async function signIn(popup: Page): Promise<void> {
     await popup.locator('input[name=login]').fill('anna');
     await popup.locator('input[name=password]').fill('any');
     await popup.getByRole('button', { name: 'Sign-in' }).click();
     const closed = popup.waitForEvent('close');
     await popup.getByRole('button', { name: 'Continue' }).click();
     await closed;
+  }
+
+  it('happens in a window of the issuer’s, and leads to where one was', async () => {
+    const { page, problems } = await open();
+    await signIn(await openWindow(page));
     await page.getByRole('heading', { name: 'Agent events' }).waitFor();
     await page.getByRole('button', { name: /client 12/ }).click();
     await page.getByText('access all').waitFor();
     expect(page.url()).not.toMatch(/code=|state=/);
     expect(await page.evaluate(() => [window.localStorage.length, window.sessionStorage.length])).toEqual([0, 0]);
     expect(problems).toEqual([]);
+    await page.context().close();
+  });
+
+  it('opens no window by itself where a token ends that cannot be renewed', async () => {
+    const { page } = await open();
+    await page.route(`${issuer.url}/token`, async (route) => {
+      const response = await route.fetch();
+      const answer = (await response.json()) as object;
+      // To be renewed with every request.
+      await route.fulfill({ response, json: { ...answer, expires_in: 0, refresh_token: undefined } });
+    });
+    await signIn(await openWindow(page));
+    await page.getByRole('heading', { name: 'Agent events' }).waitFor();
+    await page.evaluate(() => {
+      Object.assign(window, { opened: 0, open: () => ((window as unknown as { opened: number }).opened += 1) && null });
+    });
+    // What is read goes on being read with the token that is there.
+    const read = page.waitForResponse(/\/delivery\//);
+    await page.getByRole('link', { name: 'Deliveries' }).click();
+    expect((await read).status()).toBe(200);
+    await page.getByText('No deliveries yet').waitFor();
+    expect(await page.evaluate(() => (window as unknown as { opened: number }).opened)).toBe(0);
     await page.context().close();
   });
 

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NO_BROWSER } from '../support/browser.js';
 import { eventually } from '../support/poll.js';
-import { ConsoleFixture, IS_LONG, reportOf, type Look } from './console.js';
+import { ConsoleFixture, IS_LONG, PAGE_TIMEOUT_MS, reportOf, type Look } from './console.js';
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 /** Whether to write what is seen: all to `.cache/console`, and what the README shows to `docs/console`. */
@@ -219,5 +219,26 @@ describe.skipIf(NO_BROWSER)('every page', { timeout: IS_LONG ? 600_000 : 240_000
     await page.getByRole('button', { name: 'Continue with the demo application' }).click();
     await page.getByRole('heading', { name: 'Deliveries' }).waitFor();
     expect(new URL(page.url()).search).toBe('?status=delivered');
+  });
+
+  it('filters the deliveries by what its fields say, also after going back', async () => {
+    const since = '2020-01-01T00:00:00.000Z';
+    const page = await fixture.openSignedIn({ path: `/deliveries?since=${since}` });
+    const agent = page.getByLabel('Agent, id');
+    await agent.fill('12a');
+    expect(await agent.inputValue()).toBe('12');
+    await eventually('it is filtered by', () => page.url().includes('agent=12'), PAGE_TIMEOUT_MS);
+    const read = page.waitForRequest(/\/delivery\/\?.*agent_id=7\b/);
+    await fixture.go(page, `/deliveries?agent=7&since=${since}`);
+    await read;
+    await agent.blur();
+    await eventually('it says what is filtered by', async () => (await agent.inputValue()) === '7', PAGE_TIMEOUT_MS);
+    const from = page.getByLabel('Since');
+    await from.fill('');
+    await eventually('it is not filtered by', () => !page.url().includes('since='), PAGE_TIMEOUT_MS);
+    expect(await from.isVisible()).toBe(true);
+    await page.getByText('Clear filters').first().click();
+    await from.waitFor({ state: 'detached' });
+    await eventually('it says nothing', async () => (await agent.inputValue()) === '', PAGE_TIMEOUT_MS);
   });
 });

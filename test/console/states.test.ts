@@ -109,7 +109,6 @@ describe.skipIf(NO_BROWSER)('the states of a page', { timeout: 240_000 }, () => 
       await ready(page);
       await fixture.go(page, '/nowhere');
       await page.getByText('There is no such page').waitFor();
-      await page.evaluate(() => undefined);
     }
   });
 

@@ -1,7 +1,7 @@
 import { useEffect, useMemo, useState } from 'react';
 import type { InfiniteData, QueryClient } from '@tanstack/react-query';
 import { useQueryClient } from '@tanstack/react-query';
-import { deliveriesQuery, type DeliveryFilter, type DeliveryPage } from './api/queries';
+import { deliveriesQuery, deliveryFilterQuery, type DeliveryFilter, type DeliveryPage } from './api/queries';
 import { followStream } from './api/event-stream';
 import { ofClient } from './api/http';
 import type { Delivery, DeliveryHint } from './api/types';
@@ -30,7 +30,7 @@ export function useDeliveryHints(filter: DeliveryFilter): {
     void followStream(
       {
         path: ofClient('/delivery/stream'),
-        query: { ...fixed },
+        query: deliveryFilterQuery(fixed),
         onLine: () => {
           if (isDown) setMissed(true); // what came meanwhile is not told again
           isDown = false;

@@ -5,10 +5,10 @@ import { lazily, type LazyComponent } from './parts/lazily';
 import { LazyChart } from './parts/lazy-chart';
 import { Page } from './parts/page';
 import { Shell } from './parts/shell';
-import { RECENT_SPANS } from './parts/time-filter';
 import { Skeleton } from './parts/states';
 import { Broken } from './pages/broken';
 import { NotFound } from './pages/not-found';
+import { RECENT_SPANS } from './text/time-span';
 
 /** The pages and their addresses. Everything that filters is in the address, checked: what is wrong in it counts as not there. */
 
@@ -29,8 +29,9 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
+/** From an address as text, from a link of the console as a number. */
 function id(value: unknown): number | undefined {
-  return typeof value === 'string' && /^\d{1,10}$/.test(value) ? Number(value) : undefined;
+  return /^\d{1,10}$/.test(String(value)) ? Number(value) : undefined;
 }
 
 function moment(value: unknown): string | undefined {

@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from '@tanstack/react-query';
 import { currentClient } from '../session/session';
+import { momentsOf, type TimeSpan } from '../text/time-span';
 import { mayPass } from './backoff';
 import { ApiFailure, call, ofApi, ofClient, send, type Query } from './http';
 import { agentPath, eventPath, type EventOwner } from './paths';
@@ -29,7 +30,7 @@ const SOON_MS = 3000;
 const NOW_AND_THEN_MS = 10_000;
 const MOST_RETRIES = 2;
 const MOST_EVENTS = 1000;
-export const DELIVERIES_PER_PAGE = 50;
+const DELIVERIES_PER_PAGE = 50;
 
 export function createQueryClient(): QueryClient {
   return new QueryClient({
@@ -158,12 +159,15 @@ export const ownEventsQuery = (type: AgentType, id: number) =>
     refetchInterval: NOW_AND_THEN_MS,
   });
 
-export interface DeliveryFilter {
+export interface DeliveryFilter extends TimeSpan {
   readonly status?: string | undefined;
   readonly agent_event_id?: number | undefined;
   readonly agent_id?: number | undefined;
-  readonly since?: string | undefined;
-  readonly until?: string | undefined;
+}
+
+/** What to ask for now, by a filter. */
+export function deliveryFilterQuery({ span, since, until, ...rest }: DeliveryFilter): Query {
+  return { ...rest, ...momentsOf({ span, since, until }, Date.now()) };
 }
 
 export interface DeliveryPage {
@@ -177,7 +181,7 @@ export const deliveriesQuery = (filter: DeliveryFilter, perPage = DELIVERIES_PER
     queryKey: key('deliveries', filter, perPage),
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ pageParam, signal }): Promise<DeliveryPage> => {
-      const query = { ...filter, before: pageParam, per_page: perPage };
+      const query = { ...deliveryFilterQuery(filter), before: pageParam, per_page: perPage };
       const response = await send('GET', ofClient('/delivery/'), { query, signal });
       const next = response.headers.get('x-next-cursor') ?? undefined;
       return { deliveries: (await response.json()) as Delivery[], next };

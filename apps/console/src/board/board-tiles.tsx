@@ -20,7 +20,7 @@ export function BoardTiles({
 }): ReactNode {
   const { available, total } = useStore(board.state);
   const now = useNow(live);
-  const { logins, logouts } = board.recent(now);
+  const { logins, logouts } = board.recent.sum(now);
   const filter = (wanted: AgentStatus) => () => onStatus(status === wanted ? undefined : wanted);
   return (
     <div className={live ? 'tiles' : 'tiles stale'}>

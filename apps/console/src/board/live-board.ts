@@ -4,14 +4,14 @@ import { followStream, type StreamEvent } from '../api/event-stream';
 import type { Agent, ChangeSeries, DirectoryChange, StatusChange } from '../api/types';
 import { createStore } from '../store';
 import { applyChange, rowOfAgent, type AgentRow } from './agent-row';
+import { RECENT_MS, RecentChanges } from './recent-changes';
 
 const PAGE = 1000;
 /** Changes that come while nobody sees the page are applied this often, in milliseconds. */
 const HIDDEN_FLUSH_MS = 500;
 const JUST_CHANGED = 20;
-const COUNTED_MS = 1000;
-/** Of logins and logouts, in milliseconds. */
-export const RECENT_MS = 5 * 60_000;
+/** A cursor that the server has gone on from for so long was a good one, in milliseconds. */
+const HELD_MS = 30_000;
 
 export type Line =
   | { readonly kind: 'connecting' }
@@ -32,12 +32,6 @@ export interface BoardState {
   readonly resetAt: number | undefined;
 }
 
-interface Counted {
-  readonly at: number;
-  readonly logins: number;
-  readonly logouts: number;
-}
-
 /**
  * The agents of a client as they are now: the snapshot, and then every change from the stream. Outside of React, since changes may
  * come in hundreds a second: they are applied once per frame.
@@ -46,6 +40,8 @@ export class LiveBoard {
   readonly state = createStore<BoardState>({ version: 0, loaded: false, available: 0, total: 0, changes: 0, resetAt: undefined });
   readonly line = createStore<Line>({ kind: 'connecting' });
   readonly rows = new Map<number, AgentRow>();
+  /** Logins and logouts of the last five minutes. */
+  readonly recent = new RecentChanges();
   /** The last ones, newest first. */
   justChanged: readonly StatusChange[] = [];
 
@@ -53,7 +49,6 @@ export class LiveBoard {
   private again = new AbortController();
   private pending: StreamEvent[] = [];
   private scheduled = false;
-  private counted: Counted[] = [];
 
   start(): void {
     void this.run();
@@ -63,35 +58,38 @@ export class LiveBoard {
     this.end.abort();
   }
 
-  /** Logins and logouts of the last five minutes. */
-  recent(now: number): { readonly logins: number; readonly logouts: number } {
-    this.counted = this.counted.filter(({ at }) => at > now - RECENT_MS);
-    return {
-      logins: this.counted.reduce((sum, { logins }) => sum + logins, 0),
-      logouts: this.counted.reduce((sum, { logouts }) => sum + logouts, 0),
-    };
-  }
-
   private async run(): Promise<void> {
     const { signal } = this.end;
     let failures = 0;
+    let refusals = 0;
     while (!signal.aborted) {
       try {
         const cursor = await this.readSnapshot(signal);
         failures = 0;
+        const began = Date.now();
         await this.follow(cursor, signal);
         if (signal.aborted) return;
         this.state.set({ ...this.state.get(), resetAt: Date.now() });
+        // A cursor may be too old; where new ones are refused as well, reading everything anew does not help by itself.
+        refusals = Date.now() - began < HELD_MS ? refusals + 1 : 0;
+        if (refusals > 1) {
+          this.line.set({ kind: 'connecting' });
+          await this.wait(delayAfter(undefined, refusals - 1), signal);
+        }
       } catch (error) {
         if (signal.aborted) return;
         failures += 1;
         this.line.set({ kind: 'failed', failure: error as ApiFailure, at: Date.now() });
-        this.again = new AbortController();
-        const wait = mayPass(error) ? delayAfter(error, failures) : undefined;
-        await pause(wait, AbortSignal.any([signal, this.again.signal]));
+        await this.wait(mayPass(error) ? delayAfter(error, failures) : undefined, signal);
         if (!signal.aborted) this.line.set({ kind: 'connecting' });
       }
     }
+  }
+
+  /** Waits until it is worth another try. @param ms undefined: until that is asked for */
+  private wait(ms: number | undefined, signal: AbortSignal): Promise<void> {
+    this.again = new AbortController();
+    return pause(ms, AbortSignal.any([signal, this.again.signal]));
   }
 
   /** Tries again at once after a failure. */
@@ -132,7 +130,7 @@ export class LiveBoard {
         logins,
         logouts: series.logouts[index] ?? 0,
       }));
-      this.counted = [...before, ...this.counted];
+      this.recent.replaceUntil(until, before);
       this.publish(0);
     } catch {
       // the tiles say less for five minutes; everything else is there
@@ -195,19 +193,8 @@ export class LiveBoard {
     const next = applyChange(known, change);
     if (next === known || !next) return;
     this.rows.set(next.id, next);
-    const isLogin = change.agent_status === 'available';
-    this.count(Date.parse(change.changed_at), isLogin ? 1 : 0, isLogin ? 0 : 1);
+    this.recent.add(Date.parse(change.changed_at), change.agent_status === 'available' ? 'login' : 'logout');
     changed.push(change);
-  }
-
-  /** One sum a second: what happens in five minutes may be a great deal. */
-  private count(at: number, logins: number, logouts: number): void {
-    const last = this.counted.at(-1);
-    if (last && at - last.at < COUNTED_MS) {
-      this.counted[this.counted.length - 1] = { at: last.at, logins: last.logins + logins, logouts: last.logouts + logouts };
-    } else {
-      this.counted.push({ at, logins, logouts });
-    }
   }
 
   private directory({ change, ...agent }: DirectoryChange): void {

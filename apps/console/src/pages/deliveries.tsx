@@ -1,4 +1,4 @@
-import { useMemo, type ReactNode } from 'react';
+import { useState, type ReactNode } from 'react';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { deliveriesQuery, type DeliveryFilter } from '../api/queries';
@@ -7,9 +7,9 @@ import { DeliveryRows } from '../parts/delivery-rows';
 import { FilterSheet } from '../parts/filter-sheet';
 import { Page } from '../parts/page';
 import { Empty, Loaded } from '../parts/states';
-import { momentsOf, TimeFilter } from '../parts/time-filter';
+import { TimeFilter } from '../parts/time-filter';
 import { TypedInput } from '../parts/typed-input';
-import { countOf } from '../text/numbers';
+import { countOf, digitsOf } from '../text/numbers';
 
 const route = getRouteApi('/deliveries');
 
@@ -30,10 +30,9 @@ export function DeliveriesPage(): ReactNode {
   const navigate = route.useNavigate();
   const queryClient = useQueryClient();
   const { status, event, agent, span, since, until } = search;
-  const filter: DeliveryFilter = useMemo(
-    () => ({ status, agent_event_id: event, agent_id: agent, ...momentsOf({ span, since, until }, Date.now()) }),
-    [status, event, agent, span, since, until],
-  );
+  const filter: DeliveryFilter = { status, agent_event_id: event, agent_id: agent, span, since, until };
+  const [clears, setClears] = useState(0);
+  const cleared = (): void => setClears((before) => before + 1);
   const query = deliveriesQuery(filter);
   const deliveries = useInfiniteQuery(query);
   const { news, missed, seen } = useDeliveryHints(filter);
@@ -66,9 +65,9 @@ export function DeliveriesPage(): ReactNode {
             </select>
             <IdField label="Agent event" value={event} onChange={(id) => set({ event: id })} />
             <IdField label="Agent" value={agent} onChange={(id) => set({ agent: id })} />
-            <TimeFilter time={search} onChange={set} />
+            <TimeFilter key={clears} time={search} onChange={set} />
             {isFiltered && (
-              <Link to="/deliveries" className="button quiet">
+              <Link to="/deliveries" className="button quiet" onClick={cleared}>
                 Clear filters
               </Link>
             )}
@@ -88,7 +87,7 @@ export function DeliveriesPage(): ReactNode {
             return isFiltered ? (
               <Empty
                 action={
-                  <Link to="/deliveries" className="button">
+                  <Link to="/deliveries" className="button" onClick={cleared}>
                     Clear filters
                   </Link>
                 }
@@ -138,7 +137,8 @@ function IdField({
       inputMode="numeric"
       value={value === undefined ? '' : String(value)}
       maxLength={10}
-      onText={(text) => onChange(/^\d+$/.test(text) ? Number(text) : undefined)}
+      clean={digitsOf}
+      onText={(text) => onChange(text === '' ? undefined : Number(text))}
     />
   );
 }

@@ -2,24 +2,17 @@ import { useState, type FormEvent, type ReactNode } from 'react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { ApiFailure, call } from '../api/http';
 import { eventPath, eventsPath, type EventOwner } from '../api/paths';
-import type { AgentType, EventHealth, EventType, Method } from '../api/types';
+import type { EventHealth, EventType, Method } from '../api/types';
 import { Dialog } from './dialog';
+import { changedFields, type EventFields } from './event-fields';
 import { Field } from './field';
 import { textOf } from './form-text';
-import { ScopeField, type Scope } from './scope-field';
+import { isOpen, ScopeField, type Scope } from './scope-field';
 import { say } from './toasts';
-
-interface Fields {
-  readonly url: string;
-  readonly event_type: EventType;
-  readonly method: Method;
-  /** Of one for every agent: those of this type alone; null: of both. */
-  readonly agent_type?: AgentType | null;
-}
 
 /** Adds an agent event, or changes one. What is wrong is said by the API, and shown at the field. */
 export function EventForm({
-  event,
+  event: latest,
   owner: fixedOwner,
   onClose,
 }: {
@@ -30,12 +23,13 @@ export function EventForm({
   readonly onClose: () => void;
 }): ReactNode {
   const queryClient = useQueryClient();
+  const [event] = useState(latest); // as it was when the form was opened: it is read anew meanwhile
   const [scope, setScope] = useState<Scope>(event ? scopeOfEvent(event) : (fixedOwner ?? 'all'));
-  const [isUnknown, setUnknown] = useState(false);
+  const [isMissed, setMissed] = useState(false);
   const save = useMutation({
-    mutationFn: (body: Fields) =>
+    mutationFn: (body: EventFields) =>
       event
-        ? call('PUT', eventPath(event.agent, event.id), { body })
+        ? call('PUT', eventPath(event.agent, event.id), { body: changedFields(event, body) })
         : call('POST', eventsPath(typeof scope === 'object' ? scope : null), { body }),
     onSuccess: () => {
       say(event ? 'Agent event changed.' : 'Agent event added: the next change is sent to it.');
@@ -48,8 +42,8 @@ export function EventForm({
 
   const submit = (submitted: FormEvent<HTMLFormElement>): void => {
     submitted.preventDefault();
-    setUnknown(scope === 'unknown');
-    if (scope === 'unknown') return; // never for every agent because one was not found
+    setMissed(isOpen(scope));
+    if (isOpen(scope)) return; // never for every agent because one was not found
     const form = new FormData(submitted.currentTarget);
     save.mutate({
       url: textOf(form, 'url'),
@@ -61,7 +55,7 @@ export function EventForm({
   return (
     <Dialog title={event ? 'Change the agent event' : 'Add an agent event'} onClose={onClose}>
       <form className="form" onSubmit={submit} noValidate>
-        {!event?.agent && !fixedOwner && <ScopeField scope={scope} onChange={setScope} mayBeOne={!event} isUnknown={isUnknown} />}
+        {!event?.agent && !fixedOwner && <ScopeField scope={scope} onChange={setScope} mayBeOne={!event} isMissed={isMissed} />}
         <Field label="Url" errors={errors['url']}>
           {(props) => (
             <input

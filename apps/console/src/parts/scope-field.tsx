@@ -1,31 +1,48 @@
 import { useEffect, useId, useState, type ReactNode } from 'react';
 import { useQuery } from '@tanstack/react-query';
 import { agentSearchQuery } from '../api/queries';
-import type { AgentRef, AgentType } from '../api/types';
+import type { AgentType } from '../api/types';
 import { nameOf } from '../board/agent-row';
+import { agentCalled, type OneAgent } from './agent-called';
 import { Field } from './field';
 
-/** Whose changes an agent event is for; `unknown`: an agent's, that has not been found. */
-export type Scope = 'all' | AgentType | 'unknown' | Pick<AgentRef, 'id' | 'agent_type'>;
+/** Why it is open which agent is meant, as what follows `It …`. */
+const OPEN = {
+  unknown: 'must be the name, the number or the id of an agent',
+  ambiguous: 'is what more than one agent is called: give the name, the number or the id that is one agent’s alone',
+  searching: 'is still being looked for: try again in a moment',
+  unreadable: 'could not be looked for: try again',
+} as const;
+type Open = keyof typeof OPEN;
+
+/** Whose changes an agent event is for: everybody's, one agent's, or one's that is not found. */
+export type Scope = 'all' | AgentType | OneAgent | Open;
+
+/** Tells whether it is to be for one agent, but open for which. */
+export function isOpen(scope: Scope): scope is Open {
+  return typeof scope === 'string' && Object.hasOwn(OPEN, scope);
+}
 
 const WORDS = { all: 'Every agent', local: 'Every local agent', remote: 'Every remote agent' } as const;
 const ONE = 'one';
+/** A search that failed is made again, in milliseconds. */
+const AGAIN_MS = 3000;
 
 /** Asks whose changes an agent event is for. */
 export function ScopeField({
   scope,
   onChange,
   mayBeOne,
-  isUnknown,
+  isMissed,
 }: {
   readonly scope: Scope;
   readonly onChange: (scope: Scope) => void;
   /** Whether it may be for one agent: one that is there stays every agent's. */
   readonly mayBeOne: boolean;
-  /** It was tried to save it for an agent that was not found. */
-  readonly isUnknown: boolean;
+  /** It was tried to save it while it was open for which agent. */
+  readonly isMissed: boolean;
 }): ReactNode {
-  const isOne = scope === 'unknown' || typeof scope === 'object';
+  const isOne = typeof scope === 'object' || isOpen(scope);
   return (
     <>
       <Field label="Agents">
@@ -44,12 +61,10 @@ export function ScopeField({
           </select>
         )}
       </Field>
-      {isOne && <AgentField onChange={onChange} errors={isUnknown && scope === 'unknown' ? [NOT_FOUND] : undefined} />}
+      {isOne && <AgentField onChange={onChange} errors={isMissed && isOpen(scope) ? [OPEN[scope]] : undefined} />}
     </>
   );
 }
-
-const NOT_FOUND = 'must be the name, the number or the id of an agent';
 
 /** One agent, by what it is called. */
 function AgentField({
@@ -61,11 +76,15 @@ function AgentField({
 }): ReactNode {
   const [text, setText] = useState('');
   const list = useId();
-  const found = useQuery({ ...agentSearchQuery(text), enabled: text !== '', placeholderData: undefined });
-  const agent = found.data?.find((one) => nameOf(one) === text || String(one.id) === text);
-  useEffect(() => {
-    onChange(agent ? { id: agent.id, agent_type: agent.agent_type } : 'unknown');
-  }, [agent?.id, agent?.agent_type]);
+  const found = useQuery({
+    ...agentSearchQuery(text),
+    enabled: text !== '',
+    placeholderData: undefined,
+    refetchInterval: ({ state }) => (state.status === 'error' ? AGAIN_MS : false),
+  });
+  const missing = found.failureReason ? 'unreadable' : 'searching';
+  const scope = text === '' ? 'unknown' : found.data ? agentCalled(text, found.data) : missing;
+  useEffect(() => onChange(scope), [JSON.stringify(scope)]);
   return (
     <Field label="Name, number or id" errors={errors}>
       {(props) => (

@@ -2,7 +2,7 @@ import { useState, type ReactNode } from 'react';
 import { Link, Outlet, useNavigate, useRouter } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { configQuery } from '../api/queries';
-import { session, signOut } from '../session/session';
+import { mayManageAgents, session, signOut } from '../session/session';
 import { THEMES, theme } from '../session/theme';
 import { useStore } from '../store';
 import { ClientDialog } from './client-dialog';
@@ -112,7 +112,7 @@ function Account({ open }: { readonly open: (what: Opened) => void }): ReactNode
             Switch client …
           </button>
         )}
-        {state.access !== 'call_api' && (
+        {mayManageAgents(state.access) && (
           <button type="button" onClick={choose('secret')}>
             Signing secret …
           </button>

@@ -1,28 +1,11 @@
 import { useState, type ReactNode } from 'react';
 import { toLocalInput } from '../text/time';
+import { RECENT_SPANS, type RecentSpan, type TimeSpan } from '../text/time-span';
 
-export const RECENT_SPANS = ['1h', '24h', '7d'] as const;
-export type RecentSpan = (typeof RECENT_SPANS)[number];
-
-/** When: of late, or between two moments. */
-export interface TimeSpan {
-  readonly span?: RecentSpan | undefined;
-  /** RFC 3339. */
-  readonly since?: string | undefined;
-  readonly until?: string | undefined;
-}
-
-const HOUR_MS = 3_600_000;
-const LENGTH_MS: Readonly<Record<RecentSpan, number>> = { '1h': HOUR_MS, '24h': 24 * HOUR_MS, '7d': 168 * HOUR_MS };
 const WORDS: Readonly<Record<RecentSpan, string>> = { '1h': 'Last hour', '24h': 'Last 24 hours', '7d': 'Last 7 days' };
 const BETWEEN = 'between';
 
-/** The moments of a time. @param now milliseconds since the epoch */
-export function momentsOf({ span, since, until }: TimeSpan, now: number): Pick<TimeSpan, 'since' | 'until'> {
-  return span === undefined ? { since, until } : { since: new Date(now - LENGTH_MS[span]).toISOString() };
-}
-
-/** Asks for a time; its moments are asked for only where none of the usual will do. */
+/** Asks for a time; its moments are asked for only where none of the usual will do, and then until something else is chosen. */
 export function TimeFilter({
   time,
   onChange,
@@ -33,6 +16,10 @@ export function TimeFilter({
   const { span, since, until } = time;
   const [asked, setAsked] = useState(false);
   const isBetween = span === undefined && (asked || since !== undefined || until !== undefined);
+  const change = (moments: Pick<TimeSpan, 'since' | 'until'>): void => {
+    setAsked(true); // a field that is emptied stays, to be filled again
+    onChange({ span, since, until, ...moments });
+  };
   const choose = (value: string): void => {
     setAsked(value === BETWEEN);
     onChange({ span: RECENT_SPANS.find((one) => one === value), since: undefined, until: undefined });
@@ -50,8 +37,8 @@ export function TimeFilter({
       </select>
       {isBetween && (
         <>
-          <MomentField label="Since" value={since} onChange={(at) => onChange({ span, since: at, until })} />
-          <MomentField label="Until" value={until} onChange={(at) => onChange({ span, since, until: at })} />
+          <MomentField label="Since" value={since} onChange={(at) => change({ since: at })} />
+          <MomentField label="Until" value={until} onChange={(at) => change({ until: at })} />
         </>
       )}
     </>

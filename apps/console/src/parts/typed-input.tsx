@@ -2,15 +2,18 @@ import { useEffect, useRef, useState, type InputHTMLAttributes, type ReactNode }
 
 /**
  * A field whose text is kept elsewhere as well, such as in the address: that may come late, and must not take back what was typed since. It
- * is taken over from there only while nobody types.
+ * is taken over from there only while nobody types: at once, or when the field is left.
  */
 export function TypedInput({
   value,
   onText,
+  clean = (text) => text,
   ...rest
-}: Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange'> & {
+}: Omit<InputHTMLAttributes<HTMLInputElement>, 'value' | 'onChange' | 'onBlur'> & {
   readonly value: string;
   readonly onText: (text: string) => void;
+  /** Makes what the field may say of what was typed. */
+  readonly clean?: (text: string) => string;
 }): ReactNode {
   const [text, setText] = useState(value);
   const field = useRef<HTMLInputElement>(null);
@@ -22,9 +25,11 @@ export function TypedInput({
       {...rest}
       ref={field}
       value={text}
+      onBlur={() => setText(value)}
       onChange={(event) => {
-        setText(event.target.value);
-        onText(event.target.value);
+        const cleaned = clean(event.target.value);
+        setText(cleaned);
+        onText(cleaned);
       }}
     />
   );

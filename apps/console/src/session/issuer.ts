@@ -23,14 +23,21 @@ const RETURN_PATH = '/console/';
 const DEFAULT_LIFE_S = 300;
 const LOOK_MS = 200;
 
-/** Tokens of an issuer; the first by asking the person, further ones by the refresh token where the issuer gives one. */
+/**
+ * Tokens of an issuer; the first by asking the person, further ones by the refresh token. Without one there is no further one: nobody
+ * is asked, and no window opened, that did not press a button for it.
+ */
 export function issuerTokens(issuer: Issuer): TokenSource {
+  let isIn = false;
   let refreshToken: string | undefined;
+  const next = (): Promise<TokenAnswer> => {
+    if (!isIn) return signInThere(issuer);
+    if (refreshToken === undefined) throw new Error('The issuer gave nothing to renew the token with.');
+    return exchange(issuer, { grant_type: 'refresh_token', refresh_token: refreshToken });
+  };
   return async () => {
-    const answer =
-      refreshToken === undefined
-        ? await signInThere(issuer)
-        : await exchange(issuer, { grant_type: 'refresh_token', refresh_token: refreshToken });
+    const answer = await next();
+    isIn = true;
     refreshToken = answer.refresh_token ?? refreshToken;
     return { access_token: answer.access_token, expires_in: answer.expires_in ?? DEFAULT_LIFE_S };
   };

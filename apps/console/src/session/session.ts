@@ -93,7 +93,7 @@ function forget(): void {
   token = undefined;
 }
 
-/** Whether the application may do what an access level allows. */
+/** Whether an application may change agents and what belongs to the client, by its access level. */
 export function mayManageAgents(access: Access): boolean {
   return access !== 'call_api';
 }
