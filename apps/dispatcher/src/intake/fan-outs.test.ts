@@ -54,7 +54,7 @@ describe('an agent with thousands of agent events', () => {
     const published = world.publish(...changes);
     await eventually('the first of many', () => wide.requests.length > 0);
     let beside = 0;
-    for (; wide.requests.length < 2 * EVENTS; beside++) await arrives();
+    for (; wide.requests.length < 3 * EVENTS; beside++) await arrives();
     await published;
     await world.drained(60_000);
     expect(told()).toEqual({ 1: EVENTS, 2: EVENTS, 3: EVENTS });
