@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { BusMetrics, type Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
 import { assertKeyFits, connectDatabase, createSealer, DatabaseClock, measurePool, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
-import { PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
+import {
+  PeriodicWork,
+  Readiness,
+  startInSteps,
+  unlessAborted,
+  within,
+  type Logger,
+  type RunningService,
+  type Undo,
+} from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { watchKey } from './encryption-key.js';
@@ -151,6 +159,9 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
     await app.startAllMicroservices();
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
+  await unlessAborted(
+    within(BUS_START_MS, onBus, () => undefined),
+    options.stopping,
+  );
   return { url: http.url, drain: () => readiness.stop() };
 }

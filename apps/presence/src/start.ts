@@ -1,12 +1,21 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
 import { BusMetrics, type Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS, type StatusChange } from '#contracts';
 import { connectDatabase, DatabaseClock, measurePool, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
-import { DegradedError, PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
+import {
+  DegradedError,
+  PeriodicWork,
+  Readiness,
+  startInSteps,
+  unlessAborted,
+  within,
+  type Logger,
+  type RunningService,
+  type Undo,
+} from '#runtime';
 import { servePresenceDocs } from './docs.js';
 import { maintainLog } from './log/log-maintenance.js';
 import { PresenceMetrics } from './metrics.js';
@@ -137,6 +146,9 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<
     consuming = true;
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
+  await unlessAborted(
+    within(BUS_START_MS, onBus, () => undefined),
+    options.stopping,
+  );
   return { url: http.url, drain: () => readiness.stop() };
 }

@@ -99,20 +99,3 @@ export abstract class BusServer extends Server {
     if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
   }
 }
-
-/** Waits until all have settled, but no longer than that. @returns whether they have */
-export async function settledWithin(promises: readonly Promise<unknown>[], ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-  const settled = Promise.allSettled(promises).then(() => true);
-  const result = await Promise.race([settled, timeout]);
-  clearTimeout(timer);
-  return result;
-}
-
-/** A promise to be resolved from outside. */
-export function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((settle) => (resolve = settle));
-  return { promise, resolve };
-}

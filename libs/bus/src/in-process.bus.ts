@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Logger } from '#runtime';
+import { settledWithin, type Logger } from '#runtime';
 import {
   BusUnavailableError,
   DEFAULT_MAX_BATCH_RECORDS,
@@ -11,7 +11,6 @@ import {
   type BusStrategy,
   type SendOptions,
 } from './bus.js';
-import { settledWithin } from './bus-server.js';
 import { headerListOf } from './headers.js';
 import { InProcessConsumer, type Delivery, type Partition, type Placed } from './in-process.consumer.js';
 import { partitionOf } from './key-hash.js';
@@ -294,7 +293,7 @@ class InProcessProducer implements BusProducer {
 
   async disconnect(): Promise<void> {
     this.closed = true;
-    await settledWithin([...this.sending.keys()], DISCONNECT_GRACE_MS);
+    await settledWithin(DISCONNECT_GRACE_MS, [...this.sending.keys()]);
     this.rejectAll();
   }
 

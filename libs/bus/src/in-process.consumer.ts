@@ -1,6 +1,6 @@
-import { StartError, type Logger } from '#runtime';
+import { settledWithin, StartError, type Logger } from '#runtime';
 import type { BusAssignmentOptions, BusMessage, BusPartitions, BusRecord } from './bus.js';
-import { ABORT_GRACE_MS, BusServer, MAX_BATCH_BYTES, MAX_HELD_BYTES, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+import { ABORT_GRACE_MS, BusServer, MAX_BATCH_BYTES, MAX_HELD_BYTES, STOP_GRACE_MS } from './bus-server.js';
 import { headerListOf, headerTexts } from './headers.js';
 import { PartitionLane, type LaneBatch } from './partition-lane.js';
 
@@ -77,11 +77,11 @@ export class InProcessConsumer extends BusServer {
   async close(): Promise<void> {
     this.stopping.abort();
     this.broker.retire(this.groupId, this);
-    await settledWithin([this.tellRevoked(), ...this.lanes.map((lane) => lane.settled())], STOP_GRACE_MS);
+    await settledWithin(STOP_GRACE_MS, [this.tellRevoked(), ...this.lanes.map((lane) => lane.settled())]);
     this.patience.abort();
     await settledWithin(
-      this.lanes.map((lane) => lane.settled()),
       ABORT_GRACE_MS,
+      this.lanes.map((lane) => lane.settled()),
     );
     this.broker.leave(this.groupId, this);
   }

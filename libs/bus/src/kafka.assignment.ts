@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Batch, EachBatchPayload, Kafka } from 'kafkajs';
-import type { Logger } from '#runtime';
+import { settledWithin, type Logger } from '#runtime';
 import type { BusMetrics } from './bus-metrics.js';
 import type { BusAssignmentOptions, BusBatch, BusPartitions, BusRecord } from './bus.js';
-import { ABORT_GRACE_MS, MAX_BATCH_BYTES, MAX_HELD_BYTES, settledWithin } from './bus-server.js';
+import { ABORT_GRACE_MS, MAX_BATCH_BYTES, MAX_HELD_BYTES } from './bus-server.js';
 import { headerTexts } from './headers.js';
 import { protocolErrorOf } from './kafka.client.js';
 import { Offsets, type CommitOffsets } from './kafka.offsets.js';
@@ -94,10 +94,10 @@ export class Assignment {
     this.closing.abort();
     for (const { records } of this.lanes.values()) records.close();
     const works = [...this.lanes].map(([id, { records }]) => ({ id, settled: records.settled() }));
-    if (!(await settledWithin([this.tellRevoked(), ...works.map(({ settled }) => settled)], graceMs))) {
+    if (!(await settledWithin(graceMs, [this.tellRevoked(), ...works.map(({ settled }) => settled)]))) {
       logger.warn({ group_id: groupId, grace_ms: graceMs }, 'bus.handlers_aborted');
     }
-    await settledWithin([this.offsets.commit()], ABORT_GRACE_MS); // a broker that is away must not hold this up
+    await settledWithin(ABORT_GRACE_MS, [this.offsets.commit()]); // a broker that is away must not hold this up
     this.offsets.stop();
     this.aborting.abort();
     for (const { id, settled } of works) this.noteUnsettled(id, settled);

@@ -1,8 +1,8 @@
 import kafkajs, { type Consumer, type EachBatchPayload, type IMemberAssignment, type Kafka } from 'kafkajs';
-import { StartError, waitBackoff, type Backoff, type Logger } from '#runtime';
+import { deferred, settledWithin, StartError, waitBackoff, within, type Backoff, type Logger } from '#runtime';
 import type { BusMetrics } from './bus-metrics.js';
 import type { BusAssignmentOptions, BusPartitions } from './bus.js';
-import { ABORT_GRACE_MS, BusServer, deferred, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+import { ABORT_GRACE_MS, BusServer, STOP_GRACE_MS } from './bus-server.js';
 import { shardAssigner } from './kafka.assigner.js';
 import { Assignment } from './kafka.assignment.js';
 import { explainKafkaError } from './kafka-error.js';
@@ -92,7 +92,7 @@ export class KafkaConsumer extends BusServer {
   private async finish(): Promise<void> {
     this.stopping.abort();
     await this.assignment?.end(STOP_GRACE_MS);
-    await settledWithin([...this.unsettled.values()], ABORT_GRACE_MS);
+    await settledWithin(ABORT_GRACE_MS, [...this.unsettled.values()]);
     this.leaving.resolve();
     await Promise.all([this.running, this.lag?.stop()]);
   }
@@ -121,7 +121,7 @@ export class KafkaConsumer extends BusServer {
 
   /** @returns once {@link finish} has everything done @throws what ended the membership */
   private async beMember(topics: readonly string[]): Promise<void> {
-    const lost = deferredLoss();
+    const lost = deferred<never>();
     let group: JoinedGroup | undefined;
     const membership: Membership<Assignment> = {
       beforeJoin: (joined) => {
@@ -200,7 +200,7 @@ export class KafkaConsumer extends BusServer {
 
   private async leave(group: JoinedGroup | undefined): Promise<void> {
     try {
-      if (group) await settledWithin([group.leave()], DISCONNECT_TIMEOUT_MS);
+      if (group) await within(DISCONNECT_TIMEOUT_MS, group.leave(), () => undefined);
     } catch (error) {
       this.options.logger.info({ err: error, group_id: this.groupId }, 'bus.leave_failed'); // the session ends by itself
     }
@@ -246,13 +246,5 @@ export interface KafkaConsumerOptions {
 }
 
 async function disconnect(consumer: Consumer): Promise<void> {
-  await settledWithin([consumer.disconnect()], DISCONNECT_TIMEOUT_MS);
-}
-
-/** Ends a membership from outside. */
-function deferredLoss(): { readonly promise: Promise<never>; readonly reject: (error: unknown) => void } {
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<never>((_, rejectLoss) => (reject = rejectLoss));
-  promise.catch(() => undefined); // it may come when nobody waits for it any more
-  return { promise, reject };
+  await settledWithin(DISCONNECT_TIMEOUT_MS, [consumer.disconnect()]);
 }

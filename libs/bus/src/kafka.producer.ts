@@ -1,5 +1,5 @@
 import { type ICustomPartitioner, type Kafka, type Message, type Producer } from 'kafkajs';
-import type { Logger } from '#runtime';
+import { settledWithin, type Logger } from '#runtime';
 import {
   BusUnavailableError,
   RecordTooLargeError,
@@ -8,7 +8,6 @@ import {
   type BusProducer,
   type SendOptions,
 } from './bus.js';
-import { settledWithin } from './bus-server.js';
 import { headerListOf } from './headers.js';
 import { partitionOf } from './key-hash.js';
 import { protocolErrorOf } from './kafka.client.js';
@@ -151,7 +150,7 @@ export class KafkaProducer implements BusProducer {
   private async retire(): Promise<void> {
     const { client } = this;
     this.client = undefined;
-    if (client) await settledWithin([client.disconnect()], DISCONNECT_TIMEOUT_MS);
+    if (client) await settledWithin(DISCONNECT_TIMEOUT_MS, [client.disconnect()]);
   }
 }
 

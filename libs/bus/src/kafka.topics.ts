@@ -1,7 +1,6 @@
 import type { Admin, ITopicConfig, Kafka } from 'kafkajs';
-import { waitBackoff, type Backoff } from '#runtime';
+import { settledWithin, waitBackoff, type Backoff } from '#runtime';
 import { BusUnavailableError } from './bus.js';
-import { settledWithin } from './bus-server.js';
 import { explainKafkaError } from './kafka-error.js';
 import { createClient, protocolErrorOf, type KafkaBusOptions } from './kafka.client.js';
 
@@ -54,7 +53,7 @@ export class KafkaTopics {
   async check(): Promise<void> {
     if (!this.answer || performance.now() - this.answer.at > CHECK_TTL_MS) {
       this.asking ??= this.askAnew();
-      await (this.answer ? settledWithin([this.asking], CHECK_PATIENCE_MS) : this.asking);
+      await (this.answer ? settledWithin(CHECK_PATIENCE_MS, [this.asking]) : this.asking);
     }
     await this.answer?.result;
   }
@@ -111,7 +110,7 @@ export class KafkaTopics {
       } catch (error) {
         logger.warn({ err: error, topics, attempt }, 'bus.ensure_topics_failed');
       } finally {
-        await settledWithin([admin.disconnect()], DISCONNECT_TIMEOUT_MS);
+        await settledWithin(DISCONNECT_TIMEOUT_MS, [admin.disconnect()]);
       }
       await waitBackoff(attempt, ENSURE_BACKOFF, this.closing.signal);
     }
@@ -154,7 +153,7 @@ export class KafkaTopics {
   private async dropProber(): Promise<void> {
     const prober = this.prober;
     this.prober = undefined;
-    if (prober) await settledWithin([prober.then((admin) => admin.disconnect())], DISCONNECT_TIMEOUT_MS);
+    if (prober) await settledWithin(DISCONNECT_TIMEOUT_MS, [prober.then((admin) => admin.disconnect())]);
   }
 
   private topicConfig(topic: string): ITopicConfig {
@@ -177,7 +176,7 @@ async function connectedAdmin(kafka: Kafka): Promise<Admin> {
     await admin.connect();
     return admin;
   } catch (error) {
-    await settledWithin([admin.disconnect()], DISCONNECT_TIMEOUT_MS);
+    await settledWithin(DISCONNECT_TIMEOUT_MS, [admin.disconnect()]);
     throw error;
   }
 }

@@ -7,15 +7,16 @@ export {
   type SettingName,
   type Settings,
 } from './config.js';
+export { PeriodicWork } from './concurrency/periodic-work.js';
+export { backoffDelay, waitBackoff, type Backoff } from './concurrency/retry.js';
+export { deferred, settledWithin, unlessAborted, within, type Deferred } from './concurrency/within.js';
 export { parseDuration } from './duration.js';
 export { endWithUs } from './end-with-us.js';
 export { listenError, type ListenPlace } from './listen-error.js';
 export { isLoopback, isSecureUrl } from './loopback.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
 export { endOrphan } from './orphan.js';
-export { PeriodicWork } from './periodic-work.js';
 export { DegradedError, Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
-export { backoffDelay, unlessAborted, waitBackoff, type Backoff } from './retry.js';
 export { readOrMakeSecret } from './secret-file.js';
 export { runService, type Lifetime, type RunningService } from './service.js';
 export { endOnSigterm, onStopSignal } from './signals.js';

@@ -1,3 +1,5 @@
+import { within } from './concurrency/within.js';
+
 /**
  * Answers whether one dependency can be used now; throws or rejects with the reason when it cannot, and with a
  * {@link DegradedError} when the service does its work without it.
@@ -85,17 +87,13 @@ export class Readiness {
 }
 
 async function outcomeOf(name: string, check: ReadinessCheck): Promise<Outcome> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
-  });
   try {
-    await Promise.race([Promise.resolve().then(check), timeout]);
+    await within(CHECK_TIMEOUT_MS, Promise.resolve().then(check), () => {
+      throw new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`);
+    });
     return { name, state: 'ok' };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { name, state: error instanceof DegradedError ? 'degraded' : 'failed', reason };
-  } finally {
-    clearTimeout(timer);
   }
 }

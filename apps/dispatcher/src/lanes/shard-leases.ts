@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from '#database';
-import type { Logger } from '#runtime';
+import { within, type Logger } from '#runtime';
 import { giveBackLeases, shardBase, takeLeases } from './shard-lease.repository.js';
 
 /** What a lease must have left beyond the timeout of an attempt, to break it off and to write what became of it, in milliseconds. */
@@ -155,12 +154,8 @@ export class ShardLeases {
   private end(tenure: Tenure, isLost: boolean): void {
     tenure.ending = true;
     const { shard } = tenure;
-    const timeout = new AbortController();
-    const ending = Promise.race([
-      this.options.onEnding(tenure, isLost).then(() => true),
-      delay(this.options.endMs, false, { signal: timeout.signal }).catch(() => false),
-    ]).then(async (isRecorded) => {
-      timeout.abort();
+    const ended = this.options.onEnding(tenure, isLost).then(() => true);
+    const ending = within(this.options.endMs, ended, () => false).then(async (isRecorded) => {
       this.tenures.delete(shard);
       if (!isLost && isRecorded) await this.giveBack(shard);
       this.ended.delete(shard);

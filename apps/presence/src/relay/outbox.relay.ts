@@ -1,7 +1,7 @@
 import { NotificationListener, type Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, traceparentOf, type StatusChange } from '#contracts';
-import { PeriodicWork, waitBackoff, type Logger } from '#runtime';
+import { PeriodicWork, settledWithin, waitBackoff, type Logger } from '#runtime';
 import type { CommittedChange } from '../log/presence.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
@@ -100,7 +100,11 @@ export class OutboxRelay implements ChangeListener {
   async stop(): Promise<void> {
     this.stopping.abort();
     this.signal.wake();
-    const [settled] = await Promise.all([isSettledWithin(STOP_MS, this.loop), this.listener.stop(), this.samples.stop()]);
+    const [settled] = await Promise.all([
+      settledWithin(STOP_MS, [this.loop ?? Promise.resolve()]),
+      this.listener.stop(),
+      this.samples.stop(),
+    ]);
     await this.leases.stop(settled);
   }
 
@@ -203,12 +207,4 @@ export class OutboxRelay implements ChangeListener {
 function toMessage(change: StatusChange): BusMessage {
   const { value, headers } = encodeStatusChange(change, traceparentOf(change.id));
   return { key: partitionKey(change), value, headers };
-}
-
-async function isSettledWithin(ms: number, work: Promise<void> | undefined): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, false)));
-  const settled = await Promise.race([Promise.resolve(work).then(() => true), timeout]);
-  clearTimeout(timer);
-  return settled;
 }

@@ -1,4 +1,5 @@
 import type { BusMessage, BusProducer } from '#bus';
+import { deferred } from '#runtime';
 
 /**
  * What a relay has sent, from when the bus has accepted it until its rows are deleted: positions of the outbox. Between the two
@@ -46,11 +47,10 @@ export class Publications {
    */
   async send(messages: readonly BusMessage[], positions: readonly number[], onDurable: () => void): Promise<void> {
     let isAccepted = false;
-    let accept: () => void = () => undefined;
-    const accepted = new Promise<void>((resolve) => (accept = resolve));
+    const accepted = deferred();
     const onAccepted = (): void => {
       isAccepted = true;
-      accept();
+      accepted.resolve();
     };
     const sent = messages.length === 0 ? Promise.resolve() : this.producer.send(this.topic, messages, { onAccepted });
     const ended = sent.then(
@@ -66,7 +66,7 @@ export class Publications {
       },
     );
     this.underway.set(ended, positions);
-    await Promise.race([accepted, sent]);
+    await Promise.race([accepted.promise, sent]);
   }
 
   /** Resolves when nothing is on its way any more. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseDuration } from './duration.js';
+import { parseDuration } from '../duration.js';
 import { backoffDelay, waitBackoff } from './retry.js';
 
 describe('backoffDelay', () => {

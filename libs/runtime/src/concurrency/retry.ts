@@ -22,18 +22,3 @@ export async function waitBackoff(attempt: number, backoff: Backoff, signal?: Ab
     if (!signal?.aborted) throw error;
   }
 }
-
-/**
- * Waits for a promise, but no longer than until the signal aborts.
- *
- * @throws what the promise rejects with; the signal's reason once it aborts, and the promise is then left to itself
- */
-export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return promise;
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) abort();
-    signal.addEventListener('abort', abort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
-  });
-}
