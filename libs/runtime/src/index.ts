@@ -7,8 +7,9 @@ export {
   type SettingName,
   type Settings,
 } from './config.js';
+export { Loop } from './concurrency/loop.js';
 export { PeriodicWork } from './concurrency/periodic-work.js';
-export { backoffDelay, waitBackoff, type Backoff } from './concurrency/retry.js';
+export { retry, waitBackoff, type Backoff } from './concurrency/retry.js';
 export { deferred, settledWithin, unlessAborted, within, type Deferred } from './concurrency/within.js';
 export { parseDuration } from './duration.js';
 export { endWithUs } from './end-with-us.js';

@@ -1,6 +1,6 @@
 import type { AgentKey } from '#contracts';
 import type { Pool } from '#database';
-import type { Logger } from '#runtime';
+import { Loop, type Logger } from '#runtime';
 import { encodePairs } from '#webhook';
 import type { Attempts } from '../attempt/attempts.js';
 import type { Outcome } from '../attempt/delivery.js';
@@ -60,6 +60,7 @@ const EVENTS = 100;
 const PAGE = 500;
 /** How often what is due is looked for while nothing happens, in milliseconds. */
 const POLL_MS = 300;
+const BACKOFF = { firstMs: 100, maxMs: 1000 };
 /** Until an agent event is asked for again whose delivery was not sent, in milliseconds, at least. */
 const MIN_PAUSE_MS = 200;
 /** How often a suspended agent event is looked at, in milliseconds. */
@@ -81,12 +82,14 @@ export class Redeliveries<T extends Tenure = Tenure> {
   private readonly paused = new Map<number, number>();
   private readonly results: Batcher<RedeliveryResult>;
   private after = 0;
-  private stopping = false;
-  private running: Promise<void> = Promise.resolve();
-  private wakeUp: (() => void) | undefined;
-  private isWoken = false;
+  private readonly loop: Loop;
 
   constructor(private readonly options: RedeliveriesOptions<T>) {
+    this.loop = new Loop({
+      step: () => this.turn().then(() => POLL_MS),
+      onError: (error) => options.logger.warn({ err: error }, 'redeliveries.turn_failed'),
+      backoff: BACKOFF,
+    });
     this.results = new Batcher<RedeliveryResult>({
       ...BATCH,
       logger: options.logger,
@@ -96,20 +99,17 @@ export class Redeliveries<T extends Tenure = Tenure> {
   }
 
   start(): void {
-    this.running = this.loop();
+    this.loop.start();
   }
 
   /** Something may be due. */
   wake(): void {
-    this.isWoken = true;
-    this.wakeUp?.();
+    this.loop.wake();
   }
 
   /** Starts nothing more. What is out is recorded by {@link drain}, when the attempts have ended. */
   async stop(): Promise<void> {
-    this.stopping = true;
-    this.wake();
-    await this.running;
+    await this.loop.stop();
   }
 
   /** Waits until what was out is recorded. */
@@ -126,28 +126,6 @@ export class Redeliveries<T extends Tenure = Tenure> {
 
   private hasOut(tenure: T): boolean {
     return [...this.out.values()].some((one) => one.tenure === tenure);
-  }
-
-  private async loop(): Promise<void> {
-    while (!this.stopping) {
-      this.isWoken = false;
-      try {
-        await this.turn();
-      } catch (error) {
-        this.options.logger.warn({ err: error }, 'redeliveries.turn_failed');
-      }
-      if (!this.isWoken && !this.stopping) await this.sleep();
-    }
-  }
-
-  private sleep(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, POLL_MS);
-      this.wakeUp = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   private async turn(): Promise<void> {
@@ -168,9 +146,9 @@ export class Redeliveries<T extends Tenure = Tenure> {
     });
     for (const id of suspended) this.paused.set(id, now + SUSPENDED_LOOK_MS);
     this.after = last ?? 0;
-    if (last !== undefined) this.isWoken = true;
+    if (last !== undefined) this.loop.wake();
     for (const agentEventId of deleted) {
-      if ((await forgetRedeliveries(pool, agentEventId, PAGE)) === PAGE) this.isWoken = true;
+      if ((await forgetRedeliveries(pool, agentEventId, PAGE)) === PAGE) this.loop.wake();
     }
     for (const redelivery of redeliveries) this.take(redelivery);
   }
@@ -178,7 +156,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
   private take(redelivery: Redelivery): void {
     const { clientId, hash } = redelivery;
     const tenure = this.options.shards.tenureOf(hash);
-    if (!tenure || this.stopping || this.out.size >= MAX_OUT || this.outOf.of(clientId) >= MAX_OUT_OF_CLIENT) return;
+    if (!tenure || this.loop.signal.aborted || this.out.size >= MAX_OUT || this.outOf.of(clientId) >= MAX_OUT_OF_CLIENT) return;
     this.out.set(laneOf(redelivery), { redelivery, tenure });
     this.outOf.add(clientId, 1);
     void this.send(redelivery, tenure);

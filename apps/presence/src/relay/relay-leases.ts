@@ -1,8 +1,7 @@
 import type { Pool } from '#database';
-import type { Logger } from '#runtime';
+import { Loop, type Logger } from '#runtime';
 import type { PresenceMetrics } from '../metrics.js';
 import { announceInstance, leaseShards, releaseShards, removeInstance } from './relay-lease.repository.js';
-import { WakeSignal } from './wake-signal.js';
 
 /** How many shards the outbox has: `presence.shard_of`. */
 export const SHARDS = 16;
@@ -36,21 +35,29 @@ export class RelayLeases {
   /** Held beyond the fair share: no longer used, and given back as soon as nothing of them is on its way. */
   private surplus: readonly number[] = [];
   private heldUntil = 0;
-  private stopping = false;
-  private readonly signal = new WakeSignal();
-  private loop: Promise<void> | undefined;
+  private readonly loop: Loop;
   /** The last of the renewals and releases: one at a time, or a renewal could count on a shard that is being given back. */
   private turn: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly options: RelayLeasesOptions) {}
+  constructor(private readonly options: RelayLeasesOptions) {
+    const { renewMs } = options.times;
+    this.loop = new Loop({
+      step: () => this.inTurn(() => this.renew()).then(() => renewMs),
+      onError: (error) => {
+        options.logger.warn({ err: error }, 'relay.lease_failed');
+        options.metrics.setShards(this.shards().length); // what is not renewed ends
+      },
+      backoff: { firstMs: renewMs / 4, maxMs: renewMs },
+    });
+  }
 
   start(): void {
-    this.loop = this.renewForever();
+    this.loop.start();
   }
 
   /** Looks at the leases at once: another instance has come or gone, or has given shards back. */
   renewSoon(): void {
-    this.signal.wake();
+    this.loop.wake();
   }
 
   /** The shards that may be published now; none once the leases ran out, as they do when the database cannot be reached. */
@@ -80,9 +87,7 @@ export class RelayLeases {
    * @param settled nothing is on its way any more; otherwise the leases are left to expire
    */
   async stop(settled: boolean): Promise<void> {
-    this.stopping = true;
-    this.signal.wake();
-    await this.loop;
+    await this.loop.stop();
     this.held = [];
     this.options.metrics.setShards(0);
     if (!settled) return;
@@ -90,18 +95,6 @@ export class RelayLeases {
       await removeInstance(this.options.pool, this.options.instance);
     } catch (error) {
       this.options.logger.warn({ err: error }, 'relay.release_failed'); // the leases expire by themselves
-    }
-  }
-
-  private async renewForever(): Promise<void> {
-    while (!this.stopping) {
-      try {
-        await this.inTurn(() => this.renew());
-      } catch (error) {
-        this.options.logger.warn({ err: error }, 'relay.lease_failed');
-        this.options.metrics.setShards(this.shards().length); // what is not renewed ends
-      }
-      if (!this.stopping) await this.signal.wait(this.options.times.renewMs);
     }
   }
 
