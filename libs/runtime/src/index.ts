@@ -7,9 +7,11 @@ export {
   type SettingName,
   type Settings,
 } from './config.js';
+export { Coalescer } from './concurrency/coalescer.js';
 export { Loop } from './concurrency/loop.js';
 export { PeriodicWork } from './concurrency/periodic-work.js';
 export { retry, waitBackoff, type Backoff } from './concurrency/retry.js';
+export { TtlCache } from './concurrency/ttl-cache.js';
 export { deferred, settledWithin, unlessAborted, within, type Deferred } from './concurrency/within.js';
 export { parseDuration } from './duration.js';
 export { endWithUs } from './end-with-us.js';
