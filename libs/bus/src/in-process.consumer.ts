@@ -2,7 +2,7 @@ import { settledWithin, StartError, type Logger } from '#runtime';
 import type { BusAssignmentOptions, BusMessage, BusPartitions, BusRecord } from './bus.js';
 import { ABORT_GRACE_MS, BusServer, MAX_BATCH_BYTES, MAX_HELD_BYTES, STOP_GRACE_MS } from './bus-server.js';
 import { headerListOf, headerTexts } from './headers.js';
-import { PartitionLane, type LaneBatch } from './partition-lane.js';
+import { PartitionQueue, type QueuedBatch } from './partition-queue.js';
 
 /** A message in the place that it has been given. */
 export interface Placed extends BusMessage {
@@ -13,7 +13,7 @@ export interface Placed extends BusMessage {
 }
 
 /** A message on its way to one group. */
-export interface Delivery {
+export interface PendingRecord {
   readonly record: Placed;
   /** Called once the group has taken it, at the latest when it has processed it. */
   readonly accepted: () => void;
@@ -46,7 +46,7 @@ export interface InProcessConsumerOptions {
 
 /** A member of a group of the in-process broker, under `@EventPattern` handlers of batches. */
 export class InProcessConsumer extends BusServer {
-  private readonly lanes: PartitionLane<Delivery>[] = [];
+  private readonly queues: PartitionQueue<PendingRecord>[] = [];
   private readonly stopping = new AbortController();
   private readonly patience = new AbortController();
   private listening = false;
@@ -77,11 +77,11 @@ export class InProcessConsumer extends BusServer {
   async close(): Promise<void> {
     this.stopping.abort();
     this.broker.retire(this.groupId, this);
-    await settledWithin(STOP_GRACE_MS, [this.tellRevoked(), ...this.lanes.map((lane) => lane.settled())]);
+    await settledWithin(STOP_GRACE_MS, [this.tellRevoked(), ...this.queues.map((queue) => queue.settled())]);
     this.patience.abort();
     await settledWithin(
       ABORT_GRACE_MS,
-      this.lanes.map((lane) => lane.settled()),
+      this.queues.map((queue) => queue.settled()),
     );
     this.broker.leave(this.groupId, this);
   }
@@ -92,21 +92,21 @@ export class InProcessConsumer extends BusServer {
     this.options.assignment.onAssigned?.(partitions);
   }
 
-  /** A lane to this member's handlers. */
-  laneOf(partition: Partition): PartitionLane<Delivery> {
+  /** A queue to this member's handlers. */
+  queueOf(partition: Partition): PartitionQueue<PendingRecord> {
     const { maxBatchRecords, maxHeldRecords } = this.options;
-    const lane = new PartitionLane<Delivery>({
+    const queue = new PartitionQueue<PendingRecord>({
       ...{ maxBatchRecords, maxBatchBytes: MAX_BATCH_BYTES, maxHeldRecords, maxHeldBytes: MAX_HELD_BYTES },
       sizeOf: ({ record: { key, value } }) => (key?.length ?? 0) + (value?.length ?? 0),
       deliver: (batch) => this.deliverAll(partition, batch),
-      onAccepted: (deliveries) => deliveries.forEach(({ accepted }) => accepted()),
-      onDone: (deliveries) => deliveries.forEach(({ processed }) => processed()),
+      onAccepted: (pending) => pending.forEach(({ accepted }) => accepted()),
+      onDone: (pending) => pending.forEach(({ processed }) => processed()),
     });
-    this.lanes.push(lane);
-    return lane;
+    this.queues.push(queue);
+    return queue;
   }
 
-  private deliverAll({ topic, topicId }: Partition, { records, taken, failed }: LaneBatch<Delivery>): Promise<boolean> {
+  private deliverAll({ topic, topicId }: Partition, { records, taken, failed }: QueuedBatch<PendingRecord>): Promise<boolean> {
     const batch = {
       records: records.map(({ record }) => toRecord(record)),
       signal: this.patience.signal,

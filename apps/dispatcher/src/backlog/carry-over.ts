@@ -32,7 +32,7 @@ export class CarryOver {
   /**
    * Resolves when nothing is left to be carried over.
    *
-   * @throws AbortError when it is stopped
+   * @throws Error when it is stopped before
    */
   run(): Promise<void> {
     const running = this.carry();
@@ -66,6 +66,7 @@ export class CarryOver {
   /** @returns whether it is done */
   private async attempt(): Promise<boolean> {
     const { pool, hashOf, logger } = this.options;
+    this.aborter.signal.throwIfAborted();
     if (await hasLiveLeases(pool)) {
       if (this.obstacle !== OLDER) logger.warn({ reason: OLDER }, 'queue.not_carried_over');
       this.obstacle = OLDER;
