@@ -11,7 +11,7 @@ export interface Terminal {
 
 type DataSource = Awaited<ReturnType<typeof connectDatabase>>;
 
-export interface DatabaseUse {
+export interface CommandDatabase {
   /** Shown in `pg_stat_activity` behind `rollcall-`. */
   readonly name: string;
   /** What the database is looked for, in words for people. */
@@ -32,7 +32,7 @@ export function findDatabaseUrl({ env }: Terminal, what: string): Promise<string
  */
 export async function withDatabase<Result>(
   terminal: Terminal,
-  { name, holds, entities = [] }: DatabaseUse,
+  { name, holds, entities = [] }: CommandDatabase,
   work: (dataSource: DataSource) => Promise<Result>,
 ): Promise<Result> {
   const url = await findDatabaseUrl(terminal, `the database of the ${holds}`);

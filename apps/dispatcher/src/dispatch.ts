@@ -18,7 +18,7 @@ import { ShardLeases } from './lanes/shard-leases.js';
 import type { DispatcherMetrics } from './metrics.js';
 import { Notices } from './notices/notices.js';
 import { Recorder } from './record/recorder.js';
-import type { Series } from './series/series.js';
+import type { DispatcherSeries } from './series/series.js';
 
 export interface DispatchOptions {
   readonly pool: Pool;
@@ -32,7 +32,7 @@ export interface DispatchOptions {
   readonly retentionMs: number;
   readonly budgets: Budgets;
   readonly metrics: DispatcherMetrics;
-  readonly series?: Series;
+  readonly series?: DispatcherSeries;
   readonly logger: Logger;
 }
 
@@ -99,7 +99,7 @@ export class Dispatch {
       ...{ pool, windowMs, logger },
       leases: this.leases,
       deliveries: this.deliveries,
-      capacity: budgets.held / 2,
+      capacity: budgets.inMemory / 2,
     });
     this.redeliveries = new Redeliveries({
       ...options,
@@ -119,13 +119,13 @@ export class Dispatch {
       ...{ pool, windowMs, endpoints, metrics, logger },
       deliveries: this.deliveries,
       waiting: () => this.attempts.waiting,
-      capacity: budgets.held,
+      capacity: budgets.inMemory,
     });
   }
 
   /** Deliveries in memory: first attempts, and what is behind and due. */
-  get held(): number {
-    return this.deliveries.held + this.deliveries.rowsInHand;
+  get inMemory(): number {
+    return this.deliveries.inMemory + this.deliveries.rowsInHand;
   }
 
   start(): void {

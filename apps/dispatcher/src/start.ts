@@ -27,7 +27,7 @@ import { ConsumerReport } from './intake/status-change.consumer.js';
 import { LEASE_BEYOND_TIMEOUT_MS } from './lanes/shard-leases.js';
 import { hashOf } from './lanes/agent-work.js';
 import { DispatcherMetrics } from './metrics.js';
-import { Series } from './series/series.js';
+import { DispatcherSeries } from './series/series.js';
 import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
@@ -104,7 +104,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   const { DELIVERY_TIMEOUT: timeoutMs, DELIVERY_WINDOW: windowMs, DELIVERY_LOG_RETENTION: retentionMs } = settings;
   await maintain(maintenance, pool, { retentionMs, windowMs });
 
-  const series = new Series({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
+  const series = new DispatcherSeries({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
   undo.push(() => series.stop());
 
   const dispatch = new Dispatch({

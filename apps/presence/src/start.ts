@@ -22,7 +22,7 @@ import { PresenceMetrics } from './metrics.js';
 import { PresenceModule } from './presence.module.js';
 import { OutboxRelay } from './relay/outbox.relay.js';
 import type { LeaseTimes } from './relay/relay-leases.js';
-import { Series } from './series/series.js';
+import { PresenceSeries } from './series/series.js';
 import type { PresenceSettings } from './settings.js';
 import { DeadLetters } from './telemetry/dead-letters.js';
 import { TelemetryService } from './telemetry/telemetry.service.js';
@@ -92,7 +92,7 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<
   const clock = await DatabaseClock.start(pool, logger, registry);
   undo.push(() => clock.stop());
   const leaseTimes = options.leaseTimes && { leaseTimes: options.leaseTimes };
-  const series = new Series(pool, settings.STATUS_HISTORY_RETENTION, logger);
+  const series = new PresenceSeries(pool, settings.STATUS_HISTORY_RETENTION, logger);
   undo.push(() => series.stop());
   const onPublished = (changes: readonly StatusChange[]): void => series.changes.note(changes);
   const instance = randomUUID();

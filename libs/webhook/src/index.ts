@@ -10,6 +10,6 @@ export {
   type WebhookRequest,
 } from './notification.js';
 export { encodePairs, type NotifiedChange } from './pairs.js';
-export { generateSecret, signingKey, signV1, SigningKey } from './signature.js';
+export { generateSecret, signingKey, signV1, WebhookSigningKey } from './signature.js';
 export { type SendTerms } from './http/exchange.js';
 export { WebhookClient, type AttemptResult, type WebhookClientOptions } from './webhook.client.js';

@@ -1,6 +1,6 @@
 import { traceparentOf, type NotificationMethod } from '#contracts';
 import { VERSION } from '#runtime';
-import { signV1, type SigningKey } from './signature.js';
+import { signV1, type WebhookSigningKey } from './signature.js';
 
 /** A request that is ready to be sent. */
 export interface WebhookRequest {
@@ -30,7 +30,7 @@ export interface Notification {
   /** The time of the attempt, milliseconds since the epoch. */
   readonly at: number;
   /** The client's secrets, the current one first; at least one. */
-  readonly keys: readonly SigningKey[];
+  readonly keys: readonly WebhookSigningKey[];
   /** A test that somebody asked for: contract §3. */
   readonly test?: boolean;
 }

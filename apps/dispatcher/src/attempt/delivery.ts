@@ -50,7 +50,7 @@ export type UnsentReason =
   | 'stopping';
 
 /** What became of an attempt. */
-export type Outcome =
+export type SendOutcome =
   | {
       readonly kind: 'attempted';
       /** From 1, over every run of the schedule. */

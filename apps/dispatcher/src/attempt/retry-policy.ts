@@ -34,7 +34,7 @@ export interface Situation {
  *
  * @param schedule delays after the first, second, … failed attempt, in milliseconds; when it is used up the delivery failed
  */
-export function decide(schedule: readonly number[], { result, attempts, leftMs, now, random }: Situation): Verdict {
+export function decideRetry(schedule: readonly number[], { result, attempts, leftMs, now, random }: Situation): Verdict {
   const status = 'status' in result ? result.status : undefined;
   if (status !== undefined && status >= 200 && status < 300) return { kind: 'delivered' };
   if (leftMs <= 0) return { kind: 'failed' };

@@ -3,12 +3,12 @@ import type { Pool } from '#database';
 import { Loop, type Logger } from '#runtime';
 import { encodePairs } from '#webhook';
 import type { Attempts } from '../attempt/attempts.js';
-import type { Outcome } from '../attempt/delivery.js';
-import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
+import type { SendOutcome } from '../attempt/delivery.js';
+import { decideRetry, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
 import { attemptRecord, unsentRecord, unstorable } from '../lanes/attempt-records.js';
 import { ClientCount } from '../lanes/client-count.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { Batcher } from '../record/batcher.js';
+import { BatchWriter } from '../record/batch-writer.js';
 import {
   fillHashes,
   findDue,
@@ -19,7 +19,7 @@ import {
 } from './redelivery.repository.js';
 
 /** Which agents this instance works for: the leases of their shards. */
-export interface OwnedShards<T extends Tenure = Tenure> {
+export interface OwnedShards<T extends OwnedShard = OwnedShard> {
   /** UUID of this instance. */
   readonly owner: string;
   /** How many shards there are; 0: not known yet. */
@@ -33,13 +33,13 @@ export interface OwnedShards<T extends Tenure = Tenure> {
 }
 
 /** A shard while it is this instance's. */
-export interface Tenure {
+export interface OwnedShard {
   readonly shard: number;
   /** Raised whenever the lease goes to another owner. */
   readonly epoch: number;
 }
 
-export interface RedeliveriesOptions<T extends Tenure = Tenure> {
+export interface RedeliveriesOptions<T extends OwnedShard = OwnedShard> {
   readonly pool: Pool;
   readonly shards: OwnedShards<T>;
   readonly attempts: Pick<Attempts, 'attempt'>;
@@ -73,14 +73,14 @@ const DRAIN_MS = 5000;
  * an agent event and an agent, by sequence, and only for agents whose shard this instance has. They share no lane with new changes,
  * so none of those waits for them; of the budgets they take what retries may have.
  */
-export class Redeliveries<T extends Tenure = Tenure> {
+export class Redeliveries<T extends OwnedShard = OwnedShard> {
   private readonly out = new Map<string, { readonly redelivery: Redelivery; readonly tenure: T }>();
   /** Called when nothing of a shard is out any more. */
   private readonly settled = new Map<T, () => void>();
   private readonly outOf = new ClientCount();
   /** By agent event: nothing of it is sent until then, in milliseconds of `performance.now()`. */
   private readonly paused = new Map<number, number>();
-  private readonly results: Batcher<RedeliveryResult>;
+  private readonly results: BatchWriter<RedeliveryResult>;
   private after = 0;
   private readonly loop: Loop;
 
@@ -90,7 +90,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
       onError: (error) => options.logger.warn({ err: error }, 'redeliveries.turn_failed'),
       backoff: BACKOFF,
     });
-    this.results = new Batcher<RedeliveryResult>({
+    this.results = new BatchWriter<RedeliveryResult>({
       ...BATCH,
       logger: options.logger,
       write: (results) => this.record(results),
@@ -194,11 +194,11 @@ export class Redeliveries<T extends Tenure = Tenure> {
     this.release(redelivery);
   }
 
-  private conclude(redelivery: Redelivery, tenure: T, outcome: Outcome & { kind: 'attempted' }): void {
+  private conclude(redelivery: Redelivery, tenure: T, outcome: SendOutcome & { kind: 'attempted' }): void {
     const { schedule, metrics } = this.options;
     const { agentEventId, changeId, attempts, expiresAt, isReplay } = redelivery;
     const { result } = outcome;
-    const verdict = decide(schedule, {
+    const verdict = decideRetry(schedule, {
       result,
       attempts: attempts + 1,
       leftMs: expiresAt - performance.now(),
@@ -258,6 +258,6 @@ function laneOf({ agentEventId, agentId }: { readonly agentEventId: number; read
   return `${agentEventId}:${agentId}`;
 }
 
-function placeOf({ agentEventId, agentId, changeId }: Redelivery, { shard, epoch }: Tenure) {
+function placeOf({ agentEventId, agentId, changeId }: Redelivery, { shard, epoch }: OwnedShard) {
   return { agentEventId, agentId, changeId, shard, epoch };
 }

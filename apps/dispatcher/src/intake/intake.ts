@@ -258,7 +258,7 @@ export class Intake {
     const waited = (): number => performance.now() - startedAt;
     while (waiting() > READY && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
     const enough = Math.min(size, capacity / 2);
-    while (capacity - deliveries.held < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    while (capacity - deliveries.inMemory < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Read } from '../attempt/batched-cache.js';
-import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
+import type { Delivery, Endpoint, SendOutcome } from '../attempt/delivery.js';
 import type { Verdict } from '../attempt/retry-policy.js';
 import type { AgentWork, AttemptRecord, Change } from './agent-work.js';
 import type { ShardLeases } from './shard-leases.js';
@@ -8,7 +8,7 @@ import type { ShardLeases } from './shard-leases.js';
 export function attemptRecord(
   agentEventId: number,
   changeId: string,
-  { attempt, attemptedAt, result }: Outcome & { readonly kind: 'attempted' },
+  { attempt, attemptedAt, result }: SendOutcome & { readonly kind: 'attempted' },
   verdict: Verdict,
 ): AttemptRecord {
   return {

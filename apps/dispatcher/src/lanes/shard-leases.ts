@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from '#database';
 import { within, type Logger } from '#runtime';
-import { giveBackLeases, shardBase, takeLeases } from './shard-lease.repository.js';
+import { releaseLeases, shardBase, takeLeases } from './shard-lease.repository.js';
 
 /** What a lease must have left beyond the timeout of an attempt, to break it off and to write what became of it, in milliseconds. */
 const MARGIN_MS = 1000;
@@ -157,15 +157,15 @@ export class ShardLeases {
     const ended = this.options.onEnding(tenure, isLost).then(() => true);
     const ending = within(this.options.endMs, ended, () => false).then(async (isRecorded) => {
       this.tenures.delete(shard);
-      if (!isLost && isRecorded) await this.giveBack(shard);
+      if (!isLost && isRecorded) await this.release(shard);
       this.ended.delete(shard);
     });
     this.ended.set(shard, ending);
   }
 
-  private async giveBack(shard: number): Promise<void> {
+  private async release(shard: number): Promise<void> {
     try {
-      await giveBackLeases(this.options.pool, this.owner, [shard]);
+      await releaseLeases(this.options.pool, this.owner, [shard]);
     } catch (error) {
       this.options.logger.warn({ err: error, shard }, 'shards.lease_not_given_back'); // it ends by itself
     }
@@ -215,7 +215,7 @@ export class ShardLeases {
         continue; // it is taken anew when nothing of the former one is out
       }
       if (!this.wanted.has(shard) || this.stopped) {
-        void this.giveBack(shard);
+        void this.release(shard);
         continue;
       }
       const tenure = { shard, epoch, until, ending: false };

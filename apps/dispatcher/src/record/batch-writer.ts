@@ -1,8 +1,8 @@
-import { waitBackoff, type Logger } from '#runtime';
+import { Coalescer, retry, type Logger } from '#runtime';
 
 const BACKOFF = { firstMs: 50, maxMs: 2000 };
 
-export interface BatcherOptions<T> {
+export interface BatchWriterOptions<T> {
   /** For the log. */
   readonly name: string;
   /** Must be safe to repeat: an error may come after the work was done. */
@@ -26,66 +26,30 @@ export interface BatcherOptions<T> {
  * Writes items in batches until they are written: a database that is away is waited for, and an item that the database
  * refuses is told apart from the others of its batch, logged and ended.
  */
-export class Batcher<T> {
-  /** By turn, whose is next first. */
-  private readonly waiting = new Map<unknown, T[]>();
-  private count = 0;
-  private inFlight = 0;
-  private timer: NodeJS.Timeout | undefined;
+export class BatchWriter<T> {
+  private readonly batches: Coalescer<T, void>;
   private readonly aborter = new AbortController();
-  private idle: (() => void)[] = [];
 
-  constructor(private readonly options: BatcherOptions<T>) {}
+  constructor(private readonly options: BatchWriterOptions<T>) {
+    const { maxSize, lingerMs } = options;
+    this.batches = new Coalescer<T, void>({
+      ...options,
+      run: (items) => this.writeAll(items),
+      maxItems: maxSize,
+      linger: (begin) => setTimeout(begin, lingerMs),
+    });
+  }
 
   add(item: T): void {
-    const turn = this.options.turnOf?.(item);
-    const queue = this.waiting.get(turn);
-    if (queue) queue.push(item);
-    else this.waiting.set(turn, [item]);
-    this.count += 1;
-    if (this.count >= this.options.maxSize) this.pump();
-    else this.timer ??= setTimeout(() => this.pump(), this.options.lingerMs);
+    void this.batches.add(item);
   }
 
   /** Waits until all is written, or gives up after a time, in milliseconds. */
   async drain(timeoutMs: number): Promise<void> {
     const timer = setTimeout(() => this.aborter.abort(), timeoutMs);
-    this.pump();
-    if (this.inFlight > 0 || this.count > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+    this.batches.flush();
+    await this.batches.idle();
     clearTimeout(timer);
-  }
-
-  private pump(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-    while (this.inFlight < this.options.concurrency && this.count > 0) void this.run(this.take());
-  }
-
-  private take(): T[] {
-    const { maxSize, maxWeight = Infinity, weightOf = () => 1 } = this.options;
-    const items: T[] = [];
-    for (let weight = 0; this.count > 0 && items.length < maxSize && weight < maxWeight;) {
-      const [turn, queue] = this.waiting.entries().next().value!;
-      const item = queue.shift()!;
-      this.waiting.delete(turn);
-      if (queue.length > 0) this.waiting.set(turn, queue);
-      this.count -= 1;
-      weight += weightOf(item);
-      items.push(item);
-    }
-    return items;
-  }
-
-  private async run(items: readonly T[]): Promise<void> {
-    this.inFlight += 1;
-    try {
-      await this.writeAll(items);
-    } finally {
-      this.inFlight -= 1;
-      // What came meanwhile has waited long enough.
-      this.pump();
-      if (this.inFlight === 0 && this.count === 0) for (const resolve of this.idle.splice(0)) resolve();
-    }
   }
 
   private async writeAll(items: readonly T[]): Promise<void> {
@@ -100,22 +64,21 @@ export class Batcher<T> {
   /** Writes until that is done, or until it is given up. @returns whether the database refused what was written */
   private async isRefused(items: readonly T[], write: (items: readonly T[]) => Promise<void>): Promise<boolean> {
     const { name, logger } = this.options;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await write(items);
-        return false;
-      } catch (error) {
-        if (isRefusal(error)) {
-          if (items.length === 1) logger.error({ err: error, batch: name }, 'batch.item_refused');
-          return true;
-        }
-        if (this.aborter.signal.aborted) {
-          logger.warn({ err: error, batch: name, items: items.length }, 'batch.given_up');
-          return false;
-        }
-        logger.warn({ err: error, batch: name, attempt }, 'batch.retried');
-        await waitBackoff(attempt, BACKOFF, this.aborter.signal);
-      }
+    try {
+      await retry(() => write(items), {
+        backoff: BACKOFF,
+        signal: this.aborter.signal,
+        onFailure: (error, attempt) => {
+          if (isRefusal(error)) throw error;
+          logger.warn({ err: error, batch: name, attempt }, 'batch.retried');
+        },
+      });
+      return false;
+    } catch (error) {
+      const isRefused = isRefusal(error);
+      if (!isRefused) logger.warn({ err: error, batch: name, items: items.length }, 'batch.given_up');
+      else if (items.length === 1) logger.error({ err: error, batch: name }, 'batch.item_refused');
+      return isRefused;
     }
   }
 }

@@ -33,7 +33,7 @@ export class Handover {
    *
    * @param rows those of one agent in sequence
    */
-  hand(rows: readonly CommittedChange[]): void {
+  offer(rows: readonly CommittedChange[]): void {
     if (!this.complete) return; // the read that is due finds them
     if (this.rows.length + rows.length > MAX_ROWS) this.askForRead();
     else this.rows.push(...rows);

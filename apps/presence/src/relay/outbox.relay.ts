@@ -63,7 +63,7 @@ export class OutboxRelay implements ChangeListener {
     this.listener = new NotificationListener(
       pool,
       {
-        rollcall_outbox: { onNotification: () => this.lookAgain() },
+        rollcall_outbox: { onNotification: () => this.readAgain() },
         // Others have come or gone, or given shards back; or may have, since nobody listened for a while.
         [SHARDS_CHANNEL]: {
           onNotification: (by) => by !== instance && this.leases.renewSoon(),
@@ -94,7 +94,7 @@ export class OutboxRelay implements ChangeListener {
 
   hand(changes: readonly CommittedChange[]): void {
     const held = this.leases.shards();
-    this.handover.hand(changes.filter(({ shard }) => held.includes(shard))); // others' are found by their next read
+    this.handover.offer(changes.filter(({ shard }) => held.includes(shard))); // others' are found by their next read
     this.loop.wake();
   }
 
@@ -111,7 +111,7 @@ export class OutboxRelay implements ChangeListener {
     this.loop.wake();
   }
 
-  private lookAgain(): void {
+  private readAgain(): void {
     this.handover.askForRead();
     this.loop.wake();
   }

@@ -15,13 +15,13 @@ const KEEP_UNUSED_MS = 4000;
 /** Who is told about a connection. */
 export interface ConnectionOwner {
   /** It can carry the next exchange. */
-  onFree(connection: Connection): void;
+  onFree(connection: HttpConnection): void;
   /** It is closed; the exchange that it carried, if any, has not come to its end. */
-  onClosed(connection: Connection, exchange: Exchange | undefined, left: Left, error: Error | undefined): void;
+  onClosed(connection: HttpConnection, exchange: Exchange | undefined, left: Left, error: Error | undefined): void;
 }
 
 /** A connection that is up: carries one exchange at a time. */
-export class Connection implements Holder {
+export class HttpConnection implements Holder {
   /** When it is closed if nobody has used it, in milliseconds of `performance.now()`. */
   idleUntil = 0;
   private exchange: Exchange | undefined;
@@ -93,10 +93,10 @@ export class Connection implements Holder {
 }
 
 /** Between two immediates the event loop asks for all that is to be read; before the first it may just have done so. */
-function sendAfterReading(connection: Connection): void {
+function sendAfterReading(connection: HttpConnection): void {
   setImmediate(send, connection);
 }
 
-function send(connection: Connection): void {
+function send(connection: HttpConnection): void {
   connection.send();
 }
