@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseDuration } from '../duration.js';
 import { backoffDelay, retry, waitBackoff } from './retry.js';
 
 describe('backoffDelay', () => {
@@ -32,7 +31,10 @@ describe('retry', () => {
         const told: unknown[] = [];
         let attempts = 0;
         const work = (): Promise<string> => (attempts++ < failures ? Promise.reject(new Error('no')) : Promise.resolve('done'));
-        const result = await retry(work, { backoff, onFailure: (error, attempt) => told.push([(error as Error).message, attempt]) });
+        const result = await retry(work, {
+          backoff,
+          onFailure: (error, attempt) => told.push([(error as Error).message, attempt]),
+        });
         expect(result).toBe('done');
         expect(told).toEqual(Array.from({ length: failures }, (_, index) => ['no', index + 1]));
       }),
@@ -62,16 +64,4 @@ describe('retry', () => {
     await expect(working).rejects.toThrow('attempt 2');
     expect(told).toEqual([1]);
   });
-});
-
-describe('parseDuration', () => {
-  it.each([
-    ['500ms', 500],
-    ['10s', 10_000],
-    ['1.5s', 1500],
-    ['2m', 120_000],
-    ['24h', 86_400_000],
-    ['7d', 604_800_000],
-  ])('%s is %d ms', (text, ms) => expect(parseDuration(text)).toBe(ms));
-  it.each(['', '5', 's', '-1s', '1 day', '1e3s'])('"%s" is no duration', (text) => expect(parseDuration(text)).toBeUndefined());
 });
