@@ -66,7 +66,7 @@ async function fetchTools(): Promise<void> {
   }
 }
 
-/** What a program answered. */
+/** Output of a program that was run. */
 export interface ProgramOutput {
   readonly ok: boolean;
   readonly stdout: string;

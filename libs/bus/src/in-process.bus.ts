@@ -29,7 +29,7 @@ export interface InProcessBrokerOptions {
   readonly consumed?: readonly string[];
 }
 
-/** What one group has still to process of one partition. */
+/** Records of one partition that one group has still to process. */
 interface GroupQueue extends Partition {
   /** Of the member that consumes. */
   current: PartitionQueue<PendingRecord> | undefined;
@@ -147,7 +147,7 @@ export class InProcessBroker {
   }
 }
 
-/** What a sender waits for. */
+/** Callbacks of a sender. */
 interface Moments {
   readonly onAccepted: () => void;
   readonly onProcessed: () => void;
@@ -182,7 +182,7 @@ function newQueues(topic: string, topicId: string): GroupQueue[] {
   }));
 }
 
-/** Gives a member everything; it goes on where the one before it, if any, came to its end. */
+/** Makes a member the consumer of all partitions; it continues where the member before it, if any, has ended. */
 function activate(group: Group, member: InProcessConsumer): void {
   const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
   member.assign(new Map(group.topics.map((topic) => [topic, all])));

@@ -4,7 +4,7 @@ import { ABORT_GRACE_MS, BusServer, MAX_BATCH_BYTES, MAX_HELD_BYTES, STOP_GRACE_
 import { headerListOf, headerTexts } from './headers.js';
 import { PartitionQueue, type QueuedBatch } from './partition-queue.js';
 
-/** A message in the place that it has been given. */
+/** A message with the partition and offset that it was given. */
 export interface Placed extends BusMessage {
   readonly topic: string;
   readonly partition: number;
@@ -12,7 +12,7 @@ export interface Placed extends BusMessage {
   readonly timestamp: number;
 }
 
-/** A message on its way to one group. */
+/** A record that one group has not processed yet. */
 export interface PendingRecord {
   readonly record: Placed;
   /** Called once the group has taken it, at the latest when it has processed it. */
@@ -28,10 +28,10 @@ export interface Partition {
   readonly partition: number;
 }
 
-/** What a member needs of the broker. */
+/** The broker as a member sees it. */
 interface Membership {
   join(groupId: string, topics: readonly string[], member: InProcessConsumer): void;
-  /** Nothing more is handed to the member. */
+  /** Hands nothing more to the member. */
   retire(groupId: string, member: InProcessConsumer): void;
   leave(groupId: string, member: InProcessConsumer): void;
 }
@@ -86,7 +86,7 @@ export class InProcessConsumer extends BusServer {
     this.broker.leave(this.groupId, this);
   }
 
-  /** Called when it is its turn to consume, with all that there is. */
+  /** Gives this member every partition: it is its turn to consume. */
   assign(partitions: BusPartitions): void {
     this.partitions = partitions;
     this.options.assignment.onAssigned?.(partitions);

@@ -13,7 +13,7 @@ import type { FetchedRecord } from './record-batches.js';
 
 export interface AssignmentOptions {
   readonly kafka: Kafka;
-  /** What the names of topics begin with on the broker, and not for handlers. */
+  /** Prefix of topic names on the broker; handlers do not see it. */
   readonly prefix: string;
   /** With the prefix. */
   readonly groupId: string;
@@ -24,7 +24,7 @@ export interface AssignmentOptions {
   readonly hooks: BusAssignmentOptions;
   /** `BusServer.deliver` */
   readonly deliver: (topic: string, batch: BusBatch, stopping: AbortSignal, onFailure: () => void) => Promise<boolean>;
-  /** What of earlier assignments handlers are still at, by partition: none is begun beside it. */
+  /** Handlers of earlier assignments that are still running, by partition: no other begins beside them. */
   readonly unsettled: Map<string, Promise<void>>;
   /** Called when the broker does not know a topic whose offset was to be committed. */
   readonly onTopicMissing: (error: unknown) => void;
@@ -33,7 +33,7 @@ export interface AssignmentOptions {
 /** One partition of the assignment. */
 interface AssignedPartition {
   readonly records: PartitionQueue<FetchedRecord>;
-  /** Of the next fetch. */
+  /** First offset of the next fetch. */
   next: bigint;
   /** By the last record of a fetch: the last offset that comes with it and is not shown, such as that of a transaction's marker. */
   readonly ends: Map<string, string>;
@@ -48,9 +48,9 @@ export class Assignment {
   /** By topic; asked for again when a partition's offsets went back. */
   private readonly topicIds = new Map<string, Promise<string>>();
   private readonly offsets: Offsets;
-  /** Aborted first: nothing is begun any more. */
+  /** Aborted first: no further batch is begun. */
   private readonly closing = new AbortController();
-  /** Aborted then: what is still being done is not kept. */
+  /** Aborted second: handlers that still run are given up. */
   private readonly aborting = new AbortController();
   private ended: Promise<void> | undefined;
   private readonly resumes: (() => void)[] = [];
@@ -64,7 +64,7 @@ export class Assignment {
     hooks.onAssigned?.(partitions);
   }
 
-  /** Takes what was fetched under this assignment; its handler is called when its turn comes. */
+  /** Queues a fetch that was made under this assignment; its handler is called when its turn comes. */
   take(payload: EachBatchPayload): void {
     const { batch } = payload;
     if (this.closing.signal.aborted) return void this.resumes.push(payload.pause()); // fetched again by who comes next
@@ -80,9 +80,9 @@ export class Assignment {
   }
 
   /**
-   * Ends it: nothing is begun any more, what is being done may be finished, and is committed; the rest is aborted.
+   * Ends the assignment: begins nothing more, lets handlers finish, commits what they did, and aborts the rest.
    *
-   * @param graceMs longest that is waited for what is being done, in milliseconds
+   * @param graceMs longest wait for the handlers, in milliseconds
    */
   end(graceMs: number): Promise<void> {
     this.ended ??= this.finish(graceMs);

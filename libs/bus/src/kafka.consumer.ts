@@ -38,13 +38,13 @@ const DRAIN_MS = 2000;
 const MAX_DRAIN_MS = 20_000;
 
 /**
- * A member of a consumer group, under `@EventPattern` handlers of batches. What is fetched waits for its handler in the queue of its
+ * Transport for `@EventPattern` handlers of batches: a member of a Kafka consumer group. What is fetched waits for its handler in the queue of its
  * partition, so kafkajs goes on fetching and heartbeating, however long a handler takes. Offsets are committed soon after the
  * handler resolved, and only while the assignment stands under which the records were fetched. Before it ends, because members come
  * or go, what the handlers are at is finished and committed. Whatever ends the membership, another begins.
  */
 export class KafkaConsumer extends BusServer {
-  /** Of assignments that have ended, by partition: a handler ends when it does, and none is ever called beside it. */
+  /** Handlers of ended assignments that are still running, by partition: no other is called beside them. */
   private readonly unsettled = new Map<string, Promise<void>>();
   private readonly stopping = new AbortController();
   private readonly leaving = deferred();
@@ -55,7 +55,7 @@ export class KafkaConsumer extends BusServer {
   /** One membership after another. */
   private membership: Loop | undefined;
   private closed: Promise<void> | undefined;
-  /** Why the last membership was lost, while it may be that none has lasted since. */
+  /** Why the last membership was lost; unset once one has lasted. */
   private lastLoss: string | undefined;
   private lossesAlike = 0;
 
@@ -65,7 +65,7 @@ export class KafkaConsumer extends BusServer {
     this.lag = metrics && new ConsumerLag({ kafka, groupId, metrics, logger, assigned: () => this.assigned });
   }
 
-  /** What keeps it from consuming: the reason for which its membership was lost at least twice in a row. For readiness. */
+  /** Says why the membership was lost, if it was at least twice in a row. For readiness. */
   get trouble(): string | undefined {
     if (this.lossesAlike < 2) return undefined;
     return `consumer group ${this.groupId} lost its place ${this.lossesAlike} times in a row: ${this.lastLoss}`;
@@ -234,7 +234,7 @@ export class KafkaConsumer extends BusServer {
 
 export interface KafkaConsumerOptions {
   readonly kafka: Kafka;
-  /** What the names of topics begin with on the broker. */
+  /** Prefix of topic names on the broker. */
   readonly prefix: string;
   /** With the prefix. */
   readonly groupId: string;

@@ -15,7 +15,7 @@ import { protocolErrorOf } from './kafka.client.js';
 /** A `send` is rejected after this, in milliseconds, wherever it has got to. */
 const SEND_TIMEOUT_MS = 15_000;
 const DISCONNECT_TIMEOUT_MS = 5000;
-/** Of one request; brokers refuse batches over 1 MiB unless told otherwise, and all may go to one partition. */
+/** Most of one request, in bytes; brokers refuse batches over 1 MiB unless configured otherwise, and all may go to one partition. */
 const MAX_REQUEST_BYTES = 512 * 1024;
 const MAX_REQUEST_RECORDS = 5000;
 
@@ -23,7 +23,7 @@ interface Send {
   readonly topic: string;
   readonly messages: Message[];
   readonly bytes: number;
-  /** Its sender has been told that it failed. */
+  /** Set when its sender was told that it failed: it is not sent any more. */
   isOver: boolean;
 }
 
@@ -171,7 +171,7 @@ function encode(message: BusMessage): Message {
   return { key, value, headers: headerListOf(message) as unknown as NonNullable<Message['headers']> };
 }
 
-/** About what a record takes; strings are counted as if all were ASCII, which the bound leaves room for. */
+/** Estimates the size of a record in bytes; strings are counted as if all were ASCII, which the bound leaves room for. */
 function sizeOf({ key, value, headers }: Message): number {
   const list = headers as unknown as readonly BusHeader[];
   const ofHeaders = list.reduce((sum, header) => sum + header.name.length + (header.value?.length ?? 0), 0);

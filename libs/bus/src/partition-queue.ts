@@ -1,9 +1,9 @@
-/** What becomes of a batch that a queue hands out. */
+/** A batch that a queue has handed out. */
 export interface QueuedBatch<R> {
   readonly records: readonly R[];
-  /** The next batch may be handed out while this one is worked on. */
+  /** Allows the next batch to be handed out while this one is worked on. */
   readonly taken: () => void;
-  /** It failed and is tried again: what was said by {@link taken} no longer holds. */
+  /** Takes {@link taken} back: the batch failed and is tried again. */
   readonly failed: () => void;
 }
 
@@ -46,7 +46,7 @@ interface Part<R> {
 }
 
 /**
- * What a consumer holds of one partition: records that wait, and batches that are out. A batch is handed out when the one before it
+ * Queue of one partition's records in a consumer: those that wait, and batches that are out. A batch is handed out when the one before it
  * is taken or done, and there is room. No I/O.
  */
 export class PartitionQueue<R> {
@@ -96,7 +96,7 @@ export class PartitionQueue<R> {
     while (this.working.size > 0) await Promise.all(this.working);
   }
 
-  /** What is not done, in order: for who takes over from a queue that is closed and settled. */
+  /** Lists the records that are not done, in order, for the next owner. Only for a queue that is closed and settled. */
   leftOver(): R[] {
     return [...this.out.flatMap(({ records }) => records), ...this.waiting];
   }

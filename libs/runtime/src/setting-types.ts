@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 
-/** What settings are read as; their messages say what to write instead. */
+/** Types that settings are parsed as. Their messages say what to write instead. */
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -16,7 +16,7 @@ export function parseDuration(text: string): number | undefined {
   return Math.round(Number(match[1]) * UNITS[match[2]!]!);
 }
 
-/** Milliseconds. */
+/** A duration; parsed to milliseconds. */
 export const duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);
   if (ms === undefined) {
@@ -78,12 +78,12 @@ export const onOrOff = z
   .pipe(z.enum(['on', 'off'], { error: ({ input }) => `"${String(input)}" is neither on nor off` }))
   .transform((text) => text === 'on');
 
-/** Whether an address to listen on can only be reached from this machine. */
+/** Tells whether an address to listen on can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** Whether what a URL answers can be trusted to come from there: https, or http that does not leave this machine. */
+/** Tells whether answers of a URL can be trusted to come from it: https, or http that does not leave this machine. */
 export function isSecureUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, hostname } = new URL(text);

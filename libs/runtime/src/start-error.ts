@@ -3,7 +3,7 @@ export class StartError extends Error {
   override readonly name: string = 'StartError';
 }
 
-/** Where a process meant to listen. */
+/** The address that a process was to listen on. */
 export interface ListenPlace {
   readonly host: string;
   readonly port: number;
@@ -11,7 +11,7 @@ export interface ListenPlace {
   readonly setting: string;
 }
 
-/** Turns what the system said of an address that cannot be listened on into words that name the setting to change. */
+/** Explains an error of `listen` in words that name the setting to change. */
 export function listenError(error: unknown, { host, port, setting }: ListenPlace): Error {
   const { code } = error as NodeJS.ErrnoException;
   const words = code === undefined ? undefined : WORDS[code];

@@ -4,8 +4,8 @@ import type { RunningService } from './service.js';
 export type Undo = () => Promise<void>;
 
 /**
- * Starts a service step by step. Each step pushes how it is undone; stopping, and a start that fails half-way, undo what was
- * done in reverse, every step of it whatever goes wrong with one.
+ * Starts a service step by step. Each step pushes its undoing. A stop, or a failure half-way, runs those in reverse, and goes
+ * on where one of them fails.
  *
  * @param steps returns what is left to say of the service that runs
  * @throws what the steps throw; nothing is then left running

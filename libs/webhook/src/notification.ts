@@ -2,11 +2,11 @@ import { nameFieldOf, traceparentOf, type NotificationMethod, type StatusChange 
 import { VERSION } from '#runtime';
 import { signV1, type WebhookSigningKey } from './signature.js';
 
-/** What of a status change the notification's pairs tell. */
+/** The fields of a status change that a notification's pairs are made of. */
 export type NotifiedChange = Pick<StatusChange, 'agentStatus' | 'agentType' | 'eventSource' | 'agentId' | 'name'>;
 
 /**
- * The pairs of a notification, application/x-www-form-urlencoded as the WHATWG URL standard serializes it: contract §6.
+ * Encodes the pairs of a notification as application/x-www-form-urlencoded, by the WHATWG URL standard: contract §6.
  * The same string is the query (GET), the body (POST) and what is signed.
  */
 export function encodePairs(change: NotifiedChange): string {
@@ -52,7 +52,7 @@ export interface Notification {
   readonly test?: boolean;
 }
 
-/** Where a url leads, cut for the request line. */
+/** A url, split for the request line. */
 export interface Target {
   readonly origin: string;
   readonly path: string;
@@ -117,7 +117,7 @@ export function buildNotice(notice: Omit<Notification, 'method' | 'sequence' | '
   return { method: 'POST', ...target, headers, body: notice.pairs };
 }
 
-/** What every attempt carries, whatever it tells. */
+/** Builds the headers that every attempt carries. */
 function headersOf({
   pairs,
   id,

@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 
-/** What every Standard Webhooks secret begins with. */
+/** Prefix of every Standard Webhooks secret. */
 const PREFIX = 'whsec_';
 const SECRET_BYTES = 24;
 

@@ -70,7 +70,7 @@ const STARVED_MS = 1000;
 /** A share of an origin that nothing was sent to for this long, and that is not paused, is forgotten, in milliseconds. */
 const IDLE_SHARE_MS = 60_000;
 const SWEEP_MS = 10_000;
-/** What one client may have of a budget, and of the deliveries in memory: one in so many. */
+/** Part of a budget, and of the deliveries in memory, that one client may have: one in so many. */
 const CLIENT_PART = 4;
 
 /**

@@ -1,8 +1,8 @@
 import { Coalescer } from '#runtime';
 
-/** Most entries that are kept; beyond, all are read again. */
+/** Most entries; beyond it all are dropped. */
 const MAX_ENTRIES = 50_000;
-/** Keys that are read at once: whoever asks beside one who asks for thousands does not wait for all of them. */
+/** Most keys of one read: a caller beside one that asks for thousands does not wait for all of them. */
 const MAX_KEYS = 500;
 
 /** A value, and how old it is. */
@@ -15,7 +15,7 @@ export interface Read<V> {
 /** Reads values many at a time and keeps each for a short while. What cannot be read is not kept. */
 export class BatchedCache<V> {
   private readonly entries = new Map<number, Read<V>>();
-  /** What is asked for and not being read yet: who asks during a read gets what the next one finds. */
+  /** Keys that wait for the next read; who asks during a read waits for the one after it. */
   private readonly pending = new Map<number, Promise<Read<V>>>();
   private readonly reads: Pick<Coalescer<number, { readonly values: ReadonlyMap<number, V>; readonly readAt: number }>, 'add'>;
 
@@ -36,24 +36,24 @@ export class BatchedCache<V> {
     });
   }
 
-  /** The value, where it is fresh: without waiting. */
+  /** Returns the value if it is fresh, without waiting. */
   peek(key: number): Read<V> | undefined {
     const entry = this.entries.get(key);
     return entry && performance.now() - entry.readAt < this.ttlMs ? entry : undefined;
   }
 
-  /** The value however old it is; undefined where it was not read. */
+  /** Returns the value however old it is; undefined if it was never read. */
   latest(key: number): Read<V> | undefined {
     return this.entries.get(key);
   }
 
-  /** Takes a value that was read elsewhere; an older one than is known is left alone. */
+  /** Offers a value that was read elsewhere; it is ignored if a newer one is known. */
   offer(key: number, value: V, readAt: number): void {
     const known = this.entries.get(key);
     if (!known || known.readAt < readAt) this.entries.set(key, { value, readAt });
   }
 
-  /** @throws what `load` throws */
+  /** Returns the value, reading it if it is not fresh. @throws what `load` throws */
   get(key: number): Promise<Read<V>> {
     const found = this.peek(key);
     if (found) return Promise.resolve(found);

@@ -9,7 +9,7 @@ const JITTER = 0.2;
 /** A delay that leads out of the window is cut to this long before its end, so that there is one last attempt inside. */
 const LAST_CHANCE_MS = 1000;
 
-/** What follows from an attempt. */
+/** Decision after an attempt. */
 export type Verdict =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'retry'; readonly delayMs: number }

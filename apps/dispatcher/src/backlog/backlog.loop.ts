@@ -20,10 +20,10 @@ export interface BacklogLoopOptions {
 const PAGE = 500;
 /** How often what is due is looked for while nothing is known to be, in milliseconds. */
 const POLL_MS = 1000;
-/** What is known to be due is looked for no more often than this, in milliseconds. */
+/** Least time between two reads of what is due, in milliseconds. */
 const MIN_POLL_MS = 20;
 const BACKOFF = { firstMs: 100, maxMs: POLL_MS };
-/** What one client may have of the rows in hand: one in so many. */
+/** Part of the rows in hand that one client may have: one in so many. */
 const CLIENT_PART = 4;
 /** Agent events that are left out of one read at most, so that it stays small; others are read and refused again. */
 const MAX_PAUSED = 5000;
@@ -63,31 +63,31 @@ export class BacklogLoop {
     this.loop.start();
   }
 
-  /** Something will be due after this delay, in milliseconds. */
+  /** Looks for what is due after this delay at the latest, in milliseconds. */
   wakeIn(delayMs: number): void {
     this.loop.wakeIn(delayMs);
   }
 
-  /** What is behind of an agent event, or of any, became due by a command: it is not left alone any longer. */
+  /** Ends the pause of an agent event, or of all: a command made its rows due. */
   woken(agentEventId: number | undefined): void {
     if (agentEventId === undefined) this.paused.clear();
     else this.paused.delete(agentEventId);
     this.wakeIn(0);
   }
 
-  /** What was read of an agent before now is not true any more. */
+  /** Notes that rows of an agent were written: what was read of it before is outdated. */
   touch(agent: AgentWork): void {
     this.touched.add(agent.key);
   }
 
-  /** An agent event's delivery was not let through: it is left alone for a while, in milliseconds. */
+  /** Pauses an agent event whose delivery was not let through, for a while, in milliseconds. */
   pause(clientId: number, agentEventId: number, url: string, delayMs: number): void {
     this.paused.set(agentEventId, performance.now() + delayMs);
     this.struggle(clientId, agentEventId, url);
     this.wakeIn(delayMs);
   }
 
-  /** An agent event's delivery was answered 2xx, or failed. */
+  /** Notes the result of an agent event's delivery: answered 2xx, or failed. */
   answered(clientId: number, agentEventId: number, url: string, isDelivered: boolean): void {
     if (!isDelivered) return this.struggle(clientId, agentEventId, url);
     if (this.struggling.size === 0) return;

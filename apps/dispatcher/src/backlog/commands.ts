@@ -6,9 +6,9 @@ import { stepWake, WAKE_AFTER_MS } from './wake.repository.js';
 export interface CommandsOptions {
   readonly pool: Pool;
   readonly replays: Pick<ReplayJobs, 'step'>;
-  /** Something was commanded: what is sent again may be due. */
+  /** Called on a command: redeliveries may be due. */
   readonly onCommand: () => void;
-  /** Rows of an agent event that is behind became due; undefined: of any. */
+  /** Called when rows of an agent event that is behind became due; undefined: of any agent event. */
   readonly onWoken: (agentEventId: number | undefined) => void;
   readonly logger: Logger;
 }

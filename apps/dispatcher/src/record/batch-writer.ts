@@ -7,7 +7,7 @@ export interface BatchWriterOptions<T> {
   readonly name: string;
   /** Must be safe to repeat: an error may come after the work was done. */
   readonly write: (items: readonly T[]) => Promise<void>;
-  /** Ends an item that the database refuses for what it is; writing it again cannot help. */
+  /** Handles an item that the database refuses: writing it again cannot help. */
   readonly onRefused: (item: T) => Promise<void>;
   readonly maxSize: number;
   /** A batch that has so much weight takes no further item; without it, their number is all that counts. */
@@ -44,7 +44,7 @@ export class BatchWriter<T> {
     void this.batches.add(item);
   }
 
-  /** Waits until all is written, or gives up after a time, in milliseconds. */
+  /** Waits until everything is written; gives up after a time, in milliseconds. */
   async drain(timeoutMs: number): Promise<void> {
     const timer = setTimeout(() => this.aborter.abort(), timeoutMs);
     this.batches.flush();

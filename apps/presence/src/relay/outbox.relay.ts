@@ -14,13 +14,13 @@ import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-lease
 const BATCH_ROWS = 1000;
 /** The table is read at least this often, in milliseconds: it finds what nobody told of. */
 const POLL_MS = 500;
-/** What is published durably is deleted this long after, in milliseconds, many rows at a time. A crash publishes that much again. */
+/** Published rows are deleted this long after, in milliseconds, many at a time. A crash publishes that much again. */
 const DELETE_DELAY_MS = 100;
 const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** Longest that a stop waits for the batch that is on its way, in milliseconds. */
 const STOP_MS = 5000;
 const SAMPLE_MS = 5000;
-/** Who publishes this shard tells how much waits in all of them. */
+/** The instance with this shard measures how much waits in all of them. */
 const SAMPLER_SHARD = 0;
 
 export interface OutboxRelayOptions {
@@ -31,7 +31,7 @@ export interface OutboxRelayOptions {
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
   readonly leaseTimes?: LeaseTimes;
-  /** Told of changes once they are published. */
+  /** Called with changes once they are published. */
   readonly onPublished?: (changes: readonly StatusChange[]) => void;
 }
 
@@ -43,7 +43,7 @@ export interface OutboxRelayOptions {
 export class OutboxRelay implements ChangeListener {
   private readonly loop: Loop;
   private readonly leases: RelayLeases;
-  /** To what other processes put in the outbox; what it misses costs no more than the poll interval. */
+  /** Wakes the relay when other processes write to the outbox; a missed notification costs no more than the poll interval. */
   private readonly listener: NotificationListener;
   private readonly publications: Publications;
   private handover = new Handover();
@@ -105,7 +105,7 @@ export class OutboxRelay implements ChangeListener {
     await this.leases.stop(settled);
   }
 
-  /** Others may have published meanwhile: what we know of the shards is no longer to be relied on. */
+  /** Forgets what was handed over and published: others may have published meanwhile. */
   private startAfresh(): void {
     this.handover = new Handover();
     this.loop.wake();

@@ -2,8 +2,8 @@ import type { BusMessage, BusProducer } from '#bus';
 import { deferred } from '#runtime';
 
 /**
- * What a relay has sent, from when the bus has accepted it until its rows are deleted: positions of the outbox. Between the two
- * moments of a `send` the next batch may go out; the rows stay until the second.
+ * Tracks the rows of the outbox that a relay has sent, by position, until they are deleted. A `send` is first accepted, then
+ * durable: the next batch may go out after the first moment; the rows stay until the second.
  */
 export class Publications {
   private readonly underway = new Map<Promise<void>, readonly number[]>();
@@ -18,17 +18,17 @@ export class Publications {
     private readonly onLoss: (error: unknown) => void,
   ) {}
 
-  /** Whether there is anything that is not deleted. */
+  /** Tells whether everything that was sent is deleted. */
   get isEmpty(): boolean {
     return this.underway.size === 0 && this.durable.length === 0;
   }
 
-  /** On their way: neither to be sent nor to be deleted. */
+  /** Positions on their way: neither to be sent nor to be deleted. */
   get positionsUnderway(): number[] {
     return [...this.underway.values()].flat();
   }
 
-  /** To be deleted. */
+  /** Positions to be deleted. */
   get positionsDurable(): readonly number[] {
     return this.durable;
   }
@@ -74,7 +74,7 @@ export class Publications {
     while (this.underway.size > 0) await Promise.all(this.underway.keys());
   }
 
-  /** Those have been deleted. */
+  /** Forgets positions that have been deleted. */
   forget(positions: readonly number[]): void {
     const gone = new Set(positions);
     this.durable = this.durable.filter((position) => !gone.has(position));

@@ -55,18 +55,18 @@ export class RelayLeases {
     this.loop.start();
   }
 
-  /** Looks at the leases at once: another instance has come or gone, or has given shards back. */
+  /** Renews the leases at once: another instance has come or gone, or has released shards. */
   renewSoon(): void {
     this.loop.wake();
   }
 
-  /** The shards that may be published now; none once the leases ran out, as they do when the database cannot be reached. */
+  /** Lists the shards that may be published now; none once the leases ran out, as they do when the database is away. */
   shards(): readonly number[] {
     return performance.now() < this.heldUntil ? this.held : [];
   }
 
   /**
-   * Gives back what is beyond the fair share. To be called while nothing is on its way.
+   * Releases the shards beyond the fair share. To be called while nothing is on its way.
    *
    * @param finish what has to be done before, while the shards are still ours
    */
@@ -82,7 +82,7 @@ export class RelayLeases {
   }
 
   /**
-   * Stops renewing and gives everything back, so that the others take over at once.
+   * Stops renewing and releases everything, so that the others take over at once.
    *
    * @param settled nothing is on its way any more; otherwise the leases are left to expire
    */

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Exchange, Holder } from './exchange.js';
 
-/** What became of an exchange when its connection came to an end. */
+/** State of an exchange whose connection has ended. */
 export type Left =
   /** Nothing of it was sent. */
   | 'unsent'
@@ -12,11 +12,11 @@ export type Left =
 /** A connection that came up too late for its exchange is kept for this long, for its next try, in milliseconds. */
 const KEEP_UNUSED_MS = 4000;
 
-/** Who is told about a connection. */
+/** Listener of a connection. */
 export interface ConnectionOwner {
-  /** It can carry the next exchange. */
+  /** Called when the connection can carry the next exchange. */
   onFree(connection: HttpConnection): void;
-  /** It is closed; the exchange that it carried, if any, has not come to its end. */
+  /** Called when the connection is closed. @param exchange the one that it carried, if that has not ended */
   onClosed(connection: HttpConnection, exchange: Exchange | undefined, left: Left, error: Error | undefined): void;
 }
 

@@ -48,10 +48,10 @@ export interface HostResolverOptions {
   readonly servers?: readonly string[];
 }
 
-/** What one client has under way. */
+/** The lookups of one client. */
 class ClientLookups {
   running = 0;
-  /** Those that wait for their turn, the first one first. */
+  /** Callbacks of lookups that wait for their turn, in order. */
   readonly waiting = new Set<() => void>();
 }
 
