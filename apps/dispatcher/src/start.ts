@@ -7,12 +7,12 @@ import { ServiceHttp, type OperationsServer } from '#http';
 import {
   PeriodicWork,
   Readiness,
-  startInSteps,
+  startWithCleanup,
   unlessAborted,
   within,
+  type Cleanup,
   type Logger,
   type RunningService,
-  type Undo,
 } from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
@@ -60,11 +60,11 @@ export interface DispatcherOptions {
  * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
  */
 export function startDispatcher(options: DispatcherOptions): Promise<RunningService> {
-  return startInSteps((undo) => startSteps(options, undo));
+  return startWithCleanup((undo) => startSteps(options, undo));
 }
 
 /** The order is the stop's, read backwards: no more records, then what is being delivered, then what it is delivered with. */
-async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
+async function startSteps(options: DispatcherOptions, undo: Cleanup[]): Promise<Omit<RunningService, 'stop'>> {
   const { settings, bus, logger } = options;
   undo.push(() => bus.close());
   const readiness = new Readiness();

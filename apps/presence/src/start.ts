@@ -9,12 +9,12 @@ import {
   DegradedError,
   PeriodicWork,
   Readiness,
-  startInSteps,
+  startWithCleanup,
   unlessAborted,
   within,
+  type Cleanup,
   type Logger,
   type RunningService,
-  type Undo,
 } from '#runtime';
 import { servePresenceDocs } from './docs.js';
 import { maintainLog } from './log/log-maintenance.js';
@@ -54,11 +54,11 @@ export interface PresenceOptions {
  * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
  */
 export function startPresence(options: PresenceOptions): Promise<RunningService> {
-  return startInSteps((undo) => startSteps(options, undo));
+  return startWithCleanup((undo) => startSteps(options, undo));
 }
 
 /** The order is the stop's, read backwards: no more requests and records, then what was accepted, then what it was accepted with. */
-async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
+async function startSteps(options: PresenceOptions, undo: Cleanup[]): Promise<Omit<RunningService, 'stop'>> {
   const { settings, bus, logger } = options;
   undo.push(() => bus.close());
   const readiness = new Readiness();

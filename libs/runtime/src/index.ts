@@ -21,7 +21,7 @@ export { readOrMakeSecret } from './secret-file.js';
 export { isLoopback, isSecureUrl, parseDuration } from './setting-types.js';
 export { runService, type Lifetime, type RunningService } from './service.js';
 export { endOnSigterm, onStopSignal } from './signals.js';
-export { startInSteps, type Undo } from './start-in-steps.js';
+export { startWithCleanup, type Cleanup } from './start-with-cleanup.js';
 export { listenError, StartError, type ListenPlace } from './start-error.js';
 export { Tally } from './tally.js';
 export { isUnavailable, reasonOf } from './unavailable.js';
