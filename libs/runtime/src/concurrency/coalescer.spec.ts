@@ -97,6 +97,7 @@ describe('a coalescer', () => {
           else if (doing.kind === 'linger') for (const begin of lingerings.splice(0)) begin();
           else if (doing.kind === 'flush') coalescer.flush();
           else await end(doing.which, doing.fails);
+          await settled();
           const waiting = added.length - taken.length;
           if (doing.kind !== 'add' && waiting > 0 && running.length < concurrency) expect(lingerings.length).toBeGreaterThan(0);
           if (waiting >= MAX_ITEMS) expect(running).toHaveLength(concurrency);

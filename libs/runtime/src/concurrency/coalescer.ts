@@ -1,7 +1,7 @@
 export interface CoalescerOptions<T, R> {
   /** Does the work of a batch. What it returns, or throws, is every item's. */
   readonly run: (items: readonly T[]) => Promise<R>;
-  /** Most items of a batch. So many are begun with at once, without lingering. */
+  /** Most items of a batch. A batch that is full lingers no longer. */
   readonly maxItems: number;
   /** Most weight of a batch; a heavier item is a batch of its own. No limit by default. */
   readonly maxWeight?: number;
@@ -45,12 +45,12 @@ export class Coalescer<T, R> {
       if (queue) queue.push(waiting);
       else this.queues.set(turn, [waiting]);
       this.count += 1;
-      if (this.count >= this.options.maxItems) this.begin();
-      else this.beginLater();
+      if (this.count === this.options.maxItems) this.beginAfter(queueMicrotask);
+      else if (!this.lingering) this.beginAfter(this.options.linger);
     });
   }
 
-  /** Begins with what waits, without lingering. */
+  /** Begins what waits now, without lingering. */
   flush(): void {
     this.begin();
   }
@@ -60,11 +60,11 @@ export class Coalescer<T, R> {
     if (this.inFlight > 0 || this.count > 0) await new Promise<void>((resolve) => this.onIdle.push(resolve));
   }
 
-  private beginLater(): void {
-    if (this.lingering) return;
+  /** Never at once: whoever adds an item has the promise of it before anything happens. */
+  private beginAfter(linger: (begin: () => void) => void): void {
     const lingering = {};
     this.lingering = lingering;
-    this.options.linger(() => {
+    linger(() => {
       if (this.lingering === lingering) this.begin();
     });
   }
