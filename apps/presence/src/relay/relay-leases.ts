@@ -15,6 +15,9 @@ export interface LeaseTimes {
 
 export const DEFAULT_LEASE_TIMES: LeaseTimes = { leaseMs: 8000, renewMs: 2000 };
 
+/** After a renewal that failed: the lease outlasts several. */
+const BACKOFF = { firstMs: 250, maxMs: 2000 };
+
 /** The part of a lease that is not used, since nobody can tell how long the answer to the renewal took. */
 const SAFETY = 0.2;
 
@@ -47,7 +50,7 @@ export class RelayLeases {
         options.logger.warn({ err: error }, 'relay.lease_failed');
         options.metrics.setShards(this.shards().length); // what is not renewed ends
       },
-      backoff: { firstMs: renewMs / 4, maxMs: renewMs },
+      backoff: BACKOFF,
     });
   }
 

@@ -19,7 +19,10 @@ const MAX_ITEMS = 5;
 const MAX_WEIGHT = 10;
 
 const action = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('add' as const), turn: fc.constantFrom('a', 'b', 'c'), weight: fc.nat(12) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('add' as const), turn: fc.constantFrom('a', 'b', 'c'), weight: fc.nat(12) }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('linger' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('end' as const), which: fc.nat(2), fails: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('flush' as const) }) },
