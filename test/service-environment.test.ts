@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { SERVICE_ENVIRONMENT } from '../tools/service-environment.js';
+import { SERVICE_ENVIRONMENT } from '../tools/services.js';
 
 it('starts the services of the image as the tests start them', async () => {
   const dockerfile = await readFile(join(import.meta.dirname, '..', 'deploy', 'Dockerfile'), 'utf8');

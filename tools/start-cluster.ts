@@ -15,7 +15,7 @@ import { LocalKafka, LocalKafkaError } from './kafka/local-kafka.js';
 import { DISPATCHER_SETTINGS } from '../apps/dispatcher/src/settings.js';
 import { PRESENCE_SETTINGS } from '../apps/presence/src/settings.js';
 import { SUBSCRIPTION_API_SETTINGS } from '../apps/subscription-api/src/settings.js';
-import { SERVICE_ENVIRONMENT } from './service-environment.js';
+import { SERVICE_ENVIRONMENT } from './services.js';
 
 /**
  * `npm run start:cluster`: the three services as processes of their own, as in production, on a Kafka and a PostgreSQL of

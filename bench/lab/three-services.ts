@@ -1,4 +1,4 @@
-import { migrateCommandOf } from '../../tools/migrate-command.js';
+import { migrateCommandOf } from '../../tools/services.js';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Kafka, logLevel, type Admin } from 'kafkajs';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
-import { answerOf, helmTools, type Answer } from '../../tools/kube/helm.js';
+import { answerOf, helmTools, type ProgramOutput } from '../../tools/kube/helm.js';
 import type { Values } from './value-sets.js';
 
 /** The chart's folder. */
@@ -57,7 +57,7 @@ export async function notes(...values: readonly Values[]): Promise<string> {
 }
 
 /** Renders the chart without asking what is wrong. */
-export async function template(...values: readonly Values[]): Promise<Answer> {
+export async function template(...values: readonly Values[]): Promise<ProgramOutput> {
   const { helm } = await helmTools();
   return answerOf(helm, ['template', 'rc', CHART, '--namespace', 'calls', '--values', '-'], {
     input: JSON.stringify(merged(values)),

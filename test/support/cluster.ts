@@ -1,4 +1,4 @@
-import { SERVICE_ENVIRONMENT } from '../../tools/service-environment.js';
+import { SERVICE_ENVIRONMENT } from '../../tools/services.js';
 import type { Urls } from './client.js';
 import { freePorts, ServiceProcess, type Environment } from './process.js';
 

@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { endWithUs } from '#runtime';
-import { migrateCommandOf } from '../../tools/migrate-command.js';
+import { migrateCommandOf } from '../../tools/services.js';
 import { eventually } from './poll.js';
 
-export { freePorts } from '../../tools/free-ports.js';
+export { freePorts } from '../../tools/services.js';
 
 // Where npm runs its scripts.
 const ROOT = process.cwd();

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MIGRATIONS } from '#database';
-import { SERVICE_ENVIRONMENT } from '../../tools/service-environment.js';
+import { SERVICE_ENVIRONMENT } from '../../tools/services.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { freePorts, ServiceProcess, type Environment } from '../support/process.js';
 

@@ -4,7 +4,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { SERVICE_ENVIRONMENT } from '../../tools/service-environment.js';
+import { SERVICE_ENVIRONMENT } from '../../tools/services.js';
 import { call } from '../support/client.js';
 import { eventually } from '../support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createKafkaBus } from '#bus';
 import { createLogger, endOrphan, endWithUs } from '#runtime';
-import { freePorts } from '../free-ports.js';
+import { freePorts } from '../services.js';
 
 const run = promisify(execFile);
 

@@ -66,8 +66,8 @@ async function fetchTools(): Promise<void> {
   }
 }
 
-/** What a program answered. */
-export interface Answer {
+/** Output of a program that was run. */
+export interface ProgramOutput {
   readonly ok: boolean;
   readonly stdout: string;
   readonly stderr: string;
@@ -78,7 +78,7 @@ export async function answerOf(
   program: string,
   args: readonly string[],
   { env, input }: { readonly env?: NodeJS.ProcessEnv; readonly input?: string } = {},
-): Promise<Answer> {
+): Promise<ProgramOutput> {
   const running = run(program, args, { maxBuffer: MAX_BUFFER, env });
   running.child.stdin?.end(input);
   return running.then(

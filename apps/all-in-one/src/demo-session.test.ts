@@ -5,13 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createLogger, type Undo } from '#runtime';
+import { createLogger, type Cleanup } from '#runtime';
 import { startDemoSession } from './demo-session.js';
 
 describe('the demo’s session', () => {
   let api: Server;
   let dataDir: string;
-  let undo: Undo[];
+  let undo: Cleanup[];
   let refusals: number;
 
   beforeEach(async () => {

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { AgentStatus } from '#contracts';
-import { PeriodicWork, waitBackoff, type Backoff, type Logger, type Undo } from '#runtime';
+import { PeriodicWork, waitBackoff, type Backoff, type Cleanup, type Logger } from '#runtime';
 import { DEMO_AGENT, DEMO_APPLICATIONS, type DemoAgentEvent, type DemoState } from './demo.js';
 
 /** A token is good for an hour. */
@@ -27,7 +27,7 @@ export interface DemoSessionOptions {
  */
 export async function startDemoSession(
   { apiUrl, dataDir, logger, stopping }: DemoSessionOptions,
-  undo: Undo[],
+  undo: Cleanup[],
 ): Promise<DemoState | undefined> {
   const directory = resolve(dataDir);
   const curlFiles = { demo: join(directory, 'demo.curl'), platform: join(directory, 'platform.curl') };

@@ -5,13 +5,13 @@ import { OperationsServer } from '#http';
 import {
   createLogger,
   isLoopback,
-  startInSteps,
+  startWithCleanup,
   unlessAborted,
+  type Cleanup,
   type Lifetime,
   type Logger,
   type RunningService,
   type ServiceSettings,
-  type Undo,
   type Settings,
 } from '#runtime';
 import { startDispatcher } from '../../dispatcher/src/start.js';
@@ -44,14 +44,14 @@ const LOOPBACK_DESTINATIONS = ['127.0.0.0/8', '::1'];
  * @throws StartError when the data directory or a port is taken
  */
 export function startAllInOne(settings: Settings, show: (text: string) => void, lifetime: Lifetime): Promise<RunningService> {
-  return startInSteps((undo) => startSteps(settings, show, lifetime, undo));
+  return startWithCleanup((undo) => startSteps(settings, show, lifetime, undo));
 }
 
 async function startSteps(
   settings: Settings,
   show: (text: string) => void,
   lifetime: Lifetime,
-  undo: Undo[],
+  undo: Cleanup[],
 ): Promise<Omit<RunningService, 'stop'>> {
   const host = settings.HOST ?? '127.0.0.1';
   const local = isLoopback(host);
@@ -163,7 +163,7 @@ async function startDatabase(
   dataDir: string,
   show: (text: string) => void,
   { stopping, fail }: Lifetime,
-  undo: Undo[],
+  undo: Cleanup[],
 ): Promise<string> {
   show(`Starting PostgreSQL in ${dataDir} ...`);
   const server = await EmbeddedPostgres.start(dataDir, [], show);

@@ -1,7 +1,7 @@
 import { connectDatabase, databaseUrlOf } from '#database';
 import { createLogger, readSettings } from '#runtime';
 
-/** Where a command reads its settings and writes its answer. */
+/** The environment and the output of a command. */
 export interface Terminal {
   /** The environment that settings are read from; the process's own by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -11,10 +11,10 @@ export interface Terminal {
 
 type DataSource = Awaited<ReturnType<typeof connectDatabase>>;
 
-export interface DatabaseUse {
+export interface CommandDatabase {
   /** Shown in `pg_stat_activity` behind `rollcall-`. */
   readonly name: string;
-  /** What the database is looked for, in words for people. */
+  /** What the command needs of the database, in words for people. */
   readonly holds: string;
   readonly entities?: Parameters<typeof connectDatabase>[1];
 }
@@ -32,7 +32,7 @@ export function findDatabaseUrl({ env }: Terminal, what: string): Promise<string
  */
 export async function withDatabase<Result>(
   terminal: Terminal,
-  { name, holds, entities = [] }: DatabaseUse,
+  { name, holds, entities = [] }: CommandDatabase,
   work: (dataSource: DataSource) => Promise<Result>,
 ): Promise<Result> {
   const url = await findDatabaseUrl(terminal, `the database of the ${holds}`);

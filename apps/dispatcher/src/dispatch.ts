@@ -1,7 +1,7 @@
 import type { Bus, BusAssignmentOptions } from '#bus';
 import { STATUS_CHANGED_TOPIC } from '#contracts';
 import type { Pool, Sealer } from '#database';
-import type { Logger } from '#runtime';
+import { retry, type Logger } from '#runtime';
 import { WebhookClient, type AddressGuard } from '#webhook';
 import { Attempts, VIEW_TTL_MS, type Budgets } from './attempt/attempts.js';
 import { BatchedCache } from './attempt/batched-cache.js';
@@ -18,7 +18,7 @@ import { ShardLeases } from './lanes/shard-leases.js';
 import type { DispatcherMetrics } from './metrics.js';
 import { Notices } from './notices/notices.js';
 import { Recorder } from './record/recorder.js';
-import type { Series } from './series/series.js';
+import type { DispatcherSeries } from './series/series.js';
 
 export interface DispatchOptions {
   readonly pool: Pool;
@@ -32,14 +32,14 @@ export interface DispatchOptions {
   readonly retentionMs: number;
   readonly budgets: Budgets;
   readonly metrics: DispatcherMetrics;
-  readonly series?: Series;
+  readonly series?: DispatcherSeries;
   readonly logger: Logger;
 }
 
 /** Longest that a stop waits for results to be written, in milliseconds. */
 const DRAIN_MS = 5000;
 /** Until a bus that does not tell how many partitions there are is asked again, in milliseconds. */
-const ASK_AGAIN_MS = 500;
+const ASK_AGAIN = { firstMs: 500, maxMs: 500 };
 
 /** All that takes a status change to the third party, put together: two doors, one table of lanes, one pen. */
 export class Dispatch {
@@ -53,7 +53,8 @@ export class Dispatch {
   private readonly redeliveries: Redeliveries;
   private readonly commands: Commands;
   private readonly notices: Notices;
-  private stopped = false;
+  /** Of the partitions that the bus has given last. */
+  private assigning = new AbortController();
 
   constructor(private readonly options: DispatchOptions) {
     const { pool, guard, sealer, timeoutMs, windowMs, budgets, metrics, logger } = options;
@@ -98,7 +99,7 @@ export class Dispatch {
       ...{ pool, windowMs, logger },
       leases: this.leases,
       deliveries: this.deliveries,
-      capacity: budgets.held / 2,
+      capacity: budgets.inMemory / 2,
     });
     this.redeliveries = new Redeliveries({
       ...options,
@@ -118,13 +119,13 @@ export class Dispatch {
       ...{ pool, windowMs, endpoints, metrics, logger },
       deliveries: this.deliveries,
       waiting: () => this.attempts.waiting,
-      capacity: budgets.held,
+      capacity: budgets.inMemory,
     });
   }
 
   /** Deliveries in memory: first attempts, and what is behind and due. */
-  get held(): number {
-    return this.deliveries.held + this.deliveries.rowsInHand;
+  get inMemory(): number {
+    return this.deliveries.inMemory + this.deliveries.rowsInHand;
   }
 
   start(): void {
@@ -137,15 +138,18 @@ export class Dispatch {
   /** Has the leases follow what a bus says of this instance's partitions. */
   assignmentOf(bus: Bus): BusAssignmentOptions {
     return {
-      onAssigned: (partitions) => void this.assign(bus, partitions.get(STATUS_CHANGED_TOPIC) ?? []),
-      onRevoked: () => this.leases.revoke(),
+      onAssigned: (partitions) => this.assign(bus, partitions.get(STATUS_CHANGED_TOPIC) ?? []),
+      onRevoked: () => {
+        this.assigning.abort();
+        return this.leases.revoke();
+      },
       shards: () => this.leases.base || undefined,
     };
   }
 
   /** Starts nothing more, lets what is out finish, records it, and gives the leases back. */
   async stop(): Promise<void> {
-    this.stopped = true;
+    this.assigning.abort();
     const notices = this.notices.stop();
     await this.commands.stop();
     await this.backlog.stop();
@@ -156,16 +160,23 @@ export class Dispatch {
     await this.client.close();
   }
 
-  private async assign(bus: Bus, partitions: readonly number[]): Promise<void> {
-    for (;;) {
-      try {
+  /** Has the leases follow partitions, as soon as the bus tells how many there are; what came before is not gone on with. */
+  private assign(bus: Bus, partitions: readonly number[]): void {
+    this.assigning.abort();
+    this.assigning = new AbortController();
+    const { signal } = this.assigning;
+    const assigned = retry(
+      async () => {
         const count = await bus.partitionCount(STATUS_CHANGED_TOPIC);
-        return await this.leases.assign(partitions, count);
-      } catch (error) {
-        if (this.stopped) return;
-        this.options.logger.warn({ err: error }, 'shards.assignment_failed');
-        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
-      }
-    }
+        signal.throwIfAborted();
+        await this.leases.assign(partitions, count);
+      },
+      {
+        backoff: ASK_AGAIN,
+        signal,
+        onFailure: (error) => this.options.logger.warn({ err: error }, 'shards.assignment_failed'),
+      },
+    );
+    assigned.catch(() => undefined); // it was aborted
   }
 }

@@ -48,7 +48,7 @@ describe('isolation', () => {
   it('keeps few waiting in memory for an endpoint that is dead, and takes more changes meanwhile', async () => {
     const { url } = sick;
     await sick.stop();
-    await world.start({ DELIVERY_RETRY_SCHEDULE: [60_000] }, { budgets: { held: 50 } });
+    await world.start({ DELIVERY_RETRY_SCHEDULE: [60_000] }, { budgets: { inMemory: 50 } });
     for (let agent = 1; agent <= 300; agent++) await world.subscribe(agent, `${url}/x`);
     await world.subscribe(1000, `${healthy.url}/x`);
     for (let agent = 1; agent <= 300; agent++) await world.change(agent);
@@ -81,7 +81,7 @@ describe('isolation', () => {
   }, 120_000);
 
   it('goes on when an instance vanished in the middle: what it had leased is delivered, and nothing twice', async () => {
-    const first = await world.start({}, { leaseMs: 3000, budgets: { firsts: 0, retries: 0 } });
+    const first = await world.start({}, { leaseMs: 3000, budgets: { firstAttempts: 0, retries: 0 } });
     for (let agent = 1; agent <= 20; agent++) await world.subscribe(agent, `${healthy.url}/x`);
     const published = [];
     for (let agent = 1; agent <= 20; agent++) published.push(world.logins(agent, 2));

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AttemptResult } from '#webhook';
 import type { Verdict } from './attempt/retry-policy.js';
 
-/** What is behind, of all instances. */
+/** Sample of what is behind, of all instances. */
 export interface BacklogSample {
   /** Agent events that are behind for an agent, as the planner takes it. */
   readonly rows: number;
@@ -12,7 +12,7 @@ export interface BacklogSample {
   readonly suspended: readonly { readonly reason: string; readonly count: number }[];
 }
 
-/** What an operator sees of the dispatcher: contract §8, `/metrics`. */
+/** Metrics of the dispatcher: contract §8, `/metrics`. */
 export class DispatcherMetrics {
   /** By what became of an attempt (delivered, retry, failed, dropped) and why. */
   private readonly attempts: Counter<'outcome' | 'reason'>;

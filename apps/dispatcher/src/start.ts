@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { BusMetrics, type Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
 import { assertKeyFits, connectDatabase, createSealer, DatabaseClock, measurePool, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
-import { PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
+import {
+  PeriodicWork,
+  Readiness,
+  startWithCleanup,
+  unlessAborted,
+  within,
+  type Cleanup,
+  type Logger,
+  type RunningService,
+} from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { watchKey } from './encryption-key.js';
@@ -19,7 +27,7 @@ import { ConsumerReport } from './intake/status-change.consumer.js';
 import { LEASE_BEYOND_TIMEOUT_MS } from './lanes/shard-leases.js';
 import { hashOf } from './lanes/agent-work.js';
 import { DispatcherMetrics } from './metrics.js';
-import { Series } from './series/series.js';
+import { DispatcherSeries } from './series/series.js';
 import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
@@ -52,11 +60,11 @@ export interface DispatcherOptions {
  * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
  */
 export function startDispatcher(options: DispatcherOptions): Promise<RunningService> {
-  return startInSteps((undo) => startSteps(options, undo));
+  return startWithCleanup((undo) => startSteps(options, undo));
 }
 
 /** The order is the stop's, read backwards: no more records, then what is being delivered, then what it is delivered with. */
-async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
+async function startSteps(options: DispatcherOptions, undo: Cleanup[]): Promise<Omit<RunningService, 'stop'>> {
   const { settings, bus, logger } = options;
   undo.push(() => bus.close());
   const readiness = new Readiness();
@@ -96,7 +104,7 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
   const { DELIVERY_TIMEOUT: timeoutMs, DELIVERY_WINDOW: windowMs, DELIVERY_LOG_RETENTION: retentionMs } = settings;
   await maintain(maintenance, pool, { retentionMs, windowMs });
 
-  const series = new Series({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
+  const series = new DispatcherSeries({ pool, instance: randomUUID(), retentionMs: settings.STATUS_HISTORY_RETENTION, logger });
   undo.push(() => series.stop());
 
   const dispatch = new Dispatch({
@@ -151,6 +159,9 @@ async function startSteps(options: DispatcherOptions, undo: Undo[]): Promise<Omi
     await app.startAllMicroservices();
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
+  await unlessAborted(
+    within(BUS_START_MS, onBus, () => undefined),
+    options.stopping,
+  );
   return { url: http.url, drain: () => readiness.stop() };
 }

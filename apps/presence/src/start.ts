@@ -1,19 +1,28 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
 import { BusMetrics, type Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS, type StatusChange } from '#contracts';
 import { connectDatabase, DatabaseClock, measurePool, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
-import { DegradedError, PeriodicWork, Readiness, type Logger, type RunningService, startInSteps, type Undo } from '#runtime';
+import {
+  DegradedError,
+  PeriodicWork,
+  Readiness,
+  startWithCleanup,
+  unlessAborted,
+  within,
+  type Cleanup,
+  type Logger,
+  type RunningService,
+} from '#runtime';
 import { servePresenceDocs } from './docs.js';
 import { maintainLog } from './log/log-maintenance.js';
 import { PresenceMetrics } from './metrics.js';
 import { PresenceModule } from './presence.module.js';
 import { OutboxRelay } from './relay/outbox.relay.js';
 import type { LeaseTimes } from './relay/relay-leases.js';
-import { Series } from './series/series.js';
+import { PresenceSeries } from './series/series.js';
 import type { PresenceSettings } from './settings.js';
 import { DeadLetters } from './telemetry/dead-letters.js';
 import { TelemetryService } from './telemetry/telemetry.service.js';
@@ -45,11 +54,11 @@ export interface PresenceOptions {
  * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
  */
 export function startPresence(options: PresenceOptions): Promise<RunningService> {
-  return startInSteps((undo) => startSteps(options, undo));
+  return startWithCleanup((undo) => startSteps(options, undo));
 }
 
 /** The order is the stop's, read backwards: no more requests and records, then what was accepted, then what it was accepted with. */
-async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
+async function startSteps(options: PresenceOptions, undo: Cleanup[]): Promise<Omit<RunningService, 'stop'>> {
   const { settings, bus, logger } = options;
   undo.push(() => bus.close());
   const readiness = new Readiness();
@@ -83,7 +92,7 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<
   const clock = await DatabaseClock.start(pool, logger, registry);
   undo.push(() => clock.stop());
   const leaseTimes = options.leaseTimes && { leaseTimes: options.leaseTimes };
-  const series = new Series(pool, settings.STATUS_HISTORY_RETENTION, logger);
+  const series = new PresenceSeries(pool, settings.STATUS_HISTORY_RETENTION, logger);
   undo.push(() => series.stop());
   const onPublished = (changes: readonly StatusChange[]): void => series.changes.note(changes);
   const instance = randomUUID();
@@ -137,6 +146,9 @@ async function startSteps(options: PresenceOptions, undo: Undo[]): Promise<Omit<
     consuming = true;
   });
   onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await Promise.race([onBus, delay(BUS_START_MS, undefined, { ref: false, signal: options.stopping })]);
+  await unlessAborted(
+    within(BUS_START_MS, onBus, () => undefined),
+    options.stopping,
+  );
   return { url: http.url, drain: () => readiness.stop() };
 }

@@ -15,7 +15,7 @@ import {
   WriteCheck,
 } from '#database';
 import { allowOrigins, ServiceHttp, type OperationsServer } from '#http';
-import { Readiness, startInSteps, type Logger, type RunningService, type Undo } from '#runtime';
+import { Readiness, startWithCleanup, type Cleanup, type Logger, type RunningService } from '#runtime';
 import type { StreamTimes } from './agent-status/open-streams.js';
 import type { Demo } from './console/console-config.schema.js';
 import type { Playground } from './console/playground.js';
@@ -59,11 +59,11 @@ export interface SubscriptionApiOptions {
  * @throws StartError when the database cannot be used or the port is taken; nothing is then left running
  */
 export function startSubscriptionApi(options: SubscriptionApiOptions): Promise<RunningService> {
-  return startInSteps((undo) => startSteps(options, undo));
+  return startWithCleanup((undo) => startSteps(options, undo));
 }
 
 /** The order is the stop's, read backwards: no more requests, then what they are answered with. */
-async function startSteps(options: SubscriptionApiOptions, undo: Undo[]): Promise<Omit<RunningService, 'stop'>> {
+async function startSteps(options: SubscriptionApiOptions, undo: Cleanup[]): Promise<Omit<RunningService, 'stop'>> {
   const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, demo, playground, stopping } =
     options;
   const readiness = new Readiness();

@@ -1,7 +1,7 @@
 import { decodeProtectedHeader, errors, importJWK, jwtVerify, type CryptoKey } from 'jose';
 import { LRUCache } from 'lru-cache';
+import { TtlCache } from '#runtime';
 import type { AccessRepository } from './access.repository.js';
-import { BriefCache } from './brief-cache.js';
 import type { Principal } from './principal.js';
 import { APPLICATION_TTL_MS, MAX_APPLICATIONS, MAX_TOKENS, rememberUntilExpired, TokenVerifier } from './token-verifier.js';
 import { APPLICATION_CLAIM, CLOCK_TOLERANCE_SECONDS, TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_ISSUER } from './token.js';
@@ -19,7 +19,7 @@ interface KnownToken {
 /** Verifies the tokens that `/oauth/token` gives out: contract §2. */
 export class BuiltInTokenVerifier extends TokenVerifier {
   private readonly tokens = new LRUCache<string, KnownToken>({ max: MAX_TOKENS, perf: Date });
-  private readonly applications = new BriefCache<number, Principal | undefined>(MAX_APPLICATIONS, APPLICATION_TTL_MS);
+  private readonly applications = new TtlCache<number, Principal | undefined>(MAX_APPLICATIONS, APPLICATION_TTL_MS);
   private keys: ReadonlyMap<string, CryptoKey> = new Map();
   private keysReadAt = Number.NEGATIVE_INFINITY;
   private reading: Promise<void> | undefined;

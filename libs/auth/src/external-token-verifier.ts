@@ -1,8 +1,7 @@
 import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload, type LocalJWKSet } from 'jose';
 import { LRUCache } from 'lru-cache';
-import type { Logger, ServiceSettings } from '#runtime';
+import { TtlCache, type Logger, type ServiceSettings } from '#runtime';
 import type { AccessRepository } from './access.repository.js';
-import { BriefCache } from './brief-cache.js';
 import { isAccessTokenType, readExternalClaims, type ClaimNames, type ExternalApplication } from './external-claims.js';
 import { IssuerKeys, type IssuerTimes } from './issuer-keys.js';
 import type { Principal } from './principal.js';
@@ -47,7 +46,7 @@ interface KnownToken {
 /** Verifies the tokens of an external issuer. Client and access are the token's; id and revocation those of `access.application`. */
 export class ExternalTokenVerifier extends TokenVerifier {
   private readonly tokens = new LRUCache<string, KnownToken>({ max: MAX_TOKENS, perf: Date });
-  private readonly ids = new BriefCache<string, number | undefined>(MAX_APPLICATIONS, APPLICATION_TTL_MS);
+  private readonly ids = new TtlCache<string, number | undefined>(MAX_APPLICATIONS, APPLICATION_TTL_MS);
   private readonly refusals = new LRUCache<string, true>({ max: MAX_REFUSALS, ttl: REFUSAL_LOG_MS });
 
   /** @param register absent in a service that may not write applications and needs no id: it sees those not registered as 0 */

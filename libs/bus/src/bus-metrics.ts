@@ -8,7 +8,7 @@ export interface PartitionLag {
   readonly records: number;
 }
 
-/** What an operator sees of the bus: contract §8, `/metrics`. */
+/** Metrics of the bus: contract §8, `/metrics`. */
 export class BusMetrics {
   private readonly losses: Counter<'group'>;
   private readonly unreadable: Counter<'topic'>;

@@ -7,9 +7,9 @@ import type { BusBatch } from './bus.js';
 /** Between deliveries of the same records. */
 export const REDELIVERY_BACKOFF: Backoff = { firstMs: 100, maxMs: 5000 };
 
-/** A handler is given no more than this at once, in bytes of keys and values; a larger record is given alone. */
+/** Most of one batch, in bytes of keys and values; a larger record is a batch of its own. */
 export const MAX_BATCH_BYTES = 1024 * 1024;
-/** Of one partition no more is held than this, in bytes of keys and values, and what is fetched at once. */
+/** Most that is held of one partition, in bytes of keys and values; a fetch may go beyond it. */
 export const MAX_HELD_BYTES = 4 * 1024 * 1024;
 
 /** How long stopping waits for handlers to finish what they have, in milliseconds; then their signal is aborted ... */
@@ -28,9 +28,9 @@ export class BusExceptionFilter implements RpcExceptionFilter {
   }
 }
 
-/** What the transports share: the handlers' checks, and delivery until it succeeds. */
+/** Base of both transports: checks the handlers, and delivers each batch until its handler succeeds. */
 export abstract class BusServer extends Server {
-  /** Nest need not log what reaches this transport. */
+  /** Nest leaves the logging of handlers' errors to this transport. */
   override readonly propagatesEventHandlerErrors = true;
 
   protected constructor(
@@ -49,7 +49,7 @@ export abstract class BusServer extends Server {
   }
 
   /**
-   * The topics that handlers are there for.
+   * Lists the topics that have a handler.
    *
    * @throws StartError without handlers, with two for one topic, or with one that awaits messages instead of events
    */
@@ -98,21 +98,4 @@ export abstract class BusServer extends Server {
     const result: unknown = await handler(batch, new BaseRpcContext([topic]));
     if (isObservable(result)) await lastValueFrom(result, { defaultValue: undefined });
   }
-}
-
-/** Waits until all have settled, but no longer than that. @returns whether they have */
-export async function settledWithin(promises: readonly Promise<unknown>[], ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<false>((resolve) => (timer = setTimeout(() => resolve(false), ms)));
-  const settled = Promise.allSettled(promises).then(() => true);
-  const result = await Promise.race([settled, timeout]);
-  clearTimeout(timer);
-  return result;
-}
-
-/** A promise to be resolved from outside. */
-export function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((settle) => (resolve = settle));
-  return { promise, resolve };
 }

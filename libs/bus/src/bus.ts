@@ -40,7 +40,7 @@ export interface BusMessage {
 }
 
 /**
- * What a handler is given: consecutive records of one partition. Resolving says that all of it is durable, and it is never
+ * A batch for a handler: consecutive records of one partition. Resolving says that all of it is durable, and it is never
  * seen again. Throwing has the same records delivered again after a backoff, for ever, with no later record of the
  * partition before them; other partitions go on. There is no giving up by throwing: a handler that gives a record up writes
  * it to a dead-letter topic itself, and resolves.
@@ -107,7 +107,7 @@ export interface BusConsumerOptions {
 export type BusPartitions = ReadonlyMap<string, readonly number[]>;
 
 /**
- * What a consumer is told of its partitions. Each `onAssigned` is followed by one `onRevoked` of the same partitions, which ends
+ * Callbacks for a consumer's partitions. Each `onAssigned` is followed by one `onRevoked` of the same partitions, which ends
  * before the next one begins.
  */
 export interface BusAssignmentOptions {
@@ -128,7 +128,7 @@ export interface BusAssignmentOptions {
   readonly shards?: (topic: string) => number | undefined;
 }
 
-/** What `app.connectMicroservice({ strategy })` takes. */
+/** The strategy for `app.connectMicroservice({ strategy })`. */
 export type BusStrategy = Server & CustomTransportStrategy;
 
 /** The way between the services: one per process and service. Made by `createKafkaBus` or `InProcessBroker`. */

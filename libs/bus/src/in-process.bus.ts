@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Logger } from '#runtime';
+import { settledWithin, type Logger } from '#runtime';
 import {
   BusUnavailableError,
   DEFAULT_MAX_BATCH_RECORDS,
@@ -11,11 +11,10 @@ import {
   type BusStrategy,
   type SendOptions,
 } from './bus.js';
-import { settledWithin } from './bus-server.js';
 import { headerListOf } from './headers.js';
-import { InProcessConsumer, type Delivery, type Partition, type Placed } from './in-process.consumer.js';
+import { InProcessConsumer, type PendingRecord, type Partition, type Placed } from './in-process.consumer.js';
 import { partitionOf } from './key-hash.js';
-import type { PartitionLane } from './partition-lane.js';
+import type { PartitionQueue } from './partition-queue.js';
 
 /** Partitions of every topic: keys in different ones are handled at the same time. */
 const PARTITIONS = 8;
@@ -30,12 +29,12 @@ export interface InProcessBrokerOptions {
   readonly consumed?: readonly string[];
 }
 
-/** What one group has still to process of one partition. */
-interface GroupLane extends Partition {
+/** Records of one partition that one group has still to process. */
+interface GroupQueue extends Partition {
   /** Of the member that consumes. */
-  current: PartitionLane<Delivery> | undefined;
+  current: PartitionQueue<PendingRecord> | undefined;
   /** In the order sent, while nobody consumes. */
-  waiting: Delivery[];
+  waiting: PendingRecord[];
   /** Resolves when nothing of the member before is under way. */
   isFree: Promise<void>;
 }
@@ -44,14 +43,14 @@ interface GroupLane extends Partition {
 interface Group {
   readonly topics: readonly string[];
   readonly members: InProcessConsumer[];
-  readonly lanes: GroupLane[];
+  readonly queues: GroupQueue[];
 }
 
 interface Topic {
   readonly id: string;
   readonly nextOffsets: number[];
   /** By their ids. */
-  readonly groups: Map<string, readonly GroupLane[]>;
+  readonly groups: Map<string, readonly GroupQueue[]>;
   /** Sent to a consumed topic before its first group was there. */
   readonly early: (() => void)[];
 }
@@ -104,13 +103,13 @@ export class InProcessBroker {
   join(groupId: string, topics: readonly string[], member: InProcessConsumer): void {
     let group = this.groups.get(groupId);
     if (!group) {
-      group = { topics, members: [], lanes: topics.flatMap((name) => newLanes(name, this.topic(name).id)) };
+      group = { topics, members: [], queues: topics.flatMap((name) => newQueues(name, this.topic(name).id)) };
       this.groups.set(groupId, group);
       for (const name of topics) {
         const topic = this.topic(name);
         topic.groups.set(
           groupId,
-          group.lanes.filter((lane) => lane.topic === name),
+          group.queues.filter((queue) => queue.topic === name),
         );
         for (const enqueue of topic.early.splice(0)) enqueue();
       }
@@ -123,7 +122,7 @@ export class InProcessBroker {
   retire(groupId: string, member: InProcessConsumer): void {
     const group = this.groups.get(groupId);
     if (group?.members[0] !== member) return;
-    for (const { current } of group.lanes) current?.close();
+    for (const { current } of group.queues) current?.close();
   }
 
   /** @internal */
@@ -133,7 +132,7 @@ export class InProcessBroker {
     if (!group || index < 0) return;
     group.members.splice(index, 1);
     if (index > 0) return;
-    group.lanes.forEach(takeBack);
+    group.queues.forEach(takeBack);
     const [next] = group.members;
     if (next) activate(group, next);
   }
@@ -148,7 +147,7 @@ export class InProcessBroker {
   }
 }
 
-/** What a sender waits for. */
+/** Callbacks of a sender. */
 interface Moments {
   readonly onAccepted: () => void;
   readonly onProcessed: () => void;
@@ -167,40 +166,40 @@ function enqueueAll(name: string, topic: Topic, messages: readonly BusMessage[],
     else byPartition.set(partition, [placed]);
   }
   for (const [partition, records] of byPartition) {
-    for (const lanes of topic.groups.values()) {
-      const deliveries = records.map((record) => ({ record, accepted: once(accepted!), processed: processed! }));
-      const lane = lanes[partition]!;
-      if (lane.current) lane.current.push(deliveries);
-      else lane.waiting.push(...deliveries);
+    for (const queues of topic.groups.values()) {
+      const pending = records.map((record) => ({ record, accepted: once(accepted!), processed: processed! }));
+      const queue = queues[partition]!;
+      if (queue.current) queue.current.push(pending);
+      else queue.waiting.push(...pending);
     }
   }
 }
 
-function newLanes(topic: string, topicId: string): GroupLane[] {
+function newQueues(topic: string, topicId: string): GroupQueue[] {
   return Array.from({ length: PARTITIONS }, (_, partition) => ({
     ...{ topic, topicId, partition },
     ...{ current: undefined, waiting: [], isFree: Promise.resolve() },
   }));
 }
 
-/** Gives a member everything; it goes on where the one before it, if any, came to its end. */
+/** Makes a member the consumer of all partitions; it continues where the member before it, if any, has ended. */
 function activate(group: Group, member: InProcessConsumer): void {
   const all = Array.from({ length: PARTITIONS }, (_, partition) => partition);
   member.assign(new Map(group.topics.map((topic) => [topic, all])));
-  for (const lane of group.lanes) {
-    void lane.isFree.then(() => {
-      if (group.members[0] !== member || lane.current) return;
-      lane.current = member.laneOf(lane);
-      lane.current.push(lane.waiting.splice(0));
+  for (const queue of group.queues) {
+    void queue.isFree.then(() => {
+      if (group.members[0] !== member || queue.current) return;
+      queue.current = member.queueOf(queue);
+      queue.current.push(queue.waiting.splice(0));
     });
   }
 }
 
-/** Takes a lane back from a member that goes, with what it has not done when its handlers have come to their end. */
-function takeBack(lane: GroupLane): void {
-  const { current } = lane;
-  lane.current = undefined;
-  if (current) lane.isFree = current.settled().then(() => void lane.waiting.unshift(...current.leftOver()));
+/** Takes a queue back from a member that goes, with what it has not done when its handlers have come to their end. */
+function takeBack(queue: GroupQueue): void {
+  const { current } = queue;
+  queue.current = undefined;
+  if (current) queue.isFree = current.settled().then(() => void queue.waiting.unshift(...current.leftOver()));
 }
 
 /** @returns calls `done` when it has been called that many times */
@@ -294,7 +293,7 @@ class InProcessProducer implements BusProducer {
 
   async disconnect(): Promise<void> {
     this.closed = true;
-    await settledWithin([...this.sending.keys()], DISCONNECT_GRACE_MS);
+    await settledWithin(DISCONNECT_GRACE_MS, [...this.sending.keys()]);
     this.rejectAll();
   }
 

@@ -1,10 +1,10 @@
-import { StartError, type Logger } from '#runtime';
+import { settledWithin, StartError, type Logger } from '#runtime';
 import type { BusAssignmentOptions, BusMessage, BusPartitions, BusRecord } from './bus.js';
-import { ABORT_GRACE_MS, BusServer, MAX_BATCH_BYTES, MAX_HELD_BYTES, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+import { ABORT_GRACE_MS, BusServer, MAX_BATCH_BYTES, MAX_HELD_BYTES, STOP_GRACE_MS } from './bus-server.js';
 import { headerListOf, headerTexts } from './headers.js';
-import { PartitionLane, type LaneBatch } from './partition-lane.js';
+import { PartitionQueue, type QueuedBatch } from './partition-queue.js';
 
-/** A message in the place that it has been given. */
+/** A message with the partition and offset that it was given. */
 export interface Placed extends BusMessage {
   readonly topic: string;
   readonly partition: number;
@@ -12,8 +12,8 @@ export interface Placed extends BusMessage {
   readonly timestamp: number;
 }
 
-/** A message on its way to one group. */
-export interface Delivery {
+/** A record that one group has not processed yet. */
+export interface PendingRecord {
   readonly record: Placed;
   /** Called once the group has taken it, at the latest when it has processed it. */
   readonly accepted: () => void;
@@ -28,10 +28,10 @@ export interface Partition {
   readonly partition: number;
 }
 
-/** What a member needs of the broker. */
+/** The broker as a member sees it. */
 interface Membership {
   join(groupId: string, topics: readonly string[], member: InProcessConsumer): void;
-  /** Nothing more is handed to the member. */
+  /** Hands nothing more to the member. */
   retire(groupId: string, member: InProcessConsumer): void;
   leave(groupId: string, member: InProcessConsumer): void;
 }
@@ -46,7 +46,7 @@ export interface InProcessConsumerOptions {
 
 /** A member of a group of the in-process broker, under `@EventPattern` handlers of batches. */
 export class InProcessConsumer extends BusServer {
-  private readonly lanes: PartitionLane<Delivery>[] = [];
+  private readonly queues: PartitionQueue<PendingRecord>[] = [];
   private readonly stopping = new AbortController();
   private readonly patience = new AbortController();
   private listening = false;
@@ -77,36 +77,36 @@ export class InProcessConsumer extends BusServer {
   async close(): Promise<void> {
     this.stopping.abort();
     this.broker.retire(this.groupId, this);
-    await settledWithin([this.tellRevoked(), ...this.lanes.map((lane) => lane.settled())], STOP_GRACE_MS);
+    await settledWithin(STOP_GRACE_MS, [this.tellRevoked(), ...this.queues.map((queue) => queue.settled())]);
     this.patience.abort();
     await settledWithin(
-      this.lanes.map((lane) => lane.settled()),
       ABORT_GRACE_MS,
+      this.queues.map((queue) => queue.settled()),
     );
     this.broker.leave(this.groupId, this);
   }
 
-  /** Called when it is its turn to consume, with all that there is. */
+  /** Gives this member every partition: it is its turn to consume. */
   assign(partitions: BusPartitions): void {
     this.partitions = partitions;
     this.options.assignment.onAssigned?.(partitions);
   }
 
-  /** A lane to this member's handlers. */
-  laneOf(partition: Partition): PartitionLane<Delivery> {
+  /** A queue to this member's handlers. */
+  queueOf(partition: Partition): PartitionQueue<PendingRecord> {
     const { maxBatchRecords, maxHeldRecords } = this.options;
-    const lane = new PartitionLane<Delivery>({
+    const queue = new PartitionQueue<PendingRecord>({
       ...{ maxBatchRecords, maxBatchBytes: MAX_BATCH_BYTES, maxHeldRecords, maxHeldBytes: MAX_HELD_BYTES },
       sizeOf: ({ record: { key, value } }) => (key?.length ?? 0) + (value?.length ?? 0),
       deliver: (batch) => this.deliverAll(partition, batch),
-      onAccepted: (deliveries) => deliveries.forEach(({ accepted }) => accepted()),
-      onDone: (deliveries) => deliveries.forEach(({ processed }) => processed()),
+      onAccepted: (pending) => pending.forEach(({ accepted }) => accepted()),
+      onDone: (pending) => pending.forEach(({ processed }) => processed()),
     });
-    this.lanes.push(lane);
-    return lane;
+    this.queues.push(queue);
+    return queue;
   }
 
-  private deliverAll({ topic, topicId }: Partition, { records, taken, failed }: LaneBatch<Delivery>): Promise<boolean> {
+  private deliverAll({ topic, topicId }: Partition, { records, taken, failed }: QueuedBatch<PendingRecord>): Promise<boolean> {
     const batch = {
       records: records.map(({ record }) => toRecord(record)),
       signal: this.patience.signal,

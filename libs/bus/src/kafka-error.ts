@@ -1,4 +1,4 @@
-/** What to do about an error of a connection, by its code; in words that follow the error's own. */
+/** Advice for an error of a connection, by its code, in words that follow the error's own. */
 const REMEDIES: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there (yet): check KAFKA_BROKERS',
   ENOTFOUND: 'check the host in KAFKA_BROKERS, and the broker’s advertised.listeners',

@@ -1,19 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { Batch, EachBatchPayload, Kafka } from 'kafkajs';
-import type { Logger } from '#runtime';
+import { settledWithin, type Logger } from '#runtime';
 import type { BusMetrics } from './bus-metrics.js';
 import type { BusAssignmentOptions, BusBatch, BusPartitions, BusRecord } from './bus.js';
-import { ABORT_GRACE_MS, MAX_BATCH_BYTES, MAX_HELD_BYTES, settledWithin } from './bus-server.js';
+import { ABORT_GRACE_MS, MAX_BATCH_BYTES, MAX_HELD_BYTES } from './bus-server.js';
 import { headerTexts } from './headers.js';
 import { protocolErrorOf } from './kafka.client.js';
 import { Offsets, type CommitOffsets } from './kafka.offsets.js';
 import { readTopicId } from './kafka.topic-ids.js';
-import { PartitionLane, type LaneBatch } from './partition-lane.js';
+import { PartitionQueue, type QueuedBatch } from './partition-queue.js';
 import type { FetchedRecord } from './record-batches.js';
 
 export interface AssignmentOptions {
   readonly kafka: Kafka;
-  /** What the names of topics begin with on the broker, and not for handlers. */
+  /** Prefix of topic names on the broker; handlers do not see it. */
   readonly prefix: string;
   /** With the prefix. */
   readonly groupId: string;
@@ -24,16 +24,16 @@ export interface AssignmentOptions {
   readonly hooks: BusAssignmentOptions;
   /** `BusServer.deliver` */
   readonly deliver: (topic: string, batch: BusBatch, stopping: AbortSignal, onFailure: () => void) => Promise<boolean>;
-  /** What of earlier assignments handlers are still at, by partition: none is begun beside it. */
+  /** Handlers of earlier assignments that are still running, by partition: no other begins beside them. */
   readonly unsettled: Map<string, Promise<void>>;
   /** Called when the broker does not know a topic whose offset was to be committed. */
   readonly onTopicMissing: (error: unknown) => void;
 }
 
 /** One partition of the assignment. */
-interface Lane {
-  readonly records: PartitionLane<FetchedRecord>;
-  /** Of the next fetch. */
+interface AssignedPartition {
+  readonly records: PartitionQueue<FetchedRecord>;
+  /** First offset of the next fetch. */
   next: bigint;
   /** By the last record of a fetch: the last offset that comes with it and is not shown, such as that of a transaction's marker. */
   readonly ends: Map<string, string>;
@@ -44,13 +44,13 @@ interface Lane {
 
 /** The partitions that a member has between one rebalance and the next. */
 export class Assignment {
-  private readonly lanes = new Map<string, Lane>();
+  private readonly byId = new Map<string, AssignedPartition>();
   /** By topic; asked for again when a partition's offsets went back. */
   private readonly topicIds = new Map<string, Promise<string>>();
   private readonly offsets: Offsets;
-  /** Aborted first: nothing is begun any more. */
+  /** Aborted first: no further batch is begun. */
   private readonly closing = new AbortController();
-  /** Aborted then: what is still being done is not kept. */
+  /** Aborted second: handlers that still run are given up. */
   private readonly aborting = new AbortController();
   private ended: Promise<void> | undefined;
   private readonly resumes: (() => void)[] = [];
@@ -64,25 +64,25 @@ export class Assignment {
     hooks.onAssigned?.(partitions);
   }
 
-  /** Takes what was fetched under this assignment; its handler is called when its turn comes. */
+  /** Queues a fetch that was made under this assignment; its handler is called when its turn comes. */
   take(payload: EachBatchPayload): void {
     const { batch } = payload;
     if (this.closing.signal.aborted) return void this.resumes.push(payload.pause()); // fetched again by who comes next
-    const lane = this.laneFor(payload);
+    const assigned = this.partitionFor(payload);
     const messages = batch.messages as unknown as readonly FetchedRecord[]; // decoded by us: kafka.records.ts
     const last = messages.at(-1)!;
-    lane.commit = (topics) => payload.commitOffsetsIfNecessary({ topics });
-    lane.next = BigInt(batch.lastOffset()) + 1n;
-    if (batch.lastOffset() !== last.offset) lane.ends.set(last.offset, batch.lastOffset());
+    assigned.commit = (topics) => payload.commitOffsetsIfNecessary({ topics });
+    assigned.next = BigInt(batch.lastOffset()) + 1n;
+    if (batch.lastOffset() !== last.offset) assigned.ends.set(last.offset, batch.lastOffset());
     payload.resolveOffset(last.offset);
     for (const message of messages) this.tellUnreadable(payload, message);
-    if (!lane.records.push(messages)) lane.resume = payload.pause();
+    if (!assigned.records.push(messages)) assigned.resume = payload.pause();
   }
 
   /**
-   * Ends it: nothing is begun any more, what is being done may be finished, and is committed; the rest is aborted.
+   * Ends the assignment: begins nothing more, lets handlers finish, commits what they did, and aborts the rest.
    *
-   * @param graceMs longest that is waited for what is being done, in milliseconds
+   * @param graceMs longest wait for the handlers, in milliseconds
    */
   end(graceMs: number): Promise<void> {
     this.ended ??= this.finish(graceMs);
@@ -92,16 +92,16 @@ export class Assignment {
   private async finish(graceMs: number): Promise<void> {
     const { groupId, logger } = this.options;
     this.closing.abort();
-    for (const { records } of this.lanes.values()) records.close();
-    const works = [...this.lanes].map(([id, { records }]) => ({ id, settled: records.settled() }));
-    if (!(await settledWithin([this.tellRevoked(), ...works.map(({ settled }) => settled)], graceMs))) {
+    for (const { records } of this.byId.values()) records.close();
+    const works = [...this.byId].map(([id, { records }]) => ({ id, settled: records.settled() }));
+    if (!(await settledWithin(graceMs, [this.tellRevoked(), ...works.map(({ settled }) => settled)]))) {
       logger.warn({ group_id: groupId, grace_ms: graceMs }, 'bus.handlers_aborted');
     }
-    await settledWithin([this.offsets.commit()], ABORT_GRACE_MS); // a broker that is away must not hold this up
+    await settledWithin(ABORT_GRACE_MS, [this.offsets.commit()]); // a broker that is away must not hold this up
     this.offsets.stop();
     this.aborting.abort();
     for (const { id, settled } of works) this.noteUnsettled(id, settled);
-    for (const { resume } of this.lanes.values()) resume();
+    for (const { resume } of this.byId.values()) resume();
     for (const resume of this.resumes) resume();
   }
 
@@ -114,9 +114,9 @@ export class Assignment {
     }
   }
 
-  private laneFor({ batch }: EachBatchPayload): Lane {
+  private partitionFor({ batch }: EachBatchPayload): AssignedPartition {
     const id = `${batch.topic}[${batch.partition}]`;
-    const known = this.lanes.get(id);
+    const known = this.byId.get(id);
     if (known && BigInt(batch.firstOffset() ?? 0) >= known.next) return known;
     if (known) {
       // Offsets that went back may be those of another topic of the same name: what was before is not gone on with.
@@ -124,30 +124,36 @@ export class Assignment {
       known.records.close();
       this.noteUnsettled(id, known.records.settled());
     }
-    const lane = this.newLane(id, batch);
-    this.lanes.set(id, lane);
-    return lane;
+    const assigned = this.newPartition(id, batch);
+    this.byId.set(id, assigned);
+    return assigned;
   }
 
-  private newLane(id: string, { topic, partition }: Batch): Lane {
+  private newPartition(id: string, { topic, partition }: Batch): AssignedPartition {
     const { maxBatchRecords, maxHeldRecords, unsettled } = this.options;
-    const records = new PartitionLane<FetchedRecord>(
+    const records = new PartitionQueue<FetchedRecord>(
       {
         ...{ maxBatchRecords, maxBatchBytes: MAX_BATCH_BYTES, maxHeldRecords, maxHeldBytes: MAX_HELD_BYTES },
         sizeOf: ({ key, value }) => (key?.length ?? 0) + (value?.length ?? 0),
         deliver: (batch) => this.deliver(topic, partition, batch),
         onDone: (_, upTo) => {
-          if (upTo && this.lanes.get(id) === lane) this.commitSoon(topic, partition, lane, upTo);
+          if (upTo && this.byId.get(id) === assigned) this.commitSoon(topic, partition, assigned, upTo);
         },
-        onRoom: () => lane.resume(),
+        onRoom: () => assigned.resume(),
       },
       unsettled.get(id),
     );
-    const lane: Lane = { records, next: 0n, ends: new Map(), resume: () => undefined, commit: () => Promise.resolve() };
-    return lane;
+    const assigned: AssignedPartition = {
+      records,
+      next: 0n,
+      ends: new Map(),
+      resume: () => undefined,
+      commit: () => Promise.resolve(),
+    };
+    return assigned;
   }
 
-  private deliver(topic: string, partition: number, { records, taken, failed }: LaneBatch<FetchedRecord>): Promise<boolean> {
+  private deliver(topic: string, partition: number, { records, taken, failed }: QueuedBatch<FetchedRecord>): Promise<boolean> {
     const name = topic.slice(this.options.prefix.length);
     const batch = {
       records: records.map((record) => toRecord(name, partition, record)),
@@ -158,7 +164,7 @@ export class Assignment {
     return this.options.deliver(name, batch, this.closing.signal, failed);
   }
 
-  private commitSoon(topic: string, partition: number, { ends, commit }: Lane, upTo: FetchedRecord): void {
+  private commitSoon(topic: string, partition: number, { ends, commit }: AssignedPartition, upTo: FetchedRecord): void {
     const end = ends.get(upTo.offset) ?? upTo.offset;
     for (const offset of ends.keys()) if (BigInt(offset) <= BigInt(upTo.offset)) ends.delete(offset);
     this.offsets.add({ topic, partition, offset: String(BigInt(end) + 1n), commit });

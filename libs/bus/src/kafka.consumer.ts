@@ -1,8 +1,8 @@
 import kafkajs, { type Consumer, type EachBatchPayload, type IMemberAssignment, type Kafka } from 'kafkajs';
-import { StartError, waitBackoff, type Backoff, type Logger } from '#runtime';
+import { deferred, Loop, settledWithin, StartError, within, type Backoff, type Logger } from '#runtime';
 import type { BusMetrics } from './bus-metrics.js';
 import type { BusAssignmentOptions, BusPartitions } from './bus.js';
-import { ABORT_GRACE_MS, BusServer, deferred, settledWithin, STOP_GRACE_MS } from './bus-server.js';
+import { ABORT_GRACE_MS, BusServer, STOP_GRACE_MS } from './bus-server.js';
 import { shardAssigner } from './kafka.assigner.js';
 import { Assignment } from './kafka.assignment.js';
 import { explainKafkaError } from './kafka-error.js';
@@ -38,13 +38,13 @@ const DRAIN_MS = 2000;
 const MAX_DRAIN_MS = 20_000;
 
 /**
- * A member of a consumer group, under `@EventPattern` handlers of batches. What is fetched waits for its handler in the lane of its
+ * Transport for `@EventPattern` handlers of batches: a member of a Kafka consumer group. What is fetched waits for its handler in the queue of its
  * partition, so kafkajs goes on fetching and heartbeating, however long a handler takes. Offsets are committed soon after the
  * handler resolved, and only while the assignment stands under which the records were fetched. Before it ends, because members come
  * or go, what the handlers are at is finished and committed. Whatever ends the membership, another begins.
  */
 export class KafkaConsumer extends BusServer {
-  /** Of assignments that have ended, by partition: a handler ends when it does, and none is ever called beside it. */
+  /** Handlers of ended assignments that are still running, by partition: no other is called beside them. */
   private readonly unsettled = new Map<string, Promise<void>>();
   private readonly stopping = new AbortController();
   private readonly leaving = deferred();
@@ -52,9 +52,10 @@ export class KafkaConsumer extends BusServer {
   /** Partitions of the assignment, by the topics' names on the broker. */
   private assigned: BusPartitions = new Map();
   private readonly lag: ConsumerLag | undefined;
-  private running: Promise<void> | undefined;
+  /** One membership after another. */
+  private membership: Loop | undefined;
   private closed: Promise<void> | undefined;
-  /** Why the last membership was lost, while it may be that none has lasted since. */
+  /** Why the last membership was lost; unset once one has lasted. */
   private lastLoss: string | undefined;
   private lossesAlike = 0;
 
@@ -64,7 +65,7 @@ export class KafkaConsumer extends BusServer {
     this.lag = metrics && new ConsumerLag({ kafka, groupId, metrics, logger, assigned: () => this.assigned });
   }
 
-  /** What keeps it from consuming: the reason for which its membership was lost at least twice in a row. For readiness. */
+  /** Says why the membership was lost, if it was at least twice in a row. For readiness. */
   get trouble(): string | undefined {
     if (this.lossesAlike < 2) return undefined;
     return `consumer group ${this.groupId} lost its place ${this.lossesAlike} times in a row: ${this.lastLoss}`;
@@ -73,8 +74,13 @@ export class KafkaConsumer extends BusServer {
   listen(callback: (error?: unknown) => void): void {
     try {
       const topics = this.topics().map((topic) => `${this.options.prefix}${topic}`);
-      if (this.running) throw new StartError(`consumer group ${this.groupId} is already running`);
-      this.running = this.stayMember(topics);
+      if (this.membership) throw new StartError(`consumer group ${this.groupId} is already running`);
+      this.membership = new Loop({
+        step: (succeeded) => this.beMember(topics, succeeded),
+        onError: (error, attempt) => this.noteLoss(error, topics, attempt),
+        backoff: REJOIN_BACKOFF,
+      });
+      this.membership.start();
       this.lag?.start();
     } catch (error) {
       callback(error);
@@ -91,27 +97,15 @@ export class KafkaConsumer extends BusServer {
 
   private async finish(): Promise<void> {
     this.stopping.abort();
+    const left = this.membership?.stop();
     await this.assignment?.end(STOP_GRACE_MS);
-    await settledWithin([...this.unsettled.values()], ABORT_GRACE_MS);
+    await settledWithin(ABORT_GRACE_MS, [...this.unsettled.values()]);
     this.leaving.resolve();
-    await Promise.all([this.running, this.lag?.stop()]);
+    await Promise.all([left, this.lag?.stop()]);
   }
 
-  private async stayMember(topics: readonly string[]): Promise<void> {
-    for (let attempt = 1; !this.stopping.signal.aborted; attempt++) {
-      const startedAt = Date.now();
-      try {
-        await this.beMember(topics);
-      } catch (error) {
-        this.noteLoss(error);
-        this.options.logger.warn({ err: error, group_id: this.groupId, topics, attempt }, 'bus.membership_lost');
-      }
-      if (Date.now() - startedAt > SESSION_TIMEOUT_MS) attempt = 1;
-      await waitBackoff(attempt, REJOIN_BACKOFF, this.stopping.signal);
-    }
-  }
-
-  private noteLoss(error: unknown): void {
+  private noteLoss(error: unknown, topics: readonly string[], attempt: number): void {
+    this.options.logger.warn({ err: error, group_id: this.groupId, topics, attempt }, 'bus.membership_lost');
     const reason = explainKafkaError(error);
     this.lossesAlike = reason === this.lastLoss ? this.lossesAlike + 1 : 1;
     this.lastLoss = reason;
@@ -119,9 +113,13 @@ export class KafkaConsumer extends BusServer {
     if (protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') this.options.onTopicMissing();
   }
 
-  /** @returns once {@link finish} has everything done @throws what ended the membership */
-  private async beMember(topics: readonly string[]): Promise<void> {
-    const lost = deferredLoss();
+  /**
+   * @param succeeded called when it has lasted for a while
+   * @returns once {@link finish} has everything done: no other begins
+   * @throws what ended the membership
+   */
+  private async beMember(topics: readonly string[], succeeded: () => void): Promise<number> {
+    const lost = deferred<never>();
     let group: JoinedGroup | undefined;
     const membership: Membership<Assignment> = {
       beforeJoin: (joined) => {
@@ -137,7 +135,10 @@ export class KafkaConsumer extends BusServer {
     consumer.on('consumer.group_join', ({ payload }) => {
       // A start that was under way while we left: kafkajs knows no way to call it off, and would stay a member.
       if (over) return void disconnect(consumer);
-      sound ??= setTimeout(() => this.noteSoundness(), SOUND_AFTER_MS);
+      sound ??= setTimeout(() => {
+        this.noteSoundness();
+        succeeded();
+      }, SOUND_AFTER_MS);
       this.options.logger.info({ group_id: this.groupId, assignment: payload.memberAssignment }, 'bus.joined');
       if (!this.stopping.signal.aborted) this.assignment = this.newAssignment(payload.memberAssignment, lost.reject);
     });
@@ -150,6 +151,7 @@ export class KafkaConsumer extends BusServer {
       await this.leave(group);
       await disconnect(consumer);
     }
+    return Infinity;
   }
 
   private newConsumer(membership: Membership<Assignment>): Consumer {
@@ -200,7 +202,7 @@ export class KafkaConsumer extends BusServer {
 
   private async leave(group: JoinedGroup | undefined): Promise<void> {
     try {
-      if (group) await settledWithin([group.leave()], DISCONNECT_TIMEOUT_MS);
+      if (group) await within(DISCONNECT_TIMEOUT_MS, group.leave(), () => undefined);
     } catch (error) {
       this.options.logger.info({ err: error, group_id: this.groupId }, 'bus.leave_failed'); // the session ends by itself
     }
@@ -232,7 +234,7 @@ export class KafkaConsumer extends BusServer {
 
 export interface KafkaConsumerOptions {
   readonly kafka: Kafka;
-  /** What the names of topics begin with on the broker. */
+  /** Prefix of topic names on the broker. */
   readonly prefix: string;
   /** With the prefix. */
   readonly groupId: string;
@@ -246,13 +248,5 @@ export interface KafkaConsumerOptions {
 }
 
 async function disconnect(consumer: Consumer): Promise<void> {
-  await settledWithin([consumer.disconnect()], DISCONNECT_TIMEOUT_MS);
-}
-
-/** Ends a membership from outside. */
-function deferredLoss(): { readonly promise: Promise<never>; readonly reject: (error: unknown) => void } {
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<never>((_, rejectLoss) => (reject = rejectLoss));
-  promise.catch(() => undefined); // it may come when nobody waits for it any more
-  return { promise, reject };
+  await settledWithin(DISCONNECT_TIMEOUT_MS, [consumer.disconnect()]);
 }

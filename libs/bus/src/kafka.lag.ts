@@ -1,8 +1,7 @@
 import type { Admin, Kafka } from 'kafkajs';
-import { PeriodicWork, type Logger } from '#runtime';
+import { PeriodicWork, settledWithin, type Logger } from '#runtime';
 import type { BusMetrics, PartitionLag } from './bus-metrics.js';
 import type { BusPartitions } from './bus.js';
-import { settledWithin } from './bus-server.js';
 
 /** From one look to the next, in milliseconds. */
 const LOOK_MS = 10_000;
@@ -37,7 +36,7 @@ export class ConsumerLag {
 
   /** Lets go of the broker, soon. */
   async stop(): Promise<void> {
-    await settledWithin([this.work.stop().then(() => this.admin?.disconnect())], DISCONNECT_TIMEOUT_MS);
+    await settledWithin(DISCONNECT_TIMEOUT_MS, [this.work.stop().then(() => this.admin?.disconnect())]);
   }
 
   /** Measures it now. @throws the broker's error; what was measured before is then no longer said */

@@ -11,7 +11,7 @@ const RECOMMIT_MS = 500;
 
 export type CommitOffsets = (topics: TopicOffsets[]) => Promise<void>;
 
-/** An offset to be committed, with what to do it by. */
+/** An offset to commit, and the function that does it. */
 export interface OffsetToCommit {
   readonly topic: string;
   readonly partition: number;
@@ -34,13 +34,13 @@ export class Offsets {
     private readonly onFailure: (error: unknown) => boolean,
   ) {}
 
-  /** Commits it soon, in place of one of the same partition. */
+  /** Commits an offset soon, in place of an earlier one of the same partition. */
   add(offset: OffsetToCommit): void {
     this.uncommitted.set(`${offset.topic}[${offset.partition}]`, offset);
     if (!this.isStopped) this.timer ??= setTimeout(() => void this.commit(), COMMIT_DELAY_MS);
   }
 
-  /** Commits what is not committed yet; what fails is tried again later. Never throws. */
+  /** Commits all pending offsets now; what fails is tried again later. Never throws. */
   async commit(): Promise<void> {
     await this.committing;
     clearTimeout(this.timer);
@@ -50,7 +50,7 @@ export class Offsets {
     this.committing = undefined;
   }
 
-  /** Commits nothing any more: the partitions are another's. */
+  /** Drops the pending offsets: the partitions are another's. */
   stop(): void {
     this.isStopped = true;
     clearTimeout(this.timer);

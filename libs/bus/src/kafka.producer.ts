@@ -1,5 +1,5 @@
 import { type ICustomPartitioner, type Kafka, type Message, type Producer } from 'kafkajs';
-import type { Logger } from '#runtime';
+import { Coalescer, settledWithin, within, type Logger } from '#runtime';
 import {
   BusUnavailableError,
   RecordTooLargeError,
@@ -8,7 +8,6 @@ import {
   type BusProducer,
   type SendOptions,
 } from './bus.js';
-import { settledWithin } from './bus-server.js';
 import { headerListOf } from './headers.js';
 import { partitionOf } from './key-hash.js';
 import { protocolErrorOf } from './kafka.client.js';
@@ -16,7 +15,7 @@ import { protocolErrorOf } from './kafka.client.js';
 /** A `send` is rejected after this, in milliseconds, wherever it has got to. */
 const SEND_TIMEOUT_MS = 15_000;
 const DISCONNECT_TIMEOUT_MS = 5000;
-/** Of one request; brokers refuse batches over 1 MiB unless told otherwise, and all may go to one partition. */
+/** Most of one request, in bytes; brokers refuse batches over 1 MiB unless configured otherwise, and all may go to one partition. */
 const MAX_REQUEST_BYTES = 512 * 1024;
 const MAX_REQUEST_RECORDS = 5000;
 
@@ -24,8 +23,8 @@ interface Send {
   readonly topic: string;
   readonly messages: Message[];
   readonly bytes: number;
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
+  /** Set when its sender was told that it failed: it is not sent any more. */
+  isOver: boolean;
 }
 
 /**
@@ -37,9 +36,16 @@ interface Send {
  * may go on inside kafkajs, nothing newer is sent before it has come to its end: order holds.
  */
 export class KafkaProducer implements BusProducer {
-  private readonly waiting: Send[] = [];
+  private readonly requests = new Coalescer<Send, void>({
+    run: (sends) => this.request(sends.filter(({ isOver }) => !isOver)),
+    maxItems: Infinity,
+    maxWeight: 1,
+    weightOf: ({ bytes, messages }) => Math.max(bytes / MAX_REQUEST_BYTES, messages.length / MAX_REQUEST_RECORDS),
+    concurrency: 1,
+    linger: queueMicrotask, // what is sent in the same turn goes together
+  });
   private client: Producer | undefined;
-  private pumping: Promise<void> | undefined;
+  private retiring: Promise<void> | undefined;
   private closed = false;
 
   /**
@@ -69,64 +75,34 @@ export class KafkaProducer implements BusProducer {
   private sendAll(topic: string, messages: readonly BusMessage[]): Promise<void> {
     if (this.closed) return Promise.reject(new BusUnavailableError('the producer is closed'));
     if (messages.length === 0) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      const settle = (settled: () => void): void => {
-        clearTimeout(timer);
-        settled();
-      };
-      const encoded = messages.map(encode);
-      const send: Send = {
-        topic: `${this.prefix}${topic}`,
-        messages: encoded,
-        bytes: encoded.reduce((sum, message) => sum + sizeOf(message), 0),
-        resolve: () => settle(resolve),
-        reject: (error) => settle(() => reject(error)),
-      };
-      const timer = setTimeout(() => {
-        const index = this.waiting.indexOf(send);
-        if (index >= 0) this.waiting.splice(index, 1);
-        reject(new BusUnavailableError(`Kafka did not acknowledge within ${SEND_TIMEOUT_MS / 1000} s`));
-      }, SEND_TIMEOUT_MS);
-      this.waiting.push(send);
-      this.pumping ??= this.pump();
+    const encoded = messages.map(encode);
+    const bytes = encoded.reduce((sum, message) => sum + sizeOf(message), 0);
+    const send: Send = { topic: `${this.prefix}${topic}`, messages: encoded, bytes, isOver: false };
+    return within(SEND_TIMEOUT_MS, this.requests.add(send), () => {
+      send.isOver = true;
+      throw new BusUnavailableError(`Kafka did not acknowledge within ${SEND_TIMEOUT_MS / 1000} s`);
     });
   }
 
   async disconnect(): Promise<void> {
     this.closed = true;
-    await this.pumping;
+    await this.requests.idle();
+    await this.retiring;
     await this.retire();
   }
 
-  private async pump(): Promise<void> {
-    await Promise.resolve(); // what is sent in the same turn goes together
-    for (let sends = this.take(); sends.length > 0; sends = this.take()) {
-      try {
-        const client = await this.connected();
-        // Part by part: once one has failed the later ones stay unsent, or they would stand before its repetition.
-        for (const topicMessages of requestsOf(sends)) await client.sendBatch({ acks: -1, timeout: 10_000, topicMessages });
-        for (const send of sends) send.resolve();
-      } catch (error) {
-        const rejection = rejectionOf(error);
-        for (const send of sends) send.reject(rejection);
-        if (protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') this.onTopicMissing();
-        await this.retire();
-      }
+  private async request(sends: readonly Send[]): Promise<void> {
+    if (sends.length === 0) return;
+    await this.retiring;
+    try {
+      const client = await this.connected();
+      // Part by part: once one has failed the later ones stay unsent, or they would stand before its repetition.
+      for (const topicMessages of requestsOf(sends)) await client.sendBatch({ acks: -1, timeout: 10_000, topicMessages });
+    } catch (error) {
+      if (protocolErrorOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') this.onTopicMissing();
+      this.retiring = this.retire(); // waited for by the next request, and by none of these senders
+      throw rejectionOf(error);
     }
-    // In the turn that found nothing waiting: what is sent from now on starts the next pump.
-    this.pumping = undefined;
-  }
-
-  /** The sends of the next request: as many as fit, in order; at least one, however large. */
-  private take(): Send[] {
-    let bytes = 0;
-    let records = 0;
-    const end = this.waiting.findIndex((send) => {
-      bytes += send.bytes;
-      records += send.messages.length;
-      return bytes > MAX_REQUEST_BYTES || records > MAX_REQUEST_RECORDS;
-    });
-    return this.waiting.splice(0, end < 0 ? this.waiting.length : Math.max(1, end));
   }
 
   private async connected(): Promise<Producer> {
@@ -151,7 +127,7 @@ export class KafkaProducer implements BusProducer {
   private async retire(): Promise<void> {
     const { client } = this;
     this.client = undefined;
-    if (client) await settledWithin([client.disconnect()], DISCONNECT_TIMEOUT_MS);
+    if (client) await settledWithin(DISCONNECT_TIMEOUT_MS, [client.disconnect()]);
   }
 }
 
@@ -195,7 +171,7 @@ function encode(message: BusMessage): Message {
   return { key, value, headers: headerListOf(message) as unknown as NonNullable<Message['headers']> };
 }
 
-/** About what a record takes; strings are counted as if all were ASCII, which the bound leaves room for. */
+/** Estimates the size of a record in bytes; strings are counted as if all were ASCII, which the bound leaves room for. */
 function sizeOf({ key, value, headers }: Message): number {
   const list = headers as unknown as readonly BusHeader[];
   const ofHeaders = list.reduce((sum, header) => sum + header.name.length + (header.value?.length ?? 0), 0);

@@ -4,7 +4,7 @@ import { createKafkaBus } from './kafka.bus.js';
 import type { KafkaBusOptions } from './kafka.client.js';
 import { SECURITY_SETTINGS, securityOf } from './kafka.security.js';
 
-/** What the bus on Kafka is set by, beside KAFKA_BROKERS: contract §8. */
+/** Settings of the bus on Kafka, beside KAFKA_BROKERS: contract §8. */
 export const KAFKA_SETTINGS = [
   'KAFKA_TOPIC_PARTITIONS',
   'KAFKA_PREFIX',

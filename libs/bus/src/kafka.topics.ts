@@ -1,7 +1,6 @@
 import type { Admin, ITopicConfig, Kafka } from 'kafkajs';
-import { waitBackoff, type Backoff } from '#runtime';
+import { settledWithin, waitBackoff, type Backoff } from '#runtime';
 import { BusUnavailableError } from './bus.js';
-import { settledWithin } from './bus-server.js';
 import { explainKafkaError } from './kafka-error.js';
 import { createClient, protocolErrorOf, type KafkaBusOptions } from './kafka.client.js';
 
@@ -18,15 +17,15 @@ const LOOK_MS = 5000;
 const DEAD_LETTER_TOPIC = /\.dlq$/;
 const DEAD_LETTER_MAX_BYTES = 8 * 1024 * 1024;
 
-/** The topics that a service needs: made when they are missing, at the start and whenever somebody has deleted one. */
+/** Creates the topics that a service needs when they are missing, at the start and whenever somebody has deleted one. */
 export class KafkaTopics {
-  /** Answers soon, or not at all: for readiness. */
+  /** Client with short timeouts and no retries, for readiness. */
   private readonly probe: Kafka;
   private readonly closing = new AbortController();
-  /** They have been there: that one of them is missing is news. */
+  /** Topics that have existed: if one is missing, somebody has deleted it. */
   private readonly known = new Set<string>();
   private prober: Promise<Admin> | undefined;
-  /** What came of the last question to the broker that was answered or given up, and when. */
+  /** Outcome of the last finished check, and when it finished. */
   private answer: { at: number; result: Promise<void> } | undefined;
   private asking: Promise<void> | undefined;
   private looking: Promise<void> | undefined;
@@ -39,7 +38,7 @@ export class KafkaTopics {
     this.probe = createClient(options, { connectionTimeout: 1500, requestTimeout: 1500, retry: { retries: 0 } });
   }
 
-  /** Makes those that are missing, and from now on keeps them there. @throws BusUnavailableError once it is stopped */
+  /** Creates the topics that are missing, now and from now on. @throws BusUnavailableError once it is stopped */
   async ensure(topics: readonly string[]): Promise<void> {
     await this.make(topics);
     for (const topic of topics) this.known.add(topic);
@@ -47,36 +46,36 @@ export class KafkaTopics {
   }
 
   /**
-   * Answers soon, once there was a first answer: while the broker takes its time, what it was before holds.
+   * Checks that the broker has the topics. Answers soon: while the broker takes its time, the answer before holds.
    *
    * @throws BusUnavailableError when the broker cannot be reached now, or one of the topics is missing
    */
   async check(): Promise<void> {
     if (!this.answer || performance.now() - this.answer.at > CHECK_TTL_MS) {
       this.asking ??= this.askAnew();
-      await (this.answer ? settledWithin([this.asking], CHECK_PATIENCE_MS) : this.asking);
+      await (this.answer ? settledWithin(CHECK_PATIENCE_MS, [this.asking]) : this.asking);
     }
     await this.answer?.result;
   }
 
-  /** @throws BusUnavailableError when the broker does not tell */
+  /** Reads how many partitions a topic has. @throws BusUnavailableError when the broker does not answer */
   async partitionCount(topic: string): Promise<number> {
     const metadata = await this.asked((admin) => admin.fetchTopicMetadata({ topics: [topic] }));
     return metadata.topics[0]!.partitions.length;
   }
 
-  /** Looks in the background whether the topics are still there, and makes the ones that are not. */
+  /** Checks in the background whether the topics still exist, and creates the missing ones. */
   lookSoon(): void {
     this.looking ??= this.look().finally(() => (this.looking = undefined));
   }
 
-  /** Makes and looks for nothing any more. */
+  /** Stops the background checks. */
   stop(): void {
     this.closing.abort();
     clearInterval(this.timer);
   }
 
-  /** Lets go of the broker. */
+  /** Stops, and closes the connections. */
   async close(): Promise<void> {
     this.stop();
     await this.looking;
@@ -111,7 +110,7 @@ export class KafkaTopics {
       } catch (error) {
         logger.warn({ err: error, topics, attempt }, 'bus.ensure_topics_failed');
       } finally {
-        await settledWithin([admin.disconnect()], DISCONNECT_TIMEOUT_MS);
+        await settledWithin(DISCONNECT_TIMEOUT_MS, [admin.disconnect()]);
       }
       await waitBackoff(attempt, ENSURE_BACKOFF, this.closing.signal);
     }
@@ -154,7 +153,7 @@ export class KafkaTopics {
   private async dropProber(): Promise<void> {
     const prober = this.prober;
     this.prober = undefined;
-    if (prober) await settledWithin([prober.then((admin) => admin.disconnect())], DISCONNECT_TIMEOUT_MS);
+    if (prober) await settledWithin(DISCONNECT_TIMEOUT_MS, [prober.then((admin) => admin.disconnect())]);
   }
 
   private topicConfig(topic: string): ITopicConfig {
@@ -177,7 +176,7 @@ async function connectedAdmin(kafka: Kafka): Promise<Admin> {
     await admin.connect();
     return admin;
   } catch (error) {
-    await settledWithin([admin.disconnect()], DISCONNECT_TIMEOUT_MS);
+    await settledWithin(DISCONNECT_TIMEOUT_MS, [admin.disconnect()]);
     throw error;
   }
 }

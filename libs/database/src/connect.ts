@@ -1,7 +1,8 @@
 import type { DataSource } from 'typeorm';
-import { StartError, unlessAborted, waitBackoff, type Logger } from '#runtime';
+import { StartError, unlessAborted, waitBackoff, type Logger, type Settings } from '#runtime';
 import { createDataSource, type DatabaseOptions } from './data-source.js';
 import { explainDatabaseError } from './database-error.js';
+import { EmbeddedPostgres } from './embedded-postgres.js';
 import { assertSchemaUsable } from './migrate.js';
 import { checkServer } from './server-check.js';
 
@@ -57,4 +58,19 @@ export async function connectDatabase(
       stopping?.throwIfAborted();
     }
   }
+}
+
+/**
+ * The database that a command works on: that of DATABASE_URL, or that of the all-in-one which is running on DATA_DIR.
+ *
+ * @param what it is, for people
+ * @throws StartError when there is neither
+ */
+export async function databaseUrlOf(
+  { DATABASE_URL, DATA_DIR }: Pick<Settings, 'DATABASE_URL' | 'DATA_DIR'>,
+  what: string,
+): Promise<string> {
+  const url = DATABASE_URL ?? (await EmbeddedPostgres.findRunning(DATA_DIR));
+  if (url !== undefined) return url;
+  throw new StartError(`DATABASE_URL: is required: ${what} (no all-in-one is running on ${DATA_DIR}, whose own would be taken)`);
 }

@@ -9,8 +9,7 @@ export { listMigrations, migrate, revertMigration, type ListedMigration } from '
 export { createSealer, type Sealer } from './sealing.js';
 export { resealAll } from './reseal.js';
 export { assertKeyFits } from './sealing-key.js';
-export { connectDatabase } from './connect.js';
-export { databaseUrlOf } from './database-url.js';
+export { connectDatabase, databaseUrlOf } from './connect.js';
 export { AgentEventEntity } from './entities/agent-event.entity.js';
 export { ApplicationEntity } from './entities/application.entity.js';
 export { WebhookSecretEntity } from './entities/webhook-secret.entity.js';
@@ -18,5 +17,4 @@ export type { Pool } from 'pg';
 export { WriteCheck } from './write-check.js';
 export { statusChangeOf, type StatusChangeRow } from './status-change-row.js';
 export { NotificationListener } from './notification-listener.js';
-export { queryBriefly } from './brief-query.js';
-export { measurePool } from './pool-metrics.js';
+export { measurePool, queryBriefly } from './pool.js';

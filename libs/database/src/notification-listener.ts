@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Notification, Pool, PoolClient } from 'pg';
-import { waitBackoff, type Logger } from '#runtime';
+import { Loop, type Logger } from '#runtime';
 
 const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 10_000 };
 
@@ -17,55 +17,47 @@ export interface ChannelListener {
 
 /** Listens to channels of the database on one connection. What is notified while that is down is lost. */
 export class NotificationListener {
-  private readonly stopping = new AbortController();
-  private loop: Promise<void> | undefined;
+  private readonly loop: Loop;
 
   constructor(
     private readonly pool: Pool,
     private readonly listeners: Readonly<Record<Channel, ChannelListener>>,
     private readonly logger: Logger,
-  ) {}
-
-  start(): void {
-    this.loop = this.listenForever();
+  ) {
+    this.loop = new Loop({
+      step: (succeeded) => this.listen(succeeded),
+      onError: (error) => {
+        if (!this.loop.signal.aborted) logger.warn({ err: error, channels: this.channels }, 'database.listen_failed');
+      },
+      backoff: RECONNECT_BACKOFF,
+    });
   }
 
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.loop;
+  start(): void {
+    this.loop.start();
+  }
+
+  stop(): Promise<void> {
+    return this.loop.stop();
   }
 
   private get channels(): Channel[] {
     return Object.keys(this.listeners) as Channel[];
   }
 
-  private async listenForever(): Promise<void> {
-    const { signal } = this.stopping;
-    for (let failures = 0; !signal.aborted;) {
-      try {
-        await this.listen(() => {
-          failures = 0;
-          for (const { onListening } of Object.values(this.listeners)) onListening?.();
-        });
-      } catch (error) {
-        if (signal.aborted) return;
-        failures += 1;
-        this.logger.warn({ err: error, channels: this.channels }, 'database.listen_failed');
-        await waitBackoff(failures, RECONNECT_BACKOFF, signal);
-      }
-    }
-  }
-
   /** Listens on a connection of the pool until it breaks, which throws, or until the stop. */
-  private async listen(onListening: () => void): Promise<void> {
+  private async listen(succeeded: () => void): Promise<never> {
     const client: PoolClient = await this.pool.connect();
     const tell = ({ channel, payload }: Notification): void => this.listeners[channel as Channel]?.onNotification(payload ?? '');
     try {
       client.on('notification', tell);
       // A connection that breaks may say so more than once; an error that nobody listens to would end the process.
       client.on('error', (error) => this.logger.debug({ err: error }, 'database.listen_broken'));
-      const broken = once(client, 'end', { signal: this.stopping.signal });
-      const listening = client.query(this.channels.map((channel) => `listen ${channel}`).join('; ')).then(onListening);
+      const broken = once(client, 'end', { signal: this.loop.signal });
+      const listening = client.query(this.channels.map((channel) => `listen ${channel}`).join('; ')).then(() => {
+        succeeded();
+        for (const { onListening } of Object.values(this.listeners)) onListening?.();
+      });
       await Promise.all([broken, listening]);
       throw new Error('the connection was closed');
     } finally {

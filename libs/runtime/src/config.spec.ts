@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigError, describeSettings, readServiceSettings, readSettings } from './config.js';
-import { isLoopback } from './loopback.js';
+import { isLoopback } from './setting-types.js';
+import { parseDuration } from './setting-types.js';
 
 describe('settings', () => {
   it('has the defaults of the contract', () => {
@@ -249,4 +250,16 @@ describe('a secret in a file', () => {
 describe('isLoopback', () => {
   it.each(['127.0.0.1', '127.9.9.9', '::1', 'localhost'])('%s is', (host) => expect(isLoopback(host)).toBe(true));
   it.each(['0.0.0.0', '::', '10.0.0.1', '127.0.0.1.example.org'])('%s is not', (host) => expect(isLoopback(host)).toBe(false));
+});
+
+describe('parseDuration', () => {
+  it.each([
+    ['500ms', 500],
+    ['10s', 10_000],
+    ['1.5s', 1500],
+    ['2m', 120_000],
+    ['24h', 86_400_000],
+    ['7d', 604_800_000],
+  ])('%s is %d ms', (text, ms) => expect(parseDuration(text)).toBe(ms));
+  it.each(['', '5', 's', '-1s', '1 day', '1e3s'])('"%s" is no duration', (text) => expect(parseDuration(text)).toBeUndefined());
 });

@@ -11,7 +11,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do sleep 1; kill -0 "$1" || exit 0
 kill -KILL "$1"`;
 
 /**
- * Has a child process end when this one ends, even by SIGKILL: otherwise a server in a process group of its own would stay behind.
+ * Ends a child process when this one ends, even by SIGKILL: otherwise a server in a process group of its own would stay behind.
  * A small shell watches; it ends with the child.
  *
  * @param signal the child's own for an orderly stop

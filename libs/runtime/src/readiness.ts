@@ -1,3 +1,5 @@
+import { within } from './concurrency/within.js';
+
 /**
  * Answers whether one dependency can be used now; throws or rejects with the reason when it cannot, and with a
  * {@link DegradedError} when the service does its work without it.
@@ -12,7 +14,7 @@ export class DegradedError extends Error {
 /** Longest that one check may take before it counts as failed, in milliseconds. */
 const CHECK_TIMEOUT_MS = 2000;
 
-/** What `/health/ready` answers: contract §8. */
+/** The answer of `/health/ready`: contract §8. */
 export interface ReadinessReport {
   readonly ready: boolean;
   /** By dependency: `ok`, `degraded`, or why it cannot be used. */
@@ -30,7 +32,7 @@ interface Outcome {
 /** The dependencies that a service needs, each with its check; each hop registers its own. */
 export class Readiness {
   private readonly checks = new Map<string, ReadinessCheck>();
-  /** What is awaited before it can be checked, and why. */
+  /** Dependencies that cannot be checked yet, each with the reason. */
   private readonly awaited = new Map<string, string>();
   private stopping = false;
 
@@ -41,7 +43,7 @@ export class Readiness {
     this.checks.set(name, check);
   }
 
-  /** The service is not ready without this, until it has arrived or its check is registered. @param reason for people */
+  /** Keeps the service unready until a dependency has arrived or its check is registered. @param reason for people */
   awaiting(name: string, reason: string): void {
     this.awaited.set(name, reason);
   }
@@ -50,12 +52,12 @@ export class Readiness {
     this.awaited.delete(name);
   }
 
-  /** Whether it has been told to stop. */
+  /** Tells whether {@link stop} was called. */
   get isStopping(): boolean {
     return this.stopping;
   }
 
-  /** From now on the service says that it is not ready, so that no new work is sent to it. */
+  /** Reports the service as not ready from now on, so that no new work is sent to it. */
   stop(): void {
     this.stopping = true;
   }
@@ -74,7 +76,7 @@ export class Readiness {
     };
   }
 
-  /** Which dependencies can be used now, whether the service is ready or not. For metrics. */
+  /** Checks which dependencies can be used now, whether the service is ready or not. For metrics. */
   async dependencies(): Promise<ReadonlyMap<string, boolean>> {
     return new Map((await this.look()).map(({ name, state }) => [name, state === 'ok']));
   }
@@ -85,17 +87,13 @@ export class Readiness {
 }
 
 async function outcomeOf(name: string, check: ReadinessCheck): Promise<Outcome> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
-  });
   try {
-    await Promise.race([Promise.resolve().then(check), timeout]);
+    await within(CHECK_TIMEOUT_MS, Promise.resolve().then(check), () => {
+      throw new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`);
+    });
     return { name, state: 'ok' };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { name, state: error instanceof DegradedError ? 'degraded' : 'failed', reason };
-  } finally {
-    clearTimeout(timer);
   }
 }

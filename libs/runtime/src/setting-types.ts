@@ -1,10 +1,22 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { parseDuration } from './duration.js';
 
-/** What settings are read as; their messages say what to write instead. */
+/** Types that settings are parsed as. Their messages say what to write instead. */
 
-/** Milliseconds. */
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * Reads a duration such as `500ms`, `10s`, `2m`, `24h` or `7d`.
+ *
+ * @returns milliseconds, or undefined when the text is no duration
+ */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
+  if (!match) return undefined;
+  return Math.round(Number(match[1]) * UNITS[match[2]!]!);
+}
+
+/** A duration; parsed to milliseconds. */
 export const duration = z.string().transform((text, context) => {
   const ms = parseDuration(text);
   if (ms === undefined) {
@@ -65,3 +77,15 @@ export const onOrOff = z
   .toLowerCase()
   .pipe(z.enum(['on', 'off'], { error: ({ input }) => `"${String(input)}" is neither on nor off` }))
   .transform((text) => text === 'on');
+
+/** Tells whether an address to listen on can only be reached from this machine. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+/** Tells whether answers of a URL can be trusted to come from it: https, or http that does not leave this machine. */
+export function isSecureUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback(hostname.replace(/^\[(.*)\]$/, '$1')));
+}

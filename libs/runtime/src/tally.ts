@@ -29,7 +29,7 @@ export class Tally<T> {
   }
 
   /**
-   * Has everything written that has gathered, the oldest first.
+   * Writes everything that has gathered, the oldest first.
    *
    * @param atOnce most values of one call of `write`
    * @throws what `write` throws; what is not written stays

@@ -18,7 +18,7 @@ const CONNECTION_CODES = new Set([
  */
 const SQL_STATES = /^(08...|53...|57P..|57014|25006|25P0[345]|3D000|55P03|40001|40P01)$/;
 
-/** What node-postgres and TypeORM say without a code. */
+/** Messages of node-postgres and TypeORM that come without a code. */
 const MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end|Driver not Connected|Client was closed|database .* is not currently accepting connections)/i;
 

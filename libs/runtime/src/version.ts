@@ -23,10 +23,10 @@ function readManifest(): { readonly manifest: Manifest; readonly root: URL } {
 
 const { manifest, root } = readManifest();
 
-/** Where package.json is, and `dist` beside it. */
+/** The directory of package.json, with `dist` in it. */
 export const ROOT_DIRECTORY = fileURLToPath(root);
 
-/** Of Rollcall. */
+/** Rollcall's version. */
 export const VERSION = manifest.version;
 
 /** The Node.js that Rollcall is made for, such as `>=22.19.0`. */

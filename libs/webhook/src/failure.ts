@@ -3,7 +3,7 @@
 /** Why there is no answer to an attempt, for machines. */
 export type FailureKind = 'timeout' | 'refused' | 'closed' | 'unreachable' | 'dns' | 'tls' | 'address' | 'protocol' | 'other';
 
-/** What went wrong with an attempt; its message is made for people. */
+/** Failure of an attempt, with a message for people. */
 export class AttemptFailure extends Error {
   override readonly name: string = 'AttemptFailure';
 

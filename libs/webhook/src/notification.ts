@@ -1,6 +1,23 @@
-import { traceparentOf, type NotificationMethod } from '#contracts';
+import { nameFieldOf, traceparentOf, type NotificationMethod, type StatusChange } from '#contracts';
 import { VERSION } from '#runtime';
-import { signV1, type SigningKey } from './signature.js';
+import { signV1, type WebhookSigningKey } from './signature.js';
+
+/** The fields of a status change that a notification's pairs are made of. */
+export type NotifiedChange = Pick<StatusChange, 'agentStatus' | 'agentType' | 'eventSource' | 'agentId' | 'name'>;
+
+/**
+ * Encodes the pairs of a notification as application/x-www-form-urlencoded, by the WHATWG URL standard: contract §6.
+ * The same string is the query (GET), the body (POST) and what is signed.
+ */
+export function encodePairs(change: NotifiedChange): string {
+  return new URLSearchParams([
+    ['agent_status', change.agentStatus],
+    ['agent_type', change.agentType],
+    ['event_source', change.eventSource],
+    ['agent_id', String(change.agentId)],
+    [nameFieldOf(change.agentType), change.name],
+  ]).toString();
+}
 
 /** A request that is ready to be sent. */
 export interface WebhookRequest {
@@ -30,12 +47,12 @@ export interface Notification {
   /** The time of the attempt, milliseconds since the epoch. */
   readonly at: number;
   /** The client's secrets, the current one first; at least one. */
-  readonly keys: readonly SigningKey[];
+  readonly keys: readonly WebhookSigningKey[];
   /** A test that somebody asked for: contract §3. */
   readonly test?: boolean;
 }
 
-/** Where a url leads, cut for the request line. */
+/** A url, split for the request line. */
 export interface Target {
   readonly origin: string;
   readonly path: string;
@@ -100,7 +117,7 @@ export function buildNotice(notice: Omit<Notification, 'method' | 'sequence' | '
   return { method: 'POST', ...target, headers, body: notice.pairs };
 }
 
-/** What every attempt carries, whatever it tells. */
+/** Builds the headers that every attempt carries. */
 function headersOf({
   pairs,
   id,

@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { SigningKey } from './signature.js';
+import { WebhookSigningKey } from './signature.js';
 
 it('is the HMAC-SHA256 of Node, for any key and content', () => {
   const key = fc.uint8Array({ minLength: 1, maxLength: 200 });
   fc.assert(
     fc.property(key, fc.array(fc.string({ unit: 'binary' }), { minLength: 1 }), (secret, contents) => {
-      const signing = new SigningKey(Buffer.from(secret));
+      const signing = new WebhookSigningKey(Buffer.from(secret));
       for (const content of contents) {
         expect(signing.hmac(content)).toBe(createHmac('sha256', secret).update(content).digest('base64'));
       }
@@ -16,6 +16,6 @@ it('is the HMAC-SHA256 of Node, for any key and content', () => {
 });
 
 it('does not print its secret', () => {
-  const key = new SigningKey(Buffer.from('secret'));
+  const key = new WebhookSigningKey(Buffer.from('secret'));
   expect(JSON.stringify({ key })).toBe('{"key":{}}');
 });

@@ -1,6 +1,6 @@
 import { hash, randomBytes } from 'node:crypto';
 
-/** What every Standard Webhooks secret begins with. */
+/** Prefix of every Standard Webhooks secret. */
 const PREFIX = 'whsec_';
 const SECRET_BYTES = 24;
 
@@ -9,7 +9,7 @@ const BLOCK = 64;
 const DIGEST = 32;
 
 /** A secret that is ready to sign with; it does not print itself. */
-export class SigningKey {
+export class WebhookSigningKey {
   readonly #inner: Buffer;
   readonly #outer: Buffer;
 
@@ -49,10 +49,10 @@ export function generateSecret(): string {
  *
  * @throws Error when there is no key in it; the message does not tell the secret
  */
-export function signingKey(secret: string): SigningKey {
+export function signingKey(secret: string): WebhookSigningKey {
   const bytes = Buffer.from(secret.startsWith(PREFIX) ? secret.slice(PREFIX.length) : secret, 'base64');
   if (bytes.length === 0) throw new Error('a signing secret must be base64 behind whsec_');
-  return new SigningKey(bytes);
+  return new WebhookSigningKey(bytes);
 }
 
 /**
@@ -62,7 +62,7 @@ export function signingKey(secret: string): SigningKey {
  * @param timestamp the `webhook-timestamp`, Unix seconds
  * @param pairs the encoded pairs, for GET too
  */
-export function signV1(keys: readonly SigningKey[], id: string, timestamp: number, pairs: string): string {
+export function signV1(keys: readonly WebhookSigningKey[], id: string, timestamp: number, pairs: string): string {
   const content = `${id}.${timestamp}.${pairs}`;
   return keys.map((key) => `v1,${key.hmac(content)}`).join(' ');
 }

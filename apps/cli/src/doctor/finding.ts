@@ -1,4 +1,4 @@
-/** What one check of `doctor` found. */
+/** Result of one check of `doctor`. */
 export interface Finding {
   /** What was looked at, such as `database.version`. */
   readonly check: string;

@@ -59,7 +59,7 @@ describe('attempts', () => {
   it('leaves room in the budgets to the others, however many slow endpoints a client has', async () => {
     const slow = await Promise.all(Array.from({ length: 6 }, () => RecordingReceiver.start()));
     for (const one of slow) one.answer(() => undefined);
-    await world.start({ DELIVERY_TIMEOUT: 60_000 }, { budgets: { firsts: 16 }, leaseMs: 180_000 });
+    await world.start({ DELIVERY_TIMEOUT: 60_000 }, { budgets: { firstAttempts: 16 }, leaseMs: 180_000 });
     for (const one of slow) await world.subscribe(null, `${one.url}/slow`);
     await world.subscribe(1, `${receiver.url}/well`, LOGIN, 'POST', OTHER_CLIENT);
     for (let agent = 1; agent <= 10; agent++) await world.change(agent);

@@ -4,7 +4,7 @@ import {
   deliveryId,
   targetOf,
   type Notification,
-  type SigningKey,
+  type WebhookSigningKey,
   type Target,
   type WebhookClient,
   type WebhookRequest,
@@ -12,16 +12,16 @@ import {
 import type { DispatcherMetrics } from '../metrics.js';
 import type { OriginStates } from '../series/origin-states.js';
 import type { BatchedCache, Read } from './batched-cache.js';
-import type { Delivery, Endpoint, Outcome, UnsentReason } from './delivery.js';
+import type { Delivery, Endpoint, SendOutcome, UnsentReason } from './delivery.js';
 import { isAlive } from './origin-health.js';
 import { ClientLoad, Origin, OriginShare, Turn, type Waiting } from './origin.js';
 
 /** How much may be under way at once. */
 export interface Budgets {
   /** Deliveries in memory: waiting for a slot, in flight or for their result to be written. */
-  readonly held: number;
+  readonly inMemory: number;
   /** First attempts in flight. */
-  readonly firsts: number;
+  readonly firstAttempts: number;
   /** Retries in flight: a budget of their own, so that a wall of dead endpoints never holds up a first attempt. */
   readonly retries: number;
   /** Requests in flight to one origin. */
@@ -31,12 +31,18 @@ export interface Budgets {
 }
 
 /** Bounds of memory and sockets (ADR 14). What finds no room is left in the topic, or falls behind. */
-export const DEFAULT_BUDGETS: Budgets = { held: 12_000, firsts: 1536, retries: 512, perOrigin: 192, perClientAtOrigin: 128 };
+export const DEFAULT_BUDGETS: Budgets = {
+  inMemory: 12_000,
+  firstAttempts: 1536,
+  retries: 512,
+  perOrigin: 192,
+  perClientAtOrigin: 128,
+};
 
 export interface AttemptsOptions {
   readonly client: WebhookClient;
   readonly endpoints: BatchedCache<Endpoint | undefined>;
-  readonly keys: BatchedCache<readonly SigningKey[]>;
+  readonly keys: BatchedCache<readonly WebhookSigningKey[]>;
   readonly budgets: Budgets;
   readonly metrics: Pick<DispatcherMetrics, 'inFlight' | 'openBreakers'>;
   /** Makes the requests; {@link buildRequest} by default. */
@@ -64,7 +70,7 @@ const STARVED_MS = 1000;
 /** A share of an origin that nothing was sent to for this long, and that is not paused, is forgotten, in milliseconds. */
 const IDLE_SHARE_MS = 60_000;
 const SWEEP_MS = 10_000;
-/** What one client may have of a budget, and of the deliveries in memory: one in so many. */
+/** Part of a budget, and of the deliveries in memory, that one client may have: one in so many. */
 const CLIENT_PART = 4;
 
 /**
@@ -79,7 +85,7 @@ export class Attempts {
   private readonly active = new Set<OriginShare>();
   /** Clients with something to send that a budget of all keeps from it. */
   private readonly starved = new Turn<ClientLoad>();
-  private firsts = 0;
+  private firstAttempts = 0;
   private retries = 0;
   private waitingForSlots = 0;
   private stopping = false;
@@ -97,11 +103,11 @@ export class Attempts {
   }
 
   get inFlight(): number {
-    return this.firsts + this.retries;
+    return this.firstAttempts + this.retries;
   }
 
   /** Makes one attempt as soon as there is room for it. Never rejects: what goes wrong is an outcome. */
-  attempt(delivery: Delivery): Promise<Outcome> {
+  attempt(delivery: Delivery): Promise<SendOutcome> {
     if (this.stopping) return Promise.resolve(unsent('stopping'));
     const { url } = delivery.endpoint.value;
     // None is registered that cannot be read; somebody may have put one into the database by hand.
@@ -144,11 +150,11 @@ export class Attempts {
     return share;
   }
 
-  private refusalBy({ health, waiting, client }: OriginShare, now: number): Outcome | undefined {
+  private refusalBy({ health, waiting, client }: OriginShare, now: number): SendOutcome | undefined {
     if (health.isOpen && (!health.admits(0, now) || waiting > 0)) {
       return unsent('breaker', Math.max(health.pauseMs(now), 200) + Math.random() * 1000);
     }
-    const full = waiting >= health.backlogLimit || client.waiting >= this.options.budgets.held / CLIENT_PART;
+    const full = waiting >= health.backlogLimit || client.waiting >= this.options.budgets.inMemory / CLIENT_PART;
     return full ? unsent('full', 200 + Math.random() * 1000) : undefined;
   }
 
@@ -159,7 +165,7 @@ export class Attempts {
     while (!this.stopping && share.waiting > 0 && health.admits(share.inFlight.size, performance.now())) {
       if (origin.inFlight >= budgets.perOrigin) return origin.starved.add(share);
       const next = share.take(
-        hasRoom(budgets.firsts, this.firsts, client.firsts),
+        hasRoom(budgets.firstAttempts, this.firstAttempts, client.firstAttempts),
         hasRoom(budgets.retries, this.retries, client.retries),
       );
       if (!next) {
@@ -196,7 +202,7 @@ export class Attempts {
   private tell(
     { changeId, agentEventId, clientId, isRetry }: Delivery,
     origin: string,
-    { attempt, result }: Outcome & { readonly kind: 'attempted' },
+    { attempt, result }: SendOutcome & { readonly kind: 'attempted' },
   ): void {
     const came = 'status' in result ? { http_status: result.status } : { error: result.error };
     const of = { delivery_id: deliveryId(changeId, agentEventId), client_id: clientId, agent_event_id: agentEventId };
@@ -212,8 +218,8 @@ export class Attempts {
       this.retries += by;
       client.retries += by;
     } else {
-      this.firsts += by;
-      client.firsts += by;
+      this.firstAttempts += by;
+      client.firstAttempts += by;
     }
   }
 
@@ -241,7 +247,7 @@ export class Attempts {
   }
 
   /** Sends what may still be sent when its turn has come; what was read has to hold at the moment when the request is written. */
-  private async send({ delivery, target }: Waiting): Promise<Outcome> {
+  private async send({ delivery, target }: Waiting): Promise<SendOutcome> {
     const { client, keys, build = buildRequest, logger } = this.options;
     const { agentEventId, clientId, changeId, sequence, change, startBy } = delivery;
     const startedAt = performance.now();
@@ -329,6 +335,6 @@ function hasRoom(budget: number, ofAll: number, ofClient: number): boolean {
   return ofAll < budget && ofClient < Math.ceil(budget / CLIENT_PART);
 }
 
-function unsent(reason: UnsentReason, delayMs = 0): Outcome {
+function unsent(reason: UnsentReason, delayMs = 0): SendOutcome {
   return { kind: 'unsent', reason, delayMs };
 }

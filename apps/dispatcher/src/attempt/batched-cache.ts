@@ -1,6 +1,8 @@
-/** Most entries that are kept; beyond, all are read again. */
+import { Coalescer } from '#runtime';
+
+/** Most entries; beyond it all are dropped. */
 const MAX_ENTRIES = 50_000;
-/** Keys that are read at once: whoever asks beside one who asks for thousands does not wait for all of them. */
+/** Most keys of one read: a caller beside one that asks for thousands does not wait for all of them. */
 const MAX_KEYS = 500;
 
 /** A value, and how old it is. */
@@ -13,7 +15,9 @@ export interface Read<V> {
 /** Reads values many at a time and keeps each for a short while. What cannot be read is not kept. */
 export class BatchedCache<V> {
   private readonly entries = new Map<number, Read<V>>();
-  private pending: Map<number, Promise<Read<V>>> | undefined;
+  /** Keys that wait for the next read; who asks during a read waits for the one after it. */
+  private readonly pending = new Map<number, Promise<Read<V>>>();
+  private readonly reads: Pick<Coalescer<number, { readonly values: ReadonlyMap<number, V>; readonly readAt: number }>, 'add'>;
 
   /**
    * @param load a value for every key that is asked for
@@ -23,55 +27,55 @@ export class BatchedCache<V> {
     private readonly load: (keys: readonly number[]) => Promise<ReadonlyMap<number, V>>,
     private readonly missing: V,
     private readonly ttlMs: number,
-  ) {}
+  ) {
+    this.reads = new Coalescer({
+      run: (keys) => this.read(keys),
+      maxItems: MAX_KEYS,
+      concurrency: Infinity,
+      linger: setImmediate,
+    });
+  }
 
-  /** The value, where it is fresh: without waiting. */
+  /** Returns the value if it is fresh, without waiting. */
   peek(key: number): Read<V> | undefined {
     const entry = this.entries.get(key);
     return entry && performance.now() - entry.readAt < this.ttlMs ? entry : undefined;
   }
 
-  /** The value however old it is; undefined where it was not read. */
+  /** Returns the value however old it is; undefined if it was never read. */
   latest(key: number): Read<V> | undefined {
     return this.entries.get(key);
   }
 
-  /** Takes a value that was read elsewhere; an older one than is known is left alone. */
+  /** Offers a value that was read elsewhere; it is ignored if a newer one is known. */
   offer(key: number, value: V, readAt: number): void {
     const known = this.entries.get(key);
     if (!known || known.readAt < readAt) this.entries.set(key, { value, readAt });
   }
 
-  /** @throws what `load` throws */
+  /** Returns the value, reading it if it is not fresh. @throws what `load` throws */
   get(key: number): Promise<Read<V>> {
     const found = this.peek(key);
     if (found) return Promise.resolve(found);
-    if (!this.pending || this.pending.size >= MAX_KEYS) this.pending = this.collect();
     let waiting = this.pending.get(key);
-    if (!waiting) this.pending.set(key, (waiting = this.join(key)));
+    if (!waiting) {
+      waiting = this.readSoon(key);
+      this.pending.set(key, waiting);
+    }
     return waiting;
   }
 
-  private batch: Promise<{ readonly values: ReadonlyMap<number, V>; readonly readAt: number }> | undefined;
-
-  private collect(): Map<number, Promise<Read<V>>> {
-    const keys = new Map<number, Promise<Read<V>>>();
-    this.batch = new Promise((resolve, reject) => {
-      setImmediate(() => {
-        if (this.pending === keys) this.pending = undefined;
-        const readAt = performance.now();
-        this.load([...keys.keys()]).then((values) => {
-          if (this.entries.size > MAX_ENTRIES) this.entries.clear();
-          for (const key of keys.keys()) this.offer(key, values.get(key) ?? this.missing, readAt);
-          resolve({ values, readAt });
-        }, reject);
-      });
-    });
-    return keys;
+  private async readSoon(key: number): Promise<Read<V>> {
+    const { values, readAt } = await this.reads.add(key);
+    return { value: values.get(key) ?? this.missing, readAt };
   }
 
-  private async join(key: number): Promise<Read<V>> {
-    const { values, readAt } = await this.batch!;
-    return { value: values.get(key) ?? this.missing, readAt };
+  private async read(keys: readonly number[]): Promise<{ values: ReadonlyMap<number, V>; readAt: number }> {
+    for (const key of keys) this.pending.delete(key);
+    const readAt = performance.now();
+    const values = await this.load(keys);
+    if (this.entries.size > MAX_ENTRIES) this.entries.clear();
+    for (const key of keys) this.offer(key, values.get(key) ?? this.missing, readAt);
+    return { values, readAt };
   }
 }

@@ -2,7 +2,7 @@ import type { NotificationMethod } from '#contracts';
 import type { AttemptResult } from '#webhook';
 import type { Read } from './batched-cache.js';
 
-/** What an agent event says of its notifications; it may change from one attempt to the next. */
+/** Where and how an agent event is notified; it may change from one attempt to the next. */
 export interface Endpoint {
   readonly url: string;
   readonly method: NotificationMethod;
@@ -49,8 +49,8 @@ export type UnsentReason =
   | 'not_prepared'
   | 'stopping';
 
-/** What became of an attempt. */
-export type Outcome =
+/** Outcome of an attempt. */
+export type SendOutcome =
   | {
       readonly kind: 'attempted';
       /** From 1, over every run of the schedule. */

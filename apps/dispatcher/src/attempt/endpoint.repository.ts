@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { NotificationMethod } from '#contracts';
 import type { Sealer } from '#database';
-import { signingKey, type SigningKey } from '#webhook';
+import { signingKey, type WebhookSigningKey } from '#webhook';
 import type { Endpoint } from './delivery.js';
 
 /** What the agent events say now: a change of url or method, a deletion or a suspension holds for every attempt from then on. */
@@ -29,7 +29,7 @@ export async function readSigningKeys(
   sealer: Sealer,
   clientIds: readonly number[],
   onUnreadable: (clientId: number, error: unknown) => void,
-): Promise<Map<number, SigningKey[]>> {
+): Promise<Map<number, WebhookSigningKey[]>> {
   const { rows } = await pool.query<{ client_id: number; secret_sealed: string }>({
     name: 'dispatch_read_secrets',
     text: `
@@ -38,7 +38,7 @@ export async function readSigningKeys(
       order by client_id, expires_at desc nulls first, id desc`,
     values: [clientIds],
   });
-  const keys = new Map<number, SigningKey[]>();
+  const keys = new Map<number, WebhookSigningKey[]>();
   for (const row of rows) {
     try {
       const key = signingKey(sealer.open(row.secret_sealed));

@@ -1,5 +1,5 @@
 import type { Target } from '#webhook';
-import type { Delivery, Outcome } from './delivery.js';
+import type { Delivery, SendOutcome } from './delivery.js';
 import { OriginHealth } from './origin-health.js';
 
 /** A delivery that waits for a slot, and who is told what became of it. */
@@ -8,7 +8,7 @@ export interface Waiting {
   readonly target: Target;
   /** Milliseconds of `performance.now()`. */
   readonly since: number;
-  readonly settle: (outcome: Outcome) => void;
+  readonly settle: (outcome: SendOutcome) => void;
 }
 
 /** First in, first out, without moving what remains. */
@@ -73,7 +73,7 @@ export class Origin {
 
 /** What one client has under way, at all origins together. */
 export class ClientLoad {
-  firsts = 0;
+  firstAttempts = 0;
   retries = 0;
   waiting = 0;
   /** Origins that it has a share of. */
@@ -90,7 +90,7 @@ export class OriginShare {
   readonly health: OriginHealth;
   /** When each request in flight began, the oldest first. */
   readonly inFlight = new Set<{ readonly startedAt: number; onSlow: (() => void) | undefined }>();
-  private readonly firsts = new Fifo<Waiting>();
+  private readonly firstAttempts = new Fifo<Waiting>();
   private readonly retries = new Fifo<Waiting>();
   private retryNext = false;
   /** Milliseconds of `performance.now()`. */
@@ -108,7 +108,7 @@ export class OriginShare {
   }
 
   get waiting(): number {
-    return this.firsts.length + this.retries.length;
+    return this.firstAttempts.length + this.retries.length;
   }
 
   get isIdle(): boolean {
@@ -132,23 +132,23 @@ export class OriginShare {
   }
 
   push(waiting: Waiting): void {
-    (waiting.delivery.isRetry ? this.retries : this.firsts).push(waiting);
+    (waiting.delivery.isRetry ? this.retries : this.firstAttempts).push(waiting);
   }
 
   /** Takes the next one of a kind that there is room for; the kinds take turns. */
-  take(firstsAllowed: boolean, retriesAllowed: boolean): Waiting | undefined {
-    const canFirst = firstsAllowed && this.firsts.length > 0;
+  take(firstAttemptsAllowed: boolean, retriesAllowed: boolean): Waiting | undefined {
+    const canFirst = firstAttemptsAllowed && this.firstAttempts.length > 0;
     const canRetry = retriesAllowed && this.retries.length > 0;
     if (!canFirst && !canRetry) return undefined;
     const retry = canRetry && (this.retryNext || !canFirst);
     this.retryNext = !retry;
-    return (retry ? this.retries : this.firsts).shift();
+    return (retry ? this.retries : this.firstAttempts).shift();
   }
 
   /** Takes out what has waited since before a moment, and what is more than a limit. */
   takeStale(before: number, limit: number): Waiting[] {
     const stale: Waiting[] = [];
-    for (const fifo of [this.retries, this.firsts]) {
+    for (const fifo of [this.retries, this.firstAttempts]) {
       while (fifo.first && (fifo.first.since < before || this.waiting > limit)) stale.push(fifo.shift()!);
     }
     return stale;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AttemptResult } from '#webhook';
-import { decide, MAX_RETRY_AFTER_MS, parseRetryAfter, type Verdict } from './retry-policy.js';
+import { decideRetry, MAX_RETRY_AFTER_MS, parseRetryAfter, type Verdict } from './retry-policy.js';
 
 const SCHEDULE = [5, 30, 120, 300, 900, 1800, 3600, 7200, 14_400, 28_800, 28_800].map((seconds) => seconds * 1000);
 const WINDOW = 86_400_000;
@@ -13,7 +13,7 @@ function answer(status: number, retryAfter?: string): AttemptResult {
 
 function verdict(result: AttemptResult, over: { attempts?: number; left?: number; random?: number } = {}): Verdict {
   const { attempts = 1, left = WINDOW, random = 0.5 } = over;
-  return decide(SCHEDULE, { result, attempts, leftMs: left, now: NOW, random });
+  return decideRetry(SCHEDULE, { result, attempts, leftMs: left, now: NOW, random });
 }
 
 /** Plays a delivery that always fails, on a clock of its own; returns when each attempt was made, from the change. */
@@ -21,7 +21,13 @@ function play(schedule: readonly number[], windowMs: number, random: () => numbe
   const times: number[] = [];
   for (let now = 0; ;) {
     times.push(now);
-    const next = decide(schedule, { result: answer(500), attempts: times.length, leftMs: windowMs - now, now, random: random() });
+    const next = decideRetry(schedule, {
+      result: answer(500),
+      attempts: times.length,
+      leftMs: windowMs - now,
+      now,
+      random: random(),
+    });
     if (next.kind !== 'retry') return times;
     now += next.delayMs;
   }

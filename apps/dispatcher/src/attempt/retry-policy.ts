@@ -9,7 +9,7 @@ const JITTER = 0.2;
 /** A delay that leads out of the window is cut to this long before its end, so that there is one last attempt inside. */
 const LAST_CHANCE_MS = 1000;
 
-/** What follows from an attempt. */
+/** Decision after an attempt. */
 export type Verdict =
   | { readonly kind: 'delivered' }
   | { readonly kind: 'retry'; readonly delayMs: number }
@@ -34,7 +34,7 @@ export interface Situation {
  *
  * @param schedule delays after the first, second, … failed attempt, in milliseconds; when it is used up the delivery failed
  */
-export function decide(schedule: readonly number[], { result, attempts, leftMs, now, random }: Situation): Verdict {
+export function decideRetry(schedule: readonly number[], { result, attempts, leftMs, now, random }: Situation): Verdict {
   const status = 'status' in result ? result.status : undefined;
   if (status !== undefined && status >= 200 && status < 300) return { kind: 'delivered' };
   if (leftMs <= 0) return { kind: 'failed' };

@@ -13,7 +13,7 @@ export interface BacklogSamplesOptions {
   readonly dispatch: {
     readonly leases: { readonly held: readonly { readonly shard: number }[] };
     /** Deliveries in memory. */
-    readonly held: number;
+    readonly inMemory: number;
   };
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
@@ -38,7 +38,7 @@ export class BacklogSamples {
 
   private async sample(): Promise<void> {
     const { pool, dispatch, metrics } = this.options;
-    metrics.held.set(dispatch.held);
+    metrics.held.set(dispatch.inMemory);
     const isSampler = dispatch.leases.held.some(({ shard }) => shard === SAMPLER_SHARD);
     metrics.setBacklog(isSampler ? await sampleBacklog(pool) : undefined);
   }

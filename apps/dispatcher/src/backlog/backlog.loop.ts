@@ -1,5 +1,5 @@
 import type { Pool } from '#database';
-import type { Logger } from '#runtime';
+import { Loop, type Logger } from '#runtime';
 import { targetOf } from '#webhook';
 import type { AgentWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
@@ -20,9 +20,10 @@ export interface BacklogLoopOptions {
 const PAGE = 500;
 /** How often what is due is looked for while nothing is known to be, in milliseconds. */
 const POLL_MS = 1000;
-/** What is known to be due is looked for no more often than this, in milliseconds. */
+/** Least time between two reads of what is due, in milliseconds. */
 const MIN_POLL_MS = 20;
-/** What one client may have of the rows in hand: one in so many. */
+const BACKOFF = { firstMs: 100, maxMs: POLL_MS };
+/** Part of the rows in hand that one client may have: one in so many. */
 const CLIENT_PART = 4;
 /** Agent events that are left out of one read at most, so that it stays small; others are read and refused again. */
 const MAX_PAUSED = 5000;
@@ -45,49 +46,48 @@ export class BacklogLoop {
   /** Agents whose rows were written since the last read began. */
   private readonly touched = new Set<string>();
   private after: DuePlace = FIRST_PLACE;
-  private dueAt = 0;
-  private stopping = false;
-  private timer: NodeJS.Timeout | undefined;
-  private running: Promise<void> = Promise.resolve();
-  private isRunning = false;
+  private readonly loop: Loop;
   private forwardedAt = 0;
   private orphansAt = 0;
 
-  constructor(private readonly options: BacklogLoopOptions) {}
+  constructor(private readonly options: BacklogLoopOptions) {
+    this.loop = new Loop({
+      step: () => this.step(),
+      onError: (error) => options.logger.warn({ err: error }, 'backlog.step_failed'),
+      backoff: BACKOFF,
+      minMs: MIN_POLL_MS,
+    });
+  }
 
   start(): void {
-    this.wakeIn(0);
+    this.loop.start();
   }
 
-  /** Something will be due after this delay, in milliseconds. */
+  /** Looks for what is due after this delay at the latest, in milliseconds. */
   wakeIn(delayMs: number): void {
-    const at = performance.now() + Math.min(delayMs, POLL_MS);
-    if (this.stopping || (this.timer && this.dueAt <= at)) return;
-    this.dueAt = at;
-    clearTimeout(this.timer);
-    if (!this.isRunning) this.timer = setTimeout(() => this.run(), Math.max(at - performance.now(), 0));
+    this.loop.wakeIn(delayMs);
   }
 
-  /** What is behind of an agent event, or of any, became due by a command: it is not left alone any longer. */
+  /** Ends the pause of an agent event, or of all: a command made its rows due. */
   woken(agentEventId: number | undefined): void {
     if (agentEventId === undefined) this.paused.clear();
     else this.paused.delete(agentEventId);
     this.wakeIn(0);
   }
 
-  /** What was read of an agent before now is not true any more. */
+  /** Notes that rows of an agent were written: what was read of it before is outdated. */
   touch(agent: AgentWork): void {
     this.touched.add(agent.key);
   }
 
-  /** An agent event's delivery was not let through: it is left alone for a while, in milliseconds. */
+  /** Pauses an agent event whose delivery was not let through, for a while, in milliseconds. */
   pause(clientId: number, agentEventId: number, url: string, delayMs: number): void {
     this.paused.set(agentEventId, performance.now() + delayMs);
     this.struggle(clientId, agentEventId, url);
     this.wakeIn(delayMs);
   }
 
-  /** An agent event's delivery was answered 2xx, or failed. */
+  /** Notes the result of an agent event's delivery: answered 2xx, or failed. */
   answered(clientId: number, agentEventId: number, url: string, isDelivered: boolean): void {
     if (!isDelivered) return this.struggle(clientId, agentEventId, url);
     if (this.struggling.size === 0) return;
@@ -97,10 +97,8 @@ export class BacklogLoop {
     this.wakeIn(0);
   }
 
-  async stop(): Promise<void> {
-    this.stopping = true;
-    clearTimeout(this.timer);
-    await this.running;
+  stop(): Promise<void> {
+    return this.loop.stop();
   }
 
   private struggle(clientId: number, agentEventId: number, url: string): void {
@@ -114,27 +112,14 @@ export class BacklogLoop {
     if (events.size < MAX_STRUGGLING) events.add(agentEventId);
   }
 
-  private run(): void {
-    this.timer = undefined;
-    this.isRunning = true;
-    this.dueAt = performance.now() + POLL_MS;
-    this.running = this.step()
-      .catch((error: unknown) => this.options.logger.warn({ err: error }, 'backlog.step_failed'))
-      .finally(() => {
-        this.isRunning = false;
-        const { dueAt } = this;
-        this.dueAt = Infinity;
-        this.wakeIn(Math.max(dueAt - performance.now(), MIN_POLL_MS));
-      });
-  }
-
-  private async step(): Promise<void> {
+  /** @returns how long nothing is known to be due, in milliseconds */
+  private async step(): Promise<number> {
     const { pool, leases, deliveries, capacity, windowMs } = this.options;
     const shards = leases.held.map(({ shard }) => shard);
-    if (shards.length === 0 || leases.base === 0) return;
+    if (shards.length === 0 || leases.base === 0) return POLL_MS;
     await this.forward(shards);
     await this.wakeOrphans(shards);
-    if (deliveries.rowsInHand >= capacity) return;
+    if (deliveries.rowsInHand >= capacity) return POLL_MS;
     this.touched.clear();
     const { rows, last, readAt } = await readDue(pool, {
       base: leases.base,
@@ -146,8 +131,8 @@ export class BacklogLoop {
       windowMs,
     });
     this.after = last ?? FIRST_PLACE;
-    if (last) this.dueAt = 0;
     for (const of of groupByAgent(rows)) this.take(of, readAt);
+    return last ? 0 : POLL_MS;
   }
 
   private take(rows: readonly BehindRow[], readAt: number): void {

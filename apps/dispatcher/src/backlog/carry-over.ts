@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { AgentKey } from '#contracts';
 import type { Pool } from '#database';
-import { waitBackoff, type Logger } from '#runtime';
+import { retry, type Logger } from '#runtime';
 import { carryOver, hasLiveLeases, lockCarryOver, unlockCarryOver } from './carry-over.repository.js';
 
 const PAGE = 1000;
@@ -32,7 +32,7 @@ export class CarryOver {
   /**
    * Resolves when nothing is left to be carried over.
    *
-   * @throws AbortError when it is stopped
+   * @throws Error when it is stopped before
    */
   run(): Promise<void> {
     const running = this.carry();
@@ -48,18 +48,13 @@ export class CarryOver {
 
   private async carry(): Promise<void> {
     const { signal } = this.aborter;
-    for (let failures = 0; ;) {
-      try {
-        if (await this.attempt()) break;
-        failures = 0;
-        await delay(LOOK_MS, undefined, { signal });
-      } catch (error) {
-        signal.throwIfAborted();
-        failures += 1;
-        this.options.logger.warn({ err: error, attempt: failures }, 'queue.carry_over_failed');
-        await waitBackoff(failures, BACKOFF, signal);
-      }
-    }
+    const attempt = (): Promise<boolean> =>
+      retry(() => this.attempt(), {
+        backoff: BACKOFF,
+        signal,
+        onFailure: (error, failures) => this.options.logger.warn({ err: error, attempt: failures }, 'queue.carry_over_failed'),
+      });
+    while (!(await attempt())) await delay(LOOK_MS, undefined, { signal });
     this.obstacle = undefined;
   }
 
@@ -71,6 +66,7 @@ export class CarryOver {
   /** @returns whether it is done */
   private async attempt(): Promise<boolean> {
     const { pool, hashOf, logger } = this.options;
+    this.aborter.signal.throwIfAborted();
     if (await hasLiveLeases(pool)) {
       if (this.obstacle !== OLDER) logger.warn({ reason: OLDER }, 'queue.not_carried_over');
       this.obstacle = OLDER;

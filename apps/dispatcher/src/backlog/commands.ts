@@ -1,14 +1,14 @@
 import { NotificationListener, type Pool } from '#database';
-import type { Logger } from '#runtime';
+import { Loop, type Logger } from '#runtime';
 import type { ReplayJobs } from './replay-jobs.js';
 import { stepWake, WAKE_AFTER_MS } from './wake.repository.js';
 
 export interface CommandsOptions {
   readonly pool: Pool;
   readonly replays: Pick<ReplayJobs, 'step'>;
-  /** Something was commanded: what is sent again may be due. */
+  /** Called on a command: redeliveries may be due. */
   readonly onCommand: () => void;
-  /** Rows of an agent event that is behind became due; undefined: of any. */
+  /** Called when rows of an agent event that is behind became due; undefined: of any agent event. */
   readonly onWoken: (agentEventId: number | undefined) => void;
   readonly logger: Logger;
 }
@@ -28,12 +28,8 @@ const STEPS = 10;
  */
 export class Commands {
   private readonly listener: NotificationListener;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly loop: Loop;
   private later: NodeJS.Timeout | undefined;
-  private dueAt = Infinity;
-  private running: Promise<boolean> | undefined;
-  private isMissed = false;
-  private stopping = false;
 
   constructor(private readonly options: CommandsOptions) {
     const onNotification = (payload: string): void => (payload === '' ? this.told() : this.options.onWoken(Number(payload)));
@@ -43,48 +39,30 @@ export class Commands {
     };
     const listener = { rollcall_dispatch: { onNotification, onListening } };
     this.listener = new NotificationListener(options.pool, listener, options.logger);
+    this.loop = new Loop({
+      step: async () => ((await this.turn()) ? GO_ON_MS : POLL_MS),
+      onError: (error) => this.noteFailure(error),
+      backoff: { firstMs: POLL_MS, maxMs: POLL_MS },
+    });
   }
 
   start(): void {
     this.listener.start();
-    this.lookIn(0);
+    this.loop.start();
   }
 
   async stop(): Promise<void> {
-    this.stopping = true;
-    clearTimeout(this.timer);
     clearTimeout(this.later);
-    await Promise.all([this.running, this.listener.stop()]);
+    await Promise.all([this.loop.stop(), this.listener.stop()]);
   }
 
   /** Replays begin at once; what is woken has to be old enough to be seen whole. */
   private told(): void {
-    if (this.stopping) return;
+    if (this.loop.signal.aborted) return;
     this.options.onCommand();
-    this.lookIn(SOON_MS);
+    this.loop.wakeIn(SOON_MS);
     clearTimeout(this.later);
-    this.later = setTimeout(() => this.lookIn(0), WAKE_AFTER_MS);
-  }
-
-  private lookIn(ms: number): void {
-    const at = performance.now() + ms;
-    if (this.stopping || this.dueAt <= at) return;
-    this.dueAt = at;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => void this.run(), ms);
-  }
-
-  private async run(): Promise<void> {
-    this.dueAt = Infinity;
-    if (this.running) {
-      this.isMissed = true; // the turn under way may have looked already
-      return;
-    }
-    this.running = this.turn().finally(() => (this.running = undefined));
-    const goesOn = await this.running;
-    const nextMs = this.isMissed ? 0 : goesOn ? GO_ON_MS : POLL_MS;
-    this.isMissed = false;
-    this.lookIn(nextMs);
+    this.later = setTimeout(() => this.loop.wake(), WAKE_AFTER_MS);
   }
 
   /** @returns whether there is more to do */
@@ -99,9 +77,13 @@ export class Commands {
     try {
       return await step();
     } catch (error) {
-      this.options.logger.warn({ err: error }, 'commands.step_failed');
+      this.noteFailure(error);
       return false;
     }
+  }
+
+  private noteFailure(error: unknown): void {
+    this.options.logger.warn({ err: error }, 'commands.step_failed');
   }
 
   private async wake(): Promise<boolean> {

@@ -1,14 +1,14 @@
 import type { AgentKey } from '#contracts';
 import type { Pool } from '#database';
-import type { Logger } from '#runtime';
+import { Loop, type Logger } from '#runtime';
 import { encodePairs } from '#webhook';
 import type { Attempts } from '../attempt/attempts.js';
-import type { Outcome } from '../attempt/delivery.js';
-import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
+import type { SendOutcome } from '../attempt/delivery.js';
+import { decideRetry, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
 import { attemptRecord, unsentRecord, unstorable } from '../lanes/attempt-records.js';
 import { ClientCount } from '../lanes/client-count.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { Batcher } from '../record/batcher.js';
+import { BatchWriter } from '../record/batch-writer.js';
 import {
   fillHashes,
   findDue,
@@ -19,7 +19,7 @@ import {
 } from './redelivery.repository.js';
 
 /** Which agents this instance works for: the leases of their shards. */
-export interface OwnedShards<T extends Tenure = Tenure> {
+export interface OwnedShards<T extends OwnedShard = OwnedShard> {
   /** UUID of this instance. */
   readonly owner: string;
   /** How many shards there are; 0: not known yet. */
@@ -33,13 +33,13 @@ export interface OwnedShards<T extends Tenure = Tenure> {
 }
 
 /** A shard while it is this instance's. */
-export interface Tenure {
+export interface OwnedShard {
   readonly shard: number;
   /** Raised whenever the lease goes to another owner. */
   readonly epoch: number;
 }
 
-export interface RedeliveriesOptions<T extends Tenure = Tenure> {
+export interface RedeliveriesOptions<T extends OwnedShard = OwnedShard> {
   readonly pool: Pool;
   readonly shards: OwnedShards<T>;
   readonly attempts: Pick<Attempts, 'attempt'>;
@@ -60,6 +60,7 @@ const EVENTS = 100;
 const PAGE = 500;
 /** How often what is due is looked for while nothing happens, in milliseconds. */
 const POLL_MS = 300;
+const BACKOFF = { firstMs: 100, maxMs: 1000 };
 /** Until an agent event is asked for again whose delivery was not sent, in milliseconds, at least. */
 const MIN_PAUSE_MS = 200;
 /** How often a suspended agent event is looked at, in milliseconds. */
@@ -72,22 +73,24 @@ const DRAIN_MS = 5000;
  * an agent event and an agent, by sequence, and only for agents whose shard this instance has. They share no lane with new changes,
  * so none of those waits for them; of the budgets they take what retries may have.
  */
-export class Redeliveries<T extends Tenure = Tenure> {
+export class Redeliveries<T extends OwnedShard = OwnedShard> {
   private readonly out = new Map<string, { readonly redelivery: Redelivery; readonly tenure: T }>();
   /** Called when nothing of a shard is out any more. */
   private readonly settled = new Map<T, () => void>();
   private readonly outOf = new ClientCount();
   /** By agent event: nothing of it is sent until then, in milliseconds of `performance.now()`. */
   private readonly paused = new Map<number, number>();
-  private readonly results: Batcher<RedeliveryResult>;
+  private readonly results: BatchWriter<RedeliveryResult>;
   private after = 0;
-  private stopping = false;
-  private running: Promise<void> = Promise.resolve();
-  private wakeUp: (() => void) | undefined;
-  private isWoken = false;
+  private readonly loop: Loop;
 
   constructor(private readonly options: RedeliveriesOptions<T>) {
-    this.results = new Batcher<RedeliveryResult>({
+    this.loop = new Loop({
+      step: () => this.turn().then(() => POLL_MS),
+      onError: (error) => options.logger.warn({ err: error }, 'redeliveries.turn_failed'),
+      backoff: BACKOFF,
+    });
+    this.results = new BatchWriter<RedeliveryResult>({
       ...BATCH,
       logger: options.logger,
       write: (results) => this.record(results),
@@ -96,20 +99,17 @@ export class Redeliveries<T extends Tenure = Tenure> {
   }
 
   start(): void {
-    this.running = this.loop();
+    this.loop.start();
   }
 
   /** Something may be due. */
   wake(): void {
-    this.isWoken = true;
-    this.wakeUp?.();
+    this.loop.wake();
   }
 
   /** Starts nothing more. What is out is recorded by {@link drain}, when the attempts have ended. */
   async stop(): Promise<void> {
-    this.stopping = true;
-    this.wake();
-    await this.running;
+    await this.loop.stop();
   }
 
   /** Waits until what was out is recorded. */
@@ -126,28 +126,6 @@ export class Redeliveries<T extends Tenure = Tenure> {
 
   private hasOut(tenure: T): boolean {
     return [...this.out.values()].some((one) => one.tenure === tenure);
-  }
-
-  private async loop(): Promise<void> {
-    while (!this.stopping) {
-      this.isWoken = false;
-      try {
-        await this.turn();
-      } catch (error) {
-        this.options.logger.warn({ err: error }, 'redeliveries.turn_failed');
-      }
-      if (!this.isWoken && !this.stopping) await this.sleep();
-    }
-  }
-
-  private sleep(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, POLL_MS);
-      this.wakeUp = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   private async turn(): Promise<void> {
@@ -168,9 +146,9 @@ export class Redeliveries<T extends Tenure = Tenure> {
     });
     for (const id of suspended) this.paused.set(id, now + SUSPENDED_LOOK_MS);
     this.after = last ?? 0;
-    if (last !== undefined) this.isWoken = true;
+    if (last !== undefined) this.loop.wake();
     for (const agentEventId of deleted) {
-      if ((await forgetRedeliveries(pool, agentEventId, PAGE)) === PAGE) this.isWoken = true;
+      if ((await forgetRedeliveries(pool, agentEventId, PAGE)) === PAGE) this.loop.wake();
     }
     for (const redelivery of redeliveries) this.take(redelivery);
   }
@@ -178,7 +156,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
   private take(redelivery: Redelivery): void {
     const { clientId, hash } = redelivery;
     const tenure = this.options.shards.tenureOf(hash);
-    if (!tenure || this.stopping || this.out.size >= MAX_OUT || this.outOf.of(clientId) >= MAX_OUT_OF_CLIENT) return;
+    if (!tenure || this.loop.signal.aborted || this.out.size >= MAX_OUT || this.outOf.of(clientId) >= MAX_OUT_OF_CLIENT) return;
     this.out.set(laneOf(redelivery), { redelivery, tenure });
     this.outOf.add(clientId, 1);
     void this.send(redelivery, tenure);
@@ -216,11 +194,11 @@ export class Redeliveries<T extends Tenure = Tenure> {
     this.release(redelivery);
   }
 
-  private conclude(redelivery: Redelivery, tenure: T, outcome: Outcome & { kind: 'attempted' }): void {
+  private conclude(redelivery: Redelivery, tenure: T, outcome: SendOutcome & { kind: 'attempted' }): void {
     const { schedule, metrics } = this.options;
     const { agentEventId, changeId, attempts, expiresAt, isReplay } = redelivery;
     const { result } = outcome;
-    const verdict = decide(schedule, {
+    const verdict = decideRetry(schedule, {
       result,
       attempts: attempts + 1,
       leftMs: expiresAt - performance.now(),
@@ -280,6 +258,6 @@ function laneOf({ agentEventId, agentId }: { readonly agentEventId: number; read
   return `${agentEventId}:${agentId}`;
 }
 
-function placeOf({ agentEventId, agentId, changeId }: Redelivery, { shard, epoch }: Tenure) {
+function placeOf({ agentEventId, agentId, changeId }: Redelivery, { shard, epoch }: OwnedShard) {
   return { agentEventId, agentId, changeId, shard, epoch };
 }

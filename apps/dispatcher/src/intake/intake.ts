@@ -43,7 +43,7 @@ interface Waiting {
   changes: readonly StatusChange[];
   /** How many of them are planned by the next statement at most: about as many as fit. */
   size: number;
-  /** What came of those that are planned. */
+  /** Results of those that are planned. */
   readonly parts: Planned[];
   /** Called once all are planned: with what is left to wait for. */
   readonly resolve: (planned: Planned) => void;
@@ -56,7 +56,7 @@ interface Turn {
   readonly changes: readonly StatusChange[];
 }
 
-/** What came of planning. */
+/** Result of planning. */
 export interface Planned {
   /** When everything about the changes is recorded; rejects when that will not be. */
   readonly recorded: Promise<unknown>;
@@ -258,7 +258,7 @@ export class Intake {
     const waited = (): number => performance.now() - startedAt;
     while (waiting() > READY && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
     const enough = Math.min(size, capacity / 2);
-    while (capacity - deliveries.held < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    while (capacity - deliveries.inMemory < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
   }
 }
 

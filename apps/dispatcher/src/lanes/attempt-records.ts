@@ -1,14 +1,14 @@
 import type { Read } from '../attempt/batched-cache.js';
-import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
+import type { Delivery, Endpoint, SendOutcome } from '../attempt/delivery.js';
 import type { Verdict } from '../attempt/retry-policy.js';
 import type { AgentWork, AttemptRecord, Change } from './agent-work.js';
 import type { ShardLeases } from './shard-leases.js';
 
-/** What is to be recorded of an attempt that was made. */
+/** Builds the record of an attempt. */
 export function attemptRecord(
   agentEventId: number,
   changeId: string,
-  { attempt, attemptedAt, result }: Outcome & { readonly kind: 'attempted' },
+  { attempt, attemptedAt, result }: SendOutcome & { readonly kind: 'attempted' },
   verdict: Verdict,
 ): AttemptRecord {
   return {
@@ -24,7 +24,7 @@ export function attemptRecord(
   };
 }
 
-/** What is to be recorded of a delivery that ends without an attempt. */
+/** Builds the record of a delivery that ends without an attempt. */
 export function unsentRecord(
   agentEventId: number,
   changeId: string,
@@ -48,7 +48,7 @@ export function unsentRecord(
 /** The column's type ends there. */
 const MAX_STORED_ATTEMPT = 32_767;
 
-/** What is recorded in the place of a result that the database refuses: it ends its delivery, visibly. */
+/** Replaces a record that the database refuses by one that ends the delivery, visibly. */
 export function unstorable<R extends AttemptFacts>(record: R): R {
   return {
     ...record,
@@ -65,7 +65,7 @@ type AttemptFacts = Pick<AttemptRecord, 'attempt' | 'latencyMs' | 'httpStatus' |
   readonly outcome: string;
 };
 
-/** What is to be attempted of an agent's work. */
+/** Parts of a delivery that is to be attempted. */
 export interface DeliveryOf {
   readonly agentEventId: number;
   readonly change: Change;

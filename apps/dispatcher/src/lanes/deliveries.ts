@@ -2,8 +2,8 @@ import type { AgentKey } from '#contracts';
 import type { Logger } from '#runtime';
 import type { Attempts } from '../attempt/attempts.js';
 import type { BatchedCache } from '../attempt/batched-cache.js';
-import type { Delivery, Endpoint, Outcome } from '../attempt/delivery.js';
-import { decide, type Verdict } from '../attempt/retry-policy.js';
+import type { Delivery, Endpoint, SendOutcome } from '../attempt/delivery.js';
+import { decideRetry, type Verdict } from '../attempt/retry-policy.js';
 import type { BehindRow } from '../backlog/behind.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { hasUnrecorded } from '../record/snapshot.js';
@@ -47,7 +47,7 @@ export class Deliveries {
 
   constructor(private readonly options: DeliveriesOptions) {}
 
-  get held(): number {
+  get inMemory(): number {
     return this.heldEntries;
   }
 
@@ -299,7 +299,7 @@ export class Deliveries {
     this.pump(agent);
   }
 
-  private settleEntry(agent: AgentWork, entry: EntryWork, outcome: Outcome, url: string): void {
+  private settleEntry(agent: AgentWork, entry: EntryWork, outcome: SendOutcome, url: string): void {
     if (outcome.kind === 'attempted') {
       const verdict = this.judge(outcome, 1, entry.change.expiresAt);
       this.options.metrics.noteFirst(entry.change.expiresAt - this.options.windowMs, outcome.result);
@@ -351,7 +351,7 @@ export class Deliveries {
     this.settleRow(agent, row, await this.options.attempts.attempt(this.deliveryOf(agent, row.agentEventId, head, row.attempts)));
   }
 
-  private settleRow(agent: AgentWork, row: RowWork, outcome: Outcome): void {
+  private settleRow(agent: AgentWork, row: RowWork, outcome: SendOutcome): void {
     const url = row.sentTo!;
     if (outcome.kind === 'attempted') {
       const verdict = this.judge(outcome, row.attempts + 1, row.head!.expiresAt);
@@ -389,9 +389,9 @@ export class Deliveries {
     this.pump(agent);
   }
 
-  private judge({ result }: Outcome & { readonly kind: 'attempted' }, attempts: number, expiresAt: number): Verdict {
+  private judge({ result }: SendOutcome & { readonly kind: 'attempted' }, attempts: number, expiresAt: number): Verdict {
     const leftMs = expiresAt - performance.now();
-    const verdict = decide(this.options.schedule, { result, attempts, leftMs, now: Date.now(), random: Math.random() });
+    const verdict = decideRetry(this.options.schedule, { result, attempts, leftMs, now: Date.now(), random: Math.random() });
     this.options.metrics.countAttempt(verdict.kind, result);
     return verdict;
   }

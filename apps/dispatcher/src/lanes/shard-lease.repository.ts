@@ -50,7 +50,7 @@ export async function takeLeases(
 }
 
 /** Gives leases back; they keep their last owner, who may take them again with what it remembers while nobody else has. */
-export async function giveBackLeases(pool: Pool, owner: string, shards: readonly number[]): Promise<void> {
+export async function releaseLeases(pool: Pool, owner: string, shards: readonly number[]): Promise<void> {
   await pool.query({
     name: 'dispatch_give_back_leases',
     text: `update dispatch.shard_lease set until = null where owner = $1::uuid and shard = any ($2::integer[])`,

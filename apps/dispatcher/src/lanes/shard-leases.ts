@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from '#database';
-import type { Logger } from '#runtime';
-import { giveBackLeases, shardBase, takeLeases } from './shard-lease.repository.js';
+import { within, type Logger } from '#runtime';
+import { releaseLeases, shardBase, takeLeases } from './shard-lease.repository.js';
 
 /** What a lease must have left beyond the timeout of an attempt, to break it off and to write what became of it, in milliseconds. */
 const MARGIN_MS = 1000;
@@ -12,13 +11,13 @@ const RENEW_MS = 1500;
 /** How often a lease that somebody else has is asked for, in milliseconds. */
 const ASK_MS = 150;
 
-/** A shard while it is this instance's; whatever is begun for its agents holds on to it. */
+/** Ownership of a shard, for as long as it is this instance's; all work for the shard's agents refers to it. */
 export interface Tenure {
   readonly shard: number;
   readonly epoch: number;
   /** Milliseconds of `performance.now()`, read before the request for the lease left. */
   until: number;
-  /** From now on nothing starts: it is being given back, or has gone to somebody else. */
+  /** Set once nothing may start any more: the shard is being released, or was lost. */
   ending: boolean;
 }
 
@@ -38,7 +37,7 @@ export interface ShardLeasesOptions {
 }
 
 /**
- * Who works for which agents: the leases of shards, one row each. They go by the partitions that this instance is given, and are
+ * Leases of shards, one row each: they say which instance works for which agents. They go by the partitions that this instance is given, and are
  * given back when nothing is out and everything is recorded. Its clock is read before the request for a lease leaves, so that
  * this instance always takes its lease for shorter than the database does.
  */
@@ -60,7 +59,7 @@ export class ShardLeases {
 
   constructor(private readonly options: ShardLeasesOptions) {}
 
-  /** Says which partitions this instance is given, of how many. @throws when the database cannot be asked */
+  /** Follows an assignment of partitions, of how many there are. @throws when the database cannot be asked */
   async assign(assigned: readonly number[], partitions: number): Promise<void> {
     if (partitions !== this.partitions) {
       this.partitions = partitions;
@@ -71,14 +70,14 @@ export class ShardLeases {
     this.schedule(0);
   }
 
-  /** Says that this instance is to give its partitions up. @returns when their shards are given back */
+  /** Gives the partitions up. @returns when their shards are released */
   async revoke(): Promise<void> {
     this.assigned = [];
     this.wanted = new Set();
     await this.endUnwanted();
   }
 
-  /** The tenure of an agent's shard; undefined where it is not this instance's. */
+  /** Finds the tenure of an agent's shard; undefined if it is not this instance's. */
   tenureOf(hash: number): Tenure | undefined {
     if (this.base === 0) return undefined;
     const tenure = this.tenures.get(hash % this.base);
@@ -94,7 +93,7 @@ export class ShardLeases {
     return this.tenureOf(hash) !== undefined;
   }
 
-  /** All that may be started and written for. */
+  /** Lists the tenures that work may be started for. */
   get held(): Tenure[] {
     return [...this.tenures.values()].filter(({ ending }) => !ending);
   }
@@ -120,7 +119,7 @@ export class ShardLeases {
     if (this.stopped) throw new Error('the dispatcher is stopping');
   }
 
-  /** Gives all leases back, once nothing is out and all is recorded. */
+  /** Releases all leases, once nothing is out and everything is recorded. */
   async stop(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);
@@ -155,22 +154,18 @@ export class ShardLeases {
   private end(tenure: Tenure, isLost: boolean): void {
     tenure.ending = true;
     const { shard } = tenure;
-    const timeout = new AbortController();
-    const ending = Promise.race([
-      this.options.onEnding(tenure, isLost).then(() => true),
-      delay(this.options.endMs, false, { signal: timeout.signal }).catch(() => false),
-    ]).then(async (isRecorded) => {
-      timeout.abort();
+    const ended = this.options.onEnding(tenure, isLost).then(() => true);
+    const ending = within(this.options.endMs, ended, () => false).then(async (isRecorded) => {
       this.tenures.delete(shard);
-      if (!isLost && isRecorded) await this.giveBack(shard);
+      if (!isLost && isRecorded) await this.release(shard);
       this.ended.delete(shard);
     });
     this.ended.set(shard, ending);
   }
 
-  private async giveBack(shard: number): Promise<void> {
+  private async release(shard: number): Promise<void> {
     try {
-      await giveBackLeases(this.options.pool, this.owner, [shard]);
+      await releaseLeases(this.options.pool, this.owner, [shard]);
     } catch (error) {
       this.options.logger.warn({ err: error, shard }, 'shards.lease_not_given_back'); // it ends by itself
     }
@@ -220,7 +215,7 @@ export class ShardLeases {
         continue; // it is taken anew when nothing of the former one is out
       }
       if (!this.wanted.has(shard) || this.stopped) {
-        void this.giveBack(shard);
+        void this.release(shard);
         continue;
       }
       const tenure = { shard, epoch, until, ending: false };

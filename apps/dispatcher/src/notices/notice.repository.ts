@@ -23,7 +23,7 @@ export interface NoticeDelivery {
   readonly suspended: boolean;
 }
 
-/** What became of one. */
+/** Result of one delivery of a notice. */
 export interface NoticeResult extends Pick<NoticeDelivery, 'noticeEventId' | 'claim'> {
   readonly noticeId: number;
   /** wait: nothing was sent; gone: 410, its notice event is suspended, and it waits for the resume. */
@@ -208,7 +208,7 @@ export async function recordNotices(pool: Pool, results: readonly NoticeResult[]
   return suspended;
 }
 
-/** What the notice events say now: see `readEndpoints`. */
+/** Reads where notice events are to be notified now: see `readEndpoints`. */
 export async function readNoticeEvents(pool: Pool, ids: readonly number[]): Promise<Map<number, Endpoint>> {
   const { rows } = await pool.query<{ id: number; url: string; suspended: boolean }>({
     name: 'dispatch_read_notice_events',

@@ -1,14 +1,14 @@
 import { noticeViewOf } from '#contracts';
 import type { Pool } from '#database';
 import { PeriodicWork, type Logger } from '#runtime';
-import { buildNotice, type SigningKey, type WebhookClient } from '#webhook';
+import { buildNotice, type WebhookSigningKey, type WebhookClient } from '#webhook';
 import { Attempts, VIEW_TTL_MS } from '../attempt/attempts.js';
 import { BatchedCache } from '../attempt/batched-cache.js';
-import type { Endpoint, Outcome } from '../attempt/delivery.js';
-import { decide, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
+import type { Endpoint, SendOutcome } from '../attempt/delivery.js';
+import { decideRetry, SUSPEND_AFTER_MS } from '../attempt/retry-policy.js';
 import { ClientCount } from '../lanes/client-count.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { Batcher } from '../record/batcher.js';
+import { BatchWriter } from '../record/batch-writer.js';
 import {
   claimNotices,
   forgetNotices,
@@ -21,7 +21,7 @@ import {
 export interface NoticesOptions {
   readonly pool: Pool;
   readonly client: WebhookClient;
-  readonly keys: BatchedCache<readonly SigningKey[]>;
+  readonly keys: BatchedCache<readonly WebhookSigningKey[]>;
   /** Delays of the retry schedule, in milliseconds. */
   readonly schedule: readonly number[];
   /** In milliseconds, from the notice on. */
@@ -35,7 +35,7 @@ export interface NoticesOptions {
 }
 
 /** A room of their own: notices are few, and take nothing from notifications. */
-const BUDGETS = { held: 1024, firsts: 64, retries: 64, perOrigin: 16, perClientAtOrigin: 8 };
+const BUDGETS = { inMemory: 1024, firstAttempts: 64, retries: 64, perOrigin: 16, perClientAtOrigin: 8 };
 const MAX_OUT = 256;
 const MAX_OUT_OF_CLIENT = 16;
 /** Clients that have their turn at once. */
@@ -63,7 +63,7 @@ export class Notices {
   /** By notice, notice event and claim: one whose claim has run out may be claimed again before it is written. */
   private readonly out = new Map<string, NoticeDelivery>();
   private readonly attempts: Attempts;
-  private readonly results: Batcher<NoticeResult>;
+  private readonly results: BatchWriter<NoticeResult>;
   private readonly work: PeriodicWork;
   private after = -1;
 
@@ -75,7 +75,7 @@ export class Notices {
       endpoints: new BatchedCache<Endpoint | undefined>((ids) => readNoticeEvents(pool, ids), undefined, VIEW_TTL_MS),
       metrics: { inFlight: metrics.noticesInFlight, openBreakers: metrics.noticeBreakers },
     });
-    this.results = new Batcher<NoticeResult>({
+    this.results = new BatchWriter<NoticeResult>({
       ...BATCH,
       logger,
       write: (results) => this.record(results),
@@ -141,11 +141,11 @@ export class Notices {
     this.conclude(delivery, { outcome: 'wait', delayMs: Math.max(MIN_PAUSE_MS, outcome.delayMs) });
   }
 
-  private judge(delivery: NoticeDelivery, { result }: Outcome & { kind: 'attempted' }): void {
+  private judge(delivery: NoticeDelivery, { result }: SendOutcome & { kind: 'attempted' }): void {
     const { schedule, metrics } = this.options;
     const leftMs = delivery.expiresAt - performance.now();
     const attempts = delivery.attempts + 1;
-    const verdict = decide(schedule, { result, attempts, leftMs, now: Date.now(), random: Math.random() });
+    const verdict = decideRetry(schedule, { result, attempts, leftMs, now: Date.now(), random: Math.random() });
     metrics.notices.inc({ outcome: verdict.kind === 'gone' ? 'retry' : verdict.kind });
     this.conclude(delivery, {
       outcome: verdict.kind,

@@ -3,7 +3,7 @@ import { arrayOfPlain, arrayOfTexts } from '#database';
 import type { AttemptRecord } from '../lanes/agent-work.js';
 import { leaseHeld } from '../lanes/shard-lease.repository.js';
 import type { Tenure } from '../lanes/shard-leases.js';
-import type { Recorded, Snapshot } from './snapshot.js';
+import type { Recorded, AgentSnapshot } from './snapshot.js';
 
 /** What is logged of an attempt, in the order of {@link attemptColumns}. */
 export const ATTEMPT = 'agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response';
@@ -65,7 +65,7 @@ const RECORD = {
 export async function record(
   pool: Pool,
   owner: string,
-  snapshots: readonly Snapshot[],
+  snapshots: readonly AgentSnapshot[],
   well: readonly number[],
 ): Promise<Map<string, Recorded>> {
   const tenures = [...new Set(snapshots.map(({ agent }) => agent.tenure))];

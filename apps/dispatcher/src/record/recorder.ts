@@ -7,10 +7,10 @@ import type { AgentWork, AttemptRecord, RowWork } from '../lanes/agent-work.js';
 import { unstorable } from '../lanes/attempt-records.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { Batcher } from './batcher.js';
+import { BatchWriter } from './batch-writer.js';
 import { markFailing, markWell, record, suspendGone } from './record.repository.js';
 import { writeRows, type WrittenRow } from './rows.repository.js';
-import { snapshotOf, type Recorded, type RowOutcome, type Snapshot } from './snapshot.js';
+import { snapshotOf, type Recorded, type RowOutcome, type AgentSnapshot } from './snapshot.js';
 
 export interface RecorderOptions {
   readonly pool: Pool;
@@ -42,11 +42,11 @@ const LEASE_AGAIN_MS = 200;
  * was written of its agents before.
  */
 export class Recorder {
-  private readonly pending = new Map<AgentWork, Snapshot | undefined>();
-  private readonly batcher: Batcher<AgentWork>;
+  private readonly pending = new Map<AgentWork, AgentSnapshot | undefined>();
+  private readonly batcher: BatchWriter<AgentWork>;
 
   constructor(private readonly options: RecorderOptions) {
-    this.batcher = new Batcher<AgentWork>({
+    this.batcher = new BatchWriter<AgentWork>({
       name: 'records',
       write: (agents) => this.write(agents),
       onRefused: (agent) => this.endUnstorable(agent),
@@ -87,7 +87,7 @@ export class Recorder {
       const recorded = await record(this.options.pool, this.options.owner, advances, this.wellOf(advances));
       for (const snapshot of advances) snapshot.recorded = recorded.get(snapshot.agent.key);
     }
-    const isHeld = (snapshot: Snapshot): boolean => !needsCursor(snapshot) || snapshot.recorded !== undefined;
+    const isHeld = (snapshot: AgentSnapshot): boolean => !needsCursor(snapshot) || snapshot.recorded !== undefined;
     await this.writeRowOutcomes(snapshots.filter((snapshot) => snapshot.rowOutcomes.length > 0 && isHeld(snapshot)));
     for (const agent of agents) this.finish(agent);
   }
@@ -105,7 +105,7 @@ export class Recorder {
     this.options.deliveries.afterChange(agent);
   }
 
-  private apply(snapshot: Snapshot, { moved, cursorBefore = 0 }: Recorded): void {
+  private apply(snapshot: AgentSnapshot, { moved, cursorBefore = 0 }: Recorded): void {
     const { agent, from, to, entries, newRows } = snapshot;
     const { deliveries, logger, onTouched, onDue } = this.options;
     // Not moved, but there: this statement was done before, and its answer lost.
@@ -132,7 +132,7 @@ export class Recorder {
     for (const { late } of entries) late?.();
   }
 
-  private async writeRowOutcomes(snapshots: readonly Snapshot[]): Promise<void> {
+  private async writeRowOutcomes(snapshots: readonly AgentSnapshot[]): Promise<void> {
     if (snapshots.length === 0) return;
     const { pool, owner, windowMs } = this.options;
     const outcomes = snapshots.flatMap(({ agent, rowOutcomes }) =>
@@ -188,7 +188,7 @@ export class Recorder {
   }
 
   /** Before the results, so that a sibling passes over what is suspended only once that is written. */
-  private async noteHealth(snapshots: readonly Snapshot[]): Promise<void> {
+  private async noteHealth(snapshots: readonly AgentSnapshot[]): Promise<void> {
     const { pool, metrics, logger } = this.options;
     const gone = new Set<number>();
     const failing = new Set<number>();
@@ -225,7 +225,7 @@ export class Recorder {
   }
 
   /** Agent events that were noted as failing, and have answered. */
-  private wellOf(snapshots: readonly Snapshot[]): number[] {
+  private wellOf(snapshots: readonly AgentSnapshot[]): number[] {
     const { endpoints } = this.options;
     const well = new Set<number>();
     for (const { entries } of snapshots) {
@@ -253,6 +253,6 @@ export class Recorder {
   }
 }
 
-function needsCursor({ from, to, entries }: Snapshot): boolean {
+function needsCursor({ from, to, entries }: AgentSnapshot): boolean {
   return to > from || entries.length > 0;
 }

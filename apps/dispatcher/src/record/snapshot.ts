@@ -26,7 +26,7 @@ export interface RowOutcome {
 }
 
 /** What is recorded of one agent at once. It is made once and written until it is written, so that writing it again changes nothing. */
-export interface Snapshot {
+export interface AgentSnapshot {
   readonly agent: AgentWork;
   readonly from: number;
   /** The cursor moves to here; `from`: what is done with beyond it is written ahead. */
@@ -60,7 +60,7 @@ export function hasUnrecorded(agent: AgentWork): boolean {
  * Takes down what can be recorded of an agent, a page of it; undefined where nothing can. The order of lanes holds: the contiguous
  * part; of a change that is planned in pages what is answered, with rows for what has failed; else no failure beyond the cursor.
  */
-export function snapshotOf(agent: AgentWork, viewOf: ViewOf): Snapshot | undefined {
+export function snapshotOf(agent: AgentWork, viewOf: ViewOf): AgentSnapshot | undefined {
   const { table, tenure, cursor } = agent;
   if (cursor === undefined) return undefined;
   const rowOutcomes = rowOutcomesOf(agent);

@@ -10,7 +10,7 @@ import { DeliveryHints } from './delivery-hints.js';
 import { DeliverySeries, type CountedAttempt } from './delivery-series.js';
 import { OriginStates } from './origin-states.js';
 import { dropDeliveryCounts, dropOriginStates } from './series.repository.js';
-import { Series } from './series.js';
+import { DispatcherSeries } from './series.js';
 
 const LONG_MS = 60_000;
 const MINUTE_MS = 60_000;
@@ -287,7 +287,7 @@ describe('what is counted and told of deliveries', { timeout: 2 * LONG_MS }, () 
     it('is dropped every minute, and what is left is written at the stop', async () => {
       vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
       await fill();
-      const series = new Series({ pool: world.pool, instance: randomUUID(), retentionMs: HOUR_MS, logger: SILENT });
+      const series = new DispatcherSeries({ pool: world.pool, instance: randomUUID(), retentionMs: HOUR_MS, logger: SILENT });
       vi.advanceTimersByTime(MINUTE_MS);
       series.note(CLIENT, [{ ...attempt('delivered', 3, 77), changeId: randomUUID() }]);
       await series.stop();

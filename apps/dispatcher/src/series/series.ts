@@ -24,7 +24,7 @@ export interface SeriesOptions {
 }
 
 /** What charts, the list of origins and the stream of deliveries are fed from, beside the work; dropped beyond the retention. */
-export class Series {
+export class DispatcherSeries {
   readonly deliveries: DeliverySeries;
   readonly origins: OriginStates;
   private readonly hints: DeliveryHints;

@@ -19,7 +19,7 @@ class World {
     this.sequences.set(agentId, sequence);
     const row = rowOf(agentId, sequence);
     this.table.push(row);
-    if (handed) this.handover.hand([row]);
+    if (handed) this.handover.offer([row]);
   }
 
   /** @param before what happens between the decision to read and the read @param after … and between that and the publishing */
@@ -127,8 +127,8 @@ describe('the handover', () => {
     handover.beginRead();
     handover.acknowledge([rowOf(1, 5).change]);
     const [known, next, fresh] = [rowOf(1, 6), rowOf(1, 7), rowOf(2, 1)];
-    handover.hand([known]);
-    handover.hand([next, fresh]);
+    handover.offer([known]);
+    handover.offer([next, fresh]);
     expect(handover.take(2)).toEqual([known, next]);
     expect(handover.take(2)).toEqual([fresh]);
     expect(handover.needsRead).toBe(false);
@@ -138,7 +138,7 @@ describe('the handover', () => {
     const handover = new Handover();
     handover.beginRead();
     const first = rowOf(1, 1);
-    handover.hand([first, rowOf(2, 4), rowOf(1, 2)]);
+    handover.offer([first, rowOf(2, 4), rowOf(1, 2)]);
     expect(handover.take(10)).toEqual([first]);
     expect(handover.needsRead).toBe(true);
     expect(handover.take(10)).toEqual([]);
@@ -147,9 +147,9 @@ describe('the handover', () => {
   it('leaves to the table what is too much for memory', () => {
     const handover = new Handover();
     handover.beginRead();
-    handover.hand(Array.from({ length: 10_000 }, (_, index) => rowOf(index, 1)));
+    handover.offer(Array.from({ length: 10_000 }, (_, index) => rowOf(index, 1)));
     expect(handover.needsRead).toBe(false);
-    handover.hand([rowOf(10_000, 1)]);
+    handover.offer([rowOf(10_000, 1)]);
     expect(handover.needsRead).toBe(true);
     expect(handover.take(10)).toEqual([]);
   });

@@ -18,34 +18,34 @@ const MAX_AGENTS = 50_000;
  */
 export class Handover {
   private rows: CommittedChange[] = [];
-  /** Whether the table has nothing that is neither here nor published. */
+  /** The table has nothing that is neither here nor published. */
   private complete = false;
   /** Sequence of the last published change, by agent. */
   private readonly published = new LRUCache<string, number>({ max: MAX_AGENTS });
 
-  /** The table has to be read before anything else can be published. */
+  /** Tells whether the table has to be read before anything else can be published. */
   get needsRead(): boolean {
     return !this.complete;
   }
 
   /**
-   * Takes changes over that were committed just now.
+   * Offers changes that were committed just now.
    *
    * @param rows those of one agent in sequence
    */
-  hand(rows: readonly CommittedChange[]): void {
+  offer(rows: readonly CommittedChange[]): void {
     if (!this.complete) return; // the read that is due finds them
     if (this.rows.length + rows.length > MAX_ROWS) this.askForRead();
     else this.rows.push(...rows);
   }
 
-  /** There may be changes in the table that were not handed over. */
+  /** Requires a read: there may be changes in the table that were not offered. */
   askForRead(): void {
     this.complete = false;
     this.rows = [];
   }
 
-  /** A read of the table begins now: what was handed over before is found by it, what comes from now on may not be. */
+  /** Notes that a read of the table begins: it finds what was offered before, and may miss what is offered from now on. */
   beginRead(): void {
     this.complete = true;
     this.rows = [];
@@ -79,7 +79,7 @@ export class Handover {
     return batch;
   }
 
-  /** The broker has these, wherever they were taken from. */
+  /** Notes that the broker has these changes, wherever they were taken from. */
   acknowledge(changes: readonly StatusChange[]): void {
     for (const change of changes) this.published.set(partitionKey(change), change.sequence);
   }

@@ -1,7 +1,7 @@
 import { NotificationListener, type Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, traceparentOf, type StatusChange } from '#contracts';
-import { PeriodicWork, waitBackoff, type Logger } from '#runtime';
+import { Loop, PeriodicWork, settledWithin, type Logger } from '#runtime';
 import type { CommittedChange } from '../log/presence.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
@@ -10,18 +10,17 @@ import { advanceOutbox, deletePublished, sampleOutbox, type OutboxRow } from './
 import { Publications } from './publications.js';
 import { SHARDS_CHANNEL } from './relay-lease.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
-import { WakeSignal } from './wake-signal.js';
 
 const BATCH_ROWS = 1000;
 /** The table is read at least this often, in milliseconds: it finds what nobody told of. */
 const POLL_MS = 500;
-/** What is published durably is deleted this long after, in milliseconds, many rows at a time. A crash publishes that much again. */
+/** Published rows are deleted this long after, in milliseconds, many at a time. A crash publishes that much again. */
 const DELETE_DELAY_MS = 100;
 const BACKOFF = { firstMs: 100, maxMs: 5000 };
 /** Longest that a stop waits for the batch that is on its way, in milliseconds. */
 const STOP_MS = 5000;
 const SAMPLE_MS = 5000;
-/** Who publishes this shard tells how much waits in all of them. */
+/** The instance with this shard measures how much waits in all of them. */
 const SAMPLER_SHARD = 0;
 
 export interface OutboxRelayOptions {
@@ -32,7 +31,7 @@ export interface OutboxRelayOptions {
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
   readonly leaseTimes?: LeaseTimes;
-  /** Told of changes once they are published. */
+  /** Called with changes once they are published. */
   readonly onPublished?: (changes: readonly StatusChange[]) => void;
 }
 
@@ -42,26 +41,29 @@ export interface OutboxRelayOptions {
  * the one before it is accepted: that is what keeps an agent's changes in order.
  */
 export class OutboxRelay implements ChangeListener {
-  private readonly signal = new WakeSignal();
-  private readonly stopping = new AbortController();
+  private readonly loop: Loop;
   private readonly leases: RelayLeases;
-  /** To what other processes put in the outbox; what it misses costs no more than the poll interval. */
+  /** Wakes the relay when other processes write to the outbox; a missed notification costs no more than the poll interval. */
   private readonly listener: NotificationListener;
   private readonly publications: Publications;
   private handover = new Handover();
   /** When the last read of the table began, on the same clock. */
   private readAt = 0;
-  private loop: Promise<void> | undefined;
   private readonly samples: PeriodicWork;
 
   constructor(private readonly options: OutboxRelayOptions) {
     const { pool, producer, instance, metrics, logger } = options;
+    this.loop = new Loop({
+      step: () => this.step(),
+      onError: (error, failures) => this.noteFailure(error, failures),
+      backoff: BACKOFF,
+    });
     const times = options.leaseTimes ?? DEFAULT_LEASE_TIMES;
     this.leases = new RelayLeases({ pool, instance, times, metrics, logger, onChange: () => this.startAfresh() });
     this.listener = new NotificationListener(
       pool,
       {
-        rollcall_outbox: { onNotification: () => this.lookAgain() },
+        rollcall_outbox: { onNotification: () => this.readAgain() },
         // Others have come or gone, or given shards back; or may have, since nobody listened for a while.
         [SHARDS_CHANNEL]: {
           onNotification: (by) => by !== instance && this.leases.renewSoon(),
@@ -82,7 +84,7 @@ export class OutboxRelay implements ChangeListener {
   start(): void {
     this.leases.start();
     this.listener.start();
-    this.loop = this.publishForever();
+    this.loop.start();
     this.samples.every(SAMPLE_MS, () => this.sample());
   }
 
@@ -92,51 +94,47 @@ export class OutboxRelay implements ChangeListener {
 
   hand(changes: readonly CommittedChange[]): void {
     const held = this.leases.shards();
-    this.handover.hand(changes.filter(({ shard }) => held.includes(shard))); // others' are found by their next read
-    this.signal.wake();
+    this.handover.offer(changes.filter(({ shard }) => held.includes(shard))); // others' are found by their next read
+    this.loop.wake();
   }
 
   /** Finishes the batch that is on its way and gives the shards back; what is left is published by whoever comes next. */
   async stop(): Promise<void> {
-    this.stopping.abort();
-    this.signal.wake();
-    const [settled] = await Promise.all([isSettledWithin(STOP_MS, this.loop), this.listener.stop(), this.samples.stop()]);
+    const finished = this.loop.stop().then(() => this.finishAtEnd());
+    const [settled] = await Promise.all([settledWithin(STOP_MS, [finished]), this.listener.stop(), this.samples.stop()]);
     await this.leases.stop(settled);
   }
 
-  /** Others may have published meanwhile: what we know of the shards is no longer to be relied on. */
+  /** Forgets what was handed over and published: others may have published meanwhile. */
   private startAfresh(): void {
     this.handover = new Handover();
-    this.signal.wake();
+    this.loop.wake();
   }
 
-  private lookAgain(): void {
+  private readAgain(): void {
     this.handover.askForRead();
-    this.signal.wake();
+    this.loop.wake();
   }
 
-  private async publishForever(): Promise<void> {
-    const { logger } = this.options;
-    const { signal } = this.stopping;
-    for (let failures = 0; !signal.aborted;) {
-      try {
-        await this.leases.settle(() => this.finish());
-        if (this.publications.durableFor >= DELETE_DELAY_MS) await this.deletePublished();
-        const count = await this.publishBatch();
-        failures = 0;
-        if (count === 0 && !signal.aborted) await this.signal.wait(this.publications.isEmpty ? POLL_MS : DELETE_DELAY_MS);
-      } catch (error) {
-        failures += 1;
-        this.handover.askForRead();
-        logger.warn({ err: error, failures }, 'relay.publish_failed');
-        await waitBackoff(failures, BACKOFF, signal);
-      }
-    }
+  /** @returns how long there is nothing to do, unless it is woken, in milliseconds */
+  private async step(): Promise<number> {
+    await this.leases.settle(() => this.finish());
+    if (this.publications.durableFor >= DELETE_DELAY_MS) await this.deletePublished();
+    if ((await this.publishBatch()) > 0) return 0;
+    return this.publications.isEmpty ? POLL_MS : DELETE_DELAY_MS;
+  }
+
+  private noteFailure(error: unknown, failures: number): void {
+    this.handover.askForRead();
+    this.options.logger.warn({ err: error, failures }, 'relay.publish_failed');
+  }
+
+  private async finishAtEnd(): Promise<void> {
     try {
       await this.finish();
     } catch (error) {
       const rows = this.publications.positionsDurable.length;
-      logger.warn({ err: error, rows }, 'relay.delete_failed'); // published once more, with the same id
+      this.options.logger.warn({ err: error, rows }, 'relay.delete_failed'); // published once more, with the same id
     }
   }
 
@@ -203,12 +201,4 @@ export class OutboxRelay implements ChangeListener {
 function toMessage(change: StatusChange): BusMessage {
   const { value, headers } = encodeStatusChange(change, traceparentOf(change.id));
   return { key: partitionKey(change), value, headers };
-}
-
-async function isSettledWithin(ms: number, work: Promise<void> | undefined): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<boolean>((resolve) => (timer = setTimeout(resolve, ms, false)));
-  const settled = await Promise.race([Promise.resolve(work).then(() => true), timeout]);
-  clearTimeout(timer);
-  return settled;
 }

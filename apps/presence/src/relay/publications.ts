@@ -1,8 +1,9 @@
 import type { BusMessage, BusProducer } from '#bus';
+import { deferred } from '#runtime';
 
 /**
- * What a relay has sent, from when the bus has accepted it until its rows are deleted: positions of the outbox. Between the two
- * moments of a `send` the next batch may go out; the rows stay until the second.
+ * Tracks the rows of the outbox that a relay has sent, by position, until they are deleted. A `send` is first accepted, then
+ * durable: the next batch may go out after the first moment; the rows stay until the second.
  */
 export class Publications {
   private readonly underway = new Map<Promise<void>, readonly number[]>();
@@ -17,17 +18,17 @@ export class Publications {
     private readonly onLoss: (error: unknown) => void,
   ) {}
 
-  /** Whether there is anything that is not deleted. */
+  /** Tells whether everything that was sent is deleted. */
   get isEmpty(): boolean {
     return this.underway.size === 0 && this.durable.length === 0;
   }
 
-  /** On their way: neither to be sent nor to be deleted. */
+  /** Positions on their way: neither to be sent nor to be deleted. */
   get positionsUnderway(): number[] {
     return [...this.underway.values()].flat();
   }
 
-  /** To be deleted. */
+  /** Positions to be deleted. */
   get positionsDurable(): readonly number[] {
     return this.durable;
   }
@@ -46,11 +47,10 @@ export class Publications {
    */
   async send(messages: readonly BusMessage[], positions: readonly number[], onDurable: () => void): Promise<void> {
     let isAccepted = false;
-    let accept: () => void = () => undefined;
-    const accepted = new Promise<void>((resolve) => (accept = resolve));
+    const accepted = deferred();
     const onAccepted = (): void => {
       isAccepted = true;
-      accept();
+      accepted.resolve();
     };
     const sent = messages.length === 0 ? Promise.resolve() : this.producer.send(this.topic, messages, { onAccepted });
     const ended = sent.then(
@@ -66,7 +66,7 @@ export class Publications {
       },
     );
     this.underway.set(ended, positions);
-    await Promise.race([accepted, sent]);
+    await Promise.race([accepted.promise, sent]);
   }
 
   /** Resolves when nothing is on its way any more. */
@@ -74,7 +74,7 @@ export class Publications {
     while (this.underway.size > 0) await Promise.all(this.underway.keys());
   }
 
-  /** Those have been deleted. */
+  /** Forgets positions that have been deleted. */
   forget(positions: readonly number[]): void {
     const gone = new Set(positions);
     this.durable = this.durable.filter((position) => !gone.has(position));

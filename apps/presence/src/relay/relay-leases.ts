@@ -1,8 +1,7 @@
 import type { Pool } from '#database';
-import type { Logger } from '#runtime';
+import { Loop, type Logger } from '#runtime';
 import type { PresenceMetrics } from '../metrics.js';
 import { announceInstance, leaseShards, releaseShards, removeInstance } from './relay-lease.repository.js';
-import { WakeSignal } from './wake-signal.js';
 
 /** How many shards the outbox has: `presence.shard_of`. */
 export const SHARDS = 16;
@@ -15,6 +14,9 @@ export interface LeaseTimes {
 }
 
 export const DEFAULT_LEASE_TIMES: LeaseTimes = { leaseMs: 8000, renewMs: 2000 };
+
+/** After a renewal that failed: the lease outlasts several. */
+const BACKOFF = { firstMs: 250, maxMs: 2000 };
 
 /** The part of a lease that is not used, since nobody can tell how long the answer to the renewal took. */
 const SAFETY = 0.2;
@@ -36,30 +38,38 @@ export class RelayLeases {
   /** Held beyond the fair share: no longer used, and given back as soon as nothing of them is on its way. */
   private surplus: readonly number[] = [];
   private heldUntil = 0;
-  private stopping = false;
-  private readonly signal = new WakeSignal();
-  private loop: Promise<void> | undefined;
+  private readonly loop: Loop;
   /** The last of the renewals and releases: one at a time, or a renewal could count on a shard that is being given back. */
   private turn: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly options: RelayLeasesOptions) {}
+  constructor(private readonly options: RelayLeasesOptions) {
+    const { renewMs } = options.times;
+    this.loop = new Loop({
+      step: () => this.inTurn(() => this.renew()).then(() => renewMs),
+      onError: (error) => {
+        options.logger.warn({ err: error }, 'relay.lease_failed');
+        options.metrics.setShards(this.shards().length); // what is not renewed ends
+      },
+      backoff: BACKOFF,
+    });
+  }
 
   start(): void {
-    this.loop = this.renewForever();
+    this.loop.start();
   }
 
-  /** Looks at the leases at once: another instance has come or gone, or has given shards back. */
+  /** Renews the leases at once: another instance has come or gone, or has released shards. */
   renewSoon(): void {
-    this.signal.wake();
+    this.loop.wake();
   }
 
-  /** The shards that may be published now; none once the leases ran out, as they do when the database cannot be reached. */
+  /** Lists the shards that may be published now; none once the leases ran out, as they do when the database is away. */
   shards(): readonly number[] {
     return performance.now() < this.heldUntil ? this.held : [];
   }
 
   /**
-   * Gives back what is beyond the fair share. To be called while nothing is on its way.
+   * Releases the shards beyond the fair share. To be called while nothing is on its way.
    *
    * @param finish what has to be done before, while the shards are still ours
    */
@@ -75,14 +85,12 @@ export class RelayLeases {
   }
 
   /**
-   * Stops renewing and gives everything back, so that the others take over at once.
+   * Stops renewing and releases everything, so that the others take over at once.
    *
    * @param settled nothing is on its way any more; otherwise the leases are left to expire
    */
   async stop(settled: boolean): Promise<void> {
-    this.stopping = true;
-    this.signal.wake();
-    await this.loop;
+    await this.loop.stop();
     this.held = [];
     this.options.metrics.setShards(0);
     if (!settled) return;
@@ -90,18 +98,6 @@ export class RelayLeases {
       await removeInstance(this.options.pool, this.options.instance);
     } catch (error) {
       this.options.logger.warn({ err: error }, 'relay.release_failed'); // the leases expire by themselves
-    }
-  }
-
-  private async renewForever(): Promise<void> {
-    while (!this.stopping) {
-      try {
-        await this.inTurn(() => this.renew());
-      } catch (error) {
-        this.options.logger.warn({ err: error }, 'relay.lease_failed');
-        this.options.metrics.setShards(this.shards().length); // what is not renewed ends
-      }
-      if (!this.stopping) await this.signal.wait(this.options.times.renewMs);
     }
   }
 

@@ -11,7 +11,7 @@ import { TelemetryService } from '../telemetry/telemetry.service.js';
 import { ChangeSeries } from './change-series.js';
 import { LastReports } from './last-reports.js';
 import { dropChangeCounts, dropLastReports } from './series.repository.js';
-import { Series } from './series.js';
+import { PresenceSeries } from './series.js';
 
 const MINUTE_MS = 60_000;
 const LONG_MS = 60_000;
@@ -307,7 +307,7 @@ describe('what is counted and remembered of telemetry', { timeout: 2 * LONG_MS }
     it('is dropped every minute, and what is left is written at the stop', async () => {
       vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
       await fill(1);
-      const series = new Series(instance.pool, RETENTION_MS, SILENT);
+      const series = new PresenceSeries(instance.pool, RETENTION_MS, SILENT);
       series.changes.note([change(0, 'available')]);
       vi.advanceTimersByTime(MINUTE_MS);
       series.changes.note([change(0, 'available')]);

@@ -10,7 +10,7 @@ const CLEAN_UP_MS = 60_000;
 const ROWS_AT_ONCE = 20_000;
 
 /** What charts and explanations are drawn from, written every few seconds and dropped beyond the retention. */
-export class Series {
+export class PresenceSeries {
   readonly changes: ChangeSeries;
   readonly reports: LastReports;
   private readonly work: PeriodicWork;

@@ -1,4 +1,4 @@
-import { signV1, type SigningKey } from '#webhook';
+import { signV1, type WebhookSigningKey } from '#webhook';
 
 /** What the console's playground stands on: the parts of the all-in-one that a browser cannot reach. */
 export interface Playground {
@@ -24,13 +24,16 @@ export interface Received {
  *
  * @returns each with whether its signature was checked and found good
  */
-export function visibleTo<R extends Received>(keys: readonly SigningKey[], requests: readonly R[]): (R & { signed: boolean })[] {
+export function visibleTo<R extends Received>(
+  keys: readonly WebhookSigningKey[],
+  requests: readonly R[],
+): (R & { signed: boolean })[] {
   return requests
     .filter((request) => request.headers['webhook-id'] === undefined || isSignedWith(keys, request))
     .map((request) => ({ ...request, signed: request.headers['webhook-id'] !== undefined }));
 }
 
-function isSignedWith(keys: readonly SigningKey[], request: Received): boolean {
+function isSignedWith(keys: readonly WebhookSigningKey[], request: Received): boolean {
   const { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature } = request.headers;
   if (typeof id !== 'string' || typeof signature !== 'string' || typeof timestamp !== 'string') return false;
   const pairs = request.method === 'POST' ? request.body : pairsOfQuery(request.url);

@@ -1,4 +1,4 @@
-import { encodePairs, buildRequest, type SigningKey } from '#webhook';
+import { encodePairs, buildRequest, type WebhookSigningKey } from '#webhook';
 import type { AttemptRow, FoundDelivery } from './delivery-facts.repository.js';
 import type { ShownDelivery } from './delivery-list.js';
 import type { WaitingFor } from './delivery-state.js';
@@ -65,7 +65,7 @@ export function attemptViewOf(row: AttemptRow): TriggeredAttemptView {
  */
 export function requestOf(
   { id, event, change, lastAttempt }: FoundDelivery,
-  keys: readonly SigningKey[],
+  keys: readonly WebhookSigningKey[],
 ): DeliveryDetailsView['request'] {
   if (!event || !change) return null;
   const pairs = encodePairs(change);

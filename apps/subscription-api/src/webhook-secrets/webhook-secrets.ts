@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Sealer, WebhookSecretEntity } from '#database';
-import { generateSecret, signingKey, type SigningKey } from '#webhook';
+import { generateSecret, signingKey, type WebhookSigningKey } from '#webhook';
 import { SEALER } from '../tokens.js';
 import { WebhookSecretRepository, type Transaction } from './webhook-secret.repository.js';
 
@@ -43,7 +43,7 @@ export class WebhookSecrets {
   }
 
   /** What a notification is signed with, the current secret first. */
-  async signingKeys(clientId: number): Promise<SigningKey[]> {
+  async signingKeys(clientId: number): Promise<WebhookSigningKey[]> {
     const secrets = await this.list(clientId);
     return secrets
       .sort((a, b) => Number(a.expires_at !== null) - Number(b.expires_at !== null))

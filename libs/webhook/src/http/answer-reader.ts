@@ -249,7 +249,7 @@ export class AnswerReader {
   }
 
   private onHead(): void {
-    if (this.statusRead < 200 && this.statusRead !== 101) return this.passOver();
+    if (this.statusRead < 200 && this.statusRead !== 101) return this.skipInterim();
     this.bytes = 0;
     const { contentLength, transferEncoding } = this.fields;
     if (!this.isPersistent) this.mayReuse = false;
@@ -278,7 +278,7 @@ export class AnswerReader {
     return this.version >= 11 ? !options.includes('close') : options.includes('keep-alive');
   }
 
-  private passOver(): void {
+  private skipInterim(): void {
     this.interimBytes += this.bytes;
     if (this.interimBytes > MAX_INTERIM_BYTES) throw new AttemptFailure('interim answers without end', 'protocol');
     this.bytes = 0;

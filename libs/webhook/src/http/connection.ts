@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Exchange, Holder } from './exchange.js';
 
-/** What became of an exchange when its connection came to an end. */
+/** State of an exchange whose connection has ended. */
 export type Left =
   /** Nothing of it was sent. */
   | 'unsent'
@@ -12,16 +12,16 @@ export type Left =
 /** A connection that came up too late for its exchange is kept for this long, for its next try, in milliseconds. */
 const KEEP_UNUSED_MS = 4000;
 
-/** Who is told about a connection. */
+/** Listener of a connection. */
 export interface ConnectionOwner {
-  /** It can carry the next exchange. */
-  onFree(connection: Connection): void;
-  /** It is closed; the exchange that it carried, if any, has not come to its end. */
-  onClosed(connection: Connection, exchange: Exchange | undefined, left: Left, error: Error | undefined): void;
+  /** Called when the connection can carry the next exchange. */
+  onFree(connection: HttpConnection): void;
+  /** Called when the connection is closed. @param exchange the one that it carried, if that has not ended */
+  onClosed(connection: HttpConnection, exchange: Exchange | undefined, left: Left, error: Error | undefined): void;
 }
 
 /** A connection that is up: carries one exchange at a time. */
-export class Connection implements Holder {
+export class HttpConnection implements Holder {
   /** When it is closed if nobody has used it, in milliseconds of `performance.now()`. */
   idleUntil = 0;
   private exchange: Exchange | undefined;
@@ -93,10 +93,10 @@ export class Connection implements Holder {
 }
 
 /** Between two immediates the event loop asks for all that is to be read; before the first it may just have done so. */
-function sendAfterReading(connection: Connection): void {
+function sendAfterReading(connection: HttpConnection): void {
   setImmediate(send, connection);
 }
 
-function send(connection: Connection): void {
+function send(connection: HttpConnection): void {
   connection.send();
 }

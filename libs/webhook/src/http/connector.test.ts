@@ -9,7 +9,7 @@ import { GOOD, KEY } from '../../../../test/support/certificates.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { AddressGuard } from '../address-guard.js';
 import { describeFailure } from '../failure.js';
-import { inTurn } from './addresses.js';
+import { inTurn } from './connector.js';
 import { createConnector } from './connector.js';
 import type { HostLookup } from './host-resolver.js';
 

@@ -4,9 +4,10 @@ import { connect as connectTls } from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import { portOf, type AddressGuard } from '../address-guard.js';
 import { AttemptFailure, tlsFailure } from '../failure.js';
-import { inTurn } from './addresses.js';
 import type { HostLookup } from './host-resolver.js';
 
+/** Most addresses of a name that are tried: contract §6. */
+const MAX_ADDRESSES = 8;
 /** Longest that a connection may take to come up, name and TLS included, in milliseconds: contract §6. */
 const CONNECT_TIMEOUT_MS = 5000;
 /** From the start of one address to that of the next, in milliseconds: contract §6, RFC 8305 §5. */
@@ -163,4 +164,14 @@ class ConnectAttempt {
     clearTimeout(this.deadline);
     this.callback(undefined, socket);
   }
+}
+
+/** Puts a name's addresses in the order in which they are tried: the families in turn, the first one's first (RFC 8305 §4). */
+export function inTurn(addresses: readonly LookupAddress[]): string[] {
+  const first = addresses[0]?.family;
+  const preferred = addresses.filter(({ family }) => family === first);
+  const others = addresses.filter(({ family }) => family !== first);
+  const ordered = preferred.flatMap((one, index) => [one, ...others.slice(index, index + 1)]);
+  const all = [...ordered, ...others.slice(preferred.length)].map(({ address }) => address);
+  return [...new Set(all)].slice(0, MAX_ADDRESSES);
 }

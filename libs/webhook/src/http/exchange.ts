@@ -10,7 +10,7 @@ const KEEP_IDLE_MARGIN_MS = 2000;
 /** … and at most for this long. */
 const MAX_KEEP_IDLE_MS = 60_000;
 
-/** What a receiver answered. */
+/** A receiver's answer. */
 export interface Answer {
   readonly status: number;
   /** Every `Retry-After` header, joined by commas. */
@@ -25,7 +25,7 @@ export interface Answer {
 
 /** On which terms a request is sent. */
 export interface SendTerms {
-  /** Whose share of the name look-ups it takes. */
+  /** The client whose share of the name look-ups it takes. */
   readonly clientId: number;
   /** When the attempt began, which its timeout counts from, in milliseconds of `performance.now()`. */
   readonly startedAt: number;
@@ -41,7 +41,7 @@ export class NotSentError extends Error {
 /** Called once. */
 export type Settle = (error: Error | undefined, answer: Answer | undefined) => void;
 
-/** Who has the exchange in hand: the queue for a connection, a connection that comes up, or the one that carries it. */
+/** Current owner of an exchange: the queue for a connection, a connection that comes up, or the one that carries it. */
 export interface Holder {
   /** Lets go of it: nothing more of it is sent or read. */
   drop(exchange: Exchange): void;

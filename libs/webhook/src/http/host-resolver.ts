@@ -1,8 +1,8 @@
 import type { LookupAddress, RecordWithTtl } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import { within } from '#runtime';
 import { SystemFile } from './system-file.js';
 import { candidatesOf, parseHosts, parseSearchRules } from './system-names.js';
 
@@ -48,10 +48,10 @@ export interface HostResolverOptions {
   readonly servers?: readonly string[];
 }
 
-/** What one client has under way. */
+/** The lookups of one client. */
 class ClientLookups {
   running = 0;
-  /** Those that wait for their turn, the first one first. */
+  /** Callbacks of lookups that wait for their turn, in order. */
   readonly waiting = new Set<() => void>();
 }
 
@@ -118,7 +118,7 @@ export class HostResolver {
     const fixed = hosts?.get(name.replace(/\.$/, ''));
     if (fixed) return fixed.map(toLookupAddress);
     if (/(?:^|\.)localhost\.?$/.test(name)) return LOOPBACK; // RFC 6761, where the hosts file does not name it
-    const records = await Promise.race([this.ask(name), delay(TIMEOUT_MS, 'EAI_AGAIN' as const, { ref: false })]);
+    const records = await within(TIMEOUT_MS, this.ask(name), () => 'EAI_AGAIN' as const);
     if (typeof records === 'string') {
       this.cache.set(name, records, { ttl: FAILURE_TTL_MS[records] });
       return records;

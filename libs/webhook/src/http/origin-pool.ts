@@ -1,4 +1,4 @@
-import { Connection, type ConnectionOwner, type Left } from './connection.js';
+import { HttpConnection, type ConnectionOwner, type Left } from './connection.js';
 import type { Connect } from './connector.js';
 import type { Exchange, Holder } from './exchange.js';
 
@@ -14,8 +14,8 @@ class Opening implements Holder {
 /** The connections to one origin, and what waits for one. */
 export class OriginPool implements ConnectionOwner, Holder {
   /** The last used one last, which is the next to be used: the others get old, and are closed. */
-  private readonly idle: Connection[] = [];
-  private readonly connections = new Set<Connection>();
+  private readonly idle: HttpConnection[] = [];
+  private readonly connections = new Set<HttpConnection>();
   private readonly openings = new Map<Opening, Exchange>();
   private readonly waiting = new Set<Exchange>();
   private closedBecause: Error | undefined;
@@ -62,13 +62,13 @@ export class OriginPool implements ConnectionOwner, Holder {
     for (const connection of [...this.connections]) connection.close(reason);
   }
 
-  onFree(connection: Connection): void {
+  onFree(connection: HttpConnection): void {
     const next = this.takeWaiting();
     if (next) connection.carry(next);
     else this.idle.push(connection);
   }
 
-  onClosed(connection: Connection, exchange: Exchange | undefined, left: Left, error: Error | undefined): void {
+  onClosed(connection: HttpConnection, exchange: Exchange | undefined, left: Left, error: Error | undefined): void {
     this.connections.delete(connection);
     const at = this.idle.indexOf(connection);
     if (at >= 0) this.idle.splice(at, 1);
@@ -88,7 +88,7 @@ export class OriginPool implements ConnectionOwner, Holder {
     const giveUp = this.connect(this.origin, exchange.terms.clientId, (error, socket) => {
       this.openings.delete(opening);
       if (socket) {
-        const connection = new Connection(socket, this);
+        const connection = new HttpConnection(socket, this);
         this.connections.add(connection);
         connection.carry(exchange);
       } else {

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** What `/etc/resolv.conf` says of names that are not written out in full. */
+/** Rules of `/etc/resolv.conf` for names that are not written out in full. */
 export interface SearchRules {
   /** Domains that are put behind a name, in turn. */
   readonly search: readonly string[];

@@ -1,8 +1,7 @@
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import { useTestPool } from '../../../test/support/postgres.js';
-import { queryBriefly } from './brief-query.js';
-import { measurePool } from './pool-metrics.js';
+import { measurePool, queryBriefly } from './pool.js';
 
 const pool = useTestPool();
 

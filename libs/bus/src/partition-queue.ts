@@ -1,13 +1,13 @@
-/** What becomes of a batch that a lane hands out. */
-export interface LaneBatch<R> {
+/** A batch that a queue has handed out. */
+export interface QueuedBatch<R> {
   readonly records: readonly R[];
-  /** The next batch may be handed out while this one is worked on. */
+  /** Allows the next batch to be handed out while this one is worked on. */
   readonly taken: () => void;
-  /** It failed and is tried again: what was said by {@link taken} no longer holds. */
+  /** Takes {@link taken} back: the batch failed and is tried again. */
   readonly failed: () => void;
 }
 
-export interface LaneOptions<R> {
+export interface PartitionQueueOptions<R> {
   readonly maxBatchRecords: number;
   readonly maxBatchBytes: number;
   /**
@@ -18,7 +18,7 @@ export interface LaneOptions<R> {
   readonly maxHeldBytes: number;
   readonly sizeOf: (record: R) => number;
   /** Works on a batch until it is done. @returns whether it is; never rejects */
-  readonly deliver: (batch: LaneBatch<R>) => Promise<boolean>;
+  readonly deliver: (batch: QueuedBatch<R>) => Promise<boolean>;
   /** Called for the first time that a batch is taken, at the latest when it is done. */
   readonly onAccepted?: (records: readonly R[]) => void;
   /**
@@ -28,7 +28,7 @@ export interface LaneOptions<R> {
    *   it was before
    */
   readonly onDone: (records: readonly R[], upTo: R | undefined) => void;
-  /** Called when there is room again after {@link PartitionLane.push} said that there was none. */
+  /** Called when there is room again after {@link PartitionQueue.push} said that there was none. */
   readonly onRoom?: () => void;
 }
 
@@ -46,10 +46,10 @@ interface Part<R> {
 }
 
 /**
- * What a consumer holds of one partition: records that wait, and batches that are out. A batch is handed out when the one before it
+ * Queue of one partition's records in a consumer: those that wait, and batches that are out. A batch is handed out when the one before it
  * is taken or done, and there is room. No I/O.
  */
-export class PartitionLane<R> {
+export class PartitionQueue<R> {
   private waiting: R[] = [];
   /** In the order handed out, from the first that is not done. */
   private readonly out: Part<R>[] = [];
@@ -63,7 +63,7 @@ export class PartitionLane<R> {
 
   /** @param after nothing is handed out before this has settled */
   constructor(
-    private readonly options: LaneOptions<R>,
+    private readonly options: PartitionQueueOptions<R>,
     after?: Promise<unknown>,
   ) {
     if (!after) return;
@@ -74,7 +74,7 @@ export class PartitionLane<R> {
     });
   }
 
-  /** @returns whether there is room for more; if not, {@link LaneOptions.onRoom} is called when there is */
+  /** @returns whether there is room for more; if not, {@link PartitionQueueOptions.onRoom} is called when there is */
   push(records: readonly R[]): boolean {
     for (const record of records) {
       this.waiting.push(record);
@@ -96,7 +96,7 @@ export class PartitionLane<R> {
     while (this.working.size > 0) await Promise.all(this.working);
   }
 
-  /** What is not done, in order: for who takes over from a lane that is closed and settled. */
+  /** Lists the records that are not done, in order, for the next owner. Only for a queue that is closed and settled. */
   leftOver(): R[] {
     return [...this.out.flatMap(({ records }) => records), ...this.waiting];
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
-import { encodePairs } from './pairs.js';
+import { encodePairs } from './notification.js';
 
 describe('the pairs of a notification', () => {
   it('are the documented example, to the byte', () => {

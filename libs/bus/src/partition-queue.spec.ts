@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PartitionLane, type LaneBatch, type LaneOptions } from './partition-lane.js';
+import { PartitionQueue, type QueuedBatch, type PartitionQueueOptions } from './partition-queue.js';
 
-/** A batch that the lane has handed out and that waits for its end. */
-interface Out extends LaneBatch<number> {
+/** A batch that the queue has handed out and that waits for its end. */
+interface Out extends QueuedBatch<number> {
   readonly end: (isDone: boolean) => void;
 }
 
@@ -14,10 +14,10 @@ class World {
   readonly done: number[] = [];
   upTo = -1;
   rooms = 0;
-  readonly lane: PartitionLane<number>;
+  readonly queue: PartitionQueue<number>;
 
-  constructor(options: Partial<LaneOptions<number>> = {}, after?: Promise<unknown>) {
-    this.lane = new PartitionLane(
+  constructor(options: Partial<PartitionQueueOptions<number>> = {}, after?: Promise<unknown>) {
+    this.queue = new PartitionQueue(
       {
         ...{ maxBatchRecords: 3, maxBatchBytes: 100, maxHeldRecords: 10, maxHeldBytes: 1000, sizeOf: () => 1 },
         deliver: (batch) => new Promise((end) => void (this.out.push({ ...batch, end }), this.handed.push(...batch.records))),
@@ -43,7 +43,7 @@ class World {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, index) => from + index);
 
-describe('a lane', () => {
+describe('a queue', () => {
   it('hands out in order and once, keeps its bounds, and tells the prefix, whatever is taken, done and failed in whatever order', async () => {
     const action = fc.record({
       kind: fc.constantFrom('push', 'take', 'end', 'fail', 'again'),
@@ -59,7 +59,7 @@ describe('a lane', () => {
           const one = world.out[which % Math.max(1, world.out.length)];
           const rooms = world.rooms;
           if (kind === 'push' && hasRoom) {
-            hasRoom = world.lane.push(numbers(count, pushed));
+            hasRoom = world.queue.push(numbers(count, pushed));
             pushed += count;
           } else if (one && kind === 'take') one.taken();
           else if (one && kind === 'fail') one.failed();
@@ -84,7 +84,7 @@ describe('a lane', () => {
 
   it('hands out the next batch when the one before is taken, and none after a failure until it is taken again', async () => {
     const world = new World();
-    world.lane.push(numbers(9));
+    world.queue.push(numbers(9));
     expect(world.out).toHaveLength(1);
     world.out[0]!.taken();
     expect(world.out).toHaveLength(1); // never within the call
@@ -102,8 +102,8 @@ describe('a lane', () => {
 
   it('has no room for more than its bounds until half of it is done, as far as it is contiguous', async () => {
     const world = new World();
-    expect(world.lane.push(numbers(9))).toBe(true);
-    expect(world.lane.push([9])).toBe(false);
+    expect(world.queue.push(numbers(9))).toBe(true);
+    expect(world.queue.push([9])).toBe(false);
     for (let index = 0; index < 3; index++) {
       world.out[index]!.taken();
       await turn();
@@ -117,7 +117,7 @@ describe('a lane', () => {
 
   it('hands out no more than its bound of bytes, but a record of any size alone', async () => {
     const world = new World({ sizeOf: (size) => size, maxHeldBytes: 100 });
-    expect(world.lane.push([500, 60, 60])).toBe(false);
+    expect(world.queue.push([500, 60, 60])).toBe(false);
     world.out[0]!.taken();
     await turn();
     expect(world.handed).toEqual([500]);
@@ -127,27 +127,27 @@ describe('a lane', () => {
 
   it('leaves over what is not done, in order, once it is closed', async () => {
     const world = new World();
-    world.lane.push(numbers(10));
+    world.queue.push(numbers(10));
     for (let index = 0; index < 2; index++) {
       world.out[index]!.taken();
       await turn();
     }
     await world.end(1);
-    world.lane.close();
-    world.lane.push([10]);
+    world.queue.close();
+    world.queue.push([10]);
     let settled = false;
-    void world.lane.settled().then(() => (settled = true));
+    void world.queue.settled().then(() => (settled = true));
     await world.end(1, false);
     expect(settled).toBe(false);
     await world.end(0, false);
     expect(settled).toBe(true);
-    expect(world.lane.leftOver()).toEqual([0, 1, 2, 6, 7, 8, 9, 10]);
+    expect(world.queue.leftOver()).toEqual([0, 1, 2, 6, 7, 8, 9, 10]);
     expect(world.handed).toEqual(numbers(9));
   });
 
   it('hands out nothing after a batch that was given up', async () => {
     const world = new World();
-    world.lane.push(numbers(6));
+    world.queue.push(numbers(6));
     await world.end(0, false);
     expect(world.handed).toEqual([0, 1, 2]);
   });
@@ -155,7 +155,7 @@ describe('a lane', () => {
   it('waits for what was before it', async () => {
     let resolve = (): void => undefined;
     const world = new World({}, new Promise<void>((settle) => (resolve = settle)));
-    world.lane.push([0]);
+    world.queue.push([0]);
     await turn();
     expect(world.handed).toEqual([]);
     resolve();
