@@ -39,7 +39,6 @@ describe.skipIf(inject('kafkaBrokers').length === 0)('a database that is restore
   afterAll(async () => {
     for (const reader of readers) reader.close();
     await tap?.close();
-    for (const i of cluster?.instances ?? []) console.log(i.service, i.process.output.slice(-4000)); // DEBUG
     await cluster?.stop();
     await receiver?.stop();
     await postgres?.stop();
