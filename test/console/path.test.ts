@@ -192,6 +192,17 @@ describe.skipIf(NO_BROWSER)('the whole path', { timeout: 180_000 }, () => {
     await page.getByRole('link', { name: `Login of ${AGENT}` }).waitFor();
   });
 
+  it('tells on the overview what was paused and resumed', async () => {
+    await places().getByRole('link', { name: 'Overview' }).click();
+    const notices = page.getByRole('region', { name: 'Notices' });
+    await notices
+      .getByText(/^Agent event \d+ \(agent-login to http.* is suspended: somebody has paused it/)
+      .first()
+      .waitFor();
+    await notices.getByText('Paused', { exact: true }).first().waitFor();
+    await notices.getByText('Resumed', { exact: true }).first().waitFor();
+  });
+
   it('was well behaved all the way', async () => {
     await fixture.expectWellBehaved(page, /status of (400|404)/);
   });

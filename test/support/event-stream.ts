@@ -31,11 +31,16 @@ export interface StreamRequest {
 /** Opens the stream of a client's agents and reads it. */
 export async function openStream(api: ApiFixture, request: StreamRequest = {}): Promise<StreamReader> {
   const { app = 'demo', client = '@me', headers = {}, query = '', url = api.url } = request;
-  const abort = new AbortController();
-  const response = await fetch(`${url}/api/ver1.0/client/${client}/agent_status/stream${query}`, {
-    headers: { authorization: `Bearer ${request.token ?? (await api.token(app))}`, ...headers },
-    signal: abort.signal,
+  return readStream(`${url}/api/ver1.0/client/${client}/agent_status/stream${query}`, {
+    authorization: `Bearer ${request.token ?? (await api.token(app))}`,
+    ...headers,
   });
+}
+
+/** Opens a stream and reads it. */
+export async function readStream(url: string, headers: Readonly<Record<string, string>>): Promise<StreamReader> {
+  const abort = new AbortController();
+  const response = await fetch(url, { headers, signal: abort.signal });
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8']);
   const reader = { text: '', isEnded: false, events: [] as ReceivedEvent[], close: () => abort.abort() };
   const read = async (): Promise<void> => {

@@ -1,15 +1,12 @@
-import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import pg from 'pg';
 import { EmbeddedPostgres } from '#database';
-import { clusterOf } from '../../libs/database/src/server-place.js';
+import { takeBaseBackup, writeIntoCluster } from './base-backup.js';
 import { eventually } from './poll.js';
 
-const run = promisify(execFile);
 const STANDBY = 'standby';
 /** What a standby that is being made reads from its primary is still there. */
 const FLAGS = ['wal_keep_size=1GB'];
@@ -80,21 +77,8 @@ export class FailoverPostgres {
     const from = this.directory;
     this.generation += 1;
     const to = this.directory;
-    const backup = new pg.Client({ connectionString: this.primary.url() });
-    await backup.connect();
-    try {
-      await backup.query(`select pg_backup_start('standby', true)`);
-      await mkdir(to);
-      await copyRunning(from, to);
-      const { rows } = await backup.query<{ labelfile: string }>('select labelfile from pg_backup_stop(false)');
-      const cluster = await clusterOf(to);
-      // The lock file names the primary, which is no orphan.
-      await rm(join(cluster, 'postmaster.pid'), { force: true });
-      await writeLike(join(cluster, 'PG_VERSION'), join(cluster, 'backup_label'), rows[0]!.labelfile);
-      await writeLike(join(cluster, 'PG_VERSION'), join(cluster, 'standby.signal'), '');
-    } finally {
-      await backup.end();
-    }
+    const cluster = await takeBaseBackup(this.primary, from, to);
+    await writeIntoCluster(cluster, 'standby.signal', '');
     const { hostname, port, username, password } = new URL(this.primary.url());
     const source = `host=${hostname} port=${port} user=${username} password=${password} application_name=${STANDBY}`;
     return EmbeddedPostgres.start(to, [...FLAGS, `primary_conninfo=${source}`]);
@@ -170,22 +154,6 @@ async function query(server: EmbeddedPostgres, text: string): Promise<Record<str
   } finally {
     await client.end();
   }
-}
-
-/** Files that a server at work removes meanwhile are none that the copy needs: the write-ahead log tells. */
-async function copyRunning(from: string, to: string): Promise<void> {
-  await run('cp', ['-a', `${from}/.`, to]).catch((error: unknown) => {
-    const { stderr = '' } = error as { stderr?: string };
-    const others = stderr.split('\n').filter((line) => line !== '' && !line.includes('No such file or directory'));
-    if (stderr === '' || others.length > 0) throw error;
-  });
-}
-
-/** Writes a file that belongs to whom another one belongs to. */
-async function writeLike(model: string, path: string, text: string): Promise<void> {
-  const { uid, gid } = await stat(model);
-  await writeFile(path, text, { mode: 0o600 });
-  await chown(path, uid, gid);
 }
 
 function portOf(server: EmbeddedPostgres): number {

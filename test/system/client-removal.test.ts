@@ -181,6 +181,84 @@ describe('the removal of a client', { timeout: 3 * LONG_MS }, () => {
     expect(audit.map(({ action }) => action)).toEqual(['agent_event.added', 'application.registered']);
   });
 
+  it('lets an instance that has just seen the client add nothing to it', async () => {
+    const { clientId } = await makeClient();
+    const path = `/client/${clientId}`;
+    expect((await api.api('platform', 'GET', `${path}/agent_events/`)).status).toBe(200);
+    await publish();
+    // As another instance has it done, of which this one hears nothing.
+    const removed = runCli(['clients', 'remove', String(clientId)], {
+      env: { DATABASE_URL: api.database.url },
+      write: () => undefined,
+      writeError: () => undefined,
+    });
+    await eventually(
+      'the removal',
+      async () => {
+        const { rowCount } = await api.pool.query('select from access.client_removal where client_id = $1', [clientId]);
+        return rowCount === 1;
+      },
+      LONG_MS,
+    );
+    const hook = { url: 'http://127.0.0.1:1/late', event_type: 'agent-login', method: 'GET' };
+    for (const [method, at, body] of [
+      ['POST', '/agent_events/', hook],
+      ['POST', '/notice_event/', { url: hook.url, types: ['limit.near'] }],
+      ['PUT', '/agent/local/77', { extension_name: '77@ringme.ru' }],
+      ['POST', '/webhook_secret/', {}],
+      ['PUT', '/limit/', { agent_event: 5 }],
+    ] as const)
+      expect([at, await api.api('platform', method, `${path}${at}`, body)]).toMatchObject([
+        at,
+        { status: 404, json: { status: 'client_not_found' } },
+      ]);
+    await eventually('the end', () => isFinished(clientId), LONG_MS);
+    expect(await removed).toBe(0);
+    expect(await left(clientId)).toEqual([]);
+  });
+
+  it('takes what an application of another client had on its way, where the client stayed away', async () => {
+    const { clientId } = await makeClient();
+    expect((await api.api('platform', 'DELETE', `/client/${clientId}`)).status).toBe(204);
+    await eventually('the end', () => isFinished(clientId), LONG_MS);
+    await api.pool.query(
+      `with application as (select id from access.application where app_id = 'platform'),
+         event as (insert into subscription.agent_event (client_id, application_id, url, method, event_type)
+                   select $1, id, 'http://127.0.0.1:1/late', 'GET', 'agent-login' from application),
+         usage as (insert into subscription.client_usage (client_id, agent_event_used) values ($1, 1))
+       insert into subscription.notice_event (client_id, application_id, url, types)
+       select $1, id, 'http://127.0.0.1:1/late', '{limit.near}' from application`,
+      [clientId],
+    );
+    await eventually('nothing left', async () => (await left(clientId)).length === 0, LONG_MS);
+  });
+
+  it('leaves a client to whom an agent is being added as its removal ends', async () => {
+    const clientId = nth++;
+    await api.pool.query('insert into presence.client (client_id) values ($1)', [clientId]);
+    const adding = await api.pool.connect();
+    try {
+      await adding.query('begin');
+      await adding.query(`select presence.put_agent($1, 'local', 1, '1@ringme.ru')`, [clientId]);
+      const ended = api.pool.query('select presence.forget_log($1, 0, now(), 10) as more', [clientId]);
+      await eventually(
+        'the wait for it',
+        async () => {
+          const { rowCount } = await api.pool.query(
+            `select from pg_stat_activity where datname = current_database() and query like '%forget_log%' and wait_event_type = 'Lock'`,
+          );
+          return rowCount === 1;
+        },
+        LONG_MS,
+      );
+      await adding.query('commit');
+      expect((await ended).rows).toEqual([{ more: false }]);
+    } finally {
+      adding.release();
+    }
+    expect((await api.pool.query('select from presence.client where client_id = $1', [clientId])).rowCount).toBe(1);
+  });
+
   it('is left alone for a while where it has to wait for the topic', async () => {
     const { clientId } = await makeClient();
     expect((await api.api('platform', 'DELETE', `/client/${clientId}`)).status).toBe(204);

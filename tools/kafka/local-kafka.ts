@@ -28,6 +28,8 @@ export interface LocalKafkaOptions {
   readonly listeners?: Readonly<Record<string, LocalListener>>;
   /** Users of SCRAM, with their passwords. */
   readonly scramUsers?: Readonly<Record<string, string>>;
+  /** Further settings of the broker, as in server.properties. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Further arguments of the Java that it runs in. */
   readonly javaArguments?: readonly string[];
   /** Takes the lines for people, such as that jars are being downloaded. */
@@ -90,13 +92,14 @@ export class LocalKafka {
    * @throws LocalKafkaError with the broker's last lines
    */
   static async start(options: LocalKafkaOptions = {}): Promise<LocalKafka> {
-    const { dataDir, port, listeners = {}, scramUsers = {}, javaArguments = [], say = () => undefined } = options;
+    const { dataDir, port, listeners = {}, scramUsers = {}, settings = {}, javaArguments = [], say = () => undefined } = options;
     const jars = await ensureJars(say);
     const directory = dataDir === undefined ? await mkdtemp(join(tmpdir(), 'rollcall-kafka-')) : resolve(dataDir);
     const [free, controller, ...others] = await freePorts(2 + Object.keys(listeners).length);
     const kafka = new LocalKafka(jars, directory, dataDir === undefined, port ?? free!, controller!, {
       listeners: Object.entries(listeners).map(([name, listener], index) => ({ ...listener, name, port: others[index]! })),
       scramUsers,
+      settings,
       javaArguments,
     });
     try {
@@ -197,7 +200,7 @@ export class LocalKafka {
   }
 
   private async format(): Promise<void> {
-    await writeFile(this.properties, propertiesOf(this.port, this.controllerPort, this.further.listeners));
+    await writeFile(this.properties, propertiesOf(this.port, this.controllerPort, this.further));
     if (existsSync(join(this.directory, 'log', 'meta.properties'))) return;
     // Written with `=` below: an id may begin with a dash.
     const clusterId = randomBytes(16).toString('base64url');
@@ -286,16 +289,17 @@ interface PlacedListener extends LocalListener {
 interface FurtherOptions {
   readonly listeners: readonly PlacedListener[];
   readonly scramUsers: Readonly<Record<string, string>>;
+  readonly settings: Readonly<Record<string, string>>;
   readonly javaArguments: readonly string[];
 }
 
 /** Small and quick to start: one node, few internal partitions, no waiting for further group members. */
-function propertiesOf(port: number, controllerPort: number, further: readonly PlacedListener[]): string {
-  const places = [`PLAINTEXT://127.0.0.1:${port}`, ...further.map(({ name, port: own }) => `${name}://127.0.0.1:${own}`)];
+function propertiesOf(port: number, controllerPort: number, { listeners, settings }: FurtherOptions): string {
+  const places = [`PLAINTEXT://127.0.0.1:${port}`, ...listeners.map(({ name, port: own }) => `${name}://127.0.0.1:${own}`)];
   const protocols = [
     'CONTROLLER:PLAINTEXT',
     'PLAINTEXT:PLAINTEXT',
-    ...further.map(({ name, protocol }) => `${name}:${protocol}`),
+    ...listeners.map(({ name, protocol }) => `${name}:${protocol}`),
   ];
   const properties = {
     'process.roles': 'broker,controller',
@@ -326,7 +330,8 @@ function propertiesOf(port: number, controllerPort: number, further: readonly Pl
     'log.cleaner.dedupe.buffer.size': 8_388_608,
     'num.network.threads': 2,
     'num.io.threads': 4,
-    ...Object.fromEntries(further.flatMap(settingsOf)),
+    ...Object.fromEntries(listeners.flatMap(settingsOf)),
+    ...settings,
   };
   return Object.entries(properties)
     .map(([name, value]) => `${name}=${String(value).replaceAll('\n', '\\n')}\n`)

@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createSealer, MIGRATIONS } from '#database';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it, vi } from 'vitest';
+import { createSealer, EmbeddedPostgres, migrate, MIGRATIONS } from '#database';
+import { examine as examineAs, expectFinding as expectIn, type Examination } from '../../../test/support/doctor.js';
+import { eventually } from '../../../test/support/poll.js';
+import { Pooler } from '../../../test/support/pooler.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import type { Environment } from '../../../test/support/process.js';
 import { runCli } from './run.js';
-import type { Finding } from './doctor/finding.js';
 
 const KEY = 'the key of every service';
 
@@ -36,25 +42,14 @@ describe('doctor', () => {
     await database.drop();
   });
 
-  async function examine(env: Record<string, string> = {}, ...args: string[]) {
-    let out = '';
-    let error = '';
-    const code = await runCli(['doctor', '--json', '--probe', probeAt, ...args], {
-      env: { DATABASE_URL: database.url, ENCRYPTION_KEY: KEY, DATA_DIR: '/nonexistent', ...env },
-      write: (text) => void (out += text),
-      writeError: (text) => void (error += text),
-    });
-    const answer = JSON.parse(out) as { status: string; findings: Finding[] };
-    const bad = answer.findings.filter(({ status }) => status !== 'ok');
-    return { code, error, ...answer, bad };
-  }
+  const examine = (env: Environment = {}, ...args: string[]): Promise<Examination> =>
+    examineAs(
+      { DATABASE_URL: database.url, ENCRYPTION_KEY: KEY, DATA_DIR: '/nonexistent', ...env },
+      ...['--probe', probeAt, ...args],
+    );
 
-  async function expectFinding(check: string, words: RegExp, env?: Record<string, string>, ...args: string[]): Promise<void> {
-    const { code, bad, findings } = await examine(env, ...args);
-    const finding = bad.find((one) => one.check === check);
-    expect(finding, JSON.stringify(findings)).toMatchObject({ found: expect.stringMatching(words) as string });
-    expect(finding!.remedy).toBeTruthy();
-    expect(code).toBe(bad.some(({ status }) => status === 'error') ? 1 : 0);
+  async function expectFinding(check: string, words: RegExp, env?: Environment, ...args: string[]): Promise<void> {
+    expectIn(await examine(env, ...args), check, words);
   }
 
   it('finds nothing wrong with a healthy installation but what the tests’ own server gives up for speed', async () => {
@@ -79,6 +74,52 @@ describe('doctor', () => {
     stranger.username = 'nobody';
     await expectFinding('database.reach', /check the user/, { DATABASE_URL: stranger.toString() });
     await expectFinding('database.reach', /DATABASE_URL: is required/, { DATABASE_URL: '' });
+  });
+
+  it('finds a pooler in transaction mode in between', async () => {
+    const pooler = await Pooler.start(database.url, { mode: 'transaction', size: 2 });
+    try {
+      await expectFinding('database.reach', /pooler in transaction mode.*use its session mode/, { DATABASE_URL: pooler.url });
+    } finally {
+      await pooler.stop();
+    }
+  });
+
+  it('finds a database whose encoding cannot hold every name', async () => {
+    const name = `${database.name}_latin`;
+    await pool.query(`create database ${name} encoding 'LATIN1' template template0`);
+    const url = new URL(database.url);
+    url.pathname = `/${name}`;
+    try {
+      await expectFinding('database.reach', /encoding is LATIN1/, { DATABASE_URL: url.toString() });
+    } finally {
+      await pool.query(`drop database ${name} with (force)`);
+    }
+  });
+
+  it('finds a clock that is off', async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 30_000 });
+    try {
+      await expectFinding('database.clock', /^\d\d\.\d s from this machine/);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('finds a replica that is none, or not there', async () => {
+    await expectFinding('database.replica', /is no copy/, { DATABASE_READ_URL: inject('postgresUrl') });
+    await expectFinding('database.replica', /nothing listens/, { DATABASE_READ_URL: 'postgresql://u@127.0.0.1:1/none' });
+    const { findings } = await examine({ DATABASE_READ_URL: database.url });
+    expect(findings).toContainEqual(expect.objectContaining({ check: 'database.replica', status: 'ok' }));
+  });
+
+  it('finds a public address where Rollcall is not', async () => {
+    await expectFinding('public_url', /openapi\.json: .*not Rollcall/, { PUBLIC_URL: `http://${probeAt}` });
+    await expectFinding('public_url', /ECONNREFUSED|refused|connect/, { PUBLIC_URL: 'http://127.0.0.1:2' });
+  });
+
+  it('finds networks of one’s own that clients can reach', async () => {
+    await expectFinding('settings.ALLOW_DESTINATIONS', /allows every address/, { ALLOW_DESTINATIONS: '::/0' });
   });
 
   it('finds a migration that is missing', async () => {
@@ -129,6 +170,34 @@ describe('doctor', () => {
     expect(bad.map(({ check }) => check)).toContain('database.synchronous_commit');
     await expectFinding('database.connections', /max_connections leaves \d+; 600 instances/, {}, '--instances', '600');
   });
+
+  it('finds a server that loses what it has stored, bloats, has no room, or waits for a standby that is not there', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'rollcall-doctor-'));
+    await chmod(directory, 0o755); // the server may run as another user
+    const flags = ['fsync=off', 'full_page_writes=off', 'autovacuum=off', 'max_connections=20'];
+    const server = await EmbeddedPostgres.start(directory, flags);
+    try {
+      await server.ensureDatabase('rollcall');
+      await migrate(server.url());
+      const client = new pg.Client({ connectionString: server.url() });
+      await client.connect();
+      await client.query('set synchronous_commit = local');
+      await client.query(`alter system set synchronous_standby_names = 'ANY 1 (*)'`);
+      await client.query('select pg_reload_conf()');
+      await client.end();
+      const seen = await eventually('the setting', async () => {
+        const answer = await examine({ DATABASE_URL: server.url() });
+        return answer.bad.some(({ check }) => check === 'database.standbys') ? answer : undefined;
+      });
+      expectIn(seen, 'database.standbys', /none is connected: every write hangs/);
+      expectIn(seen, 'database.fsync', /^off/);
+      expectIn(seen, 'database.full_page_writes', /^off/);
+      expectIn(seen, 'database.autovacuum', /^off: tables grow/);
+      expectIn(seen, 'database.connections', /max_connections leaves 17; 6 instances/);
+    } finally {
+      await server.discard();
+    }
+  }, 90_000);
 
   it('finds an ENCRYPTION_KEY that opens nothing', async () => {
     const sealed = createSealer('a key that was lost since').seal('whsec_x');

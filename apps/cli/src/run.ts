@@ -5,6 +5,7 @@ import type { Terminal } from './database.js';
 import { addDoctorCommand } from './doctor.command.js';
 import { addKeysCommand } from './keys.command.js';
 import { addMigrateCommand } from './migrate.command.js';
+import { addRestoredCommand } from './restored.command.js';
 import { addSmokeCommand } from './smoke.command.js';
 
 const SUCCEEDED = 0;
@@ -32,6 +33,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   addClientsCommand(program, terminal);
   addKeysCommand(program, terminal);
   addMigrateCommand(program, terminal);
+  addRestoredCommand(program, terminal);
   addSmokeCommand(program, terminal);
   addDoctorCommand(program, terminal);
   try {

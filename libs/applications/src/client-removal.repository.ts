@@ -123,7 +123,8 @@ export class ClientRemovalRepository {
 
   /**
    * Deletes what applications of clients that were removed a moment ago have added since: were the client to come back, it would be told to
-   * those who had its number before. Known by their applications, which are gone; those of other clients, and of a new life, stay.
+   * those who had its number before. Known by their applications, which are gone, or by the client, which is: what other clients' applications
+   * added to a new life stays.
    */
   async deleteLateAdditions(): Promise<void> {
     const removed: Pick<Job, 'client_id'>[] = await this.dataSource.query(
@@ -179,7 +180,9 @@ async function deleteAgentEvents(manager: EntityManager, events: readonly { read
 /** @returns whether there may be more */
 async function deleteLateAdditionsOf(manager: EntityManager, clientId: number): Promise<boolean> {
   await manager.query('select from subscription.client_usage where client_id = $1 for update', [clientId]);
-  const isOfNobody = 'not exists (select from access.application a where a.id = e.application_id)';
+  const isGone = `not exists (select from access.application where client_id = $1)
+    and not exists (select from presence.client where client_id = $1)`;
+  const isOfNobody = `(not exists (select from access.application a where a.id = e.application_id) or ${isGone})`;
   const events: { id: number }[] = await manager.query(
     `select id from subscription.agent_event e where client_id = $1 and ${isOfNobody} order by id limit $2`,
     [clientId, MOST.agentEvents],
@@ -201,12 +204,8 @@ async function deleteLateAdditionsOf(manager: EntityManager, clientId: number): 
     [clientId],
   );
   // Of a client that has come back it may have been handed over already.
-  await manager.query(
-    `delete from subscription.webhook_secret where client_id = $1
-       and not exists (select from access.application where client_id = $1)
-       and not exists (select from presence.client where client_id = $1)`,
-    [clientId],
-  );
+  await manager.query(`delete from subscription.webhook_secret where client_id = $1 and ${isGone}`, [clientId]);
+  await manager.query(`delete from subscription.client_usage where client_id = $1 and ${isGone}`, [clientId]);
   return false;
 }
 

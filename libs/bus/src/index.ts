@@ -21,5 +21,7 @@ export { keyHash, partitionOf } from './key-hash.js';
 export { type KafkaBusOptions } from './kafka.client.js';
 export { createKafkaBus } from './kafka.bus.js';
 export { inspectKafka, type InspectedGroup, type InspectedTopic, type KafkaInspection } from './kafka.inspection.js';
+export { type KafkaOperation, type KafkaRights } from './kafka.rights.js';
+export { KafkaOperator, type OperatedTopic, type PartitionBounds, type PartitionOffset } from './kafka.operator.js';
 export { explainKafkaError } from './kafka-error.js';
 export { KAFKA_SETTINGS, kafkaBusOf, kafkaOptionsOf, type KafkaSettings } from './kafka.settings.js';

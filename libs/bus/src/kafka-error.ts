@@ -31,7 +31,10 @@ const REMEDIES_BY_MESSAGE: readonly (readonly [RegExp, string])[] = [
     'the broker asks for a certificate: give KAFKA_SSL_CERT and KAFKA_SSL_KEY',
   ],
   [/alert handshake failure/i, 'the broker takes none of what we offer for TLS; it may ask for a certificate: KAFKA_SSL_CERT'],
-  [/mechanism is not supported/i, 'check KAFKA_SASL_MECHANISM, and which ones the broker has switched on for this port'],
+  [
+    /mechanism is not supported|not support the requested SASL mechanism/i,
+    'check KAFKA_SASL_MECHANISM, and which ones the broker has switched on for this port',
+  ],
   [/SASL (PLAIN|SCRAM [\w-]+) authentication failed/i, 'check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD'],
   [/SASL OAUTHBEARER authentication failed: no token/i, ''],
   [

@@ -2,6 +2,7 @@ import type { Admin } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { createClient, protocolErrorOf, type KafkaBusOptions } from './kafka.client.js';
 import { readLag } from './kafka.lag.js';
+import { readRights, type KafkaRights } from './kafka.rights.js';
 
 const { ConfigResourceTypes } = kafkajs;
 
@@ -13,8 +14,8 @@ export interface InspectedTopic {
   readonly replicas: number;
   /** Partitions that have no leader now. */
   readonly leaderless: number;
-  /** As the brokers show them, such as `min.insync.replicas`. */
-  readonly configs: Readonly<Record<string, string>>;
+  /** As the brokers show them, such as `min.insync.replicas`; undefined: this user may not see them. */
+  readonly configs: Readonly<Record<string, string>> | undefined;
 }
 
 /** A consumer group as the brokers have it. */
@@ -33,8 +34,10 @@ export interface KafkaInspection {
   readonly topics: readonly InspectedTopic[];
   readonly missingTopics: readonly string[];
   readonly groups: readonly InspectedGroup[];
-  /** Why this user could not make a topic; undefined: it may. Asked as a dry run. */
+  /** Why this user could not make the topics that are missing; undefined: it may, or none is. Asked as a dry run. */
   readonly creationRefused: string | undefined;
+  /** What this user may do with topics and groups; undefined: the brokers are too old to tell. */
+  readonly rights: KafkaRights | undefined;
 }
 
 /**
@@ -50,7 +53,8 @@ export async function inspectKafka(
   groups: readonly { readonly id: string; readonly topic: string }[],
 ): Promise<KafkaInspection> {
   const { prefix = '' } = options;
-  const admin = createClient(options, { retry: { retries: 1 } }).admin();
+  const kafka = createClient(options, { retry: { retries: 1 } });
+  const admin = kafka.admin();
   await admin.connect();
   try {
     const { brokers } = await admin.describeCluster();
@@ -58,12 +62,18 @@ export async function inspectKafka(
     const named = (name: string): string => `${prefix}${name}`; // as the brokers know it
     const present = topics.map(named).filter((topic) => existing.has(topic));
     const consuming = groups.map(({ id, topic }) => ({ id: named(id), topic: named(topic) }));
+    const groupIds = consuming.map(({ id }) => id);
+    const rights = await readRights(kafka, topics.map(named), groupIds);
+    const hidden = new Set(rights?.hiddenTopics);
+    const missingTopics = topics.map(named).filter((topic) => !existing.has(topic) && !hidden.has(topic));
+    const visible = consuming.filter(({ id, topic }) => existing.has(topic) && (rights?.groups[id]?.includes('read') ?? true));
     return {
       brokers: brokers.length,
       topics: await inspectTopics(admin, present),
-      missingTopics: topics.map(named).filter((topic) => !existing.has(topic)),
-      groups: await Promise.all(consuming.filter(({ topic }) => existing.has(topic)).map((group) => inspectGroup(admin, group))),
-      creationRefused: await creationRefusal(admin),
+      missingTopics,
+      groups: await Promise.all(visible.map((group) => inspectGroup(admin, group))),
+      creationRefused: await creationRefusal(admin, missingTopics),
+      rights,
     };
   } finally {
     await admin.disconnect();
@@ -73,24 +83,31 @@ export async function inspectKafka(
 async function inspectTopics(admin: Admin, names: readonly string[]): Promise<InspectedTopic[]> {
   if (names.length === 0) return [];
   const { topics } = await admin.fetchTopicMetadata({ topics: [...names] });
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
-  });
-  const configsOf = (name: string): Record<string, string> =>
-    Object.fromEntries(
-      (resources.find(({ resourceName }) => resourceName === name)?.configEntries ?? []).map(({ configName, configValue }) => [
-        configName,
-        configValue,
-      ]),
-    );
+  const configs = await readConfigs(admin, names);
   return topics.map(({ name, partitions }) => ({
     name,
     partitions: partitions.length,
     replicas: Math.min(...partitions.map(({ replicas }) => replicas.length)),
     leaderless: partitions.filter(({ leader }) => leader < 0).length,
-    configs: configsOf(name),
+    configs: configs?.get(name),
   }));
+}
+
+/** The settings of topics; undefined where this user may not see those of one of them. */
+async function readConfigs(admin: Admin, names: readonly string[]): Promise<Map<string, Record<string, string>> | undefined> {
+  try {
+    const resources = names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name }));
+    const described = await admin.describeConfigs({ includeSynonyms: false, resources });
+    return new Map(
+      described.resources.map(({ resourceName, configEntries }) => [
+        resourceName,
+        Object.fromEntries(configEntries.map(({ configName, configValue }) => [configName, configValue])),
+      ]),
+    );
+  } catch (error) {
+    if (protocolErrorOf(error) === 'TOPIC_AUTHORIZATION_FAILED') return undefined;
+    throw error;
+  }
 }
 
 async function inspectGroup(
@@ -103,15 +120,19 @@ async function inspectGroup(
   return { id, state: group?.state ?? 'Dead', members: group?.members.length ?? 0, lag };
 }
 
-async function creationRefusal(admin: Admin): Promise<string | undefined> {
+async function creationRefusal(admin: Admin, missing: readonly string[]): Promise<string | undefined> {
+  if (missing.length === 0) return undefined;
   try {
-    await admin.createTopics({
-      validateOnly: true,
-      waitForLeaders: false,
-      topics: [{ topic: 'rollcall.doctor', numPartitions: 1 }],
-    });
+    const topics = missing.map((topic) => ({ topic, numPartitions: 1 }));
+    await admin.createTopics({ validateOnly: true, waitForLeaders: false, topics });
     return undefined;
   } catch (error) {
-    return protocolErrorOf(error) ?? (error as Error).message;
+    return refusalOf(error);
   }
+}
+
+/** kafkajs wraps what the brokers answer for each topic. */
+function refusalOf(error: unknown): string {
+  const [first] = (error as { readonly errors?: readonly unknown[] }).errors ?? [];
+  return protocolErrorOf(error) ?? protocolErrorOf(first) ?? (error as Error).message;
 }

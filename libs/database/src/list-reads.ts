@@ -96,6 +96,22 @@ export class ListReads {
   }
 }
 
+/**
+ * Looks whether a replica could answer in the place of the primary now.
+ *
+ * @returns why not, in words; undefined: it could
+ * @throws the driver's error where one of them cannot be asked
+ */
+export async function whyReplicaIsUnusable(primary: pg.Pool, replica: pg.Pool): Promise<string | undefined> {
+  const { rows } = await primary.query<Place>(PLACE);
+  const client = await replica.connect();
+  try {
+    return await waitUntilAsFar(client, rows[0]!);
+  } finally {
+    client.release();
+  }
+}
+
 /** @returns why the server behind a connection cannot answer in the place of the primary; undefined: it can */
 async function waitUntilAsFar(client: pg.PoolClient, place: Place): Promise<string | undefined> {
   const asked = { text: IS_AS_FAR, values: [place.position, place.system, place.database, place.timeline] };

@@ -16,6 +16,7 @@ const TABLES = [
     'presence.outbox',
     'presence.relay_shard',
     'presence.relay_instance',
+    'presence.restore',
   ],
   ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
   ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery', 'dispatch.redelivery_lane'],
@@ -27,14 +28,14 @@ const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; rea
   rollcall_subscription_api: {
     writes: TABLES.filter((table) => /^(access|subscription)\./.test(table)),
     reads: [
-      ...['presence.client', 'presence.agent', 'presence.status_change', 'presence.directory_change'],
+      ...['presence.client', 'presence.agent', 'presence.status_change', 'presence.directory_change', 'presence.restore'],
       ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
       ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery', 'dispatch.shard_base'],
       ...['dispatch.notice', 'dispatch.notice_delivery', 'dispatch.notice_event_health'],
     ],
   },
   // Of access only some columns, so not the whole table.
-  rollcall_presence: { writes: TABLES.filter((table) => table.startsWith('presence.')), reads: [] },
+  rollcall_presence: { writes: TABLES.filter((table) => /^presence\.(?!restore$)/.test(table)), reads: [] },
   rollcall_dispatcher: {
     writes: TABLES.filter((table) => table.startsWith('dispatch.')),
     reads: [
@@ -43,6 +44,7 @@ const ALLOWED: Readonly<Record<string, { readonly writes: readonly string[]; rea
       'subscription.webhook_secret',
       'subscription.notice_event',
       'presence.status_change',
+      'presence.restore',
     ],
   },
 };

@@ -1,21 +1,31 @@
 import { explainKafkaError, inspectKafka, kafkaOptionsOf } from '#bus';
-import { DISPATCHER_GROUP, PRESENCE_GROUP, STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC, TOPICS } from '#contracts';
+import {
+  DISPATCHER_GROUP,
+  PRESENCE_GROUP,
+  STATUS_CHANGED_TOPIC,
+  TELEMETRY_DEAD_LETTER_TOPIC,
+  TELEMETRY_TOPIC,
+  TOPICS,
+} from '#contracts';
 import {
   assertKeyFits,
   createDataSource,
+  createPool,
   createSealer,
   databaseUrlOf,
   explainDatabaseError,
   listMigrations,
   poolOf,
+  whyReplicaIsUnusable,
   type ListedMigration,
+  type Pool,
 } from '#database';
 import { createLogger, howToRun, isLoopback, StartError, type Settings } from '#runtime';
 import { readDatabaseFacts } from './database-facts.repository.js';
 import { judgeDatabase } from './database.check.js';
 import { error, ok, warning, type Finding } from './finding.js';
-import { judgeKafka } from './kafka.check.js';
-import { checkEgress, checkIssuer } from './reach.check.js';
+import { judgeKafka, type KafkaNeeds } from './kafka.check.js';
+import { checkEgress, checkIssuer, checkPublicUrl } from './reach.check.js';
 
 export interface DoctorOptions {
   /** Instances that run, of all three services. */
@@ -108,6 +118,25 @@ export async function checkDatabase(settings: Settings, { instances }: DoctorOpt
   }
 }
 
+/** Looks whether lists can be read from DATABASE_READ_URL. */
+export async function checkReplica({ DATABASE_URL, DATABASE_READ_URL }: Settings): Promise<Finding> {
+  const check = 'database.replica';
+  if (DATABASE_URL === undefined || DATABASE_READ_URL === undefined)
+    return ok(check, 'the database answers lists itself: DATABASE_READ_URL is not set');
+  const remedy = 'name a streaming replica of the database of DATABASE_URL that keeps up; until then lists are read there';
+  const pools = [DATABASE_URL, DATABASE_READ_URL].map((url) =>
+    createPool({ url, applicationName: 'rollcall-doctor', poolSize: 1 }),
+  ) as [Pool, Pool];
+  try {
+    const refusal = await whyReplicaIsUnusable(...pools);
+    return refusal === undefined ? ok(check, 'has what the database has') : warning(check, refusal, remedy);
+  } catch (cause) {
+    return warning(check, explainDatabaseError(cause), remedy);
+  } finally {
+    await Promise.allSettled(pools.map((pool) => pool.end()));
+  }
+}
+
 async function checkKey(settings: Settings, query: Parameters<typeof assertKeyFits>[0]): Promise<Finding> {
   const check = 'database.encryption_key';
   if (settings.DATABASE_URL === undefined && settings.ENCRYPTION_KEY === undefined)
@@ -133,6 +162,7 @@ export async function checkKafka(settings: Settings): Promise<Finding[]> {
   try {
     const seen = await inspectKafka(options, TOPICS, groups);
     return judgeKafka(seen, {
+      needs: kafkaNeedsOf(settings.KAFKA_PREFIX),
       partitions: settings.KAFKA_TOPIC_PARTITIONS,
       windowMs: settings.DELIVERY_WINDOW,
       isEncrypted: options.security?.ssl !== undefined && options.security.ssl !== false,
@@ -145,13 +175,34 @@ export async function checkKafka(settings: Settings): Promise<Finding[]> {
   }
 }
 
+function kafkaNeedsOf(prefix: string): KafkaNeeds[] {
+  return [
+    {
+      service: 'presence',
+      topics: {
+        [`${prefix}${TELEMETRY_TOPIC}`]: 'read',
+        [`${prefix}${TELEMETRY_DEAD_LETTER_TOPIC}`]: 'write',
+        [`${prefix}${STATUS_CHANGED_TOPIC}`]: 'write',
+      },
+      group: `${prefix}${PRESENCE_GROUP}`,
+    },
+    {
+      service: 'dispatcher',
+      topics: { [`${prefix}${STATUS_CHANGED_TOPIC}`]: 'read' },
+      group: `${prefix}${DISPATCHER_GROUP}`,
+    },
+  ];
+}
+
 /** Looks at all of it; what depends on each other in turn, the rest at once. */
 export async function runChecks(settings: Settings, options: DoctorOptions): Promise<Finding[]> {
-  const [database, kafka, issuer, egress] = await Promise.all([
+  const findings = await Promise.all([
     checkDatabase(settings, options),
+    checkReplica(settings),
     checkKafka(settings),
     checkIssuer(settings),
+    checkPublicUrl(settings),
     checkEgress(options.probe),
   ]);
-  return [...database, ...kafka, issuer, egress];
+  return findings.flat();
 }

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { InspectedTopic, KafkaInspection } from '#bus';
+import type { InspectedTopic, KafkaInspection, KafkaRights } from '#bus';
 import { readSettings } from '#runtime';
 import { checkSettings } from './checks.js';
 import type { DatabaseFacts } from './database-facts.repository.js';
 import { judgeDatabase, type DatabaseUse } from './database.check.js';
 import type { Finding } from './finding.js';
-import { judgeKafka, type KafkaUse } from './kafka.check.js';
+import { judgeKafka, type KafkaNeeds, type KafkaUse } from './kafka.check.js';
 
 const NOW = Date.UTC(2026, 10, 29, 23, 30);
 
@@ -98,8 +98,21 @@ const TOPIC: InspectedTopic = {
     'compression.type': 'producer',
   },
 };
-const CLUSTER: KafkaInspection = { brokers: 3, topics: [TOPIC], missingTopics: [], groups: [], creationRefused: undefined };
-const KAFKA_USE: KafkaUse = { partitions: 12, windowMs: 86_400_000, isEncrypted: true, isLocal: false };
+const RIGHTS: KafkaRights = {
+  topics: { telemetry: ['read', 'write'], changes: ['read', 'write'] },
+  groups: { presence: ['read'], dispatcher: ['read'] },
+  hiddenTopics: [],
+};
+const CLUSTER: KafkaInspection = {
+  ...{ brokers: 3, topics: [TOPIC], missingTopics: [], groups: [], creationRefused: undefined },
+  rights: RIGHTS,
+};
+const NEEDS: KafkaNeeds[] = [
+  { service: 'presence', topics: { telemetry: 'read', changes: 'write' }, group: 'presence' },
+  { service: 'dispatcher', topics: { changes: 'read' }, group: 'dispatcher' },
+];
+const rights = (changed: Partial<KafkaRights>): Partial<KafkaInspection> => ({ rights: { ...RIGHTS, ...changed } });
+const KAFKA_USE: KafkaUse = { needs: NEEDS, partitions: 12, windowMs: 86_400_000, isEncrypted: true, isLocal: false };
 const topic = (changed: Partial<InspectedTopic>): Partial<KafkaInspection> => ({ topics: [{ ...TOPIC, ...changed }] });
 const configs = (changed: Record<string, string>) => topic({ configs: { ...TOPIC.configs, ...changed } });
 const group = (members: number, lag: number): Partial<KafkaInspection> => ({
@@ -110,10 +123,26 @@ describe('a Kafka cluster', () => {
   it('that is healthy has no warning', () => {
     expect(bad(judgeKafka({ ...CLUSTER, ...group(2, 40) }, KAFKA_USE))).toEqual([]);
     expect(bad(judgeKafka({ ...CLUSTER, missingTopics: ['agent.telemetry.v1'] }, KAFKA_USE))).toEqual([]);
+    expect(bad(judgeKafka({ ...CLUSTER, rights: undefined, topics: [{ ...TOPIC, configs: undefined }] }, KAFKA_USE))).toEqual([]);
+  });
+
+  it('may give each service a user of its own', () => {
+    const ofDispatcher = rights({
+      topics: { changes: ['read'] },
+      groups: { presence: [], dispatcher: ['read'] },
+      hiddenTopics: ['telemetry'],
+    });
+    const findings = judgeKafka({ ...CLUSTER, ...ofDispatcher }, KAFKA_USE);
+    expect(bad(findings)).toEqual([]);
+    expect(findings.find(({ check }) => check === 'kafka.rights')!.found).toBe(
+      'this user may do all that dispatcher does; presence lacks READ on topic telemetry, WRITE on topic changes, READ on group presence',
+    );
   });
 
   it.each<[string, Partial<KafkaInspection>, Partial<KafkaUse>?]>([
     ['warning kafka.tls', {}, { isEncrypted: false }],
+    ['error kafka.rights', rights({ hiddenTopics: ['changes'] })],
+    ['error kafka.rights', rights({ groups: { presence: [], dispatcher: [] } })],
     ['error kafka.topics', { missingTopics: ['agent.telemetry.v1'], creationRefused: 'TOPIC_AUTHORIZATION_FAILED' }],
     ['error kafka.agent.status-changed.v1.leader', topic({ leaderless: 1 })],
     ['warning kafka.agent.status-changed.v1.partitions', topic({ partitions: 24 })],

@@ -1,7 +1,16 @@
-import type { InspectedTopic, KafkaInspection } from '#bus';
+import type { InspectedTopic, KafkaInspection, KafkaOperation } from '#bus';
 import { error, ok, warning, type Finding } from './finding.js';
 
+/** What a service does at the brokers, by the names that they know. */
+export interface KafkaNeeds {
+  readonly service: string;
+  readonly topics: Readonly<Record<string, KafkaOperation>>;
+  /** The group that it consumes in. */
+  readonly group: string;
+}
+
 export interface KafkaUse {
+  readonly needs: readonly KafkaNeeds[];
   /** KAFKA_TOPIC_PARTITIONS. */
   readonly partitions: number;
   /** DELIVERY_WINDOW, in milliseconds: records have to be there for at least as long. */
@@ -17,6 +26,7 @@ export function judgeKafka(seen: KafkaInspection, use: KafkaUse): Finding[] {
   return [
     ok('kafka.reach', `${seen.brokers} brokers`),
     tls(use),
+    rights(seen, use),
     topicsThere(seen),
     ...seen.topics.flatMap((topic) => judgeTopic(topic, seen.brokers, use)),
     ...seen.groups.map(({ id, state, members, lag }) => judgeGroup(id, state, members, lag)),
@@ -29,20 +39,42 @@ function tls({ isEncrypted, isLocal }: KafkaUse): Finding {
   return warning('kafka.tls', 'connections are not encrypted', 'set KAFKA_SSL=true, and KAFKA_SSL_CA for a CA of your own');
 }
 
+/** One user for all services, or one for each: what one of them needs is enough. */
+function rights({ rights }: KafkaInspection, { needs }: KafkaUse): Finding {
+  const check = 'kafka.rights';
+  if (!rights) return ok(check, 'the brokers are too old to tell them');
+  const lacks = needs.map(({ service, topics, group }) => {
+    const forTopics = Object.entries(topics)
+      .filter(([topic, operation]) => rights.hiddenTopics.includes(topic) || rights.topics[topic]?.includes(operation) === false)
+      .map(([topic, operation]) => `${operation.toUpperCase()} on topic ${topic}`);
+    const forGroup = rights.groups[group]?.includes('read') === false ? [`READ on group ${group}`] : [];
+    return { service, lacking: [...forTopics, ...forGroup] };
+  });
+  const unable = lacks.filter(({ lacking }) => lacking.length > 0);
+  const able = lacks.filter(({ lacking }) => lacking.length === 0).map(({ service }) => service);
+  const found = unable.map(({ service, lacking }) => `${service} lacks ${lacking.join(', ')}`).join('; ');
+  if (unable.length === 0) return ok(check, 'this user may do all that the services do');
+  if (able.length > 0) return ok(check, `this user may do all that ${able.join(', ')} does; ${found}`);
+  return error(
+    check,
+    found,
+    'grant it to the user of KAFKA_SASL_USERNAME or KAFKA_SSL_CERT; a prefixed ACL on KAFKA_PREFIX does',
+  );
+}
+
 function topicsThere({ missingTopics, creationRefused }: KafkaInspection): Finding {
   if (missingTopics.length === 0) return ok('kafka.topics', 'all are there');
   const found = `${missingTopics.join(', ')}: missing`;
   if (creationRefused === undefined) return ok('kafka.topics', `${found}; the services make them when they start`);
   return error(
     'kafka.topics',
-    `${found}, and this user may not make them (${creationRefused})`,
+    `${found}, and this user cannot make them (${creationRefused})`,
     'make them, or allow the user to',
   );
 }
 
 function judgeTopic(topic: InspectedTopic, brokers: number, { partitions, windowMs }: KafkaUse): Finding[] {
   const check = (what: string): string => `kafka.${topic.name}.${what}`;
-  const inSync = Number(topic.configs['min.insync.replicas'] ?? 1);
   const findings: Finding[] = [];
   if (topic.leaderless > 0)
     findings.push(
@@ -60,6 +92,9 @@ function judgeTopic(topic: InspectedTopic, brokers: number, { partitions, window
         'set KAFKA_TOPIC_PARTITIONS to what is there; a multiple is raised to without a wait: docs/scaling.md',
       ),
     );
+  if (!topic.configs)
+    return [...findings, ok(check('settings'), 'this user may not see them; grant DESCRIBE_CONFIGS to have them looked at')];
+  const inSync = Number(topic.configs['min.insync.replicas'] ?? 1);
   findings.push(replication(check('replication'), topic.replicas, inSync, brokers));
   if (/compact/.test(topic.configs['cleanup.policy'] ?? 'delete'))
     findings.push(

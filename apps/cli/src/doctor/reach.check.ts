@@ -24,6 +24,25 @@ export async function checkIssuer({ OIDC_ISSUER }: Pick<Settings, 'OIDC_ISSUER'>
   }
 }
 
+/** Looks whether subscription-api answers where others are told that it is. */
+export async function checkPublicUrl({ PUBLIC_URL }: Pick<Settings, 'PUBLIC_URL'>): Promise<Finding> {
+  if (PUBLIC_URL === undefined) return ok('public_url', 'URLs are named as requests name them: PUBLIC_URL is not set');
+  const url = `${PUBLIC_URL}/api/openapi.json`;
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (!response.ok) throw new Error(`it answered ${response.status}`);
+    const { info } = (await response.json()) as { info?: { title?: unknown } };
+    if (info?.title !== 'Rollcall') throw new Error('what answers there is not Rollcall');
+    return ok('public_url', `${PUBLIC_URL} answers`);
+  } catch (cause) {
+    return warning(
+      'public_url',
+      `${url}: ${reasonOf(cause)}`,
+      'set PUBLIC_URL to where the proxy serves subscription-api, and start that; nothing is wrong where only this machine cannot reach it',
+    );
+  }
+}
+
 /** Looks whether connections to a public address leave this network, as notifications do. */
 export function checkEgress(address: string): Promise<Finding> {
   const [, host = '', port = ''] = /^\[?([^\]]+)\]?:(\d+)$/.exec(address) ?? [];

@@ -31,6 +31,7 @@ const NOW_AND_THEN_MS = 10_000;
 const MOST_RETRIES = 2;
 const MOST_EVENTS = 1000;
 const DELIVERIES_PER_PAGE = 50;
+const NEWEST_NOTICES = 8;
 
 export function createQueryClient(): QueryClient {
   return new QueryClient({
@@ -229,7 +230,11 @@ export const originsQuery = () =>
   queryOptions({ queryKey: key('origins'), queryFn: get<Origin[]>(ofClient('/origin/')), refetchInterval: NOW_AND_THEN_MS });
 
 export const noticesQuery = () =>
-  queryOptions({ queryKey: key('notices'), queryFn: get<Notice[]>(ofClient('/notice/')), refetchInterval: NOW_AND_THEN_MS });
+  queryOptions({
+    queryKey: key('notices'),
+    queryFn: get<Notice[]>(ofClient('/notice/'), { per_page: NEWEST_NOTICES }),
+    refetchInterval: NOW_AND_THEN_MS,
+  });
 
 export const clientsQuery = (q: string) =>
   queryOptions({

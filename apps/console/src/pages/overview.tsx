@@ -2,8 +2,7 @@ import { useState, type ReactNode } from 'react';
 import { getRouteApi, Link } from '@tanstack/react-router';
 import { useQuery } from '@tanstack/react-query';
 import { deliverySeriesQuery, eventsQuery, noticesQuery, originsQuery } from '../api/queries';
-import { ApiFailure } from '../api/http';
-import type { DeliverySeries, EventHealth } from '../api/types';
+import type { DeliverySeries, EventHealth, Notice } from '../api/types';
 import { EventRow } from '../parts/event-row';
 import { useRowKeys } from '../parts/keyboard';
 import { LazyChart } from '../parts/lazy-chart';
@@ -14,7 +13,7 @@ import { Empty, Loaded, Skeleton } from '../parts/states';
 import { Status } from '../parts/status';
 import { countOf, formatCount } from '../text/numbers';
 import { formatLatency } from '../text/time';
-import { arrivalSentence } from '../text/words';
+import { arrivalSentence, noticeOf, noticeUnsent } from '../text/words';
 
 const route = getRouteApi('/');
 
@@ -245,30 +244,45 @@ function Origins(): ReactNode {
 
 function Notices(): ReactNode {
   const notices = useQuery(noticesQuery());
-  const isMissing = notices.error instanceof ApiFailure && notices.error.status === 404;
-  if (isMissing || notices.data?.length === 0) return null;
+  if (notices.data?.length === 0) return null;
   return (
     <section className="card" aria-label="Notices">
       <h2>Notices</h2>
       <Loaded query={notices} what="The notices" skeleton={<Skeleton rows={2} />}>
         {(all) => (
           <ul className="plain lines">
-            {all.slice(0, 8).map(({ id, at, words, agent_event_id }) => (
-              <li key={id}>
-                <span className="muted">
-                  <Moment at={at} />
-                </span>{' '}
-                {words}{' '}
-                {agent_event_id !== null && (
-                  <Link to="/events/$id" params={{ id: String(agent_event_id) }}>
-                    Open the agent event
-                  </Link>
-                )}
-              </li>
+            {all.map((notice) => (
+              <NoticeLine key={notice.id} notice={notice} />
             ))}
           </ul>
         )}
       </Loaded>
     </section>
+  );
+}
+
+function NoticeLine({ notice }: { readonly notice: Notice }): ReactNode {
+  const { at, words, agent_event_id, deliveries } = notice;
+  const unsent = noticeUnsent(deliveries);
+  return (
+    <li>
+      <Status {...noticeOf(notice)} />{' '}
+      <span className="muted">
+        <Moment at={at} />
+      </span>
+      <br />
+      {words}{' '}
+      {agent_event_id !== null && (
+        <Link to="/events/$id" params={{ id: String(agent_event_id) }}>
+          Open the agent event
+        </Link>
+      )}
+      {unsent && (
+        <>
+          <br />
+          <span className="muted">{unsent}</span>
+        </>
+      )}
+    </li>
   );
 }

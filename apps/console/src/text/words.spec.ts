@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Delivery, EventHealth } from '../api/types';
-import { arrivalSentence, deliveryTitle, healthSentence, outcomeOf, scopeOf, whyOf } from './words';
+import { arrivalSentence, deliveryTitle, healthSentence, noticeOf, noticeUnsent, outcomeOf, scopeOf, whyOf } from './words';
 
 const now = new Date('2026-11-22T12:00:00Z');
 
@@ -118,5 +118,26 @@ describe('the health of an agent event', () => {
     expect(scopeOf(health)).toBe('Logout of every agent');
     expect(scopeOf({ ...health, agent_type: 'remote' })).toBe('Logout of every remote agent');
     expect(scopeOf({ ...health, agent: { id: 9, agent_type: 'local', name: null } })).toBe('Logout of #9');
+  });
+});
+
+describe('a notice', () => {
+  it.each([
+    ['endpoint.suspended', { reason: 'gone' }, { word: 'Suspended', kind: 'bad' }],
+    ['endpoint.suspended', { reason: 'paused' }, { word: 'Paused', kind: 'wait' }],
+    ['endpoint.recovered', { reason: 'gone' }, { word: 'Resumed', kind: 'ok' }],
+    ['replay.finished', { failed: 0 }, { word: 'Replayed', kind: 'ok' }],
+    ['replay.finished', { failed: 2 }, { word: 'Replayed', kind: 'warn' }],
+    ['limit.near', {}, { word: 'Limit', kind: 'warn' }],
+  ] as const)('is marked by what it tells: %s %j', (type, data, mark) => expect(noticeOf({ type, data })).toEqual(mark));
+
+  it('says where it did not get to', () => {
+    const to = (status: 'delivered' | 'failed' | 'waiting', last_error: string | null = null) => ({
+      ...{ notice_event_id: 1, attempts: 1, status, last_error },
+    });
+    expect(noticeUnsent([])).toBeUndefined();
+    expect(noticeUnsent([to('delivered')])).toBeUndefined();
+    expect(noticeUnsent([to('delivered'), to('failed', 'HTTP 503')])).toBe('It did not get to 1 of 2 addresses: HTTP 503.');
+    expect(noticeUnsent([to('waiting'), to('failed', 'timeout')])).toBe('It has not got to 2 of 2 addresses: timeout.');
   });
 });

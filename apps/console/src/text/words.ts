@@ -1,4 +1,4 @@
-import type { AgentStatus, Attempt, Delivery, DeliveryStatus, EventHealth, EventType, HealthState } from '../api/types';
+import type { AgentStatus, Attempt, Delivery, DeliveryStatus, EventHealth, EventType, HealthState, Notice } from '../api/types';
 import { nameOf } from '../board/agent-row';
 import { countOf, formatCount } from './numbers';
 import { formatMoment } from './time';
@@ -37,6 +37,30 @@ export function healthOf({ state, reason }: Pick<EventHealth, 'state' | 'reason'
   readonly kind: Kind;
 } {
   return reason === 'paused' ? { word: 'Paused', kind: 'wait' } : HEALTH_STATE[state];
+}
+
+/** How a notice is marked. */
+export function noticeOf({ type, data }: Pick<Notice, 'type' | 'data'>): { readonly word: string; readonly kind: Kind } {
+  switch (type) {
+    case 'endpoint.suspended':
+      return healthOf({ state: 'suspended', reason: data['reason'] === 'paused' ? 'paused' : null });
+    case 'endpoint.recovered':
+      return { word: 'Resumed', kind: 'ok' };
+    case 'replay.finished':
+      return { word: 'Replayed', kind: data['failed'] === 0 ? 'ok' : 'warn' };
+    case 'limit.near':
+      return { word: 'Limit', kind: 'warn' };
+  }
+}
+
+/** Where a notice did not get to, in a sentence; undefined where it went wherever it is sent. */
+export function noticeUnsent(deliveries: Notice['deliveries']): string | undefined {
+  const unsent = deliveries.filter(({ status }) => status !== 'delivered');
+  const [first] = unsent;
+  if (!first) return undefined;
+  const still = unsent.some(({ status }) => status === 'waiting') ? 'has not got' : 'did not get';
+  const why = unsent.find(({ last_error }) => last_error !== null)?.last_error;
+  return `It ${still} to ${unsent.length} of ${deliveries.length} addresses${why ? `: ${why}` : ''}.`;
 }
 
 /** `Login` or `Logout`, of a change. */

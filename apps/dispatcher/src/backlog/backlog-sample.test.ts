@@ -8,6 +8,22 @@ it('says that nothing is behind', async () => {
   expect(await sampleBacklog(pool())).toEqual({ rows: 0, oldestSeconds: 0, suspended: [] });
 });
 
+it('finds the oldest without reading all that is behind', async () => {
+  const client = await pool().connect();
+  try {
+    await client.query('begin');
+    await client.query(`
+      insert into dispatch.behind (agent_event_id, client_id, agent_id, hash, next_sequence)
+      select n, 1, 1, 1, 1 from generate_series(1, 10000) n`);
+    await client.query('analyze dispatch.behind');
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>('explain select min(since) from dispatch.behind');
+    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toMatch(/using behind_since/);
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
+});
+
 it('says how much is behind, for how long, and what is suspended', async () => {
   await pool().query(`
     insert into dispatch.behind (agent_event_id, client_id, agent_id, hash, next_sequence, since)

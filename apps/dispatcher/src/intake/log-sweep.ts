@@ -1,4 +1,4 @@
-import type { Pool } from '#database';
+import { pastUndone, readUndoneSpans, type Pool } from '#database';
 import type { Logger } from '#runtime';
 import { hashOf } from '../lanes/agent-work.js';
 import type { ShardLeases } from '../lanes/shard-leases.js';
@@ -41,15 +41,18 @@ export class LogSweep {
     const { pool, settleMs, leases } = this.options;
     const shards = leases.held.map(({ shard }) => shard);
     if (shards.length === 0) return;
-    const after = await sweptPosition(pool, shards);
+    const undone = await readUndoneSpans(pool);
+    const after = pastUndone(await sweptPosition(pool, shards), undone);
     const last = await lastPosition(pool);
     const now = performance.now();
     if (last > after) this.givenOut.push({ position: last, at: now });
     const settled = this.givenOut.findLast(({ at }) => now - at >= settleMs);
     if (!settled) return;
     this.givenOut = this.givenOut.slice(this.givenOut.indexOf(settled) + 1);
-    for (let from = after; from < settled.position && !this.stopping; from += STEP) {
-      await this.compare(shards, from, Math.min(from + STEP, settled.position));
+    for (let from = after; from < settled.position && !this.stopping;) {
+      const upTo = Math.min(from + STEP, settled.position);
+      await this.compare(shards, from, upTo);
+      from = pastUndone(upTo, undone);
     }
   }
 

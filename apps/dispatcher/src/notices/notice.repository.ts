@@ -67,7 +67,15 @@ interface DueRow {
   last: number | null;
 }
 
-/** Goes from one client with notices to the next in the index, so that one with many costs the others nothing. */
+/** Deliveries of one client that a claim looks at. */
+const MOST_LOOKED_AT = 100;
+/** Until one is looked at again that waits for an earlier one, unless that ends before, in milliseconds. */
+const BEHIND_EARLIER_MS = 5000;
+
+/**
+ * Goes from one client with notices to the next in the index, and looks at so many of each, so that one with many costs the others
+ * nothing. What has to wait for an earlier one is put off, so that it does not stand in the way of what has not.
+ */
 const CLAIM = {
   name: 'dispatch_claim_notices',
   text: `
@@ -77,16 +85,24 @@ const CLAIM = {
       select (select d.client_id from dispatch.notice_delivery d
               where d.status = 'waiting' and d.client_id > walk.id order by d.client_id limit 1), n + 1
       from walk where walk.id is not null and n < $2),
-    due as materialized (
-      select d.notice_id, d.notice_event_id
-      from walk w
+    looked_at as materialized (
+      select d.* from walk w
       cross join lateral (
-        select d.notice_id, d.notice_event_id from dispatch.notice_delivery d
+        select d.notice_id, d.notice_event_id, d.agent_event_id, d.client_id, d.due_at from dispatch.notice_delivery d
         where d.client_id = w.id and d.client_id <> all ($3::bigint[]) and d.status = 'waiting' and d.due_at <= now()
-          and not exists (select from dispatch.notice_delivery e
-                          where e.status = 'waiting' and e.notice_event_id = d.notice_event_id
-                            and e.agent_event_id = d.agent_event_id and e.notice_id < d.notice_id)
-        order by d.due_at limit $4 for update skip locked) d),
+        order by d.due_at limit $7 for update skip locked) d),
+    placed as materialized (
+      select l.*, not exists (select from dispatch.notice_delivery e
+                              where e.status = 'waiting' and e.notice_event_id = l.notice_event_id
+                                and e.agent_event_id = l.agent_event_id and e.notice_id < l.notice_id) as is_first
+      from looked_at l),
+    put_off as (
+      update dispatch.notice_delivery d set due_at = now() + $8 * interval '1 ms'
+      from placed p where not p.is_first and d.notice_id = p.notice_id and d.notice_event_id = p.notice_event_id),
+    due as materialized (
+      select notice_id, notice_event_id
+      from (select p.*, row_number() over (partition by client_id order by due_at, notice_id) as place from placed p where is_first) p
+      where place <= $4),
     claimed as (
       update dispatch.notice_delivery d
       set due_at = now() + $5 * interval '1 ms', leased_until = now() + $5 * interval '1 ms', claim = d.claim + 1
@@ -117,7 +133,10 @@ export async function claimNotices(
   const claimedAt = performance.now();
   const { rows } = await pool.query<DueRow>({
     ...CLAIM,
-    values: [after, clients, arrayOfPlain(full, (id) => id), perClient, leaseMs, windowMs],
+    values: [
+      ...[after, clients, arrayOfPlain(full, (id) => id), perClient, leaseMs, windowMs],
+      ...[MOST_LOOKED_AT, BEHIND_EARLIER_MS],
+    ],
   });
   const claimed = rows.flatMap((row) => (row.id === null ? [] : [deliveryOf({ ...row, id: row.id }, claimedAt)]));
   return { claimed, last: rows[0]!.last ?? undefined };
@@ -140,7 +159,7 @@ function deliveryOf({ id, type, at, agent_event_id, data, ...row }: DueRow & { i
 
 /**
  * Writes what became of those that are still in the same hand, and how their notice events do: the first failure since a success
- * begins a bad time, and one that has lasted long enough suspends. Where one is delivered, what waited for its retry comes now.
+ * begins a bad time, and one that has lasted long enough suspends. What waited for one that is over comes now. Where one is delivered, what waited for its retry comes now.
  */
 const RECORD = {
   name: 'dispatch_record_notices',
@@ -155,7 +174,17 @@ const RECORD = {
           due_at = now() + coalesce(r.delay_ms, 0) * interval '1 ms', leased_until = null, last_error = coalesce(r.error, d.last_error)
       from result r
       where d.notice_id = r.notice_id and d.notice_event_id = r.notice_event_id and d.claim = r.claim and d.status = 'waiting'
-      returning d.notice_event_id, r.outcome, r.attempted),
+      returning d.notice_id, d.notice_event_id, d.agent_event_id, d.status, r.outcome, r.attempted),
+    next as (
+      update dispatch.notice_delivery d set due_at = now()
+      from written w
+      cross join lateral (
+        select n.notice_id from dispatch.notice_delivery n
+        where n.status = 'waiting' and n.notice_event_id = w.notice_event_id and n.agent_event_id = w.agent_event_id
+          and n.notice_id > w.notice_id
+        order by n.notice_id limit 1) n
+      where w.status <> 'waiting' and d.notice_id = n.notice_id and d.notice_event_id = w.notice_event_id
+        and d.status = 'waiting' and d.attempts = 0 and d.leased_until is null and d.due_at > now()),
     event as materialized (
       select notice_event_id, bool_or(outcome = 'delivered') as well, bool_or(outcome = 'gone') as gone
       from written where attempted group by notice_event_id),

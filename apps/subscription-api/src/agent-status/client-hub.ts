@@ -40,11 +40,13 @@ export class ClientHub {
   /**
    * @param position where the log's mark stands
    * @param pause waits after a failure, which it is told
+   * @param next where one goes on that has read everything up to a position: past positions at which there never is anything
    */
   constructor(
     position: number,
     private readonly read: ReadFrames,
     private readonly pause: (error: unknown) => Promise<void>,
+    private readonly next: (position: number) => number = (position) => position,
   ) {
     this.position = this.upTo = position;
   }
@@ -124,7 +126,8 @@ export class ClientHub {
       const upTo = Math.min(this.position, cursor + WINDOW);
       try {
         const batch = new LogBatch(await this.read(cursor, upTo, PAGE, undefined));
-        if (stream.cursor === cursor) stream.send(batch, endOf(batch, upTo)); // otherwise it was reset meanwhile
+        const end = Math.min(this.position, this.next(endOf(batch, upTo)));
+        if (stream.cursor === cursor) stream.send(batch, end); // otherwise it was reset meanwhile
       } catch (error) {
         await this.pause(error);
       }

@@ -7,6 +7,7 @@ const bounds = (of: Partial<LogBounds>): LogBounds => ({
   oldestStatus: undefined,
   oldestDirectory: undefined,
   newestDirectory: undefined,
+  undone: [],
   ...of,
 });
 

@@ -1,3 +1,4 @@
+import { isUndone, type UndoneSpan } from '#database';
 import { ApiError } from '#http';
 
 /** The cursors of the log: positions that stream and history continue after. Pure: contract §1 and §3. */
@@ -11,6 +12,8 @@ export interface LogBounds {
   /** The first and the last change of the directory that are kept; undefined: none is. */
   readonly oldestDirectory: number | undefined;
   readonly newestDirectory: number | undefined;
+  /** Positions that were given out before the database was restored to an earlier moment. */
+  readonly undone: readonly UndoneSpan[];
 }
 
 export const RESET_REASONS = ['expired_cursor', 'unknown_cursor'] as const;
@@ -34,6 +37,11 @@ export function refuseCursor(reason: ResetReason): never {
       ? 'The log no longer reaches back to this cursor: read /agent_status/ and continue from its X-Event-Cursor'
       : 'This log has given out no such cursor: read /agent_status/ and continue from its X-Event-Cursor',
   );
+}
+
+/** Whether a cursor is of this log: it was given out, and not for what a restore has undone. */
+export function isKnownCursor(cursor: number, { lastGivenOut, undone }: LogBounds): boolean {
+  return cursor <= lastGivenOut && !isUndone(cursor, undone);
 }
 
 /** The position before everything that is kept. */

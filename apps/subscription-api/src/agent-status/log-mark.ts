@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import { positionsToAccountFor, startOfLog, type ResetReason } from './cursor.js';
+import { pastUndone, type UndoneSpan } from '#database';
+import { isKnownCursor, positionsToAccountFor, startOfLog, type ResetReason } from './cursor.js';
 import { advance, type HighWaterMark } from './high-water-mark.js';
 import { StatusLogRepository } from './status-log.repository.js';
 
@@ -26,6 +27,8 @@ export class LogMark {
   private movedAt = Number.NEGATIVE_INFINITY;
   private moving: Promise<void> | undefined;
   private listener: MarkListener | undefined;
+  /** As the last look at the bounds found it; whoever reads the log from a cursor had one. */
+  private undone: readonly UndoneSpan[] = [];
 
   constructor(private readonly log: StatusLogRepository) {}
 
@@ -36,6 +39,11 @@ export class LogMark {
   /** Where the mark stands, without a look. */
   get position(): number {
     return this.mark.position;
+  }
+
+  /** Where a reader goes on that has read everything up to a position. */
+  next(position: number): number {
+    return pastUndone(position, this.undone);
   }
 
   /** Moves on as far as can be seen now. Those who ask at the same time share one look. */
@@ -52,8 +60,9 @@ export class LogMark {
   async findStart(cursor: number): Promise<number | ResetReason> {
     const { position } = await this.move();
     const bounds = await this.log.readBounds();
+    this.undone = bounds.undone;
     // Of the database: another instance may have handed out a cursor that this one has not come to yet.
-    if (cursor > bounds.lastGivenOut) return 'unknown_cursor';
+    if (!isKnownCursor(cursor, bounds)) return 'unknown_cursor';
     if (cursor === 0) return startOfLog(bounds);
     const due = positionsToAccountFor(cursor, bounds, position);
     const isComplete = !due || (await this.log.countDirectoryChanges(due)) === due.upTo - due.after;

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AgentStatus, AgentType, StatusChange } from '#contracts';
-import { ListReads, statusChangeOf, type StatusChangeRow } from '#database';
+import { ListReads, statusChangeOf, type StatusChangeRow, type UndoneSpan } from '#database';
 import type { LogBounds } from './cursor.js';
 import type { OpenTransactions } from './high-water-mark.js';
 
@@ -203,19 +203,22 @@ export class StatusLogRepository {
       oldest_status: number | null;
       oldest_directory: number | null;
       newest_directory: number | null;
+      undone: UndoneSpan[] | null;
     }[] = await this.dataSource.query(
       // Ids are nearly in the order of positions.
       `select ${LAST_GIVEN_OUT},
          (select min(position) from (select position from presence.status_change order by id limit 100) first) as oldest_status,
          (select min(position) from presence.directory_change) as oldest_directory,
-         (select max(position) from presence.directory_change) as newest_directory`,
+         (select max(position) from presence.directory_change) as newest_directory,
+         (select json_agg(json_build_object('after', after_position, 'until', until_position)) from presence.restore) as undone`,
     );
-    const { last_given_out, oldest_status, oldest_directory, newest_directory } = rows[0]!;
+    const { last_given_out, oldest_status, oldest_directory, newest_directory, undone } = rows[0]!;
     return {
       lastGivenOut: last_given_out,
       oldestStatus: oldest_status ?? undefined,
       oldestDirectory: oldest_directory ?? undefined,
       newestDirectory: newest_directory ?? undefined,
+      undone: undone ?? [],
     };
   }
 

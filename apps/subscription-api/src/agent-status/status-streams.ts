@@ -83,6 +83,7 @@ export class StatusStreams implements OnModuleInit, OnModuleDestroy {
         this.mark.position,
         (after, upTo, limit, writtenMs) => this.read(clientId, after, upTo, limit, writtenMs),
         (error) => this.pause(error),
+        (position) => this.mark.next(position),
       );
       this.hubs.set(clientId, hub);
     }

@@ -24,9 +24,11 @@ export class ClientAccess {
 
   /**
    * @param segment `@me` or a decimal id
+   * @param isChange whether something is to be changed: then what was known a moment ago is not enough, since what is added to a client
+   *   that another instance was told to remove would stay
    * @throws ApiError `access_denied`, the same whether that client exists or not; `client_not_found` to platform alone
    */
-  async resolve(principal: Principal, segment: string): Promise<number> {
+  async resolve(principal: Principal, segment: string, isChange: boolean): Promise<number> {
     if (segment === '@me') return principal.clientId;
     const clientId = parseId(segment);
     if (clientId === principal.clientId) return clientId;
@@ -35,7 +37,7 @@ export class ClientAccess {
       throw new ApiError('access_denied', 'Access denied');
     }
     if (clientId === undefined) throw noClientId('client_not_found');
-    if (!(await this.exists(clientId))) throw notFound('client_not_found');
+    if (!(await this.exists(clientId, isChange))) throw notFound('client_not_found');
     return clientId;
   }
 
@@ -44,10 +46,11 @@ export class ClientAccess {
     this.known.delete(clientId);
   }
 
-  private async exists(clientId: number): Promise<boolean> {
-    if (this.known.get(clientId)) return true;
+  private async exists(clientId: number, isChange: boolean): Promise<boolean> {
+    if (!isChange && this.known.get(clientId)) return true;
     const exists = await this.applications.clientExists(clientId);
     if (exists) this.known.set(clientId, true);
+    else this.forget(clientId);
     return exists;
   }
 }

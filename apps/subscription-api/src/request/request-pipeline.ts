@@ -14,6 +14,8 @@ declare module 'fastify' {
   }
 }
 
+const READING_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
 /** What every request passes between authentication and its body: the rate limit, and whether it may see that client. */
 @Injectable()
 export class RequestPipeline implements OnModuleInit {
@@ -49,7 +51,9 @@ export class RequestPipeline implements OnModuleInit {
       }
     }
     const { client_id } = (request.params ?? {}) as { client_id?: string };
-    if (client_id !== undefined) request.clientId = await this.clientAccess.resolve(principal, client_id);
+    if (client_id === undefined) return;
+    const isChange = !READING_METHODS.has(request.method);
+    request.clientId = await this.clientAccess.resolve(principal, client_id, isChange);
   }
 
   /**

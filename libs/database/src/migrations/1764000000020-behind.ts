@@ -61,6 +61,8 @@ export class Behind1764000000020 implements MigrationInterface {
       create index behind_due on dispatch.behind (due_at) where due_at is not null;
       -- Serves the plan, and the waking of what sleeps.
       create index behind_by_agent on dispatch.behind (client_id, agent_id);
+      -- Serves the age of the oldest, which is asked for every few seconds, however much is behind.
+      create index behind_since on dispatch.behind (since);
 
       alter table dispatch.attempt add column trigger text check (trigger in ('redeliver', 'replay'));
       comment on column dispatch.attempt.trigger is 'what asked for it; null: the first attempt, or a retry';

@@ -63,6 +63,20 @@ const FUNCTIONS = `
       return last;
     end $$;
 
+  -- Has a client that an agent is added to stay, or come back, whoever adds it and whoever is just removing the client.
+  create function presence.keep_client() returns trigger
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    begin
+      perform from presence.client where client_id = new.client_id for key share;
+      if not found then
+        insert into presence.client (client_id) values (new.client_id) on conflict do nothing;
+      end if;
+      return null;
+    end $$;
+  create trigger keep_client after insert on presence.agent for each row execute function presence.keep_client();
+  create trigger keep_client_of_returned after update on presence.agent
+    for each row when (old.deleted_at is not null and new.deleted_at is null) execute function presence.keep_client();
+
   -- Deletes what is logged of a client up to a position, so many rows at a time, but no change that is still to be published.
   -- Returns whether there may be more; null: what is left is still to be published.
   create function presence.forget_log(p_client_id bigint, p_until bigint, p_before timestamptz, p_most integer) returns boolean
@@ -98,6 +112,8 @@ const FUNCTIONS = `
       if exists (select from presence.status_change where client_id = p_client_id and position <= p_until) then
         return null;
       end if;
+      -- Whoever is adding an agent has the row, and is waited for: the next statement sees the agent.
+      perform from presence.client where client_id = p_client_id for update;
       delete from presence.client c where c.client_id = p_client_id
         and not exists (select from presence.agent a where a.client_id = p_client_id and a.deleted_at is null);
       return false;
@@ -199,6 +215,11 @@ export class ClientRemoval1764000000027 implements MigrationInterface {
   }
 
   async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      drop trigger keep_client on presence.agent;
+      drop trigger keep_client_of_returned on presence.agent;
+      drop function presence.keep_client();
+    `);
     for (const command of Object.keys(CALLERS)) await runner.query(`drop function ${command}`);
     await runner.query('drop table access.client_removal, access.audit');
   }
