@@ -62,6 +62,9 @@ export class Dispatch {
       logger.error({ err: error, client_id: clientId }, 'webhook_secret.unreadable');
     const endpoints = new BatchedCache<Endpoint | undefined>((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS);
     const keys = new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS);
+    const isForAll = (agentEventId: number): boolean => endpoints.latest(agentEventId)?.value?.isForAll ?? false;
+    const onRecorded = (clientId: number, records: Parameters<Series['note']>[1]): void =>
+      options.series?.note(clientId, records, isForAll);
     this.attempts = new Attempts({
       ...options,
       ...(options.series && { origins: options.series.origins }),
@@ -90,7 +93,7 @@ export class Dispatch {
       ...{ pool, windowMs, endpoints, metrics, logger },
       owner: this.leases.owner,
       deliveries: this.deliveries,
-      onRecorded: options.series?.note,
+      onRecorded,
       onTouched: (agent) => this.backlog.touch(agent),
       onDue: (delayMs) => this.backlog.wakeIn(delayMs),
     });
@@ -105,7 +108,7 @@ export class Dispatch {
       shards: this.leases,
       attempts: this.attempts,
       hashOf,
-      onRecorded: options.series?.note,
+      onRecorded,
     });
     this.commands = new Commands({
       ...{ pool, logger },

@@ -1,4 +1,4 @@
-/** Most entries that are kept; beyond, all are read again. */
+/** Most entries that are kept: more than deliveries are out at a time. */
 const MAX_ENTRIES = 50_000;
 /** Keys that are read at once: whoever asks beside one who asks for thousands does not wait for all of them. */
 const MAX_KEYS = 500;
@@ -39,7 +39,10 @@ export class BatchedCache<V> {
   /** Takes a value that was read elsewhere; an older one than is known is left alone. */
   offer(key: number, value: V, readAt: number): void {
     const known = this.entries.get(key);
-    if (!known || known.readAt < readAt) this.entries.set(key, { value, readAt });
+    if (known && known.readAt >= readAt) return;
+    this.entries.delete(key); // so that those that were not read for the longest come first
+    this.entries.set(key, { value, readAt });
+    if (this.entries.size > MAX_ENTRIES) this.entries.delete(this.entries.keys().next().value!);
   }
 
   /** @throws what `load` throws */
@@ -61,7 +64,6 @@ export class BatchedCache<V> {
         if (this.pending === keys) this.pending = undefined;
         const readAt = performance.now();
         this.load([...keys.keys()]).then((values) => {
-          if (this.entries.size > MAX_ENTRIES) this.entries.clear();
           for (const key of keys.keys()) this.offer(key, values.get(key) ?? this.missing, readAt);
           resolve({ values, readAt });
         }, reject);
