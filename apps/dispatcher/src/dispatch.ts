@@ -63,8 +63,6 @@ export class Dispatch {
     const endpoints = new BatchedCache<Endpoint | undefined>((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS);
     const keys = new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS);
     const isForAll = (agentEventId: number): boolean => endpoints.latest(agentEventId)?.value?.isForAll ?? false;
-    const onRecorded = (clientId: number, records: Parameters<Series['note']>[1]): void =>
-      options.series?.note(clientId, records, isForAll);
     this.attempts = new Attempts({
       ...options,
       ...(options.series && { origins: options.series.origins }),
@@ -93,7 +91,7 @@ export class Dispatch {
       ...{ pool, windowMs, endpoints, metrics, logger },
       owner: this.leases.owner,
       deliveries: this.deliveries,
-      onRecorded,
+      onRecorded: (clientId, records) => options.series?.note(clientId, records, isForAll),
       onTouched: (agent) => this.backlog.touch(agent),
       onDue: (delayMs) => this.backlog.wakeIn(delayMs),
     });
@@ -108,7 +106,7 @@ export class Dispatch {
       shards: this.leases,
       attempts: this.attempts,
       hashOf,
-      onRecorded,
+      onRecorded: ({ clientId, isForAll }, result) => options.series?.note(clientId, [result], () => isForAll),
     });
     this.commands = new Commands({
       ...{ pool, logger },

@@ -155,7 +155,7 @@ describe('what is counted and told of deliveries', { timeout: 2 * LONG_MS }, () 
       try {
         const path = `/${randomUUID()}`;
         const event = await world.subscribe(null, `${receiver.url}${path}`);
-        const ofOneAgent = await world.subscribe(100, `${receiver.url}${path}/one`);
+        const ofOneAgent = await world.subscribe(100, `${receiver.url}/one${path}`);
         receiver.answer(({ url }, response) =>
           response.writeHead(url === path && receiver.at(path).length === 1 ? 500 : 200).end(),
         );
