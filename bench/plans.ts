@@ -25,15 +25,16 @@ const PAGE = 100;
 const DOCUMENT = 'docs/query-plans.md';
 const LINES_OF_A_PLAN = 40;
 
-/** One client has a hundred agent events, and nearly all of the rows; another has a thousand. */
+/** One client has a hundred agent events, and nearly all of the rows; another has a thousand; a third has one for each of a hundred agents. */
 const CLIENTS = [
-  { id: 12, events: 100, changes, attempts },
-  { id: 13, events: 1000, changes: changes / 10, attempts: attempts / 10 },
+  { id: 12, events: 100, changes, attempts, ofAgents: false },
+  { id: 13, events: 1000, changes: changes / 10, attempts: attempts / 10, ofAgents: false },
+  { id: 14, events: 100, changes: changes / 10, attempts: attempts / 10, ofAgents: true },
 ] as const;
-const [BIG, WIDE] = CLIENTS;
+const [BIG, WIDE, SINGLE] = CLIENTS;
 
 /** Statements that fill the database with a client: a day of changes, each attempted for some of its agent events in turn. */
-function fill({ id, events, changes, attempts }: (typeof CLIENTS)[number]): string[] {
+function fill({ id, events, changes, attempts, ofAgents }: (typeof CLIENTS)[number]): string[] {
   const each = Math.max(1, Math.round(attempts / changes));
   const turns = Math.max(1, Math.floor(events / 2 / each));
   return [
@@ -41,8 +42,8 @@ function fill({ id, events, changes, attempts }: (typeof CLIENTS)[number]): stri
     `insert into presence.agent (client_id, agent_id, agent_type, name, agent_status, sequence, changed_at)
      select ${id}, a, 'local', 'agent ' || a, 'logged_out', ${Math.ceil(changes / AGENTS)}, now() from generate_series(1, ${AGENTS}) a`,
     `insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) select client_id, agent_id, sequence from presence.agent where client_id = ${id}`,
-    `insert into subscription.agent_event (client_id, application_id, url, method, event_type)
-     select ${id}, 1, 'https://example.com/' || n, 'POST', case n % 2 when 0 then 'agent-login' else 'agent-logout' end from generate_series(0, ${events - 1}) n`,
+    `insert into subscription.agent_event (client_id, application_id, agent_id, agent_type, url, method, event_type)
+     select ${id}, 1, ${ofAgents ? `n + 1, 'local'` : 'null, null'}, 'https://example.com/' || n, 'POST', case n % 2 when 0 then 'agent-login' else 'agent-logout' end from generate_series(0, ${events - 1}) n`,
     `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
      select (substr(presence.uuid_v7_floor(at)::text, 1, 15) || substr(gen_random_uuid()::text, 16))::uuid, ${id}, n % ${AGENTS} + 1, 'local', 'agent',
        case (n / ${AGENTS}) % 2 when 0 then 'available' else 'logged_out' end, 'api', n / ${AGENTS} + 1, at, at
@@ -58,7 +59,7 @@ function fill({ id, events, changes, attempts }: (typeof CLIENTS)[number]): stri
     `insert into dispatch.delivery_series
      select ${id}, e, g, to_timestamp(floor(extract(epoch from attempted_at) / g) * g), count(*) filter (where outcome = 'delivered'), 0,
        count(*) filter (where outcome = 'failed'), 0, array_fill(5, array[12])
-     from dispatch.attempt cross join unnest(array[0, agent_event_id]) e cross join unnest(array[60, 3600]) g
+     from dispatch.attempt cross join unnest(array[0${ofAgents ? '' : ', agent_event_id'}]) e cross join unnest(array[60, 3600]) g
      where agent_event_id in (select id from subscription.agent_event where client_id = ${id}) group by e, g, 4`,
     `insert into presence.change_series
      select client_id, date_trunc('minute', changed_at), count(*) filter (where agent_status = 'available'),
@@ -74,7 +75,7 @@ interface Question {
   readonly ask: () => Promise<unknown>;
 }
 
-function questionsOf(dataSource: DataSource, someEvent: number): Question[] {
+function questionsOf(dataSource: DataSource, someEvent: number, ofSingleAgent: number): Question[] {
   // Lists are read through the data source as well, where their statements are noted.
   const query = async (text: string, values: unknown[]): Promise<unknown> => ({
     rows: await dataSource.query<unknown[]>(text, values),
@@ -114,7 +115,18 @@ function questionsOf(dataSource: DataSource, someEvent: number): Question[] {
     { name: 'history after a position in the middle', budgetMs: 20, ask: history('asc', changes / 2) },
     { name: 'health of 100 agent events', budgetMs: 20, ask: () => health.find(BIG.id, {}, 0, PAGE) },
     { name: 'search of agents', budgetMs: 20, ask: () => agents.search(BIG.id, { q: 'agent 7' }, 0, PAGE) },
-    { name: 'series of deliveries over 24 hours', budgetMs: 50, ask: () => series.deliveries(BIG.id, undefined, day) },
+    { name: 'series of deliveries over 24 hours', budgetMs: 50, ask: () => series.deliveries(BIG.id, day) },
+    {
+      name: 'deliveries of the agent event of a single agent',
+      budgetMs: 20,
+      ask: list(SINGLE.id, { agentEventId: ofSingleAgent }),
+    },
+    { name: 'health of the agent events of 100 single agents', budgetMs: 20, ask: () => health.find(SINGLE.id, {}, 0, PAGE) },
+    {
+      name: 'series of deliveries of the agent event of a single agent over 24 hours',
+      budgetMs: 50,
+      ask: () => series.deliveriesOf(SINGLE.id, ofSingleAgent, day),
+    },
     { name: 'series of changes over 24 hours', budgetMs: 50, ask: () => series.changes(BIG.id, day) },
   ];
 }
@@ -184,14 +196,20 @@ try {
       await dataSource.query('vacuum analyze');
     }
     const [version] = await dataSource.query<{ server_version: string }[]>('show server_version');
-    const [event] = await dataSource.query<{ id: number }[]>(
-      `select min(id) + 1 as id from subscription.agent_event where client_id = ${BIG.id}`,
-    );
+    const eventOf = async ({ id }: (typeof CLIENTS)[number]): Promise<number> => {
+      const [event] = await dataSource.query<{ id: number }[]>(
+        `select min(id) + 1 as id from subscription.agent_event where client_id = ${id}`,
+      );
+      return event!.id;
+    };
+    const [someEvent, ofSingleAgent] = [await eventOf(BIG), await eventOf(SINGLE)];
     const lines: string[] = [];
-    for (const question of questionsOf(dataSource, event!.id)) lines.push(...(await measure(dataSource, question)));
+    for (const question of questionsOf(dataSource, someEvent, ofSingleAgent))
+      lines.push(...(await measure(dataSource, question)));
     const rows = CLIENTS.reduce((sum, client) => sum + client.attempts, 0);
+    const changesOfAll = CLIENTS.reduce((sum, client) => sum + client.changes, 0);
     await writeSection(
-      `# PostgreSQL ${version!.server_version.split(' ')[0]!}: ${rows.toLocaleString('en')} attempts, ${((changes * 11) / 10).toLocaleString('en')} changes`,
+      `# PostgreSQL ${version!.server_version.split(' ')[0]!}: ${rows.toLocaleString('en')} attempts, ${changesOfAll.toLocaleString('en')} changes`,
       lines,
     );
   } finally {

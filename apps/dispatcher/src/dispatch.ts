@@ -63,6 +63,7 @@ export class Dispatch {
       logger.error({ err: error, client_id: clientId }, 'webhook_secret.unreadable');
     const endpoints = new BatchedCache<Endpoint | undefined>((ids) => readEndpoints(pool, ids), undefined, VIEW_TTL_MS);
     const keys = new BatchedCache((ids) => readSigningKeys(pool, sealer, ids, onUnreadable), [], VIEW_TTL_MS);
+    const isForAll = (agentEventId: number): boolean => endpoints.latest(agentEventId)?.value?.isForAll ?? false;
     this.attempts = new Attempts({
       ...options,
       ...(options.series && { origins: options.series.origins }),
@@ -91,7 +92,7 @@ export class Dispatch {
       ...{ pool, windowMs, endpoints, metrics, logger },
       owner: this.leases.owner,
       deliveries: this.deliveries,
-      onRecorded: options.series?.note,
+      onRecorded: (clientId, records) => options.series?.note(clientId, records, isForAll),
       onTouched: (agent) => this.backlog.touch(agent),
       onDue: (delayMs) => this.backlog.wakeIn(delayMs),
     });
@@ -106,7 +107,7 @@ export class Dispatch {
       shards: this.leases,
       attempts: this.attempts,
       hashOf,
-      onRecorded: options.series?.note,
+      onRecorded: ({ clientId, isForAll }, result) => options.series?.note(clientId, [result], () => isForAll),
     });
     this.commands = new Commands({
       ...{ pool, logger },

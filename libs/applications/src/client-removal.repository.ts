@@ -53,7 +53,9 @@ export class ClientRemovalRepository {
       if (!known[0]!.found) return false;
       await manager.query(
         `insert into access.client_removal as r (client_id, requested_by, agent_event_ids)
-         values ($1, $2, dispatch.agent_events_of($1))
+         values ($1, $2, array(
+           select id from subscription.agent_event where client_id = $1
+           union select agent_event_id from subscription.removed_agent_event where client_id = $1))
          on conflict (client_id) do update
            set requested_by = excluded.requested_by, requested_at = now(), stage = 0, reached = -1,
                agent_event_ids = excluded.agent_event_ids, until_position = null, finished_at = null
@@ -231,8 +233,20 @@ async function deleteLog(manager: EntityManager, { client_id, requested_at, unti
   return callStep(manager, 'presence.forget_log($1, $2, $3, $4)', [client_id, until_position, requested_at, MOST.rows]);
 }
 
-function deleteDeliveries(manager: EntityManager, { client_id, agent_event_ids, requested_at }: Job): Promise<boolean | null> {
-  return callStep(manager, 'dispatch.forget_client($1, $2, $3, $4)', [client_id, agent_event_ids, requested_at, MOST.rows]);
+async function deleteDeliveries(
+  manager: EntityManager,
+  { client_id, agent_event_ids, requested_at }: Job,
+): Promise<boolean | null> {
+  const values = [client_id, agent_event_ids, requested_at, MOST.rows];
+  const hasMore = await callStep(manager, 'dispatch.forget_client($1, $2, $3, $4)', values);
+  if (hasMore !== false) return hasMore;
+  const [, forgotten]: [unknown[], number] = await manager.query(
+    `delete from subscription.removed_agent_event where client_id = $1 and agent_event_id in (
+       select agent_event_id from subscription.removed_agent_event
+       where client_id = $1 and agent_event_id = any ($2::bigint[]) limit $3)`,
+    [client_id, agent_event_ids, MOST.rows],
+  );
+  return forgotten > 0;
 }
 
 async function deleteApplications(manager: EntityManager, { client_id, requested_at }: Job): Promise<boolean> {

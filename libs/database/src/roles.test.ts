@@ -110,7 +110,6 @@ describe.each(Object.entries(ALLOWED))('role %s', (role, { writes, reads }) => {
       'dispatch.wake_notices(1, true)',
       'presence.forget_agents(1, -1, 1)',
       'presence.forget_log(1, 1, now(), 1)',
-      'dispatch.agent_events_of(1)',
       `dispatch.forget_client(1, '{}', now(), 1)`,
     ])
       expect([command, await codeOf(`select ${command}`)]).toEqual([command, api ? undefined : DENIED]);

@@ -1,6 +1,6 @@
 import { Coalescer } from '#runtime';
 
-/** Most entries; beyond it all are dropped. */
+/** Most entries: more than deliveries are out at a time. Beyond it the one that was read the longest ago is dropped. */
 const MAX_ENTRIES = 50_000;
 /** Most keys of one read: a caller beside one that asks for thousands does not wait for all of them. */
 const MAX_KEYS = 500;
@@ -50,7 +50,10 @@ export class BatchedCache<V> {
   /** Offers a value that was read elsewhere; it is ignored if a newer one is known. */
   offer(key: number, value: V, readAt: number): void {
     const known = this.entries.get(key);
-    if (!known || known.readAt < readAt) this.entries.set(key, { value, readAt });
+    if (known && known.readAt >= readAt) return;
+    this.entries.delete(key); // so that those that were not read for the longest come first
+    this.entries.set(key, { value, readAt });
+    if (this.entries.size > MAX_ENTRIES) this.entries.delete(this.entries.keys().next().value!);
   }
 
   /** Returns the value, reading it if it is not fresh. @throws what `load` throws */
@@ -74,7 +77,6 @@ export class BatchedCache<V> {
     for (const key of keys) this.pending.delete(key);
     const readAt = performance.now();
     const values = await this.load(keys);
-    if (this.entries.size > MAX_ENTRIES) this.entries.clear();
     for (const key of keys) this.offer(key, values.get(key) ?? this.missing, readAt);
     return { values, readAt };
   }

@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly suspended: boolean;
   /** Whether it is noted as failing, or suspended. */
   readonly unwell?: boolean;
+  /** Whether it is for all agents of its client. */
+  readonly isForAll?: boolean;
 }
 
 /** One notification that may be attempted now. */

@@ -1,21 +1,19 @@
 import type { Pool } from 'pg';
-import type { NotificationMethod } from '#contracts';
 import type { Sealer } from '#database';
 import { signingKey, type WebhookSigningKey } from '#webhook';
 import type { Endpoint } from './delivery.js';
 
 /** What the agent events say now: a change of url or method, a deletion or a suspension holds for every attempt from then on. */
 export async function readEndpoints(pool: Pool, agentEventIds: readonly number[]): Promise<Map<number, Endpoint>> {
-  const { rows } = await pool.query<{ id: number; url: string; method: NotificationMethod; suspended: boolean; unwell: boolean }>(
-    {
-      name: 'dispatch_read_endpoints',
-      text: `
-      select e.id, e.url, e.method, h.suspended_at is not null as suspended, h.agent_event_id is not null as unwell
+  const { rows } = await pool.query<Required<Endpoint> & { readonly id: number }>({
+    name: 'dispatch_read_endpoints',
+    text: `
+      select e.id, e.url, e.method, h.suspended_at is not null as suspended, h.agent_event_id is not null as unwell,
+        e.agent_id is null as "isForAll"
       from subscription.agent_event e left join dispatch.event_health h on h.agent_event_id = e.id
       where e.id = any ($1::bigint[])`,
-      values: [agentEventIds],
-    },
-  );
+    values: [agentEventIds],
+  });
   return new Map(rows.map(({ id, ...endpoint }) => [id, endpoint]));
 }
 

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { NotificationMethod } from '#contracts';
 import { arrayOfPlain } from '#database';
+import type { Endpoint } from '../attempt/delivery.js';
 import type { Change } from '../lanes/agent-work.js';
 import { HEAD, headOf, headOfLine, type HeadLine } from './head.js';
 
@@ -15,9 +16,7 @@ export interface BehindRow {
   readonly attempts: number;
   readonly isDue: boolean;
   /** Undefined: the agent event is deleted. */
-  readonly endpoint:
-    | { readonly url: string; readonly method: NotificationMethod; readonly suspended: boolean; readonly unwell: boolean }
-    | undefined;
+  readonly endpoint: Required<Endpoint> | undefined;
   /** Of what is due; undefined where nothing is left to send. */
   readonly head: Change | undefined;
   readonly cursor: number;
@@ -57,6 +56,7 @@ interface DueLine extends HeadLine {
   method: NotificationMethod;
   suspended: boolean;
   unwell: boolean;
+  is_for_all: boolean;
   last_sequence: number;
   ahead: boolean;
   due_at: string;
@@ -79,7 +79,7 @@ const DUE = {
               from due d order by d.due_at desc, d.agent_event_id desc, d.agent_id desc limit 1)
     select b.agent_event_id, b.client_id, b.agent_id, b.hash, b.next_sequence, b.version, b.attempts,
            d.agent_id is not null and b.next_sequence <= coalesce(c.last_sequence, 0) as due, e.url, e.method, h.suspended_at is not null as suspended,
-           h.agent_event_id is not null as unwell, coalesce(c.last_sequence, 0) as last_sequence,
+           h.agent_event_id is not null as unwell, e.agent_id is null as is_for_all, coalesce(c.last_sequence, 0) as last_sequence,
            coalesce(c.ahead, false) as ahead, null::text as due_at, ${HEAD}
     from (select distinct client_id, agent_id from due) a
     cross join lateral (
@@ -91,7 +91,7 @@ const DUE = {
       select c.last_sequence, c.ahead from dispatch.agent_cursor c where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c on true
     ${headOf(`b.next_sequence and d.agent_id is not null`, '$9::double precision')}
     union all
-    select agent_event_id, null, agent_id, null, null, null, null, null, null, null, null, null, count, null, due_at,
+    select agent_event_id, null, agent_id, null, null, null, null, null, null, null, null, null, null, count, null, due_at,
            null, null, null, null, null, null, null, null
     from place`,
 };
@@ -138,7 +138,15 @@ export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
       attempts: line.attempts,
       isDue: line.due,
       endpoint:
-        line.url === null ? undefined : { url: line.url, method: line.method, suspended: line.suspended, unwell: line.unwell },
+        line.url === null
+          ? undefined
+          : {
+              url: line.url,
+              method: line.method,
+              suspended: line.suspended,
+              unwell: line.unwell,
+              isForAll: line.is_for_all,
+            },
       head: headOfLine(line, readAt),
       cursor: line.last_sequence,
       isAhead: line.ahead,

@@ -47,7 +47,7 @@ export interface RedeliveriesOptions<T extends OwnedShard = OwnedShard> {
   /** Delays of the retry schedule, in milliseconds. */
   readonly schedule: readonly number[];
   /** Told of attempts, and of deliveries that ended without one, once they are written. */
-  readonly onRecorded?: ((clientId: number, records: readonly RedeliveryResult[]) => void) | undefined;
+  readonly onRecorded?: ((of: Redelivery, result: RedeliveryResult) => void) | undefined;
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
 }
@@ -232,7 +232,7 @@ export class Redeliveries<T extends OwnedShard = OwnedShard> {
     if (written < results.length) logger.warn({ results: results.length - written }, 'redeliveries.results_thrown_away');
     for (const result of results) {
       const out = this.out.get(laneOf(result));
-      if (out) this.options.onRecorded?.(out.redelivery.clientId, [result]);
+      if (out) this.options.onRecorded?.(out.redelivery, result);
       this.release(result);
     }
     this.wake();

@@ -23,6 +23,8 @@ export interface Redelivery extends RedeliveryLane {
   readonly url: string;
   readonly method: NotificationMethod;
   readonly suspended: boolean;
+  /** Whether its agent event is for all agents. */
+  readonly isForAll: boolean;
   /** When it was read, in milliseconds of `performance.now()`. */
   readonly readAt: number;
   /** What is told; undefined when the change is older than the log. */
@@ -90,12 +92,12 @@ const DUE = {
              n + 1
       from walk where walk.id is not null and n < $2),
     turn as materialized (
-      select w.id, w.n, e.id is null as deleted, e.url, e.method, h.suspended_at is not null as suspended
+      select w.id, w.n, e.id is null as deleted, e.url, e.method, e.agent_id is null as is_for_all, h.suspended_at is not null as suspended
       from walk w
-      left join lateral (select e.id, e.url, e.method from subscription.agent_event e where e.id = w.id limit 1) e on true
+      left join lateral (select e.id, e.url, e.method, e.agent_id from subscription.agent_event e where e.id = w.id limit 1) e on true
       left join lateral (select h.suspended_at from dispatch.event_health h where h.agent_event_id = w.id limit 1) h on true
       where w.id is not null)
-    select t.id as agent_event_id, t.deleted, t.url, t.method, t.suspended, r.agent_id, r.change_id, r.client_id, r.hash,
+    select t.id as agent_event_id, t.deleted, t.url, t.method, t.is_for_all, t.suspended, r.agent_id, r.change_id, r.client_id, r.hash,
            r.replay_id is not null as is_replay, r.attempts, r.attempts_before,
            (extract(epoch from r.expires_at - now()) * 1000)::double precision as expires_in_ms
     from turn t
@@ -120,6 +122,7 @@ interface DueRow {
   url: string;
   method: NotificationMethod;
   suspended: boolean;
+  is_for_all: boolean;
   agent_id: number | null;
   change_id: string;
   client_id: number;
@@ -162,6 +165,7 @@ export async function findDue(pool: Pool, asked: Asked): Promise<DueRedeliveries
       url: row.url,
       method: row.method,
       suspended: row.suspended,
+      isForAll: row.is_for_all,
       readAt,
       change: changes.get(row.change_id),
     })),

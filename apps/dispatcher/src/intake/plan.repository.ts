@@ -10,6 +10,7 @@ export interface PlannedDelivery {
   readonly method: NotificationMethod;
   readonly suspended: boolean;
   readonly unwell: boolean;
+  readonly isForAll: boolean;
 }
 
 /** What is behind for an agent. */
@@ -79,17 +80,17 @@ const PLAN = {
       cross join lateral (select s.changed_at from presence.status_change s where s.id = c.id limit 1) s
       where c.sequence > a.last_sequence),
     matched as materialized (
-      select f.id, f.nth, f.ahead, e.id as agent_event_id, e.url, e.method
+      select f.id, f.nth, f.ahead, e.id as agent_event_id, e.url, e.method, e.is_for_all
       from (select * from fresh order by nth) f
       cross join lateral (
         select * from (
-          (select e.id, e.url, e.method from subscription.agent_event e
+          (select e.id, e.url, e.method, false as is_for_all from subscription.agent_event e
            where e.client_id = f.client_id and e.agent_id = f.agent_id and e.agent_id is not null and e.id > f.after
              and subscription.event_type_at(e.event_type, e.former_types, f.changed_at) = f.event_type and e.agent_type = f.agent_type
              and f.sequence > e.after_sequence and (e.until_sequence is null or f.sequence <= e.until_sequence)
            order by e.id limit $8::integer)
           union all
-          (select e.id, e.url, e.method from subscription.agent_event e
+          (select e.id, e.url, e.method, true from subscription.agent_event e
            left join lateral (
              select s.after_sequence from subscription.client_event_start s
              where s.agent_event_id = e.id and s.agent_id = f.agent_id limit 1) s on true
@@ -101,7 +102,7 @@ const PLAN = {
         order by e.id limit $8::integer) e
       order by f.nth, e.id limit $8::integer)
     select 'delivery' as kind, m.id, m.agent_event_id as a, m.url, m.method, h.suspended_at is not null as suspended, h.agent_event_id is not null as unwell,
-           null::bigint as b, null::bigint as c, null::bigint as d
+           m.is_for_all, null::bigint as b, null::bigint as c, null::bigint as d
     from matched m
     left join lateral (
       select h.agent_event_id, h.suspended_at from dispatch.event_health h where h.agent_event_id = m.agent_event_id limit 1) h on true
@@ -109,28 +110,37 @@ const PLAN = {
       select from dispatch.attempt t
       where t.agent_event_id = m.agent_event_id and t.change_id = m.id and t.outcome <> 'retry' offset 0)
     union all
-    select 'logged', id, null, null, null, null, null, null, null, null from fresh
+    select 'logged', id, null, null, null, null, null, null, null, null, null from fresh
     union all
-    select 'agent', null, a.client_id, null, null, null, null, a.agent_id, a.last_sequence,
+    select 'agent', null, a.client_id, null, null, null, null, null, a.agent_id, a.last_sequence,
            case when a.ahead then (
              select s.sequence from presence.status_change s
              where s.client_id = a.client_id and s.agent_id = a.agent_id order by s.position desc limit 1) end
     from agent a
     union all
-    (select 'end', id, agent_event_id, null, null, null, null, null, null, null from matched
+    (select 'end', id, agent_event_id, null, null, null, null, null, null, null, null from matched
      where (select count(*) from matched) = $8::integer order by nth desc, agent_event_id desc limit 1)
     union all
-    select 'row', null, a.client_id, null, null, null, null, a.agent_id, b.next_sequence, b.agent_event_id
+    select 'row', null, a.client_id, null, null, null, null, null, a.agent_id, b.next_sequence, b.agent_event_id
     from agent a
     cross join lateral (
       select b.agent_event_id, b.next_sequence from dispatch.behind b
       where b.client_id = a.client_id and b.agent_id = a.agent_id and $7::bigint = 0 offset 0) b
     union all
-    select 'now', null, (extract(epoch from now()) * 1000)::bigint, null, null, null, null, null, null, null`,
+    select 'now', null, (extract(epoch from now()) * 1000)::bigint, null, null, null, null, null, null, null, null`,
 };
 
 type Line =
-  | { kind: 'delivery'; id: string; a: number; url: string; method: NotificationMethod; suspended: boolean; unwell: boolean }
+  | {
+      kind: 'delivery';
+      id: string;
+      a: number;
+      url: string;
+      method: NotificationMethod;
+      suspended: boolean;
+      unwell: boolean;
+      is_for_all: boolean;
+    }
   | { kind: 'logged'; id: string }
   | { kind: 'agent'; a: number; b: number; c: number; d: number | null }
   | { kind: 'end'; id: string; a: number }
@@ -168,6 +178,7 @@ export async function readPlan(pool: Pool, changes: readonly StatusChange[], { a
           method: line.method,
           suspended: line.suspended,
           unwell: line.unwell,
+          isForAll: line.is_for_all,
         });
         break;
       case 'logged':

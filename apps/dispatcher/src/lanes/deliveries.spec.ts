@@ -16,6 +16,7 @@ const ENDPOINT = {
   method: 'POST' as const,
   suspended: false,
   unwell: false,
+  isForAll: false,
 } satisfies Endpoint;
 const CHANGE: Change = { id: 'change', sequence: 1, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
 const ROW: BehindRow = {

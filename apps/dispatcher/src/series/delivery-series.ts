@@ -18,7 +18,10 @@ export interface CountedAttempt {
   readonly latencyMs: number;
 }
 
-/** Counts attempts by agent event and client, minute and hour, beside the work: ADR 28. */
+/**
+ * Counts attempts by client, and by agent event where it is for all agents, minute and hour, beside the work. One of a single agent has about
+ * as many attempts as there would be counts of them, which are then counted in the log where somebody asks: ADR 28.
+ */
 export class DeliverySeries {
   private readonly counts = new Tally<DeliveryCount>(MAX_KEYS, (into, older) => {
     for (const outcome of ['delivered', 'retry', 'failed', 'dropped'] as const) into[outcome] += older[outcome];
@@ -27,9 +30,12 @@ export class DeliverySeries {
 
   constructor(private readonly pool: Pool) {}
 
-  /** @param now milliseconds since the epoch */
-  note(clientId: number, attempt: CountedAttempt, now = Date.now()): void {
-    for (const agentEventId of [OF_ALL, attempt.agentEventId]) {
+  /**
+   * @param isForAll whether the agent event is for all agents
+   * @param now milliseconds since the epoch
+   */
+  note(clientId: number, attempt: CountedAttempt, isForAll: boolean, now = Date.now()): void {
+    for (const agentEventId of isForAll ? [OF_ALL, attempt.agentEventId] : [OF_ALL]) {
       for (const grain of GRAINS) this.count(clientId, attempt, agentEventId, grain, Math.floor(now / 1000 / grain) * grain);
     }
   }

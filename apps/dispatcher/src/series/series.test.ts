@@ -80,15 +80,15 @@ describe('what is counted and told of deliveries', { timeout: 2 * LONG_MS }, () 
     Array.from({ length: LATENCY_BUCKETS }, (_, step) => counts[step] ?? 0);
 
   describe('attempts', () => {
-    it('are counted by minute and hour, of each agent event and of the client, by outcome and by how long they took', async () => {
+    it('are counted by minute and hour, of each agent event for all agents and of the client, by outcome and by how long they took', async () => {
       const series = new DeliverySeries(world.pool);
-      series.note(CLIENT, attempt('delivered', 5), START);
-      series.note(CLIENT, attempt('delivered', 6), START + MINUTE_MS - 1);
-      series.note(CLIENT, attempt('retry', 10_001), START + MINUTE_MS);
-      series.note(CLIENT, attempt('gone', 40, 8), START + MINUTE_MS);
-      series.note(CLIENT, attempt('failed', 10_000, 8), START + MINUTE_MS);
-      series.note(CLIENT, attempt('dropped', 0, 8), START + HOUR_MS);
-      series.note(13, attempt('delivered', 1, 9), START);
+      series.note(CLIENT, attempt('delivered', 5), true, START);
+      series.note(CLIENT, attempt('delivered', 6), true, START + MINUTE_MS - 1);
+      series.note(CLIENT, attempt('retry', 10_001), true, START + MINUTE_MS);
+      series.note(CLIENT, attempt('gone', 40, 8), true, START + MINUTE_MS);
+      series.note(CLIENT, attempt('failed', 10_000, 8), true, START + MINUTE_MS);
+      series.note(CLIENT, attempt('dropped', 0, 8), true, START + HOUR_MS);
+      series.note(13, attempt('delivered', 1, 9), false, START);
       await series.flush();
       const row = (agentEventId: number, grain: number, minute: number, outcomes: number[], latency: Record<number, number>) => ({
         ...{ agentEventId, grain, minute, outcomes },
@@ -108,18 +108,22 @@ describe('what is counted and told of deliveries', { timeout: 2 * LONG_MS }, () 
         row(8, 3600, -30, [0, 1, 1, 0], { 3: 1, 10: 1 }),
         row(8, 3600, 30, [0, 0, 0, 1], {}),
       ]);
-      expect(await counted(13)).toHaveLength(4);
+      // One of a single agent is not counted by itself.
+      expect((await counted(13)).map(({ agentEventId, grain }) => [agentEventId, grain])).toEqual([
+        [0, 60],
+        [0, 3600],
+      ]);
     });
 
     it('of several instances, and of one that was started again, are added up', async () => {
       const [first, second] = [new DeliverySeries(world.pool), new DeliverySeries(other)];
-      for (let i = 0; i < 3; i++) first.note(CLIENT, attempt('delivered', 3), START);
-      second.note(CLIENT, attempt('delivered', 30), START);
-      second.note(CLIENT, attempt('failed', 3), START + MINUTE_MS);
+      for (let i = 0; i < 3; i++) first.note(CLIENT, attempt('delivered', 3), true, START);
+      second.note(CLIENT, attempt('delivered', 30), true, START);
+      second.note(CLIENT, attempt('failed', 3), true, START + MINUTE_MS);
       await Promise.all([first.flush(), second.flush()]);
       await Promise.all([first.flush(), second.flush()]); // nothing is left to add
       const restarted = new DeliverySeries(world.pool);
-      restarted.note(CLIENT, attempt('retry', 3), START);
+      restarted.note(CLIENT, attempt('retry', 3), true, START);
       await restarted.flush();
       expect(await minutes()).toEqual([
         [0, [4, 1, 0, 0]],
@@ -130,12 +134,12 @@ describe('what is counted and told of deliveries', { timeout: 2 * LONG_MS }, () 
 
     it('that could not be written are kept, and written once', async () => {
       const series = new DeliverySeries(world.pool);
-      series.note(CLIENT, attempt('delivered', 3), START);
+      series.note(CLIENT, attempt('delivered', 3), true, START);
       // A table that is not there for a while is a database that does not write.
       await world.pool.query('alter table dispatch.delivery_series rename to delivery_series_away');
       try {
         await expect(series.flush()).rejects.toThrow(/delivery_series/);
-        series.note(CLIENT, attempt('retry', 30), START);
+        series.note(CLIENT, attempt('retry', 30), true, START);
         await expect(series.flush()).rejects.toThrow(/delivery_series/);
       } finally {
         await world.pool.query('alter table dispatch.delivery_series_away rename to delivery_series');
@@ -150,8 +154,11 @@ describe('what is counted and told of deliveries', { timeout: 2 * LONG_MS }, () 
       const receiver = await RecordingReceiver.start();
       try {
         const path = `/${randomUUID()}`;
-        const event = await world.subscribe(100, `${receiver.url}${path}`);
-        receiver.answer((_request, response) => response.writeHead(receiver.at(path).length === 1 ? 500 : 200).end());
+        const event = await world.subscribe(null, `${receiver.url}${path}`);
+        const ofOneAgent = await world.subscribe(100, `${receiver.url}/one${path}`);
+        receiver.answer(({ url }, response) =>
+          response.writeHead(url === path && receiver.at(path).length === 1 ? 500 : 200).end(),
+        );
         for (let run = 1; run <= 2; run++) {
           const dispatcher = await world.start();
           if (run === 2) await world.change(100); // a logout, so that what follows begins with a login
@@ -165,17 +172,26 @@ describe('what is counted and told of deliveries', { timeout: 2 * LONG_MS }, () 
            from dispatch.attempt where agent_event_id = $1`,
           [event],
         );
-        for (const of of [0, event]) {
+        const { rows: ofAll } = await world.pool.query<Record<string, number>>(
+          `select count(*) filter (where outcome = 'delivered')::integer as delivered, count(*) filter (where outcome = 'retry')::integer as retry
+           from dispatch.attempt`,
+        );
+        for (const [of, known] of [
+          [0, ofAll],
+          [event, logged],
+        ] as const) {
           for (const grain of [60, 3600]) {
             const { rows } = await world.pool.query<Record<string, number>>(
               `select sum(delivered)::integer as delivered, sum(retry)::integer as retry from dispatch.delivery_series
                where client_id = $1 and agent_event_id = $2 and grain = $3`,
               [CLIENT, of, grain],
             );
-            expect(rows).toEqual(logged);
+            expect(rows).toEqual(known);
           }
         }
         expect(logged).toEqual([{ delivered: 4, retry: 1 }]);
+        expect(ofAll).toEqual([{ delivered: 8, retry: 1 }]);
+        expect((await counted()).filter(({ agentEventId }) => agentEventId === ofOneAgent)).toEqual([]);
       } finally {
         await receiver.stop();
       }
@@ -289,7 +305,7 @@ describe('what is counted and told of deliveries', { timeout: 2 * LONG_MS }, () 
       await fill();
       const series = new DispatcherSeries({ pool: world.pool, instance: randomUUID(), retentionMs: HOUR_MS, logger: SILENT });
       vi.advanceTimersByTime(MINUTE_MS);
-      series.note(CLIENT, [{ ...attempt('delivered', 3, 77), changeId: randomUUID() }]);
+      series.note(CLIENT, [{ ...attempt('delivered', 3, 77), changeId: randomUUID() }], () => true);
       await series.stop();
       expect(await left()).toEqual({ old: 0, young: 7, origins: ['http://23 hours'] });
       expect((await counted()).find(({ agentEventId }) => agentEventId === 77)).toMatchObject({ outcomes: [1, 0, 0, 0] });

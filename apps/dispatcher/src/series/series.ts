@@ -44,13 +44,17 @@ export class DispatcherSeries {
     });
   }
 
-  /** Takes what was recorded. */
-  readonly note = (clientId: number, records: readonly (CountedAttempt & HintedDelivery)[]): void => {
+  /** Takes what was recorded. @param isForAll whether an agent event is for all agents */
+  note(
+    clientId: number,
+    records: readonly (CountedAttempt & HintedDelivery)[],
+    isForAll: (agentEventId: number) => boolean,
+  ): void {
     for (const record of records) {
-      this.deliveries.note(clientId, record);
+      this.deliveries.note(clientId, record, isForAll(record.agentEventId));
       this.hints.note(clientId, record);
     }
-  };
+  }
 
   /** Writes what is left. */
   async stop(): Promise<void> {

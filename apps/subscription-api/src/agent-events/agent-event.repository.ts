@@ -230,6 +230,13 @@ export class AgentEventRepository {
     );
   }
 
+  /** Forgets agent events that were gone before any attempt was made that is still kept. */
+  async forgetRemoved(): Promise<void> {
+    await this.dataSource.query(
+      'delete from subscription.removed_agent_event where removed_at < (select dispatch.attempts_since())',
+    );
+  }
+
   async usage(
     clientId: number,
     manager: EntityManager = this.dataSource.manager,

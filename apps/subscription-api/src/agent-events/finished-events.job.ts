@@ -5,7 +5,7 @@ import { AgentEventRepository } from './agent-event.repository.js';
 
 const INTERVAL_MS = 60_000;
 
-/** Deletes the agent events of removed agents when their last notifications are done: contract §3. */
+/** Deletes the agent events of removed agents when their last notifications are done (contract §3), and in the end forgets which there were. */
 @Injectable()
 export class FinishedEventsJob implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly work: PeriodicWork;
@@ -20,6 +20,7 @@ export class FinishedEventsJob implements OnApplicationBootstrap, OnModuleDestro
 
   onApplicationBootstrap(): void {
     this.work.every(INTERVAL_MS, () => this.agentEvents.deleteFinished());
+    this.work.every(INTERVAL_MS, () => this.agentEvents.forgetRemoved());
   }
 
   onModuleDestroy(): Promise<void> {

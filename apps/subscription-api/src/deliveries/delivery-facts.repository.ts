@@ -224,27 +224,17 @@ export class DeliveryFactsRepository {
   }
 
   /**
-   * Agent events of a client that a change was attempted for, but for those that are known already: they are gone, or going. Which
-   * there were is known of what was counted of them, so that nobody reads the attempts of others.
+   * Agent events of a client that a change was attempted for, and that are gone.
    *
    * @param limit how many of them at most
    */
-  async otherEventsOf(clientId: number, changeId: string, known: readonly number[], limit: number): Promise<number[]> {
+  async removedEventsOf(clientId: number, changeId: string, limit: number): Promise<number[]> {
     const rows = await this.reads.query<{ agent_event_id: number }>(
-      `with recursive counted as (
-         (select agent_event_id from dispatch.delivery_series where client_id = $1 and agent_event_id > 0
-          order by client_id, agent_event_id limit 1)
-         union all
-         select next.agent_event_id from counted
-         cross join lateral (
-           select s.agent_event_id from dispatch.delivery_series s
-           where s.client_id = $1 and s.agent_event_id > counted.agent_event_id order by s.client_id, s.agent_event_id limit 1) next
-       )
-       select agent_event_id from counted
-       where agent_event_id <> all ($3::bigint[])
-         and exists (select from dispatch.attempt a where a.agent_event_id = counted.agent_event_id and a.change_id = $2)
-       order by agent_event_id limit $4`,
-      [clientId, changeId, known, limit],
+      `select r.agent_event_id from subscription.removed_agent_event r
+       where r.client_id = $1
+         and exists (select from dispatch.attempt a where a.agent_event_id = r.agent_event_id and a.change_id = $2)
+       order by r.agent_event_id limit $3`,
+      [clientId, changeId, limit],
     );
     return rows.map(({ agent_event_id }) => agent_event_id);
   }

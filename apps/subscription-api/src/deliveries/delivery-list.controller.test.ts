@@ -282,10 +282,6 @@ describe('the deliveries of a client', () => {
     const change = await rows.addLogin({ agentId: 2 });
     await rows.addAttempt(id, change, 1, 'delivered');
     await rows.plan({ agentId: 2 });
-    await api.pool.query(
-      `insert into dispatch.delivery_series values (12, $1, 3600, now(), 1, 0, 0, 0, array_fill(0, array[12]))`,
-      [id],
-    );
     expect((await api.api('demo', 'DELETE', `/client/@me/agent_events/${id}`)).status).toBe(204);
     expect((await api.api('reader', 'GET', `/client/@me/delivery/${change}_${id}`)).json).toMatchObject({
       status: 'delivered',

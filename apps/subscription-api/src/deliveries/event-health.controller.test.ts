@@ -71,7 +71,7 @@ it('shows all agent events of both kinds with their health, and nobody else’s'
       attempt: 1,
       delivery_id: expect.stringMatching(/_\d+$/) as string,
     }) as object,
-    day: { delivered: 0, failed: 0 },
+    day: { delivered: 1, failed: 0 },
   });
   expect(second).toMatchObject({
     id: ofAll,

@@ -106,8 +106,14 @@ const HEALTH = `
   left join lateral (
     select * from (${lastAttemptSince("'00000000-0000-0000-0000-000000000000'")}) any_day where lately.attempt is null) before on true
   cross join lateral (
-    select coalesce(sum(delivered), 0)::bigint as delivered, coalesce(sum(failed), 0)::bigint as failed from dispatch.delivery_series s
-    where s.client_id = $1 and s.agent_event_id = e.id and s.grain = 3600 and s.at > now() - interval '24 hours') day
+    select coalesce(sum(delivered), 0)::bigint as delivered, coalesce(sum(failed), 0)::bigint as failed from (
+      select s.delivered, s.failed from dispatch.delivery_series s
+      where e.agent_id is null and s.client_id = $1 and s.agent_event_id = e.id and s.grain = 3600 and s.at > now() - interval '24 hours'
+      union all
+      -- One of a single agent is not counted by itself. Of older changes, only what is sent again was attempted within the day.
+      select (a.outcome = 'delivered')::integer, (a.outcome = 'failed')::integer from dispatch.attempt a
+      where e.agent_id is not null and a.agent_event_id = e.id and a.change_id >= $10::uuid and a.attempted_at > now() - interval '24 hours'
+    ) counted) day
   order by e.id`;
 
 /** How agent events do, from what the dispatcher knows of them. */

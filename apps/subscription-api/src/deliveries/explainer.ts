@@ -106,11 +106,11 @@ export class Explainer {
     { id: changeId }: LoggedChange,
     events: readonly AgentEventEntity[],
   ): Promise<ShownDelivery[]> {
-    const ids = events.map(({ id }) => id);
-    const gone = await this.facts.otherEventsOf(clientId, changeId, ids, MAX_EVENTS);
+    const gone = await this.facts.removedEventsOf(clientId, changeId, MAX_EVENTS);
+    const ids = new Set([...events.map(({ id }) => id), ...gone]);
     return this.deliveries.show(
       clientId,
-      [...ids, ...gone].map((agentEventId) => ({ agentEventId, changeId })),
+      [...ids].map((agentEventId) => ({ agentEventId, changeId })),
     );
   }
 }

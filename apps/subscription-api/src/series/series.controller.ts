@@ -94,7 +94,9 @@ export class SeriesController {
     @Query({ schema: deliveriesQuerySchema }) { agent_event_id, ...asked }: z.output<typeof deliveriesQuerySchema>,
   ): Promise<z.output<typeof deliveriesSchema>> {
     const span = spanOf(asked, Date.now());
-    const points = await this.series.deliveries(clientId, agent_event_id, span);
+    const points = await (agent_event_id === undefined
+      ? this.series.deliveries(clientId, span)
+      : this.series.deliveriesOf(clientId, agent_event_id, span));
     const part = (of: number) => placed(span, points, ({ latency }) => percentileOf(latency, of), null);
     return {
       step: span.step,

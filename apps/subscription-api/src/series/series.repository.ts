@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { LATENCY_BUCKETS } from '#contracts';
+import { LATENCY_BOUNDS_MS, LATENCY_BUCKETS } from '#contracts';
 import { ListReads } from '#database';
 import type { SeriesSpan } from './span.js';
 
@@ -26,6 +26,9 @@ const OF_ALL = 0;
 
 const SPAN = (column: string): string => `${column} >= to_timestamp($2) and ${column} < to_timestamp($2 + $3 * $4)`;
 const POINT = (column: string): string => `floor((extract(epoch from ${column})::float8 - $2) / $3)::integer`;
+
+/** Steps of LATENCY_BOUNDS_MS. */
+const BUCKETS = Array.from({ length: LATENCY_BUCKETS }, (_, bucket) => bucket);
 
 /** What presence and dispatcher have counted. */
 @Injectable()
@@ -56,23 +59,45 @@ export class SeriesRepository {
     return rows[0]!.available;
   }
 
-  /**
-   * Points with attempts, in order.
-   *
-   * @param agentEventId undefined: of all of the client's
-   */
-  async deliveries(
-    clientId: number,
-    agentEventId: number | undefined,
-    { from, step, points, grain }: SeriesSpan,
-  ): Promise<DeliveryPoint[]> {
-    const buckets = Array.from({ length: LATENCY_BUCKETS }, (_, bucket) => `sum(latency[${bucket + 1}])::bigint`);
+  /** Points with attempts of all of a client's agent events, in order. */
+  deliveries(clientId: number, span: SeriesSpan): Promise<DeliveryPoint[]> {
+    return this.counted(clientId, OF_ALL, span);
+  }
+
+  /** Points with attempts of an agent event, in order; none where it is not the client's. One that is gone is known by its attempts as well. */
+  async deliveriesOf(clientId: number, agentEventId: number, span: SeriesSpan): Promise<DeliveryPoint[]> {
+    const [event]: { readonly is_for_all: boolean }[] = await this.reads.query(
+      `select agent_id is null as is_for_all from subscription.agent_event where client_id = $1 and id = $2
+       union all select is_for_all from subscription.removed_agent_event where client_id = $1 and agent_event_id = $2 limit 1`,
+      [clientId, agentEventId],
+    );
+    if (!event) return [];
+    return event.is_for_all ? this.counted(clientId, agentEventId, span) : this.attempted(agentEventId, span);
+  }
+
+  private counted(clientId: number, agentEventId: number, { from, step, points, grain }: SeriesSpan): Promise<DeliveryPoint[]> {
+    const buckets = BUCKETS.map((bucket) => `sum(latency[${bucket + 1}])::bigint`);
     return this.reads.query(
       `select ${POINT('at')} as point, sum(delivered)::bigint as delivered, sum(retry)::bigint as retry,
          sum(failed)::bigint as failed, sum(dropped)::bigint as dropped, json_build_array(${buckets.join(', ')}) as latency
        from dispatch.delivery_series
        where client_id = $1 and ${SPAN('at')} and agent_event_id = $5 and grain = $6 group by 1 order by 1`,
-      [clientId, from, step, points, agentEventId ?? OF_ALL, grain],
+      [clientId, from, step, points, agentEventId, grain],
+    );
+  }
+
+  /** What is logged of the attempts of a single agent's event, which are not counted by themselves. */
+  private attempted(agentEventId: number, { from, step, points }: SeriesSpan): Promise<DeliveryPoint[]> {
+    const counts = ['delivered', 'retry', 'failed', 'dropped'].map(
+      (outcome) => `count(*) filter (where outcome = '${outcome}') as ${outcome}`,
+    );
+    const buckets = BUCKETS.map(
+      (bucket) => `count(*) filter (where latency_ms > 0 and width_bucket(latency_ms - 1, $5::integer[]) = ${bucket})`,
+    );
+    return this.reads.query(
+      `select ${POINT('attempted_at')} as point, ${counts.join(', ')}, json_build_array(${buckets.join(', ')}) as latency
+       from dispatch.attempt where agent_event_id = $1 and ${SPAN('attempted_at')} group by 1 order by 1`,
+      [agentEventId, from, step, points, LATENCY_BOUNDS_MS],
     );
   }
 }

@@ -40,7 +40,7 @@ export class Series1764000000022 implements MigrationInterface {
 
       create table dispatch.delivery_series (
         client_id bigint not null,
-        -- 0: of all its agent events together.
+        -- 0: of all its agent events together. One of a single agent has no rows of its own: its attempts are as few.
         agent_event_id bigint not null,
         -- Seconds: a minute for charts, an hour for sums over days.
         grain integer not null check (grain in (60, 3600)),
@@ -56,6 +56,25 @@ export class Series1764000000022 implements MigrationInterface {
       comment on table dispatch.delivery_series is 'attempts by minute and by hour, of an agent event and of a client; kept for as long as attempts';
       -- Serves the clean-up.
       create index delivery_series_by_at on dispatch.delivery_series using brin (at) with (autosummarize = on);
+
+      create table subscription.removed_agent_event (
+        client_id bigint not null,
+        agent_event_id bigint not null,
+        is_for_all boolean not null,
+        removed_at timestamptz not null default now(),
+        primary key (client_id, agent_event_id)
+      );
+      comment on table subscription.removed_agent_event is 'agent events that are gone, for as long as attempts are kept: whose those were';
+      -- Serves the clean-up.
+      create index removed_agent_event_by_removed_at on subscription.removed_agent_event using brin (removed_at) with (autosummarize = on);
+      create function subscription.remember_removed() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+        begin
+          insert into subscription.removed_agent_event (client_id, agent_event_id, is_for_all)
+            select client_id, id, agent_id is null from gone on conflict do nothing;
+          return null;
+        end $$;
+      create trigger remember_removed after delete on subscription.agent_event referencing old table as gone
+        for each statement execute function subscription.remember_removed();
 
       create table dispatch.origin_state (
         client_id bigint not null,
@@ -80,6 +99,7 @@ export class Series1764000000022 implements MigrationInterface {
           grant select, insert, update, delete on dispatch.delivery_series, dispatch.origin_state to rollcall_dispatcher;
         end if;
         if exists (select from pg_roles where rolname = 'rollcall_subscription_api') then
+          grant select, delete on subscription.removed_agent_event to rollcall_subscription_api;
           grant select on presence.change_series, presence.last_report, dispatch.delivery_series, dispatch.origin_state
             to rollcall_subscription_api;
         end if;
@@ -89,6 +109,9 @@ export class Series1764000000022 implements MigrationInterface {
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
+      drop trigger remember_removed on subscription.agent_event;
+      drop function subscription.remember_removed();
+      drop table subscription.removed_agent_event;
       drop table presence.change_series, presence.last_report, dispatch.delivery_series, dispatch.origin_state;
     `);
   }

@@ -119,25 +119,6 @@ const FUNCTIONS = `
       return false;
     end $$;
 
-  -- The agent events of a client that something is kept of: of those that are gone, something was counted.
-  create function dispatch.agent_events_of(p_client_id bigint) returns bigint[]
-    language sql stable as $$
-      with recursive counted (id) as (
-        -- From one to the next in the index: there is a row for every minute of each. 0 is the client's sum.
-        (select agent_event_id from dispatch.delivery_series where client_id = p_client_id and agent_event_id > 0
-         order by client_id, agent_event_id limit 1)
-        union all
-        select next.agent_event_id from counted
-        cross join lateral (
-          select s.agent_event_id from dispatch.delivery_series s
-          where s.client_id = p_client_id and s.agent_event_id > counted.id order by s.client_id, s.agent_event_id limit 1) next
-      )
-      select coalesce(array_agg(id), '{}') from (
-        select e.id from subscription.agent_event e where e.client_id = p_client_id
-        union select id from counted
-      ) e
-    $$;
-
   -- Deletes what is kept of a client's notifications and notices, so many rows at a time. Its agent events are deleted already.
   -- Returns whether there may be more.
   create function dispatch.forget_client(p_client_id bigint, p_agent_event_ids bigint[], p_before timestamptz, p_most integer)
@@ -190,7 +171,6 @@ const FUNCTIONS = `
 const CALLERS: Readonly<Record<string, readonly string[]>> = {
   'presence.forget_agents(bigint, bigint, integer)': ['rollcall_subscription_api'],
   'presence.forget_log(bigint, bigint, timestamptz, integer)': ['rollcall_subscription_api'],
-  'dispatch.agent_events_of(bigint)': ['rollcall_subscription_api'],
   'dispatch.forget_client(bigint, bigint[], timestamptz, integer)': ['rollcall_subscription_api'],
 };
 
