@@ -33,6 +33,22 @@ describe('a page of a change', () => {
     expect(snapshot!.newRows.map(({ entry }) => entry)).toEqual([failed]);
   });
 
+  it('has one row for an agent event that falls behind by it and by the change before, and keeps what relies on that', () => {
+    const [earlier, later] = [entry(6, 1, 'failed'), entry(7, 1, 'behind')];
+    const agent = agentInPages(earlier, later);
+    agent.taken = 6;
+    const snapshot = snapshotOf(agent, viewOf);
+    expect(snapshot).toMatchObject({ from: 5, to: 6, entries: [earlier] });
+    expect(snapshot!.newRows.map(({ entry }) => entry)).toEqual([earlier]);
+  });
+
+  it('waits for everything before its change: a row of it would stand where an earlier one of its agent event belongs', () => {
+    const agent = agentInPages(entry(6, 1, 'failed'), entry(6, 2, 'out'), entry(7, 1, 'behind'), entry(7, 3, 'delivered'));
+    agent.taken = 6;
+    expect(hasUnrecorded(agent)).toBe(false);
+    expect(snapshotOf(agent, viewOf)).toBeUndefined();
+  });
+
   it('keeps what relies on a row until the cursor has come there: the row may be done with, and gone, before', () => {
     const [delivered, waiting] = [entry(6, 1, 'delivered'), entry(6, 2, 'behind')];
     const agent = agentInPages(delivered, waiting);

@@ -51,14 +51,16 @@ export function hasUnrecorded(agent: AgentWork): boolean {
   const { table, cursor, taken, tenure } = agent;
   if (agent.isRecording) return true;
   if (cursor === undefined) return false;
-  if (table.settledUpTo(taken) > cursor || (recordsPages(agent) && table.finishedBeyond(taken, 1).length > 0)) return true;
+  if (table.settledUpTo(taken) > cursor) return true;
+  if (cursor === taken && recordsPages(agent) && table.finishedBeyond(taken, 1).length > 0) return true;
   for (const row of table.rows.values()) if (row.result) return true;
   return tenure.ending && table.entriesUpTo().some(({ state }) => state === 'delivered');
 }
 
 /**
  * Takes down what can be recorded of an agent, a page of it; undefined where nothing can. The order of lanes holds: the contiguous
- * part; of a change that is planned in pages what is answered, with rows for what has failed; else no failure beyond the cursor.
+ * part; with all that is taken, of the change after it, which is planned in pages, what is answered, with rows for what has failed;
+ * else no failure beyond the cursor.
  */
 export function snapshotOf(agent: AgentWork, viewOf: ViewOf): Snapshot | undefined {
   const { table, tenure, cursor } = agent;
@@ -66,13 +68,13 @@ export function snapshotOf(agent: AgentWork, viewOf: ViewOf): Snapshot | undefin
   const rowOutcomes = rowOutcomesOf(agent);
   const to = agent.isConflicted ? cursor : table.pageUpTo(Math.max(cursor, table.settledUpTo(agent.taken)), PAGE);
   const settled = to > cursor ? table.entriesUpTo(to) : [];
-  const page = recordsPages(agent) ? table.finishedBeyond(agent.taken, Math.max(PAGE - settled.length, 0)) : [];
+  const page = to === agent.taken && recordsPages(agent) ? pageOf(agent, settled) : [];
   // Before a shard is given back, what was delivered beyond the cursor is written ahead of it, for whoever plans next.
   const writesAhead = (tenure.ending || agent.isConflicted) && !table.hasOut;
   const ahead = writesAhead ? table.entriesUpTo().filter(({ sequence, state }) => sequence > to && state === 'delivered') : page;
   if (to === cursor && ahead.length === 0 && rowOutcomes.length === 0) return undefined;
   const entries = [...settled, ...ahead];
-  const newRows = [...newRowsOf(agent, settled, viewOf), ...newRowsOf(agent, page, viewOf, AHEAD_DUE_MS)];
+  const newRows = newRowsOf(agent, to, [...settled, ...page], viewOf);
   for (const { entry } of newRows) entry.isLeaving = true;
   return {
     agent,
@@ -84,6 +86,12 @@ export function snapshotOf(agent: AgentWork, viewOf: ViewOf): Snapshot | undefin
     newRows,
     rowOutcomes,
   };
+}
+
+/** What can be recorded of the change that is planned in pages, beside what comes before it. */
+function pageOf({ table, taken }: AgentWork, settled: readonly EntryWork[]): EntryWork[] {
+  const fallBehind = new Set(settled.filter(fallsBehind).map(({ agentEventId }) => agentEventId));
+  return table.finishedBeyond(taken, Math.max(PAGE - settled.length, 0), fallBehind);
 }
 
 /** What lies beyond what is planned of an agent is a part of a change that is planned in pages. */
@@ -99,7 +107,8 @@ function rowOutcomesOf({ table }: AgentWork): RowOutcome[] {
   return outcomes;
 }
 
-function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: ViewOf, leastDueMs = 0): NewRow[] {
+/** @param cursor where it will be */
+function newRowsOf(agent: AgentWork, cursor: number, entries: readonly EntryWork[], viewOf: ViewOf): NewRow[] {
   const behind = entries.filter(fallsBehind);
   if (behind.length === 0) return [];
   const heads = headsByUrl(agent, viewOf);
@@ -113,6 +122,7 @@ function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: View
     const isParked = state === 'gone' || (view?.suspended ?? false) || entry.parked === true;
     const head = view && heads.get(view.url);
     const blockedBy = !isParked && state === 'behind' && head && head.sequence < sequence ? head : undefined;
+    const leastDueMs = sequence > cursor ? AHEAD_DUE_MS : 0;
     const untilExpiry = Math.max(0, change.expiresAt - performance.now());
     const dueMs = isParked ? untilExpiry : Math.min(Math.max(entry.dueMs ?? 0, leastDueMs), untilExpiry);
     rows.push({
