@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { snapshotOf } from '../record/snapshot.js';
+import { hasUnrecorded, snapshotOf } from '../record/snapshot.js';
 import { AgentWork, type Change, type EntryWork, type RowWork } from './agent-work.js';
 import type { View } from './lane-table.js';
 
@@ -9,7 +9,7 @@ const EVENTS = [0, 1, 2] as const;
 const URLS = ['https://u.example/', 'https://v.example/'] as const;
 
 type Step =
-  | { readonly do: 'plan' | 'page' | 'decide' | 'record' | 'wake' | 'takeover' }
+  | { readonly do: 'plan' | 'page' | 'decide' | 'record' | 'wake' | 'takeover' | 'giveBack' | 'conflict' }
   | { readonly do: 'answer'; readonly nth: number; readonly how: 'delivered' | 'failed' | 'gone' | 'slow' }
   | { readonly do: 'move' | 'suspend' | 'resume' | 'delete'; readonly event: number };
 
@@ -33,12 +33,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       event: fc.constantFrom(...EVENTS),
     }),
   },
-  { weight: 1, arbitrary: fc.constant<Step>({ do: 'takeover' }) },
+  { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'takeover' }, { do: 'giveBack' }, { do: 'conflict' }) },
 );
 
 /**
  * One agent and its receivers, with the database played by hand: what the model of the protocol has, with changes planned in pages,
- * and an owner that crashes once its requests have ended.
+ * an owner that crashes once its requests have ended, one that gives its shard back, and one that finds its cursor moved.
  */
 class World {
   agent = newAgent(0);
@@ -64,6 +64,13 @@ class World {
   readonly viewOf = (event: number): View | undefined => this.views.get(event);
 
   run(step: Step): void {
+    this.take(step);
+    // Or whoever records would look again and again, for ever.
+    const canRecord = snapshotOf(this.agent, this.viewOf) !== undefined;
+    if (hasUnrecorded(this.agent) !== canRecord) throw new Error(`something is to be recorded: ${!canRecord}`);
+  }
+
+  private take(step: Step): void {
     switch (step.do) {
       case 'plan':
         return this.plan(Infinity);
@@ -71,6 +78,12 @@ class World {
         return this.plan(1);
       case 'takeover':
         return this.takeOver();
+      case 'giveBack':
+        this.agent.tenure.ending = true;
+        return this.agent.table.dropWaiting();
+      case 'conflict':
+        this.agent.isConflicted = true;
+        return;
       case 'decide':
         return this.decide();
       case 'record':
@@ -98,6 +111,12 @@ class World {
   /** Everything that must happen, until nothing does. */
   finish(): void {
     for (const view of this.views.values()) view.suspended = false;
+    if (this.isEnding) {
+      while (this.out.length > 0) this.answer(0, 'delivered');
+      while (hasUnrecorded(this.agent)) this.record();
+      if (this.finished.size > this.recorded.size) throw new Error('what was delivered is not recorded');
+      this.takeOver();
+    }
     for (let round = 0; round < 20 * CHANGES; round++) {
       this.plan(Infinity);
       this.wake();
@@ -116,6 +135,7 @@ class World {
   /** Plans the next agent events of the first change that is not taken, at most so many: it is taken with the last. */
   private plan(most: number): void {
     const { agent } = this;
+    if (this.isEnding) return;
     const sequence = agent.taken + 1;
     const events = this.matches[sequence - 1];
     if (!events) return;
@@ -141,7 +161,13 @@ class World {
     this.pages = 0;
   }
 
+  /** Nothing starts any more. */
+  private get isEnding(): boolean {
+    return this.agent.tenure.ending || this.agent.isConflicted;
+  }
+
   private decide(): void {
+    if (this.isEnding) return;
     const { entries, rows, asleep, idle } = this.agent.table.decide(this.viewOf);
     for (const entry of entries) this.start(entry.sequence, entry.agentEventId, { entry });
     for (const row of rows) this.start(row.head!.sequence, row.agentEventId, { row });
@@ -171,7 +197,7 @@ class World {
     if (!one) return;
     const { entry, row = entry?.row, sequence, event } = one;
     if (how === 'slow') {
-      if (entry?.state === 'out') entry.state = 'slow';
+      if (entry?.state === 'out') Object.assign(entry, { state: 'slow', outUntil: Infinity });
       return;
     }
     this.out = this.out.filter((other) => other !== one);
