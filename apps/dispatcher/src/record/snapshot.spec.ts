@@ -25,6 +25,22 @@ const isBehind = (agent: AgentWork, agentEventId: number, next: number): void =>
   agent.table.rows.set(agentEventId, row);
 };
 
+describe('what can be recorded', () => {
+  it.each([
+    ['a shard that is given back', (agent: AgentWork) => (agent.tenure.ending = true)],
+    ['an agent whose cursor was moved by somebody else', (agent: AgentWork) => (agent.isConflicted = true)],
+  ])('of %s is nothing while a request is out, and then what was delivered', (_what, end) => {
+    const [delivered, out] = [entry(6, 1, 'delivered'), entry(6, 2, 'out')];
+    const agent = agentInPages(delivered, out);
+    agent.taken = 6;
+    end(agent);
+    expect([hasUnrecorded(agent), snapshotOf(agent, viewOf)]).toEqual([false, undefined]);
+    out.state = 'failed';
+    expect(hasUnrecorded(agent)).toBe(true);
+    expect(snapshotOf(agent, viewOf)?.entries).toContain(delivered);
+  });
+});
+
 describe('a page of a change', () => {
   it('is recorded ahead of the cursor, what failed of it as rows', () => {
     const [delivered, failed] = [entry(6, 1, 'delivered'), entry(6, 2, 'failed')];
