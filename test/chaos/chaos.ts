@@ -10,7 +10,7 @@ import { Cluster } from '../support/cluster.js';
 import { FailoverPostgres } from '../support/failover-postgres.js';
 import { KafkaTap } from '../support/kafka-tap.js';
 import { eventually } from '../support/poll.js';
-import { check, type Report, type Subscriber } from './checker.js';
+import { check, type Repeat, type Report, type Subscriber } from './checker.js';
 import { FAULTS, type World } from './faults.js';
 import { CLIENT_ID, Load } from './load.js';
 import { Random } from './random.js';
@@ -135,12 +135,13 @@ async function subscribe(cluster: Cluster, load: Load, receivers: ChaosReceivers
 }
 
 /** Says of each repeat which fault it came of: the last that had hit, or was about to, when its delivery was acknowledged. */
-function byFault(hits: readonly Hit[], repeats: readonly number[]): ChaosReport['faults'] {
+function byFault(hits: readonly Hit[], repeats: readonly Repeat[]): ChaosReport['faults'] {
   const counts: Record<string, { hits: number; repeats: number }> = {};
   const of = (name: string): { hits: number; repeats: number } => (counts[name] ??= { hits: 0, repeats: 0 });
   for (const { name } of hits) of(name).hits += 1;
-  for (const acknowledgedAt of repeats) {
-    of(hits.findLast(({ at }) => at <= acknowledgedAt + UNRECORDED_MS)?.name ?? 'no fault').repeats += 1;
+  for (const { acknowledgedAt, wasAnswerLost } of repeats) {
+    const hit = hits.findLast(({ at }) => at <= acknowledgedAt + UNRECORDED_MS)?.name ?? 'no fault';
+    of(wasAnswerLost ? 'answer that came too late' : hit).repeats += 1;
   }
   return counts;
 }

@@ -23,6 +23,8 @@ export interface Arrival {
   readonly agentId: number;
   readonly sequence: number;
   readonly webhookId: string;
+  /** What the sender says the number of its attempt is. Default: 1. */
+  readonly attempt?: number;
   /** Whether it was answered 2xx: until then the sender has to repeat it. */
   readonly acknowledged: boolean;
   /** How many arrivals there were, this one among them, when that answer was sent. Absent: it was sent at once. */
@@ -45,14 +47,21 @@ export interface Report {
   readonly outOfOrder: readonly string[];
   /** Arrivals that came after a later change of their lane was acknowledged, under a webhook-id that had not come before. */
   readonly late: readonly string[];
-  /** Arrivals after their delivery had been acknowledged: when it had been, in milliseconds since the epoch. */
-  readonly repeats: readonly number[];
+  /** Arrivals after their delivery had been acknowledged. */
+  readonly repeats: readonly Repeat[];
+}
+
+export interface Repeat {
+  /** When its delivery had been acknowledged, in milliseconds since the epoch. */
+  readonly acknowledgedAt: number;
+  /** The sender has recorded the attempt that was acknowledged, as one that failed: the answer was lost, or came too late. */
+  readonly wasAnswerLost: boolean;
 }
 
 /** What has come in one lane, and what of it was acknowledged. */
 class Lane {
-  /** By sequence, each webhook-id that came, and when it was acknowledged. */
-  private readonly changes = new Map<number, Map<string, number | undefined>>();
+  /** By sequence, each webhook-id that came, and as what it was acknowledged. */
+  private readonly changes = new Map<number, Map<string, Arrival | undefined>>();
   private latest = 0;
 
   constructor(readonly agentEvents: number) {}
@@ -61,7 +70,7 @@ class Lane {
     return this.changes.get(sequence)?.has(webhookId) ?? false;
   }
 
-  acknowledgedAt({ sequence, webhookId }: Arrival): number | undefined {
+  acknowledged({ sequence, webhookId }: Arrival): Arrival | undefined {
     return this.changes.get(sequence)?.get(webhookId);
   }
 
@@ -72,20 +81,21 @@ class Lane {
 
   /** Notifications of a change that are not acknowledged. */
   missing(sequence: number): number {
-    const acknowledged = [...(this.changes.get(sequence)?.values() ?? [])].filter((at) => at !== undefined).length;
+    const acknowledged = [...(this.changes.get(sequence)?.values() ?? [])].filter((arrival) => arrival !== undefined).length;
     return Math.max(0, this.agentEvents - acknowledged);
   }
 
   /** @returns whether the lane has as many agent events as the change has webhook-ids now */
   take({ sequence, webhookId }: Arrival): boolean {
-    const ids = this.changes.get(sequence) ?? new Map<string, number | undefined>();
+    const ids = this.changes.get(sequence) ?? new Map<string, Arrival | undefined>();
     this.changes.set(sequence, ids.set(webhookId, ids.get(webhookId)));
     return ids.size <= this.agentEvents;
   }
 
-  acknowledge({ sequence, webhookId, acknowledgedAt = 0 }: Arrival): void {
+  acknowledge(arrival: Arrival): void {
+    const { sequence, webhookId } = arrival;
     const ids = this.changes.get(sequence)!;
-    ids.set(webhookId, ids.get(webhookId) ?? acknowledgedAt);
+    ids.set(webhookId, ids.get(webhookId) ?? arrival);
     this.latest = Math.max(this.latest, sequence);
   }
 }
@@ -96,7 +106,7 @@ export function check(accepted: readonly Accepted[], subscribers: readonly Subsc
   const lanes = new Map(subscribers.map((subscriber) => [laneOf(subscriber), new Lane(subscriber.agentEvents ?? 1)]));
   const [invented, outOfOrder, late, lost]: [string[], string[], string[], string[]] = [[], [], [], []];
   const answers = new Map<number, (() => void)[]>();
-  const repeats: number[] = [];
+  const repeats: Repeat[] = [];
 
   for (const [index, arrival] of arrivals.entries()) {
     for (const answer of answers.get(index) ?? []) answer();
@@ -107,8 +117,11 @@ export function check(accepted: readonly Accepted[], subscribers: readonly Subsc
       invented.push(name);
       continue;
     }
-    const acknowledgedAt = lane.acknowledgedAt(arrival);
-    if (acknowledgedAt !== undefined) repeats.push(acknowledgedAt);
+    const acknowledged = lane.acknowledged(arrival);
+    if (acknowledged) {
+      const { acknowledgedAt = 0, attempt = 1 } = acknowledged;
+      repeats.push({ acknowledgedAt, wasAnswerLost: (arrival.attempt ?? 1) > attempt });
+    }
     if (!lane.has(arrival)) {
       if (arrival.sequence > 1 && lane.missing(arrival.sequence - 1) > 0) outOfOrder.push(name);
       if (arrival.sequence < lane.latestAcknowledged) late.push(name);

@@ -64,6 +64,7 @@ export class ChaosReceivers {
       agentId: Number(new URLSearchParams(request.method === 'GET' ? request.url.split('?')[1] : request.body).get('agent_id')),
       sequence: Number(request.headers['webhook-sequence']),
       webhookId: String(request.headers['webhook-id']),
+      attempt: Number(request.headers['webhook-attempt']),
       acknowledged,
     };
     this.arrivals.push(arrival);
