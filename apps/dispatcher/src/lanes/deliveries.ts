@@ -271,14 +271,8 @@ export class Deliveries {
 
   private deliveryOf(agent: AgentWork, agentEventId: number, change: Change, attempts: number, onSlow?: () => void): Delivery {
     const { endpoints, leases } = this.options;
-    return deliveryOf(agent, {
-      agentEventId,
-      change,
-      attempts,
-      endpoint: endpoints.latest(agentEventId)!,
-      leases: leases(),
-      onSlow,
-    });
+    const endpoint = endpoints.latest(agentEventId)!;
+    return deliveryOf(agent, { agentEventId, change, attempts, endpoint, leases: leases(), onSlow });
   }
 
   private async sendEntry(agent: AgentWork, entry: EntryWork): Promise<void> {
