@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LocalKafka } from '../../tools/kafka/local-kafka.js';
 import { runChaos, type ChaosOptions } from './chaos.js';
-import { describe as table } from './checker.js';
+import { describe as table, shareOf } from './checker.js';
 
 type Form = Omit<ChaosOptions, 'seed' | 'say'>;
 
@@ -24,11 +24,9 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('under faults', () =
   it(`nothing is lost, invented or out of order (CHAOS_SEED=${seed})`, async () => {
     const report = await runChaos({ ...(long ? LONG : SHORT), seed, say });
     say(table(report));
-    say(
-      `faults        ${Object.entries(report.faults)
-        .map(([name, hits]) => `${hits} x ${name}`)
-        .join(', ')}`,
-    );
+    for (const [name, { hits, repeats }] of Object.entries(report.faults)) {
+      say(`  ${shareOf(report, repeats).padStart(14)} of ${hits} x ${name}`);
+    }
     expect(report.expected).toBeGreaterThan(0);
     expect(report).toMatchObject({ lost: [], invented: [], outOfOrder: [], late: [] });
   }, 900_000);

@@ -10,7 +10,7 @@ import { Cluster } from '../support/cluster.js';
 import { FailoverPostgres } from '../support/failover-postgres.js';
 import { KafkaTap } from '../support/kafka-tap.js';
 import { eventually } from '../support/poll.js';
-import { check, type Report, type Subscriber } from './checker.js';
+import { check, type Repeat, type Report, type Subscriber } from './checker.js';
 import { FAULTS, type World } from './faults.js';
 import { CLIENT_ID, Load } from './load.js';
 import { Random } from './random.js';
@@ -33,10 +33,20 @@ export interface ChaosOptions {
   readonly say: (line: string) => void;
 }
 
-/** What was found, and how often each fault hit. */
-export interface ChaosReport extends Report {
-  readonly faults: Readonly<Record<string, number>>;
+/** A fault that hit. */
+interface Hit {
+  readonly name: string;
+  /** In milliseconds since the epoch. */
+  readonly at: number;
 }
+
+/** What was found, and by fault how often it hit, and how many repeats came of it. */
+export interface ChaosReport extends Report {
+  readonly faults: Readonly<Record<string, { readonly hits: number; readonly repeats: number }>>;
+}
+
+/** What was acknowledged so shortly before a fault that it is not recorded yet is repeated by that fault, in milliseconds. */
+const UNRECORDED_MS = 1000;
 
 /** Every so many agents one has a second agent event of each type at the same url. */
 const WITH_SIBLING = 5;
@@ -82,7 +92,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const subscribers = await subscribe(cluster, load, receivers);
     say(`chaos: ${subscribers.length} lanes`);
     const world = { cluster, kafka, postgres, tap, receivers, random, freezeMs: options.freezeMs };
-    const faults = await unleash(world, load, options);
+    const hits = await unleash(world, load, options);
     if (options.sabotage) await callDone(world, load, options.agents);
 
     receivers.behave();
@@ -95,7 +105,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     });
     say(`chaos: settled after ${((Date.now() - settlingSince) / 1000).toFixed(1)} s`);
     await delay(1000); // what must not come gets a moment to come
-    return { ...check(load.accepted, subscribers, receivers.records), faults };
+    const report = check(load.accepted, subscribers, receivers.records);
+    return { ...report, faults: byFault(hits, report.repeats) };
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
@@ -123,10 +134,22 @@ async function subscribe(cluster: Cluster, load: Load, receivers: ChaosReceivers
   return subscribers;
 }
 
-/** @returns how often each fault hit */
-async function unleash(world: World, load: Load, options: ChaosOptions): Promise<Record<string, number>> {
+/** Says of each repeat which fault it came of: the last that had hit, or was about to, when its delivery was acknowledged. */
+function byFault(hits: readonly Hit[], repeats: readonly Repeat[]): ChaosReport['faults'] {
+  const counts: Record<string, { hits: number; repeats: number }> = {};
+  const of = (name: string): { hits: number; repeats: number } => (counts[name] ??= { hits: 0, repeats: 0 });
+  for (const { name } of hits) of(name).hits += 1;
+  for (const { acknowledgedAt, wasAnswerLost } of repeats) {
+    const hit = hits.findLast(({ at }) => at <= acknowledgedAt + UNRECORDED_MS)?.name ?? 'no fault';
+    of(wasAnswerLost ? 'answer that came too late' : hit).repeats += 1;
+  }
+  return counts;
+}
+
+/** @returns the faults that hit, in turn */
+async function unleash(world: World, load: Load, options: ChaosOptions): Promise<Hit[]> {
   const names = options.faults ?? Object.keys(FAULTS);
-  const hits: Record<string, number> = {};
+  const hits: Hit[] = [];
   const end = Date.now() + options.durationMs;
   let over = false;
   const loading = (async () => {
@@ -141,9 +164,9 @@ async function unleash(world: World, load: Load, options: ChaosOptions): Promise
       for (let nth = 0; nth < names.length || Date.now() < end; nth++) {
         const name = nth < names.length ? names[nth]! : world.random.pick(names);
         const startedAt = Date.now();
+        hits.push({ name, at: startedAt });
         await FAULTS[name]!(world);
         options.say(`chaos: ${name}: over after ${((Date.now() - startedAt) / 1000).toFixed(1)} s`);
-        hits[name] = (hits[name] ?? 0) + 1;
         await delay(world.random.below(3000));
       }
     } finally {

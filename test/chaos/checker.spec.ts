@@ -21,13 +21,17 @@ describe('the checker', () => {
       invented: [],
       outOfOrder: [],
       late: [],
-      duplicates: 0,
+      repeats: [],
     });
   });
 
   it('allows repeats until they are acknowledged, and counts those after it', () => {
-    const report = check(ACCEPTED, SUBSCRIBERS, [arrival(1, { acknowledged: false }), ...PERFECT, arrival(4)]);
-    expect(report).toMatchObject({ lost: [], outOfOrder: [], invented: [], duplicates: 1 });
+    const refused = arrival(1, { acknowledged: false });
+    const [acknowledged, again] = [arrival(4, { acknowledgedAt: 7 }), arrival(4, { acknowledgedAt: 9 })];
+    const retried = arrival(4, { attempt: 2 });
+    const report = check(ACCEPTED, SUBSCRIBERS, [refused, ...PERFECT.with(3, acknowledged), again, retried]);
+    const repeats = [false, true].map((wasAnswerLost) => ({ acknowledgedAt: 7, wasAnswerLost }));
+    expect(report).toMatchObject({ lost: [], outOfOrder: [], invented: [], repeats });
   });
 
   it('sees every single loss', () => {
@@ -71,7 +75,10 @@ describe('the checker', () => {
   it('allows a repeat under the same webhook-id when a later one is acknowledged', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4 }), (sequence) => {
-        expect(check(ACCEPTED, SUBSCRIBERS, [...PERFECT, arrival(sequence)])).toMatchObject({ late: [], duplicates: 1 });
+        expect(check(ACCEPTED, SUBSCRIBERS, [...PERFECT, arrival(sequence)])).toMatchObject({
+          late: [],
+          repeats: [{ acknowledgedAt: 0 }],
+        });
       }),
     );
   });

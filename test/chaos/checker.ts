@@ -23,10 +23,14 @@ export interface Arrival {
   readonly agentId: number;
   readonly sequence: number;
   readonly webhookId: string;
+  /** What the sender says the number of its attempt is. Default: 1. */
+  readonly attempt?: number;
   /** Whether it was answered 2xx: until then the sender has to repeat it. */
   readonly acknowledged: boolean;
   /** How many arrivals there were, this one among them, when that answer was sent. Absent: it was sent at once. */
   readonly acknowledgedAfter?: number | undefined;
+  /** When that was, in milliseconds since the epoch. */
+  readonly acknowledgedAt?: number | undefined;
 }
 
 export interface Report {
@@ -44,13 +48,20 @@ export interface Report {
   /** Arrivals that came after a later change of their lane was acknowledged, under a webhook-id that had not come before. */
   readonly late: readonly string[];
   /** Arrivals after their delivery had been acknowledged. */
-  readonly duplicates: number;
+  readonly repeats: readonly Repeat[];
+}
+
+export interface Repeat {
+  /** When its delivery had been acknowledged, in milliseconds since the epoch. */
+  readonly acknowledgedAt: number;
+  /** The sender has recorded the attempt that was acknowledged, as one that failed: the answer was lost, or came too late. */
+  readonly wasAnswerLost: boolean;
 }
 
 /** What has come in one lane, and what of it was acknowledged. */
 class Lane {
-  /** By sequence, each webhook-id that came, and whether it was acknowledged. */
-  private readonly changes = new Map<number, Map<string, boolean>>();
+  /** By sequence, each webhook-id that came, and as what it was acknowledged. */
+  private readonly changes = new Map<number, Map<string, Arrival | undefined>>();
   private latest = 0;
 
   constructor(readonly agentEvents: number) {}
@@ -59,8 +70,8 @@ class Lane {
     return this.changes.get(sequence)?.has(webhookId) ?? false;
   }
 
-  isAcknowledged({ sequence, webhookId }: Arrival): boolean {
-    return this.changes.get(sequence)?.get(webhookId) ?? false;
+  acknowledged({ sequence, webhookId }: Arrival): Arrival | undefined {
+    return this.changes.get(sequence)?.get(webhookId);
   }
 
   /** The latest change of which something was acknowledged. */
@@ -70,19 +81,21 @@ class Lane {
 
   /** Notifications of a change that are not acknowledged. */
   missing(sequence: number): number {
-    const acknowledged = [...(this.changes.get(sequence)?.values() ?? [])].filter(Boolean).length;
+    const acknowledged = [...(this.changes.get(sequence)?.values() ?? [])].filter((arrival) => arrival !== undefined).length;
     return Math.max(0, this.agentEvents - acknowledged);
   }
 
   /** @returns whether the lane has as many agent events as the change has webhook-ids now */
   take({ sequence, webhookId }: Arrival): boolean {
-    const ids = this.changes.get(sequence) ?? new Map<string, boolean>();
-    this.changes.set(sequence, ids.set(webhookId, ids.get(webhookId) ?? false));
+    const ids = this.changes.get(sequence) ?? new Map<string, Arrival | undefined>();
+    this.changes.set(sequence, ids.set(webhookId, ids.get(webhookId)));
     return ids.size <= this.agentEvents;
   }
 
-  acknowledge({ sequence, webhookId }: Arrival): void {
-    this.changes.get(sequence)!.set(webhookId, true);
+  acknowledge(arrival: Arrival): void {
+    const { sequence, webhookId } = arrival;
+    const ids = this.changes.get(sequence)!;
+    ids.set(webhookId, ids.get(webhookId) ?? arrival);
     this.latest = Math.max(this.latest, sequence);
   }
 }
@@ -93,7 +106,7 @@ export function check(accepted: readonly Accepted[], subscribers: readonly Subsc
   const lanes = new Map(subscribers.map((subscriber) => [laneOf(subscriber), new Lane(subscriber.agentEvents ?? 1)]));
   const [invented, outOfOrder, late, lost]: [string[], string[], string[], string[]] = [[], [], [], []];
   const answers = new Map<number, (() => void)[]>();
-  let duplicates = 0;
+  const repeats: Repeat[] = [];
 
   for (const [index, arrival] of arrivals.entries()) {
     for (const answer of answers.get(index) ?? []) answer();
@@ -104,7 +117,11 @@ export function check(accepted: readonly Accepted[], subscribers: readonly Subsc
       invented.push(name);
       continue;
     }
-    if (lane.isAcknowledged(arrival)) duplicates += 1;
+    const acknowledged = lane.acknowledged(arrival);
+    if (acknowledged) {
+      const { acknowledgedAt = 0, attempt = 1 } = acknowledged;
+      repeats.push({ acknowledgedAt, wasAnswerLost: (arrival.attempt ?? 1) > attempt });
+    }
     if (!lane.has(arrival)) {
       if (arrival.sequence > 1 && lane.missing(arrival.sequence - 1) > 0) outOfOrder.push(name);
       if (arrival.sequence < lane.latestAcknowledged) late.push(name);
@@ -134,13 +151,12 @@ export function check(accepted: readonly Accepted[], subscribers: readonly Subsc
     invented,
     outOfOrder,
     late,
-    duplicates,
+    repeats,
   };
 }
 
 /** The table that a run prints. */
 export function describe(report: Report): string {
-  const share = report.expected === 0 ? 0 : (100 * report.duplicates) / report.expected;
   return [
     `expected      ${report.expected}`,
     `delivered     ${report.delivered}`,
@@ -149,8 +165,13 @@ export function describe(report: Report): string {
     `invented      ${report.invented.length}${examples(report.invented)}`,
     `out of order  ${report.outOfOrder.length}${examples(report.outOfOrder)}`,
     `late          ${report.late.length}${examples(report.late)}`,
-    `duplicates    ${report.duplicates} (${share.toFixed(3)} %), all with the webhook-id of the first`,
+    `repeats       ${shareOf(report, report.repeats.length)}, all with the webhook-id of the first`,
   ].join('\n');
+}
+
+/** A number of notifications, and what part it is of those that had to arrive. */
+export function shareOf({ expected }: Report, count: number): string {
+  return `${count} (${(expected === 0 ? 0 : (100 * count) / expected).toFixed(3)} %)`;
 }
 
 function examples(names: readonly string[]): string {

@@ -59,11 +59,12 @@ export class ChaosReceivers {
   private async answer(habit: Habit, request: RecordedRequest, response: ServerResponse): Promise<void> {
     const misbehaves = !this.calm && this.random.chance(habit === 'hanging' ? 0.02 : 0.3);
     const acknowledged = !misbehaves || habit === 'slow' || habit === 'well';
-    const arrival: Arrival & { acknowledgedAfter?: number } = {
+    const arrival: Arrival & { acknowledgedAfter?: number; acknowledgedAt?: number } = {
       path: `/${habit}`,
       agentId: Number(new URLSearchParams(request.method === 'GET' ? request.url.split('?')[1] : request.body).get('agent_id')),
       sequence: Number(request.headers['webhook-sequence']),
       webhookId: String(request.headers['webhook-id']),
+      attempt: Number(request.headers['webhook-attempt']),
       acknowledged,
     };
     this.arrivals.push(arrival);
@@ -71,6 +72,7 @@ export class ChaosReceivers {
     if (pauseMs > 0) await delay(pauseMs);
     if (acknowledged) {
       arrival.acknowledgedAfter = this.arrivals.length;
+      arrival.acknowledgedAt = Date.now();
       this.acknowledged.add(arrival.webhookId);
       response.writeHead(200).end('ok');
     } else if (habit === 'error') response.writeHead(500).end('broken');

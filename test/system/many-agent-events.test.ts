@@ -6,7 +6,8 @@ import { eventually } from '../support/poll.js';
 import { RecordingReceiver } from '../support/receiver.js';
 import { ApiFixture } from '../support/subscription-api.js';
 
-const EVENTS = 2000;
+/** `FAN_OUT` for the long form. */
+const EVENTS = Number(process.env['FAN_OUT'] ?? 2000);
 const PATIENCE_MS = 120_000;
 
 let world: DispatcherWorld;

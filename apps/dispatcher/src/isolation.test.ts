@@ -45,6 +45,29 @@ describe('isolation', () => {
     expect([...seen.values()]).toEqual(Array(AGENTS / 5).fill([1, 3, 5]));
   });
 
+  it('says of what falls behind while its request is out that it is, without a further write, until the outcome is recorded', async () => {
+    const answers: (() => void)[] = [];
+    sick.answer((_request, response) => answers.push(() => response.writeHead(answers.length > 1 ? 200 : 500).end()));
+    await world.start({ DELIVERY_RETRY_SCHEDULE: [100], DELIVERY_TIMEOUT: 60_000 });
+    await world.subscribe(136, `${sick.url}/x`);
+    void world.change(136);
+    const row = async (): Promise<{ version: number; out: boolean } | undefined> => {
+      const { rows } = await world.pool.query(
+        'select version, attempts, coalesce(sending_until > now() and due_at > now(), false) as out from dispatch.behind',
+      );
+      return rows[0] as never;
+    };
+    await eventually('it is behind', async () => (await row()) !== undefined);
+    expect(await row()).toEqual({ version: 0, attempts: 0, out: true });
+    answers[0]!();
+    await eventually('the failure is recorded', async () => (await row())?.out === false);
+    expect(await row()).toMatchObject({ attempts: 1, out: false });
+    await eventually('the second attempt', () => answers.length === 2);
+    answers[1]!();
+    await world.drained();
+    expect(sick.requests).toHaveLength(2);
+  });
+
   it('keeps few waiting in memory for an endpoint that is dead, and takes more changes meanwhile', async () => {
     const { url } = sick;
     await sick.stop();

@@ -21,7 +21,7 @@ export interface FanOutsOptions {
 
 /** Deliveries of one change that are planned by one statement. */
 const PAGE = 1000;
-/** An agent has its next turn when no more than this of what it was given is not answered yet. */
+/** An agent has its next turn when no more than this of what it was given is not answered, or not recorded, yet. */
 const ROOM = PAGE / 2;
 const ROOM_POLL = { firstMs: 20, maxMs: 20 };
 const AGAIN = { firstMs: 100, maxMs: 2000 };
@@ -71,7 +71,7 @@ export class FanOuts {
   private async run(): Promise<void> {
     this.running = true;
     for (let failures = 0; this.queues.size > 0;) {
-      const turn = [...this.queues].find(([agent]) => isOver(agent) || agent.table.openCount <= ROOM);
+      const turn = [...this.queues].find(([agent]) => isOver(agent) || agent.table.pendingCount <= ROOM);
       if (!turn) {
         await waitBackoff(1, ROOM_POLL);
         continue;

@@ -9,6 +9,7 @@ import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { readGaps } from './change-log.repository.js';
 import { FanOuts } from './fan-outs.js';
+import { inTurns } from './in-turns.js';
 import { readPlan, type Plan, type PlannedAgent } from './plan.repository.js';
 import { entriesOf, eventsByChange } from './planned-entries.js';
 import { joinOn } from './progress.js';
@@ -168,7 +169,7 @@ export class Intake {
       if (this.fanOuts.has(agent!)) fanOut(key, own);
       else unplanned.set(key, own);
     }
-    const own = [...unplanned.values()].flatMap(bySequence);
+    const own = inTurns([...unplanned.values()], ([first]) => first!.clientId).flatMap(bySequence);
     if (own.length === 0) return { left: new Set(), fannedOut };
     const plan = await readPlan(pool, own, PAGE);
     for (const [key, agent] of agents) load(agent, plan.agents.get(key));

@@ -45,6 +45,8 @@ export interface EntryWork extends Entry {
   record?: AttemptRecord;
   /** When it is tried again, from now in milliseconds; undefined: at once. */
   dueMs?: number;
+  /** Once its request is out for long: until when it may be at most, in milliseconds of `performance.now()`. */
+  outUntil?: number;
   /** Its agent event is suspended: it is looked at again when its window ends. */
   parked?: boolean;
   /** Its row, once it is recorded as behind while its request is out: the outcome is the row's. */

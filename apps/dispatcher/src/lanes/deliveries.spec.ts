@@ -37,7 +37,7 @@ describe('a delivery that falls behind', () => {
         },
       } satisfies Pick<Attempts, 'attempt'> as unknown as Attempts,
       endpoints,
-      ...{ schedule: [], windowMs: 60_000 },
+      ...{ schedule: [], windowMs: 60_000, timeoutMs: 10_000 },
       leases: () => ({ tenureOf: () => tenure, isCurrent: () => true, startBy: () => Infinity }) as unknown as ShardLeases,
       ...{ onDirty: () => undefined, onRefused: () => undefined, onAnswered: () => undefined },
       metrics: new DispatcherMetrics(new Registry()),

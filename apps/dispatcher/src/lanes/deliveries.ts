@@ -21,6 +21,8 @@ export interface DeliveriesOptions {
   /** Delays of the retry schedule, and how long after its change's commit a delivery may be tried, in milliseconds. */
   readonly schedule: readonly number[];
   readonly windowMs: number;
+  /** Longest that an attempt may take, in milliseconds. */
+  readonly timeoutMs: number;
   readonly leases: () => ShardLeases;
   /** Something of this agent can be recorded. */
   readonly onDirty: (agent: AgentWork) => void;
@@ -269,14 +271,8 @@ export class Deliveries {
 
   private deliveryOf(agent: AgentWork, agentEventId: number, change: Change, attempts: number, onSlow?: () => void): Delivery {
     const { endpoints, leases } = this.options;
-    return deliveryOf(agent, {
-      agentEventId,
-      change,
-      attempts,
-      endpoint: endpoints.latest(agentEventId)!,
-      leases: leases(),
-      onSlow,
-    });
+    const endpoint = endpoints.latest(agentEventId)!;
+    return deliveryOf(agent, { agentEventId, change, attempts, endpoint, leases: leases(), onSlow });
   }
 
   private async sendEntry(agent: AgentWork, entry: EntryWork): Promise<void> {
@@ -284,6 +280,7 @@ export class Deliveries {
     const onSlow = (): void => {
       if (entry.state !== 'out' || agent.tenure.ending) return;
       entry.state = 'slow';
+      entry.outUntil = performance.now() + this.options.timeoutMs;
       this.options.metrics.spilt.inc();
       this.pump(agent);
     };

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { snapshotOf } from '../record/snapshot.js';
-import { AgentWork, type EntryWork, type RowWork } from './agent-work.js';
+import { hasUnrecorded, snapshotOf } from '../record/snapshot.js';
+import { AgentWork, type Change, type EntryWork, type RowWork } from './agent-work.js';
 import type { View } from './lane-table.js';
 
 const CHANGES = 6;
@@ -9,14 +9,17 @@ const EVENTS = [0, 1, 2] as const;
 const URLS = ['https://u.example/', 'https://v.example/'] as const;
 
 type Step =
-  | { readonly do: 'plan' | 'decide' | 'record' | 'wake' }
+  | { readonly do: 'plan' | 'page' | 'decide' | 'record' | 'wake' | 'takeover' | 'giveBack' | 'conflict' }
   | { readonly do: 'answer'; readonly nth: number; readonly how: 'delivered' | 'failed' | 'gone' | 'slow' }
   | { readonly do: 'move' | 'suspend' | 'resume' | 'delete'; readonly event: number };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.constantFrom<Step>({ do: 'plan' }, { do: 'decide' }, { do: 'record' }, { do: 'wake' }) },
   {
-    weight: 4,
+    weight: 20,
+    arbitrary: fc.constantFrom<Step>({ do: 'plan' }, { do: 'page' }, { do: 'decide' }, { do: 'record' }, { do: 'wake' }),
+  },
+  {
+    weight: 16,
     arbitrary: fc.record({
       do: fc.constant('answer' as const),
       nth: fc.nat(5),
@@ -24,20 +27,30 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   {
-    weight: 1,
+    weight: 4,
     arbitrary: fc.record({
       do: fc.constantFrom('move' as const, 'suspend' as const, 'resume' as const, 'delete' as const),
       event: fc.constantFrom(...EVENTS),
     }),
   },
+  { weight: 1, arbitrary: fc.constantFrom<Step>({ do: 'takeover' }, { do: 'giveBack' }, { do: 'conflict' }) },
 );
 
-/** One agent and its receivers, with the database played by hand: what the model of the protocol has, without crashes and takeovers. */
+/**
+ * One agent and its receivers, with the database played by hand: what the model of the protocol has, with changes planned in pages,
+ * an owner that crashes once its requests have ended, one that gives its shard back, and one that finds its cursor moved.
+ */
 class World {
-  readonly agent = new AgentWork(1, 1, 0, { shard: 0, epoch: 1, until: Infinity, ending: false });
+  agent = newAgent(0);
   private readonly views = new Map<number, { url: string; suspended: boolean }>();
   private readonly acknowledged = new Set<string>();
-  private readonly finished = new Set<string>();
+  /** Acknowledged, as this owner knows it. */
+  private finished = new Set<string>();
+  /** What the database has: delivered, and behind from where, by agent event. */
+  private readonly recorded = new Set<string>();
+  private behind = new Map<number, number>();
+  /** How many agent events of the change after what is taken are planned. */
+  private pages = 0;
   private out: { readonly entry?: EntryWork; readonly row?: RowWork; readonly sequence: number; readonly event: number }[] = [];
 
   /** @param matches for each change, by sequence from 1, the agent events that it is notified to */
@@ -45,16 +58,32 @@ class World {
     private readonly matches: readonly (readonly number[])[],
     urls: readonly string[],
   ) {
-    this.agent.cursor = 0;
     for (const event of EVENTS) this.views.set(event, { url: urls[event]!, suspended: false });
   }
 
   readonly viewOf = (event: number): View | undefined => this.views.get(event);
 
   run(step: Step): void {
+    this.take(step);
+    // Or whoever records would look again and again, for ever.
+    const canRecord = snapshotOf(this.agent, this.viewOf) !== undefined;
+    if (hasUnrecorded(this.agent) !== canRecord) throw new Error(`something is to be recorded: ${!canRecord}`);
+  }
+
+  private take(step: Step): void {
     switch (step.do) {
       case 'plan':
-        return this.plan();
+        return this.plan(Infinity);
+      case 'page':
+        return this.plan(1);
+      case 'takeover':
+        return this.takeOver();
+      case 'giveBack':
+        this.agent.tenure.ending = true;
+        return this.agent.table.dropWaiting();
+      case 'conflict':
+        this.agent.isConflicted = true;
+        return;
       case 'decide':
         return this.decide();
       case 'record':
@@ -82,8 +111,14 @@ class World {
   /** Everything that must happen, until nothing does. */
   finish(): void {
     for (const view of this.views.values()) view.suspended = false;
+    if (this.isEnding) {
+      while (this.out.length > 0) this.answer(0, 'delivered');
+      while (hasUnrecorded(this.agent)) this.record();
+      if (this.finished.size > this.recorded.size) throw new Error('what was delivered is not recorded');
+      this.takeOver();
+    }
     for (let round = 0; round < 20 * CHANGES; round++) {
-      this.plan();
+      this.plan(Infinity);
       this.wake();
       this.decide();
       while (this.out.length > 0) this.answer(0, 'delivered');
@@ -97,21 +132,42 @@ class World {
     return left.filter(({ event, name }) => this.views.has(event) && !this.acknowledged.has(name)).map(({ name }) => name);
   }
 
-  private plan(): void {
+  /** Plans the next agent events of the first change that is not taken, at most so many: it is taken with the last. */
+  private plan(most: number): void {
     const { agent } = this;
+    if (this.isEnding) return;
     const sequence = agent.taken + 1;
     const events = this.matches[sequence - 1];
     if (!events) return;
-    const change = { id: String(sequence), sequence, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
-    agent.taken = sequence;
+    const page = events.slice(this.pages, this.pages + most);
+    this.pages += page.length;
+    if (this.pages === events.length) {
+      this.pages = 0;
+      agent.taken = sequence;
+    }
     agent.table.add(
-      events
-        .filter((event) => this.views.has(event))
-        .map((agentEventId) => ({ sequence, agentEventId, change, state: 'waiting' as const })),
+      page
+        .filter((event) => this.views.has(event) && !this.recorded.has(nameOf(sequence, event)))
+        .map((agentEventId) => ({ sequence, agentEventId, change: changeOf(sequence), state: 'waiting' as const })),
     );
   }
 
+  /** What is out ends unheard, what is in memory is forgotten, and another owner begins with what is recorded. */
+  private takeOver(): void {
+    this.agent = newAgent(this.agent.cursor!);
+    for (const [event, next] of this.behind) this.agent.table.rows.set(event, rowOf(event, next));
+    this.finished = new Set(this.recorded);
+    this.out = [];
+    this.pages = 0;
+  }
+
+  /** Nothing starts any more. */
+  private get isEnding(): boolean {
+    return this.agent.tenure.ending || this.agent.isConflicted;
+  }
+
   private decide(): void {
+    if (this.isEnding) return;
     const { entries, rows, asleep, idle } = this.agent.table.decide(this.viewOf);
     for (const entry of entries) this.start(entry.sequence, entry.agentEventId, { entry });
     for (const row of rows) this.start(row.head!.sequence, row.agentEventId, { row });
@@ -141,7 +197,7 @@ class World {
     if (!one) return;
     const { entry, row = entry?.row, sequence, event } = one;
     if (how === 'slow') {
-      if (entry?.state === 'out') entry.state = 'slow';
+      if (entry?.state === 'out') Object.assign(entry, { state: 'slow', outUntil: Infinity });
       return;
     }
     this.out = this.out.filter((other) => other !== one);
@@ -160,25 +216,29 @@ class World {
     if (!snapshot) return;
     for (const { entry } of snapshot.newRows) {
       if (!this.views.has(entry.agentEventId)) continue;
-      const row: RowWork = {
-        ...{ clientId: 1, agentEventId: entry.agentEventId, next: entry.sequence, attempts: 0 },
-        version: 0,
-        inHand: false,
-      };
+      const row = rowOf(entry.agentEventId, entry.sequence);
       agent.table.rows.set(entry.agentEventId, row);
       if (entry.state !== 'slow') continue;
       Object.assign(row, { inHand: true, head: entry.change, sentTo: entry.sentTo });
       entry.row = row;
     }
-    for (const { state, agentEventId } of snapshot.entries) if (state === 'gone') this.suspend(agentEventId);
+    for (const { state, sequence, agentEventId } of snapshot.entries) {
+      if (state === 'gone') this.suspend(agentEventId);
+      if (state === 'delivered') this.recorded.add(nameOf(sequence, agentEventId));
+    }
+    agent.table.forget(new Set(snapshot.entries));
     agent.moveCursor(snapshot.to);
     for (const { row, result } of snapshot.rowOutcomes) {
       row.result = undefined;
       row.sentTo = undefined;
       row.inHand = false;
-      if (result.kind === 'next') this.moveOn(row);
+      if (result.kind === 'next') {
+        this.recorded.add(nameOf(row.next, row.agentEventId));
+        this.moveOn(row);
+      }
       if ('isGone' in result && result.isGone) this.suspend(row.agentEventId);
     }
+    this.behind = new Map([...agent.table.rows].map(([event, { next }]) => [event, next]));
   }
 
   private suspend(event: number): void {
@@ -189,7 +249,7 @@ class World {
   /** The next change of a row, up to the cursor, that is not acknowledged; without one it goes. */
   private moveOn(row: RowWork): void {
     for (let sequence = row.next; sequence <= this.agent.cursor!; sequence++) {
-      if (!this.matches[sequence - 1]!.includes(row.agentEventId) || this.finished.has(nameOf(sequence, row.agentEventId)))
+      if (!this.matches[sequence - 1]!.includes(row.agentEventId) || this.recorded.has(nameOf(sequence, row.agentEventId)))
         continue;
       row.next = sequence;
       return;
@@ -199,13 +259,27 @@ class World {
 
   private wake(): void {
     for (const row of this.agent.table.rows.values()) {
-      if (row.inHand) continue;
+      if (row.inHand || row.next > this.agent.cursor!) continue;
       this.moveOn(row);
       if (!this.agent.table.rows.has(row.agentEventId)) continue;
       row.inHand = true;
-      row.head = { id: String(row.next), sequence: row.next, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
+      row.head = changeOf(row.next);
     }
   }
+}
+
+function newAgent(cursor: number): AgentWork {
+  const agent = new AgentWork(1, 1, 0, { shard: 0, epoch: 1, until: Infinity, ending: false });
+  agent.cursor = agent.taken = cursor;
+  return agent;
+}
+
+function rowOf(agentEventId: number, next: number): RowWork {
+  return { clientId: 1, agentEventId, next, attempts: 0, version: 0, inHand: false };
+}
+
+function changeOf(sequence: number): Change {
+  return { id: String(sequence), sequence, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
 }
 
 function nameOf(sequence: number, event: number): string {

@@ -123,24 +123,32 @@ export class LaneTable<E extends Entry, R extends Row> {
     this.entries = this.entries.filter((entry) => !recorded.has(entry));
   }
 
-  /** How many are not answered yet. */
-  get openCount(): number {
+  /** How many are not answered yet, or could be recorded without waiting for the cursor. */
+  get pendingCount(): number {
     let count = 0;
-    for (const entry of this.entries) if (isOpen(entry)) count += 1;
+    for (const entry of this.entries) if (!this.reliesOnRow(entry)) count += 1;
     return count;
   }
 
   /**
    * Entries beyond a sequence that are done with here: answered, or falling behind with a row of their own; in their order, at most so
    * many. One whose agent event has a row already relies on that, which may be done and gone before the cursor has come here: it stays.
+   *
+   * @param behind agent events that have a row as well
    */
-  finishedBeyond(sequence: number, most: number): E[] {
+  finishedBeyond(sequence: number, most: number, behind: ReadonlySet<number> = new Set()): E[] {
     const finished: E[] = [];
     for (let at = this.entries.length - 1; at >= 0 && this.entries[at]!.sequence > sequence && finished.length < most; at--) {
       const entry = this.entries[at]!;
-      if (!isOpen(entry) && !(fallsBehind(entry) && this.rows.has(entry.agentEventId))) finished.push(entry);
+      if (!isOpen(entry) && !this.reliesOnRow(entry) && !(fallsBehind(entry) && behind.has(entry.agentEventId))) {
+        finished.push(entry);
+      }
     }
     return finished.reverse();
+  }
+
+  private reliesOnRow(entry: E): boolean {
+    return fallsBehind(entry) && this.rows.has(entry.agentEventId);
   }
 
   /** The last sequence up to which there are no more entries than this; with those of the first change in any case. */

@@ -38,22 +38,23 @@ const RECORD = {
       on conflict do nothing),
     behind as (
       insert into dispatch.behind as b
-        (agent_event_id, client_id, agent_id, hash, next_sequence, attempts, due_at, head_change_id, head_expires_at, blocked_by, blocked_by_event)
+        (agent_event_id, client_id, agent_id, hash, next_sequence, attempts, due_at, sending_until, head_change_id, head_expires_at,
+         blocked_by, blocked_by_event)
       select r.agent_event_id, r.client_id, r.agent_id, r.hash, r.next_sequence, r.attempts,
-             now() + r.due_ms * interval '1 ms', r.change_id, now() + r.expires_ms * interval '1 ms', r.blocked_by, r.blocked_by_event
+             now() + r.due_ms * interval '1 ms', case when r.out then now() + r.due_ms * interval '1 ms' end, r.change_id, now() + r.expires_ms * interval '1 ms', r.blocked_by, r.blocked_by_event
       from unnest($21::bigint[], $22::bigint[], $23::bigint[], $24::integer[], $25::bigint[], $26::smallint[], $27::double precision[],
-                  $28::uuid[], $29::double precision[], $30::uuid[], $31::bigint[])
-        as r (agent_event_id, client_id, agent_id, hash, next_sequence, attempts, due_ms, change_id, expires_ms, blocked_by, blocked_by_event)
+                  $28::boolean[], $29::uuid[], $30::double precision[], $31::uuid[], $32::bigint[])
+        as r (agent_event_id, client_id, agent_id, hash, next_sequence, attempts, due_ms, out, change_id, expires_ms, blocked_by, blocked_by_event)
       where (r.client_id, r.agent_id) in (select client_id, agent_id from moved)
         and exists (select from subscription.agent_event e where e.id = r.agent_event_id offset 0)
       on conflict (agent_event_id, agent_id) do update
         set next_sequence = excluded.next_sequence, attempts = excluded.attempts, due_at = excluded.due_at,
-            head_change_id = excluded.head_change_id, head_expires_at = excluded.head_expires_at,
+            sending_until = excluded.sending_until, head_change_id = excluded.head_change_id, head_expires_at = excluded.head_expires_at,
             blocked_by = excluded.blocked_by, blocked_by_event = excluded.blocked_by_event, version = b.version + 1
         where b.next_sequence > excluded.next_sequence),
     well as (
       delete from dispatch.event_health h
-      where h.agent_event_id = any ($32::bigint[]) and h.suspended_at is null)
+      where h.agent_event_id = any ($33::bigint[]) and h.suspended_at is null)
     select a.client_id, a.agent_id,
            (a.client_id, a.agent_id) in (select client_id, agent_id from moved) as moved,
            (select c.last_sequence from dispatch.agent_cursor c
@@ -92,6 +93,7 @@ export async function record(
         arrayOfPlain(rows, ({ entry }) => entry.sequence),
         arrayOfPlain(rows, ({ attempts }) => attempts),
         arrayOfPlain(rows, ({ dueMs }) => dueMs?.toFixed(3)),
+        arrayOfPlain(rows, ({ isOut }) => isOut),
         arrayOfPlain(rows, ({ entry }) => entry.change.id),
         arrayOfPlain(rows, ({ entry }) => (entry.change.expiresAt - performance.now()).toFixed(3)),
         arrayOfPlain(rows, ({ blockedBy }) => blockedBy?.changeId),

@@ -54,14 +54,14 @@ const WRITE_ROWS = {
         and (h.kind = 'drop' or (h.kind = 'next' and h.change_id is null))),
     moved as (
       update dispatch.behind b
-      set next_sequence = h.sequence, version = b.version + 1, attempts = 0, due_at = now(), head_change_id = h.change_id,
+      set next_sequence = h.sequence, version = b.version + 1, attempts = 0, due_at = now(), sending_until = null, head_change_id = h.change_id,
           head_expires_at = now() + h.expires_in_ms * interval '1 ms', blocked_by = null, blocked_by_event = null
       from headed h
       where b.agent_event_id = h.agent_event_id and b.agent_id = h.agent_id and h.kind = 'next' and h.change_id is not null),
     kept as (
       update dispatch.behind b
       set version = b.version + 1, attempts = case m.kind when 'retry' then b.attempts + 1 else b.attempts end,
-          due_at = now() + m.due_ms * interval '1 ms', blocked_by = m.blocked_by, blocked_by_event = m.blocked_by_event
+          due_at = now() + m.due_ms * interval '1 ms', sending_until = null, blocked_by = m.blocked_by, blocked_by_event = m.blocked_by_event
       from mine m
       where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id and m.kind in ('retry', 'wait'))
     select * from headed`,

@@ -7,6 +7,8 @@ export interface NewRow {
   readonly attempts: number;
   /** From now, in milliseconds; undefined: it sleeps. */
   readonly dueMs: number | undefined;
+  /** Its request is out, and may be until it is due. */
+  readonly isOut: boolean;
   /** What it sleeps for: the delivery at the head of its lane. */
   readonly blockedBy: { readonly agentEventId: number; readonly changeId: string | undefined } | undefined;
 }
@@ -46,33 +48,31 @@ const PAGE = 1000;
 /** What falls behind ahead of the cursor is not looked at before the cursor has come there, so it is due no sooner, in milliseconds. */
 const AHEAD_DUE_MS = 1000;
 
-/** Whether there is something to record of an agent: the cursor can move on, a row has a result, or a page is done. */
+/** Whether there is something to record of an agent: whether {@link snapshotOf} takes anything down, or has. */
 export function hasUnrecorded(agent: AgentWork): boolean {
-  const { table, cursor, taken, tenure } = agent;
+  const { table, cursor } = agent;
   if (agent.isRecording) return true;
   if (cursor === undefined) return false;
-  if (table.settledUpTo(taken) > cursor || (recordsPages(agent) && table.finishedBeyond(taken, 1).length > 0)) return true;
+  if (reachOf(agent, cursor) > cursor) return true;
   for (const row of table.rows.values()) if (row.result) return true;
-  return tenure.ending && table.entriesUpTo().some(({ state }) => state === 'delivered');
+  return aheadOf(agent, cursor, [], 1).length > 0;
 }
 
 /**
  * Takes down what can be recorded of an agent, a page of it; undefined where nothing can. The order of lanes holds: the contiguous
- * part; of a change that is planned in pages what is answered, with rows for what has failed; else no failure beyond the cursor.
+ * part; with all that is taken, of the change after it, which is planned in pages, what is answered, with rows for what has failed;
+ * else no failure beyond the cursor.
  */
 export function snapshotOf(agent: AgentWork, viewOf: ViewOf): AgentSnapshot | undefined {
-  const { table, tenure, cursor } = agent;
+  const { table, cursor } = agent;
   if (cursor === undefined) return undefined;
   const rowOutcomes = rowOutcomesOf(agent);
-  const to = agent.isConflicted ? cursor : table.pageUpTo(Math.max(cursor, table.settledUpTo(agent.taken)), PAGE);
+  const to = table.pageUpTo(reachOf(agent, cursor), PAGE);
   const settled = to > cursor ? table.entriesUpTo(to) : [];
-  const page = recordsPages(agent) ? table.finishedBeyond(agent.taken, Math.max(PAGE - settled.length, 0)) : [];
-  // Before a shard is given back, what was delivered beyond the cursor is written ahead of it, for whoever plans next.
-  const writesAhead = (tenure.ending || agent.isConflicted) && !table.hasOut;
-  const ahead = writesAhead ? table.entriesUpTo().filter(({ sequence, state }) => sequence > to && state === 'delivered') : page;
+  const ahead = aheadOf(agent, to, settled, Math.max(PAGE - settled.length, 0));
   if (to === cursor && ahead.length === 0 && rowOutcomes.length === 0) return undefined;
   const entries = [...settled, ...ahead];
-  const newRows = [...newRowsOf(agent, settled, viewOf), ...newRowsOf(agent, page, viewOf, AHEAD_DUE_MS)];
+  const newRows = newRowsOf(agent, to, entries, viewOf);
   for (const { entry } of newRows) entry.isLeaving = true;
   return {
     agent,
@@ -86,9 +86,24 @@ export function snapshotOf(agent: AgentWork, viewOf: ViewOf): AgentSnapshot | un
   };
 }
 
-/** What lies beyond what is planned of an agent is a part of a change that is planned in pages. */
-function recordsPages({ isConflicted, tenure }: AgentWork): boolean {
-  return !isConflicted && !tenure.ending;
+/** How far the cursor can go. */
+function reachOf({ table, taken, isConflicted }: AgentWork, cursor: number): number {
+  return isConflicted ? cursor : Math.max(cursor, table.settledUpTo(taken));
+}
+
+/**
+ * What can be recorded ahead of the cursor, which comes to `to` with what is settled: of the change that is planned in pages what is
+ * done with. Before a shard is given back, or all is planned anew, what was delivered, for whoever plans next.
+ */
+function aheadOf(agent: AgentWork, to: number, settled: readonly EntryWork[], most: number): EntryWork[] {
+  const { table, taken, tenure, isConflicted } = agent;
+  if (tenure.ending || isConflicted) {
+    if (table.hasOut) return [];
+    return table.entriesUpTo().filter(({ sequence, state }) => sequence > to && state === 'delivered');
+  }
+  if (to < taken) return [];
+  const fallBehind = new Set(settled.filter(fallsBehind).map(({ agentEventId }) => agentEventId));
+  return table.finishedBeyond(taken, most, fallBehind);
 }
 
 function rowOutcomesOf({ table }: AgentWork): RowOutcome[] {
@@ -99,7 +114,8 @@ function rowOutcomesOf({ table }: AgentWork): RowOutcome[] {
   return outcomes;
 }
 
-function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: ViewOf, leastDueMs = 0): NewRow[] {
+/** @param cursor where it will be */
+function newRowsOf(agent: AgentWork, cursor: number, entries: readonly EntryWork[], viewOf: ViewOf): NewRow[] {
   const behind = entries.filter(fallsBehind);
   if (behind.length === 0) return [];
   const heads = headsByUrl(agent, viewOf);
@@ -113,12 +129,18 @@ function newRowsOf(agent: AgentWork, entries: readonly EntryWork[], viewOf: View
     const isParked = state === 'gone' || (view?.suspended ?? false) || entry.parked === true;
     const head = view && heads.get(view.url);
     const blockedBy = !isParked && state === 'behind' && head && head.sequence < sequence ? head : undefined;
-    const untilExpiry = Math.max(0, change.expiresAt - performance.now());
-    const dueMs = isParked ? untilExpiry : Math.min(Math.max(entry.dueMs ?? 0, leastDueMs), untilExpiry);
+    const leastDueMs = sequence > cursor ? AHEAD_DUE_MS : 0;
+    const now = performance.now();
+    const untilExpiry = Math.max(0, change.expiresAt - now);
+    const isOut = state === 'slow';
+    // Who takes over finds it due when its request has ended.
+    const soonestMs = isOut ? entry.outUntil! - now : (entry.dueMs ?? 0);
+    const dueMs = isParked ? untilExpiry : Math.min(Math.max(soonestMs, leastDueMs), untilExpiry);
     rows.push({
       entry,
       attempts: state === 'failed' || state === 'gone' ? 1 : 0,
       dueMs: blockedBy ? undefined : dueMs,
+      isOut,
       blockedBy,
     });
     if (view && !isParked && !heads.has(view.url)) heads.set(view.url, { agentEventId, changeId: change.id, sequence });

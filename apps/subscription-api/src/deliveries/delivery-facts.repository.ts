@@ -85,6 +85,7 @@ interface FactsRow {
     readonly blocked_by_event: number | null;
     readonly since: string;
   } | null;
+  readonly is_out: boolean | null;
   readonly redelivery: {
     readonly attempts: number;
     readonly due_at: string;
@@ -110,7 +111,7 @@ const BEGINNING = `
 const FACTS = `
   select k.agent_event_id, k.change_id, to_jsonb(e) as event, to_jsonb(s) as change, c.last_sequence as cursor,
     e.id is not null and s.id is not null and ${MATCHES} as matches,
-    n.attempts, n.was_delivered, to_jsonb(l) as last, to_jsonb(b) as behind, to_jsonb(r) as redelivery, h.suspended_at
+    n.attempts, n.was_delivered, to_jsonb(l) as last, to_jsonb(b) as behind, b.sending_until > now() as is_out, to_jsonb(r) as redelivery, h.suspended_at
   from unnest($2::bigint[], $3::uuid[]) with ordinality as k (agent_event_id, change_id, ord)
   left join subscription.agent_event e on e.id = k.agent_event_id and e.client_id = $1
   left join lateral (select * from presence.status_change s where s.id = k.change_id and s.id between $4 and $5 and s.client_id = $1 limit 1) s on true
@@ -321,7 +322,7 @@ function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelive
 
 function behindOf(
   behind: NonNullable<FactsRow['behind']>,
-  { agent_event_id, change_id, change, matches }: FactsRow,
+  { agent_event_id, change_id, change, matches, is_out }: FactsRow,
 ): BehindFacts {
   const { next_sequence, head_change_id, blocked_by, blocked_by_event } = behind;
   // Statuses take turns: of two changes in a row one matches, and the first that does is the head.
@@ -330,6 +331,7 @@ function behindOf(
     nextSequence: next_sequence,
     attempts: behind.attempts,
     dueAt: dateOf(behind.due_at),
+    isOut: is_out ?? false,
     isHead: head_change_id === null ? isFirst : head_change_id === change_id,
     headId: head_change_id === null ? undefined : deliveryId(head_change_id, agent_event_id),
     headExpiresAt: dateOf(behind.head_expires_at),

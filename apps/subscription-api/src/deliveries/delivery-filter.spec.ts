@@ -10,7 +10,8 @@ it.each([
   [['delivered', 'dropped'], ['attempted'], ['delivered', 'dropped', 'retry']],
   [['retrying'], ['retried', 'sentAgain'], []],
   [['suspended'], ['behind', 'sentAgain'], []],
-  [['sending'], ['unplanned'], []],
+  [['sending'], ['unplanned', 'spilt'], []],
+  [['sending', 'waiting'], ['unplanned', 'behind', 'sentAgain'], []],
 ] as const)('looks for %j in %j', (statuses, sources, outcomes) => {
   expect(searchOf({ statuses }, false)).toEqual({ sources, outcomes });
 });

@@ -37,7 +37,10 @@ export function searchOf({ statuses, agentId }: DeliveryFilter, isOutage: boolea
   }
   if (has('sending')) sources.push('unplanned');
   if (has('waiting', 'suspended')) sources.push(isOutage ? 'behindByLog' : 'behind');
-  else if (has('retrying')) sources.push('retried');
+  else {
+    if (has('retrying')) sources.push('retried');
+    if (has('sending')) sources.push('spilt');
+  }
   if (has('waiting', 'suspended', 'retrying')) sources.push('sentAgain');
   return { sources, outcomes };
 }

@@ -216,6 +216,18 @@ describe('the deliveries of a client', () => {
     expect(await waitingFor('again')).toEqual({ reason: 'due', since: null });
   });
 
+  it('say that they are being sent where they fell behind while their requests are out', async () => {
+    await api.pool.query(
+      `update dispatch.behind set sending_until = now() + interval '1 hour', due_at = now() + interval '1 hour', attempts = 0`,
+    );
+    expect(await list('?status=sending&agent_id=2')).toMatchObject([
+      { id: ids['retrying'], status: 'sending', waiting_for: null, next_attempt_at: null },
+    ]);
+    expect(await idsOf('?status=waiting')).toEqual(named('waiting'));
+    await api.pool.query('update dispatch.behind set sending_until = null, due_at = now(), attempts = 1');
+    expect(await idsOf('?status=retrying')).toEqual(named('retrying'));
+  });
+
   it('say that the origin is not sent to, or that the agent event is suspended', async () => {
     await api.pool.query(
       `insert into dispatch.origin_state values (12, 'http://127.0.0.1:9', gen_random_uuid(), 'open', now(), now(), 'refused', now())`,

@@ -114,6 +114,13 @@ const retried = (order: Order): string => `
   where b.attempts > 0 and b.head_change_id >= $5 and b.head_change_id <= $6 and (b.head_change_id < $6 or e.id < $10)
   order by b.head_change_id ${order}, e.id ${order} limit $7`;
 
+/** Heads of what fell behind while their requests were out, and may be still. */
+const spilt = (order: Order): string => `
+  select e.id, b.head_change_id as change_id from event e
+  join dispatch.behind b on b.agent_event_id = e.id and ($4::bigint is null or b.agent_id = $4)
+  where b.sending_until > now() and b.head_change_id >= $5 and b.head_change_id <= $6 and (b.head_change_id < $6 or e.id < $10)
+  order by b.head_change_id ${order}, e.id ${order} limit $7`;
+
 /** What is sent again. */
 const sentAgain = (order: Order): string => `
   select e.id, x.change_id from event e
@@ -139,7 +146,7 @@ const unplanned = (order: Order): string => `
     and s.sequence > case when e.agent_id is null then coalesce(st.after_sequence, 0) else e.after_sequence end
     and (e.until_sequence is null or s.sequence <= e.until_sequence)`;
 
-const SOURCES = { attempted, unsuccessful, attemptedOfAgent, behind, behindByLog, retried, sentAgain, unplanned } as const;
+const SOURCES = { attempted, unsuccessful, attemptedOfAgent, behind, behindByLog, retried, spilt, sentAgain, unplanned } as const;
 export type Source = keyof typeof SOURCES;
 
 /** The statement that finds the newest deliveries of some sources, or the oldest. */

@@ -7,6 +7,7 @@ const BEHIND: BehindFacts = {
   nextSequence: 5,
   attempts: 0,
   dueAt: at(11),
+  isOut: false,
   isHead: true,
   headId: 'head_7',
   headExpiresAt: at(20),
@@ -34,6 +35,17 @@ describe('a delivery', () => {
     expect(state({ cursor: 4 })).toMatchObject({ status: 'sending', waitingFor: undefined, nextAttemptAt: undefined, expiresAt });
     expect(state({ cursor: 4, matches: false })).toBeUndefined();
     expect(state({ cursor: 9 })).toBeUndefined();
+  });
+
+  it('is being sent where it fell behind while its request is out, and what comes after it waits for it', () => {
+    const behind = { ...BEHIND, isOut: true };
+    const sending = { status: 'sending', waitingFor: undefined, nextAttemptAt: undefined, expiresAt: at(20) };
+    expect(state({ behind })).toMatchObject(sending);
+    expect(state({ behind, suspendedAt: at(10), originSince: at(8) })).toMatchObject(sending);
+    expect(state({ sequence: 7, behind: { ...behind, isHead: false } })).toMatchObject({
+      status: 'waiting',
+      waitingFor: { reason: 'earlier', deliveryId: 'head_7' },
+    });
   });
 
   it.each(['delivered', 'failed', 'dropped'] as const)('that was %s is finished', (lastOutcome) => {

@@ -38,6 +38,8 @@ export interface BehindFacts {
   /** Of the head, made. */
   readonly attempts: number;
   readonly dueAt: Date | undefined;
+  /** Whether the head's first request may still be out. */
+  readonly isOut: boolean;
   /** Whether the delivery is the head. */
   readonly isHead: boolean;
   readonly headId: string | undefined;
@@ -97,10 +99,11 @@ function isBehind({ sequence, cursor, matches, lastOutcome }: DeliveryFacts, { n
 
 function ofBehind(
   facts: DeliveryFacts,
-  { isHead, attempts, headId, headExpiresAt, blockedBy, dueAt, since }: BehindFacts,
+  { isHead, isOut, attempts, headId, headExpiresAt, blockedBy, dueAt, since }: BehindFacts,
   expiresAt: Date | undefined,
 ): DeliveryState {
   const unfinished = { resending: false, nextAttemptAt: undefined, expiresAt: isHead ? (headExpiresAt ?? expiresAt) : expiresAt };
+  if (isHead && isOut) return { ...unfinished, status: 'sending', waitingFor: undefined };
   if (facts.suspendedAt) {
     return { ...unfinished, status: 'suspended', waitingFor: { reason: 'suspended', since: facts.suspendedAt } };
   }

@@ -60,7 +60,8 @@ const matchingIn = (from: string, to: string, eventType: string): string => {
 export const WAITING_IN_ROW = `(case when e.former_types is null then ${matchingIn('b.next_sequence', 'c.last_sequence', 'e.event_type')} else (
   select count(*) from presence.status_change s
   where s.client_id = b.client_id and s.agent_id = b.agent_id and s.sequence >= b.next_sequence and s.sequence <= c.last_sequence
-    and (b.head_change_id is null or s.id >= b.head_change_id) and ${IS_FOR}) end)`;
+    -- Leaves out the partitions of the days before.
+    and s.id >= coalesce(b.head_change_id, '00000000-0000-0000-0000-000000000000') and ${IS_FOR}) end)`;
 
 /** The last attempt of agent event `e`, of changes from then on. */
 const lastAttemptSince = (since: string): string => `

@@ -46,6 +46,8 @@ export class Behind1764000000020 implements MigrationInterface {
         attempts smallint not null default 0,
         -- Null: sleeps until it is woken, since its head waits for a delivery of another agent event to the same url.
         due_at timestamptz,
+        -- Its head was out when it fell behind, and may be until then.
+        sending_until timestamptz,
         -- The head, once it is known, and the end of its window.
         head_change_id uuid,
         head_expires_at timestamptz,
