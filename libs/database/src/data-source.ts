@@ -25,6 +25,7 @@ import { FormerTypes1764000000023 } from './migrations/1764000000023-former-type
 import { ListIndexes1764000000025 } from './migrations/1764000000025-list-indexes.js';
 import { Notices1764000000026 } from './migrations/1764000000026-notices.js';
 import { ClientRemoval1764000000027 } from './migrations/1764000000027-client-removal.js';
+import { Traceparent1764000000031 } from './migrations/1764000000031-traceparent.js';
 import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
 
 /** A migration, and which code may run on a database that has it: ADR 22. */
@@ -64,6 +65,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ListIndexes1764000000025,
   Notices1764000000026,
   ClientRemoval1764000000027,
+  Traceparent1764000000031,
 ];
 
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */

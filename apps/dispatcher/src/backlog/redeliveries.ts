@@ -202,7 +202,7 @@ export class Redeliveries<T extends Tenure = Tenure> {
       clientId: redelivery.clientId,
       agentEventId: redelivery.agentEventId,
       sequence: change.sequence,
-      change: { pairs: encodePairs(change), occurredAt: change.occurredAt },
+      change: { pairs: encodePairs(change), occurredAt: change.occurredAt, traceparent: change.traceparent },
       attemptsBefore: redelivery.attemptsBefore + redelivery.attempts,
       isRetry: true,
       endpoint: { value: { url, method, suspended }, readAt: redelivery.readAt },

@@ -12,6 +12,8 @@ export interface Change {
   readonly occurredAt: Date;
   /** End of its window by the database's clock, in milliseconds of `performance.now()`. */
   readonly expiresAt: number;
+  /** W3C trace context that its attempts go on from; undefined: its own. */
+  readonly traceparent?: string | undefined;
 }
 
 /** @param clockOffset adds to a moment of the database's clock, in milliseconds since the epoch, for one of `performance.now()` */
@@ -22,6 +24,7 @@ export function changeOf(change: StatusChange, windowMs: number, clockOffset: nu
     pairs: encodePairs(change),
     occurredAt: change.occurredAt,
     expiresAt: change.changedAt.getTime() + windowMs + clockOffset,
+    traceparent: change.traceparent,
   };
 }
 

@@ -1,4 +1,4 @@
-import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
 import { ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { MAX_TELEMETRY_ITEMS } from '#contracts';
 import { RequireAccess } from '#auth';
@@ -38,12 +38,12 @@ export class TelemetryController {
       { result: 'rejected', errors: { agent_status: ['must be one of: available, logged_out'] } },
     ],
   })
-  async report(@Body() body: unknown): Promise<TelemetryResult[]> {
+  async report(@Body() body: unknown, @Headers('traceparent') traceparent?: string): Promise<TelemetryResult[]> {
     if (typeof body !== 'object' || body === null) throw ApiError.invalid('body', 'must be a JSON object or an array of them');
     const items: readonly unknown[] = Array.isArray(body) ? body : [body];
     if (items.length > MAX_TELEMETRY_ITEMS) throw ApiError.invalid('body', `must have at most ${MAX_TELEMETRY_ITEMS} items`);
     try {
-      return await this.service.apply(items);
+      return await this.service.apply(items, undefined, traceparent);
     } catch (error) {
       if (error instanceof BacklogError) {
         throw new ApiError(error.isOwn ? 'rate_limit_exceeded' : 'unavailable', error.message, { headers: RETRY_AFTER });

@@ -3,6 +3,7 @@ import type { BusBatch } from '#bus';
 import { parseTelemetry } from '#contracts';
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
+import { noteDecided } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
 import { compareAndSet, readStates, type AgentWrite, type CommittedChange, type Outcome } from '../log/presence.repository.js';
 import { movePositions, type TelemetryPosition } from '../log/telemetry-position.repository.js';
@@ -112,16 +113,18 @@ export class TelemetryService {
    *
    * @param values parsed JSON; what is no telemetry item is rejected and spoils nothing else
    * @param now of the receipt, in milliseconds since the epoch
+   * @param traceparent W3C trace context of the request, as it came
    * @returns one result an item, in order
    * @throws BacklogError, before anything was decided
    * @throws the database's error, or ContentionError; items may then have been applied, and it does no harm to repeat them
    */
-  async apply(values: readonly unknown[], now = this.options.clock.now()): Promise<TelemetryResult[]> {
+  async apply(values: readonly unknown[], now = this.options.clock.now(), traceparent?: string): Promise<TelemetryResult[]> {
+    const startedAt = performance.now();
     const results = new Array<TelemetryResult>(values.length);
     const slots: Slot[] = [];
     for (let index = 0; index < values.length; index++) {
       const parsed = parseTelemetry(values[index], now);
-      if (parsed.ok) slots.push({ item: parsed.item, results, index });
+      if (parsed.ok) slots.push({ item: parsed.item, results, index, traceparent });
       else results[index] = { result: 'rejected', errors: parsed.errors };
     }
     const byClient = slotsByClient(slots);
@@ -130,7 +133,7 @@ export class TelemetryService {
     }
     await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, slots: of, size: of.length })));
     this.options.metrics.countResults(results, 'http');
-    this.options.onDecided?.(slots);
+    this.decided(slots, startedAt);
     return results;
   }
 
@@ -185,7 +188,8 @@ export class TelemetryService {
       return all;
     };
     const mover = new PositionMover(position, { ...target, rejected: keepRejected });
-    const slots = items.map(({ item }, index) => ({ item, results, index }));
+    const startedAt = performance.now();
+    const slots = items.map(({ item, traceparent }, index) => ({ item, results, index, traceparent }));
     const owner = `${position.topicId}[${position.partition}]`;
     await this.partitions.add({ owner, slots, size: slots.length, mover });
     for (const [offset, reason] of Object.entries(keepRejected())) {
@@ -193,8 +197,16 @@ export class TelemetryService {
       kept.set(Number(offset), reason);
     }
     this.options.metrics.countResults(results, 'kafka');
-    this.options.onDecided?.(slots);
+    this.decided(slots, startedAt);
     return mover.position;
+  }
+
+  private decided(slots: readonly Slot[], startedAt: number): void {
+    this.options.onDecided?.(slots);
+    for (const { results, index, traceparent } of slots) {
+      const { result } = results[index]!;
+      if (traceparent !== undefined && result !== 'changed') noteDecided(traceparent, startedAt, { 'rollcall.result': result });
+    }
   }
 
   /** Resolves when everything that was accepted has been settled. */
@@ -304,7 +316,12 @@ export class TelemetryService {
     movers.forEach((mover, index) => mover.moved(moves[index]!, lost.size === 0));
     if (xid !== undefined) this.recentWrites.passOver(xid);
     if (committed.length > 0) relay.hand(committed);
-    const changes = writes.reduce((sum, write, index) => (lost.has(index) ? sum : sum + write.changes.length), 0);
+    let changes = 0;
+    writes.forEach((write, index) => {
+      if (lost.has(index)) return;
+      changes += write.changes.length;
+      for (const change of write.changes) change.hop.end();
+    });
     return { lost: [...lost].map(([index, guess]) => ({ agent: decided[index]!.agent, guess })), changes };
   }
 }

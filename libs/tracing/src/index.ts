@@ -1,0 +1,14 @@
+export {
+  beginAttempt,
+  beginDecide,
+  beginNoticeAttempt,
+  beginPublish,
+  noteDecided,
+  noteFanOut,
+  traceIdOf,
+  type Hop,
+  type HopEnd,
+  type TracedChange,
+} from './hops.js';
+export { startTraced } from './tracing.js';
+export { TRACING_SETTINGS, type TracingSettings } from './tracing-options.js';
