@@ -40,8 +40,11 @@ export class OtlpCollector {
     readonly authorization: string | undefined;
     readonly body: Buffer;
   }[] = [];
-  /** What it answers. */
+  /** What it answers; 0: nothing. */
   status = 200;
+  /** Requests that it did not take, and that it did not answer. */
+  refused = 0;
+  silent = 0;
 
   private constructor(private readonly server: Server) {}
 
@@ -52,7 +55,9 @@ export class OtlpCollector {
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
       request.on('end', () => {
         const isTraces = request.method === 'POST' && request.url === '/v1/traces';
+        if (isTraces && collector.status === 0) return void (collector.silent += 1);
         if (isTraces && collector.status === 200) collector.take(request.headers, Buffer.concat(chunks));
+        else collector.refused += 1;
         response.writeHead(isTraces ? collector.status : 404, { 'content-type': 'application/json' }).end('{}');
       });
     });

@@ -130,6 +130,14 @@ export function traceIdOf(change: TracedChange): string {
   return traceOf(change).traceId;
 }
 
+/** Of a batch, in one line. */
+const MAX_TRACE_IDS = 10;
+
+/** The trace ids of a batch's changes, for its log line; of a big batch the first ten. */
+export function traceIdsOf<T>(changes: readonly T[], traced: (change: T) => TracedChange): string[] {
+  return changes.slice(0, MAX_TRACE_IDS).map((change) => traceIdOf(traced(change)));
+}
+
 function traceOf({ id, traceparent }: TracedChange): TraceParent {
   return (traceparent === undefined ? undefined : parseTraceparent(traceparent)) ?? ownTraceOf(id);
 }

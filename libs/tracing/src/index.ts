@@ -6,6 +6,7 @@ export {
   noteDecided,
   noteFanOut,
   traceIdOf,
+  traceIdsOf,
   type Hop,
   type HopEnd,
   type TracedChange,

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { partitionKey, type StatusChange } from '#contracts';
 import type { Pool } from '#database';
 import { waitBackoff, type Logger } from '#runtime';
-import { noteFanOut } from '#tracing';
+import { noteFanOut, traceIdsOf } from '#tracing';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
 import { changeOf, type AgentWork, type EntryWork } from '../lanes/agent-work.js';
@@ -186,8 +186,12 @@ export class Intake {
     const plans = [plan, ...(await this.fillGaps(byAgent, agents, fanOut))];
     const deliveries = this.takeAll(byAgent, plans, agents, startedAt);
     metrics.changes.inc(complete.length);
-    const latencyMs = Math.round(performance.now() - startedAt);
-    logger.debug({ changes: complete.length, agents: byAgent.size, deliveries, latency_ms: latencyMs }, 'intake.planned');
+    if (logger.isLevelEnabled('debug')) {
+      const traceIds = traceIdsOf(complete, (change) => change);
+      const latencyMs = Math.round(performance.now() - startedAt);
+      const what = { changes: complete.length, trace_ids: traceIds, agents: byAgent.size, deliveries, latency_ms: latencyMs };
+      logger.debug(what, 'intake.planned');
+    }
     return { left, fannedOut };
   }
 

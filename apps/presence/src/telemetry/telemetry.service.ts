@@ -3,9 +3,16 @@ import type { BusBatch } from '#bus';
 import { parseTelemetry } from '#contracts';
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
-import { noteDecided } from '#tracing';
+import { noteDecided, traceIdsOf } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
-import { compareAndSet, readStates, type AgentWrite, type CommittedChange, type Outcome } from '../log/presence.repository.js';
+import {
+  compareAndSet,
+  readStates,
+  type AgentWrite,
+  type CommittedChange,
+  type DecidedChange,
+  type Outcome,
+} from '../log/presence.repository.js';
 import { movePositions, type TelemetryPosition } from '../log/telemetry-position.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import { decideWork, groupByAgent, slotsByClient, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
@@ -218,14 +225,14 @@ export class TelemetryService {
     const startedAt = performance.now();
     const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.slots : jobs.flatMap((job) => job.slots));
     const movers = jobs.flatMap(({ mover }) => mover ?? []);
-    let changes = 0;
+    const changes: DecidedChange[] = [];
     let rounds = 0;
     let open: readonly Open[] = agents.map((agent) => ({ agent, guess: this.memory.recall(agent) }));
     for (; open.length > 0; rounds++) {
       if (rounds === MAX_ROUNDS) throw new ContentionError('too many others report the same agents at this moment');
       const round = await this.decideAndWrite(open, movers);
       open = round.lost;
-      changes += round.changes;
+      changes.push(...round.changes);
     }
     const unsettled = movers.filter((mover) => !mover.isSettled);
     if (unsettled.length > 0) await this.move(unsettled);
@@ -238,11 +245,12 @@ export class TelemetryService {
       requests: jobs.length,
       items: jobs.reduce((sum, job) => sum + job.size, 0),
       agents: agents.length,
-      changes,
+      changes: changes.length,
+      trace_ids: traceIdsOf(changes, ({ id, hop }) => ({ id, traceparent: hop.traceparent })),
       rounds,
       latency_ms: Math.round(tookMs),
     };
-    logger[changes > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
+    logger[changes.length > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
   }
 
   /**
@@ -252,7 +260,7 @@ export class TelemetryService {
   private async decideAndWrite(
     open: readonly Open[],
     movers: readonly PositionMover[],
-  ): Promise<{ lost: Open[]; changes: number }> {
+  ): Promise<{ lost: Open[]; changes: readonly DecidedChange[] }> {
     const decided: Decided[] = [];
     const repeats: Repeat[] = [];
     const unknown: AgentWork[] = [];
@@ -271,7 +279,7 @@ export class TelemetryService {
       const write = decideWork(agent, states[index], this.newId);
       if (write) decided.push({ agent, write });
     });
-    return decided.length > 0 ? this.write(decided, movers) : { lost: [], changes: 0 };
+    return decided.length > 0 ? this.write(decided, movers) : { lost: [], changes: [] };
   }
 
   /** By the time of receipt, which is the database's, as is that of the partition which the row belongs to. */
@@ -295,7 +303,10 @@ export class TelemetryService {
     }
   }
 
-  private async write(decided: readonly Decided[], movers: readonly PositionMover[]): Promise<{ lost: Open[]; changes: number }> {
+  private async write(
+    decided: readonly Decided[],
+    movers: readonly PositionMover[],
+  ): Promise<{ lost: Open[]; changes: readonly DecidedChange[] }> {
     const { pool, relay, metrics } = this.options;
     const writes = decided.map(({ write }) => write);
     const moves = movers.map((mover) => mover.next());
@@ -311,17 +322,13 @@ export class TelemetryService {
         this.memory.learn(asking, write, outcome?.written.get(index) ?? outcome?.lost.get(index));
       });
     }
-    if (outcome === undefined) return { lost: decided.map(({ agent }) => ({ agent, guess: undefined })), changes: 0 };
+    if (outcome === undefined) return { lost: decided.map(({ agent }) => ({ agent, guess: undefined })), changes: [] };
     const { lost, committed, xid } = outcome;
     movers.forEach((mover, index) => mover.moved(moves[index]!, lost.size === 0));
     if (xid !== undefined) this.recentWrites.passOver(xid);
     if (committed.length > 0) relay.hand(committed);
-    let changes = 0;
-    writes.forEach((write, index) => {
-      if (lost.has(index)) return;
-      changes += write.changes.length;
-      for (const change of write.changes) change.hop.end();
-    });
+    const changes = writes.flatMap((write, index) => (lost.has(index) ? [] : write.changes));
+    for (const { hop } of changes) hop.end();
     return { lost: [...lost].map(([index, guess]) => ({ agent: decided[index]!.agent, guess })), changes };
   }
 }
