@@ -1,13 +1,10 @@
 import {
-  createContextKey,
   ROOT_CONTEXT,
   SpanKind,
   SpanStatusCode,
-  trace,
+  trace as openTelemetry,
   TraceFlags,
   type Attributes,
-  type Context,
-  type Span,
   type Tracer,
 } from '@opentelemetry/api';
 import {
@@ -47,21 +44,36 @@ export interface Hop {
   end(tell?: () => HopEnd): void;
 }
 
-/** Undefined while nothing is traced. */
-let tracer: Tracer | undefined;
+/** A hop whose context goes out with a record or a request. */
+export type SentHop = Hop & { readonly traceparent: string };
 
-/** The ids of the span that is being started, where they follow from a change; the SDK's generator asks for them. */
-export const chosenIds: { traceId?: string | undefined; spanId?: string | undefined } = {};
-
-/** Stands in the context of a span whose trace is the change's own: whether it is recorded follows from its id, in each process alike. */
-export const OWN_TRACE = createContextKey('rollcall: the trace of a change that nobody else traces');
-
-/** Has hops make spans from now on; undefined: no more. */
-export function traceWith(next: Tracer | undefined): void {
-  tracer = next;
+/** Ids that the next span has, where they follow from a change; without one they are drawn. */
+export interface ChosenIds {
+  traceId?: string | undefined;
+  spanId?: string | undefined;
 }
 
-const UNTRACED: Hop = { traceparent: undefined, end: () => undefined };
+/** What spans are made with. */
+export interface Recording {
+  /** Of an SDK that records every span, and takes its ids from {@link Recording.ids}. */
+  readonly tracer: Tracer;
+  readonly ids: ChosenIds;
+  /** Whether a trace that begins here is recorded: the same for the same id, in every process that is set like this one. */
+  readonly isRecorded: (traceId: string) => boolean;
+  /** Whether of a trace that somebody else began what they record is recorded, and nothing else. */
+  readonly isParentBased: boolean;
+}
+
+/** Undefined while nothing is traced. */
+let recording: Recording | undefined;
+
+/** Has hops make spans from now on; undefined: no more. */
+export function recordWith(next: Recording | undefined): void {
+  recording = next;
+}
+
+const nothing = (): void => undefined;
+const UNTRACED: Hop = { traceparent: undefined, end: nothing };
 
 /**
  * Begins to decide a report that changes an agent's status.
@@ -69,34 +81,32 @@ const UNTRACED: Hop = { traceparent: undefined, end: () => undefined };
  * @param caller `traceparent` as whoever reported it sent it
  */
 export function beginDecide(change: NamedChange, caller: string | undefined): Hop {
-  if (!tracer && caller === undefined) return UNTRACED;
+  if (!recording && caller === undefined) return UNTRACED;
   const parent = caller === undefined ? undefined : parseTraceparent(caller);
-  if (!tracer) return parent ? { ...UNTRACED, traceparent: formatTraceparent(parent) } : UNTRACED;
-  const { traceId, spanId } = ownTraceOf(change.id);
+  const own = ownTraceOf(change.id);
+  if (!isRecorded(parent ?? own, !parent)) {
+    // What follows from the change's id need not be written anywhere.
+    return parent ? passedOn(parent) : UNTRACED;
+  }
   const attributes = { ...attributesOf(change), 'rollcall.result': 'changed' };
-  const span = start(
-    'telemetry.decide',
-    SpanKind.CONSUMER,
-    parent && contextOf(parent),
-    { traceId, spanId },
-    undefined,
-    attributes,
-  );
-  // What follows from the change's id need not be written anywhere.
-  return hopOf(span, parent !== undefined);
+  const hop = start('telemetry.decide', SpanKind.CONSUMER, parent, { ids: own, attributes });
+  return parent ? hop : { ...hop, traceparent: undefined };
 }
 
 /** Tells of a report that changed nothing, and that somebody traces. @param startedAt in milliseconds of `performance.now()` */
 export function noteDecided(caller: string, startedAt: number, attributes: Attributes): void {
-  const parent = tracer && parseTraceparent(caller);
-  if (parent) start('telemetry.decide', SpanKind.CONSUMER, contextOf(parent), {}, startedAt, attributes).end();
+  const parent = recording && parseTraceparent(caller);
+  if (!parent || !isRecorded(parent, false)) return;
+  start('telemetry.decide', SpanKind.CONSUMER, parent, { startedAt, attributes }).end();
 }
 
 /** Begins to publish a change. */
-export function beginPublish(change: StatusChange, topic: string): Hop & { readonly traceparent: string } {
-  if (!tracer) return { traceparent: change.traceparent ?? traceparentOf(change.id), end: UNTRACED.end };
+export function beginPublish(change: StatusChange, topic: string): SentHop {
+  if (!recording) return { traceparent: change.traceparent ?? traceparentOf(change.id), end: nothing };
+  const { parent, isOwn } = traceOf(change);
+  if (!isRecorded(parent, isOwn)) return passedOn(parent);
   const attributes = { ...attributesOf(change), 'messaging.destination.name': topic, 'messaging.operation.type': 'send' };
-  return hopOf(start('relay.publish', SpanKind.PRODUCER, contextAfter(change), {}, undefined, attributes), true);
+  return start('relay.publish', SpanKind.PRODUCER, parent, { attributes });
 }
 
 /**
@@ -106,28 +116,33 @@ export function beginPublish(change: StatusChange, topic: string): Hop & { reado
  * @param deliveries that were planned
  */
 export function noteFanOut(change: StatusChange, startedAt: number, deliveries: number): void {
-  if (!tracer) return;
+  if (!recording) return;
+  const { parent, isOwn } = traceOf(change);
+  if (!isRecorded(parent, isOwn)) return;
   const attributes = { ...attributesOf(change), 'rollcall.deliveries': deliveries };
-  start('fan_out', SpanKind.CONSUMER, contextAfter(change), { spanId: fanOutSpanOf(change.id) }, startedAt, attributes).end();
+  start('fan_out', SpanKind.CONSUMER, parent, { ids: { spanId: fanOutSpanOf(change.id) }, startedAt, attributes }).end();
 }
 
 /** Begins an attempt; the `traceparent` goes out with it. Each of a delivery's attempts is a child of the fan-out, whoever makes it. */
-export function beginAttempt(change: TracedChange): Hop & { readonly traceparent: string } {
+export function beginAttempt(change: TracedChange): SentHop {
   const { id, traceparent } = change;
-  if (!tracer) return { traceparent: traceparent ?? traceparentOf(id), end: UNTRACED.end };
-  const parent = { ...traceOf(change), spanId: fanOutSpanOf(id) };
-  return hopOf(start('delivery.attempt', SpanKind.CLIENT, contextOf(parent, id), {}), true);
+  if (!recording) return { traceparent: traceparent ?? traceparentOf(id), end: nothing };
+  const { parent, isOwn } = traceOf(change);
+  if (!isRecorded(parent, isOwn)) return passedOn(parent);
+  return start('delivery.attempt', SpanKind.CLIENT, { ...parent, spanId: fanOutSpanOf(id) }, {});
 }
 
 /** Begins an attempt to tell a notice: a trace of its own, which follows from the notice's id. */
-export function beginNoticeAttempt({ id }: TracedChange): Hop & { readonly traceparent: string } {
-  if (!tracer) return { traceparent: traceparentOf(id), end: UNTRACED.end };
-  return hopOf(start('notice.attempt', SpanKind.CLIENT, undefined, { traceId: ownTraceOf(id).traceId }), true);
+export function beginNoticeAttempt({ id }: TracedChange): SentHop {
+  const own = ownTraceOf(id);
+  if (!recording) return { traceparent: formatTraceparent(own), end: nothing };
+  if (!isRecorded(own, true)) return passedOn(own);
+  return start('notice.attempt', SpanKind.CLIENT, undefined, { ids: { traceId: own.traceId } });
 }
 
 /** The trace id of a change, for a log line: 32 hexadecimal digits. */
 export function traceIdOf(change: TracedChange): string {
-  return traceOf(change).traceId;
+  return traceOf(change).parent.traceId;
 }
 
 /** Of a batch, in one line. */
@@ -138,12 +153,22 @@ export function traceIdsOf<T>(changes: readonly T[], traced: (change: T) => Trac
   return changes.slice(0, MAX_TRACE_IDS).map((change) => traceIdOf(traced(change)));
 }
 
-function traceOf({ id, traceparent }: TracedChange): TraceParent {
-  return (traceparent === undefined ? undefined : parseTraceparent(traceparent)) ?? ownTraceOf(id);
+/** What a change goes on from, and whether that is a trace of its own. */
+function traceOf({ id, traceparent }: TracedChange): { readonly parent: TraceParent; readonly isOwn: boolean } {
+  const own = ownTraceOf(id);
+  const parent = traceparent === undefined ? own : (parseTraceparent(traceparent) ?? own);
+  return { parent, isOwn: parent.traceId === own.traceId };
 }
 
-function contextAfter(change: TracedChange): Context {
-  return contextOf(traceOf(change), change.id);
+/** A change's own trace is judged by its id, as if it began here: so processes agree, also where one of them traces and another does not. */
+function isRecorded({ traceId, isSampled }: TraceParent, isOwn: boolean): boolean {
+  if (!recording) return false;
+  return recording.isParentBased && !isOwn ? isSampled : recording.isRecorded(traceId);
+}
+
+/** A hop that is not recorded: whoever goes on goes on from what came. */
+function passedOn(parent: TraceParent): SentHop {
+  return { traceparent: formatTraceparent(recording ? { ...parent, isSampled: false } : parent), end: nothing };
 }
 
 /** The span id that a change's fan-out has: that of {@link ownTraceOf} with its first bit, which is set in every UUID, cleared. */
@@ -152,47 +177,37 @@ function fanOutSpanOf(changeId: string): string {
   return (Number.parseInt(spanId[0]!, 16) & 7).toString(16) + spanId.slice(1);
 }
 
-/** @param changeId of the change that the span is about: its own trace is decided by this process's sampler, as if it began here */
-function contextOf({ traceId, spanId, isSampled }: TraceParent, changeId?: string): Context {
-  const traceFlags = isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE;
-  const context = trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
-  const isOwn = changeId !== undefined && traceId === ownTraceOf(changeId).traceId;
-  return isOwn ? context.setValue(OWN_TRACE, true) : context;
+interface SpanStart {
+  /** Those that follow from a change. */
+  readonly ids?: ChosenIds;
+  /** In milliseconds of `performance.now()`; undefined: now. */
+  readonly startedAt?: number;
+  readonly attributes?: Attributes;
 }
 
-/** @param ids those that follow from a change; others are drawn */
+/** @param parent undefined: the first span of its trace */
 function start(
   name: string,
   kind: SpanKind,
-  parent: Context | undefined,
-  ids: typeof chosenIds,
-  startTime?: number,
-  attributes?: Attributes,
-): Span {
-  chosenIds.traceId = ids.traceId;
-  chosenIds.spanId = ids.spanId;
-  const span = tracer!.startSpan(
-    name,
-    { kind, ...(startTime !== undefined && { startTime }), ...(attributes && { attributes }) },
-    parent ?? ROOT_CONTEXT,
-  );
-  chosenIds.traceId = undefined;
-  chosenIds.spanId = undefined;
-  return span;
-}
-
-function hopOf(span: Span, isHandedOn: true): Hop & { readonly traceparent: string };
-function hopOf(span: Span, isHandedOn: boolean): Hop;
-function hopOf(span: Span, isHandedOn: boolean): Hop {
-  const { traceId, spanId, traceFlags } = span.spanContext();
-  const isSampled = (traceFlags & TraceFlags.SAMPLED) !== 0;
+  parent: TraceParent | undefined,
+  { ids = {}, startedAt, attributes = {} }: SpanStart,
+): SentHop {
+  const { tracer, ids: next } = recording!;
+  const context = parent
+    ? openTelemetry.setSpanContext(ROOT_CONTEXT, { ...parent, traceFlags: TraceFlags.SAMPLED, isRemote: true })
+    : ROOT_CONTEXT;
+  next.traceId = ids.traceId;
+  next.spanId = ids.spanId;
+  const span = tracer.startSpan(name, { kind, attributes, ...(startedAt !== undefined && { startTime: startedAt }) }, context);
+  next.traceId = undefined;
+  next.spanId = undefined;
+  const { traceId, spanId } = span.spanContext();
   return {
-    traceparent: isHandedOn ? formatTraceparent({ traceId, spanId, isSampled }) : undefined,
+    traceparent: formatTraceparent({ traceId, spanId, isSampled: true }),
     end(tell) {
-      if (!span.isRecording()) return;
-      const { attributes = {}, error } = tell?.() ?? {};
-      span.setAttributes(attributes);
-      if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error });
+      const told = tell?.();
+      if (told) span.setAttributes(told.attributes);
+      if (told?.error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: told.error });
       span.end();
     },
   };

@@ -1,23 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { trace, type Attributes, type Context, type Link, type SpanKind, type Tracer } from '@opentelemetry/api';
+import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
-  AlwaysOffSampler,
   AlwaysOnSampler,
   BatchSpanProcessor,
-  ParentBasedSampler,
   RandomIdGenerator,
+  SamplingDecision,
   TraceIdRatioBasedSampler,
   TracerProvider,
-  type IdGenerator,
-  type Sampler,
-  type SamplingResult,
 } from '@opentelemetry/sdk-trace';
 import { VERSION, type Logger } from '#runtime';
-import { chosenIds, OWN_TRACE } from './hops.js';
+import type { ChosenIds, Recording } from './hops.js';
 import { ToldExporter } from './told-exporter.js';
 import type { Sampling, TracingOptions } from './tracing-options.js';
 
@@ -25,9 +21,9 @@ const MAX_EXPORT = 512;
 /** Longest that a stop waits for the collector, in milliseconds. */
 const STOP_MS = 2000;
 
-/** A tracer whose spans are sent, and how it is let go. */
+/** An SDK that runs, and how it is let go. */
 export interface RunningSdk {
-  readonly tracer: Tracer;
+  readonly recording: Recording;
   /** Sends what waits, where that takes no longer than 2 s. */
   stop(): Promise<void>;
 }
@@ -36,14 +32,20 @@ export interface RunningSdk {
 export function startSdk(options: TracingOptions, logger: Logger): RunningSdk {
   const { url, protocol, headers, timeoutMs, sampling, delayMs, queueSize } = options;
   const Exporter = protocol === 'http/json' ? JsonExporter : ProtobufExporter;
+  const ids: ChosenIds = {};
+  const random = new RandomIdGenerator();
   const provider = new TracerProvider({
     resource: resourceFromAttributes({
       'service.version': VERSION,
       'service.instance.id': randomUUID(),
       ...options.resource,
     }),
-    sampler: new HopSampler(samplerOf(sampling)),
-    idGenerator: new HopIds(),
+    // Which traces are recorded is decided before a span is made: those that are not cost no more than that.
+    sampler: new AlwaysOnSampler(),
+    idGenerator: {
+      generateTraceId: () => ids.traceId ?? random.generateTraceId(),
+      generateSpanId: () => ids.spanId ?? random.generateSpanId(),
+    },
     spanProcessors: [
       new BatchSpanProcessor({
         exporter: new ToldExporter(new Exporter({ url, headers, timeoutMillis: timeoutMs }), logger),
@@ -54,7 +56,12 @@ export function startSdk(options: TracingOptions, logger: Logger): RunningSdk {
     ],
   });
   return {
-    tracer: provider.getTracer('rollcall', VERSION),
+    recording: {
+      tracer: provider.getTracer('rollcall', VERSION),
+      ids,
+      isRecorded: recordedBy(sampling),
+      isParentBased: sampling.isParentBased,
+    },
     stop: async () => {
       // What could not be sent was told.
       const sent = provider.shutdown().catch(() => undefined);
@@ -63,45 +70,9 @@ export function startSdk(options: TracingOptions, logger: Logger): RunningSdk {
   };
 }
 
-function samplerOf({ kind, isParentBased, ratio }: Sampling): Sampler {
-  const root =
-    kind === 'always_on'
-      ? new AlwaysOnSampler()
-      : kind === 'always_off'
-        ? new AlwaysOffSampler()
-        : new TraceIdRatioBasedSampler(ratio);
-  return isParentBased ? new ParentBasedSampler({ root }) : root;
-}
-
-/**
- * Decides spans of a change's own trace as if each were its first: the id decides, so that processes agree without being told, also where
- * one of them traces and another does not.
- */
-class HopSampler implements Sampler {
-  constructor(private readonly inner: Sampler) {}
-
-  shouldSample(
-    context: Context,
-    traceId: string,
-    name: string,
-    kind: SpanKind,
-    attributes: Attributes,
-    links: Link[],
-  ): SamplingResult {
-    const parent = context.getValue(OWN_TRACE) === true ? trace.deleteSpan(context) : context;
-    return this.inner.shouldSample(parent, traceId, name, kind, attributes, links);
-  }
-
-  toString(): string {
-    return this.inner.toString();
-  }
-}
-
-/** Draws ids, but for those that follow from a change. */
-class HopIds implements IdGenerator {
-  private readonly random = new RandomIdGenerator();
-
-  generateTraceId = (): string => chosenIds.traceId ?? this.random.generateTraceId();
-
-  generateSpanId = (): string => chosenIds.spanId ?? this.random.generateSpanId();
+/** Whether a trace that begins here is recorded. OpenTelemetry's own sampler judges by the id, so that others who use it agree. */
+function recordedBy({ kind, ratio }: Sampling): (traceId: string) => boolean {
+  if (kind !== 'traceidratio') return () => kind === 'always_on';
+  const sampler = new TraceIdRatioBasedSampler(ratio);
+  return (traceId) => sampler.shouldSample(ROOT_CONTEXT, traceId).decision === SamplingDecision.RECORD_AND_SAMPLED;
 }

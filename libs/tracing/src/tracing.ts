@@ -1,5 +1,5 @@
 import { startInSteps, type Logger, type RunningService } from '#runtime';
-import { traceWith } from './hops.js';
+import { recordWith } from './hops.js';
 import { tracingOptionsOf, type TracingSettings } from './tracing-options.js';
 
 /**
@@ -29,11 +29,11 @@ async function startTracing(settings: TracingSettings, process: string, logger: 
   if (problems.length > 0) logger.warn({ problems }, 'tracing.settings_not_used');
   if (!options) return () => Promise.resolve();
   const { startSdk } = await import('./sdk.js');
-  const { tracer, stop } = startSdk(options, logger);
-  traceWith(tracer);
+  const { recording, stop } = startSdk(options, logger);
+  recordWith(recording);
   logger.info({ endpoint: new URL(options.url).origin, sampling: options.sampling }, 'tracing.started');
   return () => {
-    traceWith(undefined);
+    recordWith(undefined);
     return stop();
   };
 }

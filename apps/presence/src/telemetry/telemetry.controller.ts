@@ -1,5 +1,5 @@
 import { Body, Controller, Headers, HttpCode, Post } from '@nestjs/common';
-import { ApiBody, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
+import { ApiBody, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { MAX_TELEMETRY_ITEMS } from '#contracts';
 import { RequireAccess } from '#auth';
 import { ApiError } from '#http';
@@ -27,6 +27,7 @@ export class TelemetryController {
     description:
       'One item, or an array of up to 1,000. The answer has one result for each, in order, with 200 whatever they are: **look for `rejected`**, which says what is wrong with an item and spoils none of the others. `changed` is said once the change is durable; `unchanged` repeats the status that the agent has; `stale` is older than its last change.',
   })
+  @ApiHeader({ name: 'traceparent', required: false, description: 'W3C trace context that the changes’ traces go on from' })
   @ApiBody({ schema: telemetryRequestJsonSchema })
   @ApiResponse({
     status: 200,
