@@ -123,13 +123,23 @@ export function noteFanOut(change: StatusChange, startedAt: number, deliveries: 
   start('fan_out', SpanKind.CONSUMER, parent, { ids: { spanId: fanOutSpanOf(change.id) }, startedAt, attributes }).end();
 }
 
-/** Begins an attempt; the `traceparent` goes out with it. Each of a delivery's attempts is a child of the fan-out, whoever makes it. */
+/**
+ * What a change's attempts go on from: its fan-out, whoever made that, and makes them. Whether they are recorded is decided here, once for
+ * all of them, and stands in its flag.
+ */
+export function afterFanOut(change: TracedChange): string | undefined {
+  if (!recording) return change.traceparent;
+  const { parent, isOwn } = traceOf(change);
+  if (!isRecorded(parent, isOwn)) return passedOn(parent).traceparent;
+  return formatTraceparent({ traceId: parent.traceId, spanId: fanOutSpanOf(change.id), isSampled: true });
+}
+
+/** Begins an attempt, whose `traceparent` goes out with it. @param change with what {@link afterFanOut} says */
 export function beginAttempt(change: TracedChange): SentHop {
   const { id, traceparent } = change;
   if (!recording) return { traceparent: traceparent ?? traceparentOf(id), end: nothing };
-  const { parent, isOwn } = traceOf(change);
-  if (!isRecorded(parent, isOwn)) return passedOn(parent);
-  return start('delivery.attempt', SpanKind.CLIENT, { ...parent, spanId: fanOutSpanOf(id) }, {});
+  const parent = fieldsOf(traceparent ?? afterFanOut(change)!);
+  return parent.isSampled ? start('delivery.attempt', SpanKind.CLIENT, parent, {}) : passedOn(parent);
 }
 
 /** Begins an attempt to tell a notice: a trace of its own, which follows from the notice's id. */
@@ -155,9 +165,25 @@ export function traceIdsOf<T>(changes: readonly T[], traced: (change: T) => Trac
 
 /** What a change goes on from, and whether that is a trace of its own. */
 function traceOf({ id, traceparent }: TracedChange): { readonly parent: TraceParent; readonly isOwn: boolean } {
-  const own = ownTraceOf(id);
-  const parent = traceparent === undefined ? own : (parseTraceparent(traceparent) ?? own);
-  return { parent, isOwn: parent.traceId === own.traceId };
+  if (traceparent === undefined) return { parent: ownTraceOf(id), isOwn: true };
+  const parent = fieldsOf(traceparent);
+  return { parent, isOwn: isTraceOf(parent.traceId, id) };
+}
+
+/** Of a context that stands with a change, each field has its place: it was read before. */
+function fieldsOf(traceparent: string): TraceParent {
+  return { traceId: traceparent.slice(3, 35), spanId: traceparent.slice(36, 52), isSampled: traceparent.endsWith('1') };
+}
+
+/** Whether a trace is the change's own; asked of every change, so without a string for it. */
+function isTraceOf(traceId: string, changeId: string): boolean {
+  return (
+    traceId.startsWith(changeId.slice(0, 8)) &&
+    traceId.startsWith(changeId.slice(9, 13), 8) &&
+    traceId.startsWith(changeId.slice(14, 18), 12) &&
+    traceId.startsWith(changeId.slice(19, 23), 16) &&
+    traceId.startsWith(changeId.slice(24), 20)
+  );
 }
 
 /** A change's own trace is judged by its id, as if it began here: so processes agree, also where one of them traces and another does not. */

@@ -1,4 +1,5 @@
 export {
+  afterFanOut,
   beginAttempt,
   beginDecide,
   beginNoticeAttempt,

@@ -2,6 +2,10 @@ import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace';
 import type { Logger } from '#runtime';
 
 type Callback = Parameters<SpanExporter['export']>[1];
+type Result = Parameters<Callback>[0];
+
+/** `ExportResultCode.SUCCESS`, whose package we would need for this alone. */
+const EXPORTED = 0 as Result['code'];
 
 /** Of what a collector answers. */
 const MAX_REASON = 200;
@@ -18,7 +22,7 @@ export class ToldExporter implements SpanExporter {
 
   export(spans: ReadableSpan[], done: Callback): void {
     this.inner.export(spans, (result) => {
-      if (result.code === 0) this.succeeded();
+      if (result.code === EXPORTED) this.succeeded();
       else this.failed(spans.length, result.error);
       done(result);
     });

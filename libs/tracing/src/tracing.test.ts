@@ -5,7 +5,16 @@ import { parseTraceparent, traceparentOf, type StatusChange } from '#contracts';
 import type { RunningService } from '#runtime';
 import { OtlpCollector } from '../../../test/support/otlp-collector.js';
 import { eventually } from '../../../test/support/poll.js';
-import { beginAttempt, beginDecide, beginPublish, noteDecided, noteFanOut, startTraced, type TracingSettings } from './index.js';
+import {
+  afterFanOut,
+  beginAttempt,
+  beginDecide,
+  beginPublish,
+  noteDecided,
+  noteFanOut,
+  startTraced,
+  type TracingSettings,
+} from './index.js';
 
 const LONG_MS = 60_000;
 const CALLER = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
@@ -47,7 +56,7 @@ describe('tracing', () => {
     publish.end();
     const arrived = { ...change, traceparent: publish.traceparent };
     noteFanOut(arrived, performance.now(), 1);
-    const attempt = beginAttempt(arrived);
+    const attempt = beginAttempt({ ...arrived, traceparent: afterFanOut(arrived) });
     attempt.end();
     return attempt.traceparent;
   }

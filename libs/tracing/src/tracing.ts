@@ -29,11 +29,11 @@ async function startTracing(settings: TracingSettings, process: string, logger: 
   if (problems.length > 0) logger.warn({ problems }, 'tracing.settings_not_used');
   if (!options) return () => Promise.resolve();
   const { startSdk } = await import('./sdk.js');
-  const { recording, stop } = startSdk(options, logger);
-  recordWith(recording);
+  const sdk = startSdk(options, logger);
+  recordWith(sdk.recording);
   logger.info({ endpoint: new URL(options.url).origin, sampling: options.sampling }, 'tracing.started');
   return () => {
     recordWith(undefined);
-    return stop();
+    return sdk.stop();
   };
 }

@@ -1,4 +1,5 @@
 import type { AgentStatus, AgentType, EventSource } from '#contracts';
+import { afterFanOut } from '#tracing';
 import { encodePairs } from '#webhook';
 import type { Change } from '../lanes/agent-work.js';
 
@@ -55,6 +56,6 @@ export function headOfLine(line: HeadLine, readAt: number): Change | undefined {
     }),
     occurredAt: line.occurred_at,
     expiresAt: readAt + line.expires_in_ms,
-    traceparent: line.traceparent ?? undefined,
+    traceparent: afterFanOut({ id: line.change_id, traceparent: line.traceparent ?? undefined }),
   };
 }

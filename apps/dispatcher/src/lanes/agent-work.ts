@@ -1,5 +1,6 @@
 import { keyHash } from '#bus';
 import { partitionKey, type AgentKey, type StatusChange } from '#contracts';
+import { afterFanOut } from '#tracing';
 import { encodePairs } from '#webhook';
 import { LaneTable, type Entry, type Row } from './lane-table.js';
 import type { Tenure } from './shard-leases.js';
@@ -24,7 +25,7 @@ export function changeOf(change: StatusChange, windowMs: number, clockOffset: nu
     pairs: encodePairs(change),
     occurredAt: change.occurredAt,
     expiresAt: change.changedAt.getTime() + windowMs + clockOffset,
-    traceparent: change.traceparent,
+    traceparent: afterFanOut(change),
   };
 }
 
