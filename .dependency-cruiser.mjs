@@ -78,6 +78,12 @@ export default {
       ['^libs/webhook/src/webhook\\.client\\.ts$'],
       'Requests to strangers leave through one client, where the address guard is.',
     ),
+    only(
+      'opentelemetry-in-tracing',
+      ['@opentelemetry/[^/]+'],
+      ['^libs/tracing/'],
+      'Spans are made by hops of one lib, which alone knows whether there is an SDK.',
+    ),
     {
       name: 'no-missing-dependency',
       severity: 'error',

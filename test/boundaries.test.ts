@@ -27,6 +27,7 @@ const VIOLATIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'kafkajs-in-bus': { 'apps/presence/src/telemetry.consumer.ts': `import 'kafkajs';` },
   'sql-in-repositories': { 'apps/presence/src/telemetry.service.ts': `import 'pg';` },
   'http-client-in-webhook-client': { 'apps/dispatcher/src/engine.ts': `import 'undici';` },
+  'opentelemetry-in-tracing': { 'apps/presence/src/a.ts': `import '@opentelemetry/api';` },
   'no-missing-dependency': { 'apps/presence/src/a.ts': `import 'fast-check';` },
   'no-unresolvable': { 'apps/presence/src/a.ts': `import './nowhere.js';` },
 };

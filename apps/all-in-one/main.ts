@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { readSettings, runService } from '#runtime';
+import { startTraced } from '#tracing';
 import { startAllInOne } from './src/start.js';
 
 await runService(
@@ -9,5 +10,8 @@ await runService(
     // The terminal belongs to the banner and the demo receiver; what goes wrong is still said.
     return { ...settings, LOG_LEVEL: settings.LOG_LEVEL ?? ('warn' as const) };
   },
-  (settings, _logger, lifetime) => startAllInOne(settings, (line) => process.stdout.write(`${line}\n`), lifetime),
+  (settings, logger, lifetime) =>
+    startTraced(settings, 'all-in-one', logger, () =>
+      startAllInOne(settings, (line) => process.stdout.write(`${line}\n`), lifetime),
+    ),
 );

@@ -1,7 +1,14 @@
 import { uuidv7 } from 'uuidv7';
 import type pg from 'pg';
 import type { BusMessage, BusProducer } from '#bus';
-import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC, type StatusChange } from '#contracts';
+import {
+  encodeStatusChange,
+  partitionKey,
+  STATUS_CHANGED_TOPIC,
+  TELEMETRY_TOPIC,
+  traceparentOf,
+  type StatusChange,
+} from '#contracts';
 import { createSealer } from '#database';
 import { generateSecret } from '#webhook';
 import { ENCRYPTION_KEY } from './target.js';
@@ -86,13 +93,12 @@ export class Population {
 
   /** Writes changes to the log and to the status topic, as presence does. */
   async publishChanges({ pool, producer }: Targets, count: number): Promise<void> {
-    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const changes = Array.from({ length: count }, () => this.nextChange());
     await log(pool, changes);
     await inChunks(
       producer,
       STATUS_CHANGED_TOPIC,
-      changes.map((change) => ({ key: partitionKey(change), ...encodeStatusChange(change, traceparent) })),
+      changes.map((change) => ({ key: partitionKey(change), ...encodeStatusChange(change, traceparentOf(change.id)) })),
     );
   }
 

@@ -51,8 +51,8 @@ export class RestClient {
     return call(`${this.urls.subscriptionApi}/api/ver1.0${path}`, this.init(method, body, headers));
   }
 
-  telemetry(items: unknown): Promise<Answer> {
-    return call(`${this.urls.presence}/telemetry`, this.init('POST', items, {}));
+  telemetry(items: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+    return call(`${this.urls.presence}/telemetry`, this.init('POST', items, headers));
   }
 
   private init(method: string, body: unknown, headers: Record<string, string>): RequestInit {

@@ -89,7 +89,17 @@ export function asyncApiDocument(): object {
     },
     components: {
       messages: {
-        telemetry: { name: 'telemetry', bindings: { kafka: { key: KEY } }, payload: telemetryJsonSchema() },
+        telemetry: {
+          name: 'telemetry',
+          bindings: { kafka: { key: KEY } },
+          headers: {
+            type: 'object',
+            properties: {
+              traceparent: { type: 'string', description: 'W3C trace context that the change’s trace goes on from.' },
+            },
+          },
+          payload: telemetryJsonSchema(),
+        },
         deadLetter: {
           name: 'deadLetter',
           headers: {
@@ -112,7 +122,7 @@ export function asyncApiDocument(): object {
               ce_type: { type: 'string' },
               ce_subject: KEY,
               ce_time: { type: 'string', format: 'date-time' },
-              traceparent: { type: 'string', description: 'W3C trace context.' },
+              traceparent: { type: 'string', description: 'W3C trace context: the reporter’s trace, or the change’s own.' },
             },
             required: ['ce_specversion', 'ce_id', 'ce_source', 'ce_type', 'ce_time', 'traceparent'],
           },

@@ -52,4 +52,11 @@ export {
   TELEMETRY_TOPIC,
   TOPICS,
 } from './topics.js';
-export { traceparentOf } from './trace-context.js';
+export {
+  cleanTraceparent,
+  formatTraceparent,
+  ownTraceOf,
+  parseTraceparent,
+  traceparentOf,
+  type TraceParent,
+} from './trace-context.js';

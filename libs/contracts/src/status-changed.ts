@@ -9,6 +9,7 @@ import {
   type AgentType,
   type EventSource,
 } from './agent.js';
+import { cleanTraceparent } from './trace-context.js';
 
 /** A real transition of an agent, as the status-change log holds it: contract §5. */
 export interface StatusChange {
@@ -25,6 +26,8 @@ export interface StatusChange {
   readonly sequence: number;
   readonly occurredAt: Date;
   readonly changedAt: Date;
+  /** W3C trace context that what is done about it goes on from; undefined: the change's own, {@link traceparentOf}. */
+  readonly traceparent?: string | undefined;
 }
 
 /** The CloudEvents `type` of every record of the status topic. */
@@ -126,6 +129,7 @@ export function decodeStatusChange(value: string, headers: Readonly<Record<strin
     sequence: wire.sequence,
     occurredAt: new Date(wire.occurred_at),
     changedAt: new Date(wire.changed_at),
+    traceparent: cleanTraceparent(headers['traceparent']),
   };
 }
 

@@ -1,10 +1,50 @@
+/** A W3C trace context, taken apart. */
+export interface TraceParent {
+  /** 32 small hexadecimal digits, not all zero. */
+  readonly traceId: string;
+  /** 16 small hexadecimal digits, not all zero. */
+  readonly spanId: string;
+  /** Whether whoever sent it recorded its span, and asks others to. */
+  readonly isSampled: boolean;
+}
+
+/** Of later versions, what follows the flags is passed over: W3C Trace Context, "Versioning of traceparent". */
+const TRACEPARENT = /^([\da-f]{2})-((?!0{32})[\da-f]{32})-((?!0{16})[\da-f]{16})-([\da-f]{2})(-.*)?$/;
+
+/** Reads a `traceparent` as somebody sent it; undefined where it is none, which is no error: a trace begins anew. */
+export function parseTraceparent(text: string): TraceParent | undefined {
+  const [, version, traceId, spanId, flags, more] = TRACEPARENT.exec(text.trim()) ?? [];
+  if (version === undefined || version === 'ff' || (version === '00' && more !== undefined)) return undefined;
+  return { traceId: traceId!, spanId: spanId!, isSampled: (Number.parseInt(flags!, 16) & 1) === 1 };
+}
+
+/** A `traceparent` as it is handed on; undefined where what somebody sent is none. */
+export function cleanTraceparent(text: string | undefined): string | undefined {
+  const read = text === undefined ? undefined : parseTraceparent(text);
+  return read && formatTraceparent(read);
+}
+
+/** Writes a `traceparent`. */
+export function formatTraceparent({ traceId, spanId, isSampled }: TraceParent): string {
+  return `00-${traceId}-${spanId}-${isSampled ? '01' : '00'}`;
+}
+
 /**
- * The W3C trace context of a change: contract §5 and §6. Made of the change's own id, so that it is the same when a crash makes
- * the change be published twice, and so that a delivery's trace can be found by its change.
+ * The trace that a change has by itself, where whoever reported it named none: contract §5 and §6. Its ids follow from the change's, so
+ * that every process finds the same trace, also after a crash, and a delivery's trace is found by its `webhook-id`.
+ *
+ * @param changeId UUIDv7
+ */
+export function ownTraceOf(changeId: string): TraceParent {
+  const traceId = changeId.replaceAll('-', '').toLowerCase();
+  return { traceId, spanId: traceId.slice(16), isSampled: true };
+}
+
+/**
+ * The W3C trace context of a change that nobody traces: {@link ownTraceOf}, written out.
  *
  * @param changeId UUIDv7
  */
 export function traceparentOf(changeId: string): string {
-  const hex = changeId.replaceAll('-', '');
-  return `00-${hex}-${hex.slice(16)}-01`;
+  return formatTraceparent(ownTraceOf(changeId));
 }

@@ -26,6 +26,7 @@ import { ListIndexes1764000000025 } from './migrations/1764000000025-list-indexe
 import { Notices1764000000026 } from './migrations/1764000000026-notices.js';
 import { ClientRemoval1764000000027 } from './migrations/1764000000027-client-removal.js';
 import { Restores1764000000028 } from './migrations/1764000000028-restores.js';
+import { Traceparent1764000000031 } from './migrations/1764000000031-traceparent.js';
 import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
 
 /** A migration, and which code may run on a database that has it: ADR 22. */
@@ -66,6 +67,7 @@ export const MIGRATIONS: readonly Migration[] = [
   Notices1764000000026,
   ClientRemoval1764000000027,
   Restores1764000000028,
+  Traceparent1764000000031,
 ];
 
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */

@@ -12,6 +12,8 @@ export interface StatusChangeRow {
   readonly sequence: number;
   readonly occurred_at: Date;
   readonly changed_at: Date;
+  /** Null: the change's own; absent: not asked for. */
+  readonly traceparent?: string | null;
 }
 
 /** Reads a change from its row in the log. */
@@ -27,5 +29,6 @@ export function statusChangeOf(row: StatusChangeRow): StatusChange {
     sequence: row.sequence,
     occurredAt: row.occurred_at,
     changedAt: row.changed_at,
+    traceparent: row.traceparent ?? undefined,
   };
 }

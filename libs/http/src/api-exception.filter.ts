@@ -2,6 +2,7 @@ import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '#runtime';
 import { errorResponse, type ErrorResponse } from './error-response.js';
+import { traceOfRequest } from './request-trace.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -19,7 +20,12 @@ export class ApiExceptionFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const response = errorResponse(error);
-    const where = { method: request.method, route: request.routeOptions?.url, http_status: response.httpStatus };
+    const where = {
+      method: request.method,
+      route: request.routeOptions?.url,
+      http_status: response.httpStatus,
+      ...traceOfRequest(request),
+    };
     if (response.level === 'error') this.logger.error({ err: error, ...where }, 'http.request_failed');
     else if (response.level === 'warn') this.logger.warn({ err: error, ...where }, 'http.unavailable');
     if (reply.sent || reply.raw.headersSent) {

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { VERSION, type Logger, type Readiness } from '#runtime';
+import { traceOfRequest } from './request-trace.js';
 
 /** Methods that are told apart; strangers may send any of Node's thirty. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
@@ -61,10 +62,10 @@ export function measureRequests(instance: FastifyInstance, metrics: Registry, lo
       seconds.inc({ method, route }, reply.elapsedTime / 1000);
       duration.observe({ method }, reply.elapsedTime / 1000);
     }
-    logger.debug(
-      { method: request.method, route, http_status: reply.statusCode, latency_ms: reply.elapsedTime, client: request.ip },
-      'http.request',
-    );
+    if (logger.isLevelEnabled('debug')) {
+      const what = { method: request.method, route, http_status: reply.statusCode, latency_ms: reply.elapsedTime };
+      logger.debug({ ...what, client: request.ip, ...traceOfRequest(request) }, 'http.request');
+    }
     done();
   });
 }

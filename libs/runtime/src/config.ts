@@ -7,6 +7,7 @@ import { isSecureUrl } from './setting-types.js';
 import { servingSettings } from './serving-settings.js';
 import { commaList, duration, flag, networks, onOrOff, port, wholeNumber } from './setting-types.js';
 import { StartError } from './start-error.js';
+import { TRACING_FILES, tracingSettings } from './tracing-settings.js';
 
 /**
  * All settings of all services: contract §8. This file is the only reader of `process.env`; everything else is handed a
@@ -230,6 +231,7 @@ const settings = {
     .describe(
       'Least severe log line that is written: trace, debug, info, warn, error, fatal or silent. Default info; warn for the all-in-one.',
     ),
+  ...tracingSettings,
 };
 
 /** The name of a setting. */
@@ -249,6 +251,7 @@ const SECRETS: ReadonlySet<SettingName> = new Set<SettingName>([
   'ENCRYPTION_KEY',
   'ENCRYPTION_KEY_PREVIOUS',
   ...KAFKA_FILES,
+  ...TRACING_FILES,
 ]);
 
 const NAMES = Object.keys(settings) as SettingName[];

@@ -46,6 +46,8 @@ export interface Notification {
   readonly occurredAt: Date;
   /** The time of the attempt, milliseconds since the epoch. */
   readonly at: number;
+  /** W3C trace context of the attempt; absent: the change's own. */
+  readonly traceparent?: string;
   /** The client's secrets, the current one first; at least one. */
   readonly keys: readonly WebhookSigningKey[];
   /** A test that somebody asked for: contract §3. */
@@ -125,13 +127,14 @@ function headersOf({
   keys,
   attempt,
   occurredAt,
+  traceparent = traceparentOf(changeIdOf(id)),
 }: Omit<Notification, 'method' | 'sequence' | 'test'>): Record<string, string> {
   const timestamp = Math.floor(at / 1000);
   return {
     'user-agent': USER_AGENT,
     // What is kept of an answer is shown to people.
     'accept-encoding': 'identity',
-    traceparent: traceparentOf(changeIdOf(id)),
+    traceparent,
     'webhook-id': id,
     'webhook-timestamp': String(timestamp),
     'webhook-signature': signV1(keys, id, timestamp, pairs),

@@ -1,4 +1,5 @@
 import type { Logger } from '#runtime';
+import { beginAttempt, traceIdOf } from '#tracing';
 import {
   buildRequest,
   deliveryId,
@@ -11,6 +12,7 @@ import {
 } from '#webhook';
 import type { DispatcherMetrics } from '../metrics.js';
 import type { OriginStates } from '../series/origin-states.js';
+import { attemptEnd } from './attempt-end.js';
 import type { BatchedCache, Read } from './batched-cache.js';
 import type { Delivery, Endpoint, SendOutcome, UnsentReason } from './delivery.js';
 import { isAlive } from './origin-health.js';
@@ -47,6 +49,8 @@ export interface AttemptsOptions {
   readonly metrics: Pick<DispatcherMetrics, 'inFlight' | 'openBreakers'>;
   /** Makes the requests; {@link buildRequest} by default. */
   readonly build?: (notification: Notification, target: Target) => WebhookRequest;
+  /** Begins the span of an attempt; {@link beginAttempt} by default. */
+  readonly begin?: typeof beginAttempt;
   /** Told how origins do. */
   readonly origins?: OriginStates;
   readonly logger: Logger;
@@ -200,12 +204,18 @@ export class Attempts {
   }
 
   private tell(
-    { changeId, agentEventId, clientId, isRetry }: Delivery,
+    { changeId, agentEventId, clientId, isRetry, change }: Delivery,
     origin: string,
     { attempt, result }: SendOutcome & { readonly kind: 'attempted' },
   ): void {
     const came = 'status' in result ? { http_status: result.status } : { error: result.error };
-    const of = { delivery_id: deliveryId(changeId, agentEventId), client_id: clientId, agent_event_id: agentEventId };
+    const traceId = traceIdOf({ id: changeId, traceparent: change.traceparent });
+    const of = {
+      delivery_id: deliveryId(changeId, agentEventId),
+      trace_id: traceId,
+      client_id: clientId,
+      agent_event_id: agentEventId,
+    };
     this.options.logger.debug(
       { ...of, origin, attempt, is_retry: isRetry, ...came, latency_ms: result.latencyMs },
       'delivery.attempted',
@@ -248,7 +258,7 @@ export class Attempts {
 
   /** Sends what may still be sent when its turn has come; what was read has to hold at the moment when the request is written. */
   private async send({ delivery, target }: Waiting): Promise<SendOutcome> {
-    const { client, keys, build = buildRequest, logger } = this.options;
+    const { client, keys, build = buildRequest, begin = beginAttempt, logger } = this.options;
     const { agentEventId, clientId, changeId, sequence, change, startBy } = delivery;
     const startedAt = performance.now();
     try {
@@ -266,10 +276,13 @@ export class Attempts {
         const id = deliveryId(changeId, agentEventId);
         const { pairs, occurredAt } = change;
         const keysNow = signingKeys.value;
-        const request = build({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: keysNow }, target);
+        const hop = begin({ id: changeId, traceparent: change.traceparent });
+        const { traceparent } = hop;
+        const request = build({ method, url, pairs, id, attempt, sequence, occurredAt, at, keys: keysNow, traceparent }, target);
         const sendBy = Math.min(startBy, endpoint.readAt + VIEW_BOUND_MS, signingKeys.readAt + VIEW_BOUND_MS);
         const result = await client.send(request, { clientId, startedAt, sendBy });
         if (!result) continue; // the connection came up when what was read was too old; it is there for the next try
+        hop.end(() => attemptEnd(delivery, attempt, request, result));
         return { kind: 'attempted', attempt, attemptedAt: new Date(at), result };
       }
     } catch (error) {

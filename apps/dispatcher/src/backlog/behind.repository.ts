@@ -92,7 +92,7 @@ const DUE = {
     ${headOf(`b.next_sequence and d.agent_id is not null`, '$9::double precision')}
     union all
     select agent_event_id, null, agent_id, null, null, null, null, null, null, null, null, null, null, count, null, due_at,
-           null, null, null, null, null, null, null, null
+           null, null, null, null, null, null, null, null, null
     from place`,
 };
 

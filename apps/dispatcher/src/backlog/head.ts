@@ -1,4 +1,5 @@
 import type { AgentStatus, AgentType, EventSource } from '#contracts';
+import { afterFanOut } from '#tracing';
 import { encodePairs } from '#webhook';
 import type { Change } from '../lanes/agent-work.js';
 
@@ -9,7 +10,7 @@ import type { Change } from '../lanes/agent-work.js';
  */
 export const headOf = (from: string, windowMs: string): string => `
   left join lateral (
-    select s.id, s.agent_status, s.agent_type, s.event_source, s.agent_id, s.name, s.occurred_at, s.sequence,
+    select s.id, s.agent_status, s.agent_type, s.event_source, s.agent_id, s.name, s.occurred_at, s.sequence, s.traceparent,
            (extract(epoch from s.changed_at - now()) * 1000)::double precision + ${windowMs} as expires_in_ms
     from presence.status_change s
     where s.client_id = b.client_id and s.agent_id = b.agent_id and s.sequence >= ${from} and s.sequence <= c.last_sequence
@@ -25,7 +26,7 @@ export const headOf = (from: string, windowMs: string): string => `
 
 /** The columns of a head. */
 export const HEAD =
-  's.id as change_id, s.agent_status, s.agent_type, s.event_source, s.name, s.occurred_at, s.sequence, s.expires_in_ms';
+  's.id as change_id, s.agent_status, s.agent_type, s.event_source, s.name, s.occurred_at, s.sequence, s.expires_in_ms, s.traceparent';
 
 export interface HeadLine {
   change_id: string | null;
@@ -37,6 +38,7 @@ export interface HeadLine {
   occurred_at: Date;
   sequence: number;
   expires_in_ms: number;
+  traceparent: string | null;
 }
 
 /** Reads a head; undefined where there is none. @param readAt when the statement began, in milliseconds of `performance.now()` */
@@ -54,5 +56,6 @@ export function headOfLine(line: HeadLine, readAt: number): Change | undefined {
     }),
     occurredAt: line.occurred_at,
     expiresAt: readAt + line.expires_in_ms,
+    traceparent: afterFanOut({ id: line.change_id, traceparent: line.traceparent ?? undefined }),
   };
 }

@@ -1,6 +1,7 @@
 import type { AgentKey } from '#contracts';
 import type { Pool } from '#database';
 import { Loop, type Logger } from '#runtime';
+import { afterFanOut } from '#tracing';
 import { encodePairs } from '#webhook';
 import type { Attempts } from '../attempt/attempts.js';
 import type { SendOutcome } from '../attempt/delivery.js';
@@ -180,7 +181,7 @@ export class Redeliveries<T extends OwnedShard = OwnedShard> {
       clientId: redelivery.clientId,
       agentEventId: redelivery.agentEventId,
       sequence: change.sequence,
-      change: { pairs: encodePairs(change), occurredAt: change.occurredAt },
+      change: { pairs: encodePairs(change), occurredAt: change.occurredAt, traceparent: afterFanOut(change) },
       attemptsBefore: redelivery.attemptsBefore + redelivery.attempts,
       isRetry: true,
       endpoint: { value: { url, method, suspended }, readAt: redelivery.readAt },

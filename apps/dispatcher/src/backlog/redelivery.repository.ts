@@ -181,7 +181,7 @@ async function readChanges(pool: Pool, ids: readonly string[]): Promise<Map<stri
   const { rows } = await pool.query<StatusChangeRow>({
     name: 'dispatch_read_changes_again',
     text: `
-      select id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at
+      select id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at, traceparent
       from presence.status_change where id = any ($1::uuid[])`,
     values: [arrayOfPlain(ids, (id) => id)],
   });

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { StatusChange } from '#contracts';
 import { arrayOfPlain, statusChangeOf, type StatusChangeRow } from '#database';
 
-const COLUMNS = `s.id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence, s.occurred_at, s.changed_at`;
+const COLUMNS = `s.id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence, s.occurred_at, s.changed_at, s.traceparent`;
 
 /** Young enough to be notified; the ids leave out older partitions. */
 const IN_WINDOW = `

@@ -3,6 +3,7 @@ import type { Pool } from '#database';
 import { waitBackoff, type Logger } from '#runtime';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
+import { noteFanOut } from '#tracing';
 import { changeOf, type AgentWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
@@ -32,6 +33,9 @@ interface Queue {
   changes: StatusChange[];
   /** Of the first change, agent events up to this one are planned. */
   after: number;
+  /** So many, since this moment of `performance.now()`. */
+  planned: number;
+  startedAt: number;
   /** What the topic lacks is taken from the log up to here. */
   filledTo: number;
   waiters: { readonly sequence: number; readonly resolve: () => void; readonly reject: (reason: Error) => void }[];
@@ -58,7 +62,7 @@ export class FanOuts {
     let queue = this.queues.get(agent);
     if (!queue) {
       agent.pins += 1;
-      this.queues.set(agent, (queue = { changes: [], after: 0, filledTo: 0, waiters: [] }));
+      this.queues.set(agent, (queue = { changes: [], after: 0, planned: 0, startedAt: 0, filledTo: 0, waiters: [] }));
     }
     insert(queue, changes);
     const sequence = Math.max(...changes.map((change) => change.sequence));
@@ -116,6 +120,7 @@ export class FanOuts {
 
   private async page(agent: AgentWork, queue: Queue, change: StatusChange): Promise<void> {
     const { pool, windowMs, endpoints, deliveries, metrics, logger } = this.options;
+    if (queue.after === 0) queue.startedAt = performance.now();
     const plan = await readPlan(pool, [change], { after: queue.after, limit: PAGE });
     if (isOver(agent)) return;
     if (queue.after === 0 && !plan.logged.has(change.id)) {
@@ -125,6 +130,7 @@ export class FanOuts {
     }
     const events = eventsByChange([plan], endpoints).get(change.id) ?? [];
     metrics.planned.inc(events.length);
+    queue.planned += events.length;
     deliveries.take(
       agent,
       entriesOf(changeOf(change, windowMs, plan.clockOffset), events),
@@ -133,6 +139,7 @@ export class FanOuts {
     if (plan.end) queue.after = plan.end.agentEventId;
     else {
       metrics.changes.inc();
+      noteFanOut(change, queue.startedAt, queue.planned);
       this.next(agent, queue);
     }
   }
@@ -141,6 +148,7 @@ export class FanOuts {
   private next(agent: AgentWork, queue: Queue): void {
     queue.changes.shift();
     queue.after = 0;
+    queue.planned = 0;
     const [change] = queue.changes;
     queue.waiters = queue.waiters.filter(({ sequence, resolve }) => {
       const isPlanned = !change || sequence < change.sequence;

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { partitionKey, type StatusChange } from '#contracts';
 import type { Pool } from '#database';
 import { waitBackoff, type Logger } from '#runtime';
+import { noteFanOut, traceIdsOf } from '#tracing';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
 import { changeOf, type AgentWork, type EntryWork } from '../lanes/agent-work.js';
@@ -184,10 +185,14 @@ export class Intake {
     }
     const byAgent = groupByAgent(logged);
     const plans = [plan, ...(await this.fillGaps(byAgent, agents, fanOut))];
-    const deliveries = this.takeAll(byAgent, plans, agents);
+    const deliveries = this.takeAll(byAgent, plans, agents, startedAt);
     metrics.changes.inc(complete.length);
-    const latencyMs = Math.round(performance.now() - startedAt);
-    logger.debug({ changes: complete.length, agents: byAgent.size, deliveries, latency_ms: latencyMs }, 'intake.planned');
+    if (logger.isLevelEnabled('debug')) {
+      const traceIds = traceIdsOf(complete, (change) => change);
+      const latencyMs = Math.round(performance.now() - startedAt);
+      const what = { changes: complete.length, trace_ids: traceIds, agents: byAgent.size, deliveries, latency_ms: latencyMs };
+      logger.debug(what, 'intake.planned');
+    }
     return { left, fannedOut };
   }
 
@@ -228,6 +233,7 @@ export class Intake {
     byAgent: ReadonlyMap<string, readonly StatusChange[]>,
     plans: readonly Plan[],
     agents: ReadonlyMap<string, AgentWork>,
+    startedAt: number,
   ): number {
     const { endpoints, deliveries, windowMs, metrics } = this.options;
     let count = 0;
@@ -240,6 +246,7 @@ export class Intake {
       const entries: EntryWork[] = [];
       for (const change of fresh) {
         const events = planned.get(change.id);
+        noteFanOut(change, startedAt, events?.length ?? 0);
         if (events) entries.push(...entriesOf(changeOf(change, windowMs, plans[0]!.clockOffset), events));
       }
       count += entries.length;

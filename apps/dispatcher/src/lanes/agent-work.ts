@@ -1,5 +1,6 @@
 import { keyHash } from '#bus';
 import { partitionKey, type AgentKey, type StatusChange } from '#contracts';
+import { afterFanOut } from '#tracing';
 import { encodePairs } from '#webhook';
 import { LaneTable, type Entry, type Row } from './lane-table.js';
 import type { Tenure } from './shard-leases.js';
@@ -12,6 +13,8 @@ export interface Change {
   readonly occurredAt: Date;
   /** End of its window by the database's clock, in milliseconds of `performance.now()`. */
   readonly expiresAt: number;
+  /** W3C trace context that its attempts go on from; undefined: its own. */
+  readonly traceparent?: string | undefined;
 }
 
 /** @param clockOffset adds to a moment of the database's clock, in milliseconds since the epoch, for one of `performance.now()` */
@@ -22,6 +25,7 @@ export function changeOf(change: StatusChange, windowMs: number, clockOffset: nu
     pairs: encodePairs(change),
     occurredAt: change.occurredAt,
     expiresAt: change.changedAt.getTime() + windowMs + clockOffset,
+    traceparent: afterFanOut(change),
   };
 }
 

@@ -1,6 +1,7 @@
 import { noticeViewOf } from '#contracts';
 import type { Pool } from '#database';
 import { PeriodicWork, type Logger } from '#runtime';
+import { beginNoticeAttempt } from '#tracing';
 import { buildNotice, type WebhookSigningKey, type WebhookClient } from '#webhook';
 import { Attempts, VIEW_TTL_MS } from '../attempt/attempts.js';
 import { BatchedCache } from '../attempt/batched-cache.js';
@@ -71,7 +72,7 @@ export class Notices {
     const { pool, client, keys, metrics } = options;
     const logger = options.logger.child({ room: 'notices' });
     this.attempts = new Attempts({
-      ...{ client, keys, logger, budgets: BUDGETS, build: buildNotice },
+      ...{ client, keys, logger, budgets: BUDGETS, build: buildNotice, begin: beginNoticeAttempt },
       endpoints: new BatchedCache<Endpoint | undefined>((ids) => readNoticeEvents(pool, ids), undefined, VIEW_TTL_MS),
       metrics: { inFlight: metrics.noticesInFlight, openBreakers: metrics.noticeBreakers },
     });

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import type { AgentKey, AgentStatus, EventSource, StatusChange } from '#contracts';
 import { arrayOfPlain, arrayOfTexts } from '#database';
+import type { Hop } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
 import { millisecondsOf } from './milliseconds.js';
 import { assertMoved, movesFrom, SET_POSITION, valuesOfMoves, type PositionMove } from './telemetry-position.repository.js';
@@ -15,6 +16,8 @@ export interface DecidedChange {
   readonly sequence: number;
   /** As reported, in milliseconds since the epoch; undefined: as of its receipt, which the database tells. */
   readonly occurredAt: number | undefined;
+  /** Ended once it is committed. */
+  readonly hop: Hop;
 }
 
 /** One agent's row as it was read and as it shall be, with the changes between the two in order. */
@@ -123,7 +126,7 @@ function compareAndSetText(withPositions: boolean): string {
       withPositions
         ? `
     move as materialized (
-      select * from ${movesFrom(20)}
+      select * from ${movesFrom(21)}
     ), held_position as materialized (
       select p.topic_id, p.partition
       from presence.telemetry_position p join move m on p.topic_id = m.topic_id and p.partition = m.partition
@@ -171,12 +174,12 @@ function compareAndSetText(withPositions: boolean): string {
       select w.ord, n.changed_at from new_agent n join want w on w.client_id = n.client_id and w.agent_id = n.agent_id
     ), logged as (
       insert into presence.status_change
-        (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
+        (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at, traceparent)
       select c.id, w.client_id, w.agent_id, w.agent_type, c.name, c.agent_status, c.event_source, c.sequence,
              coalesce(to_timestamp(c.occurred_ms::float8 / 1000), written.changed_at),
-             date_trunc('milliseconds', clock_timestamp())
-      from unnest($12::bigint[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[])
-             with ordinality as c(agent_ord, id, name, agent_status, event_source, sequence, occurred_ms, ord)
+             date_trunc('milliseconds', clock_timestamp()), c.traceparent
+      from unnest($12::bigint[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::bigint[], $18::bigint[], $20::text[])
+             with ordinality as c(agent_ord, id, name, agent_status, event_source, sequence, occurred_ms, traceparent, ord)
       join written on written.ord = c.agent_ord
       join want w on w.ord = c.agent_ord
       order by c.ord
@@ -288,6 +291,7 @@ export async function compareAndSet(
       arrayOfPlain(changes, (change) => change.sequence),
       arrayOfPlain(changes, (change) => change.occurredAt),
       arrayOfPlain(ownShards, (shard) => shard),
+      arrayOfPlain(changes, ({ hop }) => hop.traceparent),
       ...(moves.length > 0 ? valuesOfMoves(moves) : []),
     ],
   });
@@ -346,6 +350,7 @@ function committedOf(
         sequence,
         occurredAt: new Date(occurredAts[nth]!),
         changedAt: new Date(changedAts[nth]!),
+        traceparent: change.hop.traceparent,
       },
     };
   });

@@ -81,6 +81,20 @@ describe('the outbox relay', () => {
     });
   });
 
+  it('goes on from the trace that a report was part of, which stands with the change', async () => {
+    const caller = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const telemetry = writer.telemetry();
+    await telemetry.apply([report(136, 'available')], Date.now(), caller);
+    await telemetry.apply([report(136, 'logged_out')], Date.now(), 'nonsense');
+    const { rows } = await writer.pool.query<{ id: string; traceparent: string | null }>(
+      'select id, traceparent from presence.status_change order by position',
+    );
+    expect(rows.map(({ traceparent }) => traceparent)).toEqual([caller, null]);
+    await startRelay();
+    await eventually('an empty outbox', outboxIsEmpty);
+    expect(topic.records.map(({ headers }) => headers!['traceparent'])).toEqual([caller, traceparentOf(rows[1]!.id)]);
+  });
+
   it('keeps order and leaves no gap while the broker fails half-way', async () => {
     const agents = Array.from({ length: 30 }, (_, n) => n);
     topic.refusals = 4;

@@ -1,7 +1,8 @@
 import { NotificationListener, type Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
-import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, traceparentOf, type StatusChange } from '#contracts';
+import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import { Loop, PeriodicWork, settledWithin, type Logger } from '#runtime';
+import { beginPublish, traceIdsOf } from '#tracing';
 import type { CommittedChange } from '../log/presence.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
@@ -155,10 +156,16 @@ export class OutboxRelay implements ChangeListener {
     if (changes.length < rows.length) logger.error({ rows: rows.length - changes.length }, 'relay.change_expired');
     const startedAt = performance.now();
     const positions = rows.map(({ position }) => position);
-    await this.publications.send(changes.map(toMessage), positions, () => {
+    const hops = changes.map((change) => beginPublish(change, STATUS_CHANGED_TOPIC));
+    const messages = changes.map((change, index) => toMessage(change, hops[index]!.traceparent));
+    await this.publications.send(messages, positions, () => {
+      for (const hop of hops) hop.end();
       metrics.countPublished(changes.length);
       this.options.onPublished?.(changes);
-      logger.debug({ changes: changes.length, latency_ms: Math.round(performance.now() - startedAt) }, 'relay.published');
+      if (!logger.isLevelEnabled('debug')) return;
+      const traceIds = traceIdsOf(changes, (change) => change);
+      const latencyMs = Math.round(performance.now() - startedAt);
+      logger.debug({ changes: changes.length, trace_ids: traceIds, latency_ms: latencyMs }, 'relay.published');
     });
     handover.acknowledge(changes);
     return rows.length;
@@ -198,7 +205,7 @@ export class OutboxRelay implements ChangeListener {
   }
 }
 
-function toMessage(change: StatusChange): BusMessage {
-  const { value, headers } = encodeStatusChange(change, traceparentOf(change.id));
+function toMessage(change: StatusChange, traceparent: string): BusMessage {
+  const { value, headers } = encodeStatusChange(change, traceparent);
   return { key: partitionKey(change), value, headers };
 }

@@ -28,7 +28,7 @@ const ADVANCE_OUTBOX = {
       order by position limit $4
     )
     select head.position, head.change_id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence,
-           ${millisecondsOf('s.occurred_at')}, ${millisecondsOf('s.changed_at')}
+           ${millisecondsOf('s.occurred_at')}, ${millisecondsOf('s.changed_at')}, s.traceparent
     from head left join lateral (select * from presence.status_change where id = head.change_id limit 1) s on true
     order by head.position`,
 };
@@ -45,6 +45,7 @@ type Row = [
   sequence: number,
   occurredAt: number,
   changedAt: number,
+  traceparent: string | null,
 ];
 
 /** Of the outbox, by position and shard. */
@@ -69,7 +70,7 @@ export async function advanceOutbox(
 }
 
 function toChange(row: Row, clientId: number): StatusChange {
-  const [, id, , agentId, agentType, name, agentStatus, eventSource, sequence, occurredAt, changedAt] = row;
+  const [, id, , agentId, agentType, name, agentStatus, eventSource, sequence, occurredAt, changedAt, traceparent] = row;
   return {
     id,
     clientId,
@@ -81,6 +82,7 @@ function toChange(row: Row, clientId: number): StatusChange {
     sequence,
     occurredAt: new Date(occurredAt),
     changedAt: new Date(changedAt),
+    traceparent: traceparent ?? undefined,
   };
 }
 

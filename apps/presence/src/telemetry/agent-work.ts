@@ -1,5 +1,6 @@
 import type { AgentKey, FieldErrors, TelemetryItem } from '#contracts';
 import { decide, type AgentState } from '../decision/presence-decision.js';
+import { beginDecide } from '#tracing';
 import type { AgentWrite, DecidedChange } from '../log/presence.repository.js';
 
 /** What became of one item: contract §4. */
@@ -12,6 +13,8 @@ export interface Slot {
   readonly item: TelemetryItem;
   readonly results: TelemetryResult[];
   readonly index: number;
+  /** W3C trace context as whoever reported it sent it. */
+  readonly traceparent: string | undefined;
 }
 
 /** The items of one agent in a batch, in the order of arrival. */
@@ -64,7 +67,7 @@ export function decideWork(
 ): AgentWrite | undefined {
   let state = before;
   const changes: DecidedChange[] = [];
-  for (const { item, results, index } of work.slots) {
+  for (const { item, results, index, traceparent } of work.slots) {
     const decision = decide(state, item);
     if (decision.result === 'rejected') {
       results[index] = decision;
@@ -76,7 +79,9 @@ export function decideWork(
     if (result !== 'changed') continue;
     const { name, agentStatus, sequence } = state;
     const { eventSource, occurredAt, receivedAt } = item;
-    changes.push({ id: newId(receivedAt), name, agentStatus, eventSource, sequence, occurredAt });
+    const id = newId(receivedAt);
+    const hop = beginDecide({ id, clientId: work.clientId, agentId: work.agentId, sequence }, traceparent);
+    changes.push({ id, name, agentStatus, eventSource, sequence, occurredAt, hop });
   }
   if (state === undefined || state === before) return undefined;
   return { clientId: work.clientId, agentId: work.agentId, before, after: state, changes };

@@ -10,12 +10,15 @@ export interface PartitionRecord {
   readonly value: unknown;
   /** The record's own time, in milliseconds since the epoch; not positive where it has none. */
   readonly timestamp: number;
+  /** W3C trace context of its headers. */
+  readonly traceparent: string | undefined;
 }
 
 /** An item of a partition, and the offset of its record. */
 export interface PartitionItem {
   readonly offset: number;
   readonly item: TelemetryItem;
+  readonly traceparent: string | undefined;
 }
 
 /** What a batch of a partition's records asks for. */
@@ -49,7 +52,7 @@ export function planRecords(records: readonly PartitionRecord[], position: Telem
   const leftover: PartitionItem[] = [];
   const items: PartitionItem[] = [];
   let asOf = position.asOf ?? -Infinity;
-  for (const { offset, value, timestamp } of records) {
+  for (const { offset, value, timestamp, traceparent } of records) {
     const known = position.rejected[offset];
     const parsed = parseTelemetry(value, now);
     if (!parsed.ok) {
@@ -58,7 +61,7 @@ export function planRecords(records: readonly PartitionRecord[], position: Telem
     } else if (offset >= nextOffset || isLeft(offset, parsed.item)) {
       const occurredAt = parsed.item.occurredAt ?? Math.max(asOf, timestamp > 0 ? Math.min(timestamp, now) : now);
       asOf = Math.max(asOf, Math.min(occurredAt, now));
-      (offset >= nextOffset ? items : leftover).push({ offset, item: { ...parsed.item, occurredAt } });
+      (offset >= nextOffset ? items : leftover).push({ offset, item: { ...parsed.item, occurredAt }, traceparent });
     } else if (known !== undefined) {
       rejected.set(offset, known);
       kept.set(offset, known);

@@ -25,7 +25,7 @@ export class TelemetryConsumer {
       const offset = Number(record.offset);
       const parsed = record.unreadable ? { error: reasonOfUnreadable(record) } : parseRecord(record.value);
       if ('error' in parsed) reasons.set(offset, parsed.error);
-      else usable.push({ offset, value: parsed.value, timestamp: record.timestamp });
+      else usable.push({ offset, value: parsed.value, timestamp: record.timestamp, traceparent: record.headers['traceparent'] });
     }
     for (const [offset, reason] of await this.service.applyRecords(batch, usable)) reasons.set(offset, reason);
     // In the order in which they came, whichever check they failed.

@@ -3,8 +3,16 @@ import type { BusBatch } from '#bus';
 import { parseTelemetry } from '#contracts';
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
+import { noteDecided, traceIdsOf } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
-import { compareAndSet, readStates, type AgentWrite, type CommittedChange, type Outcome } from '../log/presence.repository.js';
+import {
+  compareAndSet,
+  readStates,
+  type AgentWrite,
+  type CommittedChange,
+  type DecidedChange,
+  type Outcome,
+} from '../log/presence.repository.js';
 import { movePositions, type TelemetryPosition } from '../log/telemetry-position.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import { decideWork, groupByAgent, slotsByClient, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
@@ -112,16 +120,18 @@ export class TelemetryService {
    *
    * @param values parsed JSON; what is no telemetry item is rejected and spoils nothing else
    * @param now of the receipt, in milliseconds since the epoch
+   * @param traceparent W3C trace context of the request, as it came
    * @returns one result an item, in order
    * @throws BacklogError, before anything was decided
    * @throws the database's error, or ContentionError; items may then have been applied, and it does no harm to repeat them
    */
-  async apply(values: readonly unknown[], now = this.options.clock.now()): Promise<TelemetryResult[]> {
+  async apply(values: readonly unknown[], now = this.options.clock.now(), traceparent?: string): Promise<TelemetryResult[]> {
+    const startedAt = performance.now();
     const results = new Array<TelemetryResult>(values.length);
     const slots: Slot[] = [];
     for (let index = 0; index < values.length; index++) {
       const parsed = parseTelemetry(values[index], now);
-      if (parsed.ok) slots.push({ item: parsed.item, results, index });
+      if (parsed.ok) slots.push({ item: parsed.item, results, index, traceparent });
       else results[index] = { result: 'rejected', errors: parsed.errors };
     }
     const byClient = slotsByClient(slots);
@@ -130,7 +140,7 @@ export class TelemetryService {
     }
     await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, slots: of, size: of.length })));
     this.options.metrics.countResults(results, 'http');
-    this.options.onDecided?.(slots);
+    this.decided(slots, startedAt);
     return results;
   }
 
@@ -185,7 +195,8 @@ export class TelemetryService {
       return all;
     };
     const mover = new PositionMover(position, { ...target, rejected: keepRejected });
-    const slots = items.map(({ item }, index) => ({ item, results, index }));
+    const startedAt = performance.now();
+    const slots = items.map(({ item, traceparent }, index) => ({ item, results, index, traceparent }));
     const owner = `${position.topicId}[${position.partition}]`;
     await this.partitions.add({ owner, slots, size: slots.length, mover });
     for (const [offset, reason] of Object.entries(keepRejected())) {
@@ -193,8 +204,16 @@ export class TelemetryService {
       kept.set(Number(offset), reason);
     }
     this.options.metrics.countResults(results, 'kafka');
-    this.options.onDecided?.(slots);
+    this.decided(slots, startedAt);
     return mover.position;
+  }
+
+  private decided(slots: readonly Slot[], startedAt: number): void {
+    this.options.onDecided?.(slots);
+    for (const { results, index, traceparent } of slots) {
+      const { result } = results[index]!;
+      if (traceparent !== undefined && result !== 'changed') noteDecided(traceparent, startedAt, { 'rollcall.result': result });
+    }
   }
 
   /** Resolves when everything that was accepted has been settled. */
@@ -206,14 +225,14 @@ export class TelemetryService {
     const startedAt = performance.now();
     const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.slots : jobs.flatMap((job) => job.slots));
     const movers = jobs.flatMap(({ mover }) => mover ?? []);
-    let changes = 0;
+    const changes: DecidedChange[] = [];
     let rounds = 0;
     let open: readonly Open[] = agents.map((agent) => ({ agent, guess: this.memory.recall(agent) }));
     for (; open.length > 0; rounds++) {
       if (rounds === MAX_ROUNDS) throw new ContentionError('too many others report the same agents at this moment');
       const round = await this.decideAndWrite(open, movers);
       open = round.lost;
-      changes += round.changes;
+      changes.push(...round.changes);
     }
     const unsettled = movers.filter((mover) => !mover.isSettled);
     if (unsettled.length > 0) await this.move(unsettled);
@@ -226,11 +245,12 @@ export class TelemetryService {
       requests: jobs.length,
       items: jobs.reduce((sum, job) => sum + job.size, 0),
       agents: agents.length,
-      changes,
+      changes: changes.length,
+      trace_ids: traceIdsOf(changes, ({ id, hop }) => ({ id, traceparent: hop.traceparent })),
       rounds,
       latency_ms: Math.round(tookMs),
     };
-    logger[changes > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
+    logger[changes.length > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
   }
 
   /**
@@ -240,7 +260,7 @@ export class TelemetryService {
   private async decideAndWrite(
     open: readonly Open[],
     movers: readonly PositionMover[],
-  ): Promise<{ lost: Open[]; changes: number }> {
+  ): Promise<{ lost: Open[]; changes: readonly DecidedChange[] }> {
     const decided: Decided[] = [];
     const repeats: Repeat[] = [];
     const unknown: AgentWork[] = [];
@@ -259,7 +279,7 @@ export class TelemetryService {
       const write = decideWork(agent, states[index], this.newId);
       if (write) decided.push({ agent, write });
     });
-    return decided.length > 0 ? this.write(decided, movers) : { lost: [], changes: 0 };
+    return decided.length > 0 ? this.write(decided, movers) : { lost: [], changes: [] };
   }
 
   /** By the time of receipt, which is the database's, as is that of the partition which the row belongs to. */
@@ -283,7 +303,10 @@ export class TelemetryService {
     }
   }
 
-  private async write(decided: readonly Decided[], movers: readonly PositionMover[]): Promise<{ lost: Open[]; changes: number }> {
+  private async write(
+    decided: readonly Decided[],
+    movers: readonly PositionMover[],
+  ): Promise<{ lost: Open[]; changes: readonly DecidedChange[] }> {
     const { pool, relay, metrics } = this.options;
     const writes = decided.map(({ write }) => write);
     const moves = movers.map((mover) => mover.next());
@@ -299,12 +322,13 @@ export class TelemetryService {
         this.memory.learn(asking, write, outcome?.written.get(index) ?? outcome?.lost.get(index));
       });
     }
-    if (outcome === undefined) return { lost: decided.map(({ agent }) => ({ agent, guess: undefined })), changes: 0 };
+    if (outcome === undefined) return { lost: decided.map(({ agent }) => ({ agent, guess: undefined })), changes: [] };
     const { lost, committed, xid } = outcome;
     movers.forEach((mover, index) => mover.moved(moves[index]!, lost.size === 0));
     if (xid !== undefined) this.recentWrites.passOver(xid);
     if (committed.length > 0) relay.hand(committed);
-    const changes = writes.reduce((sum, write, index) => (lost.has(index) ? sum : sum + write.changes.length), 0);
+    const changes = writes.flatMap((write, index) => (lost.has(index) ? [] : write.changes));
+    for (const { hop } of changes) hop.end();
     return { lost: [...lost].map(([index, guess]) => ({ agent: decided[index]!.agent, guess })), changes };
   }
 }
