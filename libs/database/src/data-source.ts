@@ -25,7 +25,9 @@ import { FormerTypes1764000000023 } from './migrations/1764000000023-former-type
 import { ListIndexes1764000000025 } from './migrations/1764000000025-list-indexes.js';
 import { Notices1764000000026 } from './migrations/1764000000026-notices.js';
 import { ClientRemoval1764000000027 } from './migrations/1764000000027-client-removal.js';
-import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
+import { ValidChecks1764000000030 } from './migrations/1764000000030-valid-checks.js';
+import { SessionClient, SessionPool, sessionSetup, type SessionNeeds } from './session.js';
+import type { SessionId } from './silence-watch.js';
 
 /** A migration, and which code may run on a database that has it: ADR 22. */
 export interface Migration {
@@ -64,6 +66,7 @@ export const MIGRATIONS: readonly Migration[] = [
   ListIndexes1764000000025,
   Notices1764000000026,
   ClientRemoval1764000000027,
+  ValidChecks1764000000030,
 ];
 
 /** Longest that we wait for an answer, in milliseconds: a server that vanished says nothing at all. */
@@ -141,7 +144,9 @@ function connectionOptions(needs: Omit<DatabaseOptions, 'url'>) {
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     onConnect: async (client: pg.ClientBase) => {
       ignoreErrorEvents(client);
-      await client.query(setup);
+      const question: pg.QueryConfig & { query_timeout: number } = { text: setup, query_timeout: CONNECT_TIMEOUT_MS };
+      const { rows } = await client.query<SessionId>(question);
+      if (client instanceof SessionClient) client.id = rows[0];
     },
   };
 }
