@@ -54,6 +54,8 @@ export class Dispatch {
   private readonly commands: Commands;
   private readonly notices: Notices;
   private stopped = false;
+  /** This instance's, as the bus says; undefined: none. */
+  private partitions: readonly number[] | undefined;
 
   constructor(private readonly options: DispatchOptions) {
     const { pool, guard, sealer, timeoutMs, windowMs, budgets, metrics, logger } = options;
@@ -138,7 +140,10 @@ export class Dispatch {
   assignmentOf(bus: Bus): BusAssignmentOptions {
     return {
       onAssigned: (partitions) => void this.assign(bus, partitions.get(STATUS_CHANGED_TOPIC) ?? []),
-      onRevoked: () => this.leases.revoke(),
+      onRevoked: () => {
+        this.partitions = undefined;
+        return this.leases.revoke();
+      },
       shards: () => this.leases.base || undefined,
     };
   }
@@ -157,10 +162,13 @@ export class Dispatch {
   }
 
   private async assign(bus: Bus, partitions: readonly number[]): Promise<void> {
-    for (;;) {
+    this.partitions = partitions;
+    // They may be given up while it is asked how many there are.
+    while (this.partitions === partitions) {
       try {
         const count = await bus.partitionCount(STATUS_CHANGED_TOPIC);
-        return await this.leases.assign(partitions, count);
+        if (this.partitions === partitions) await this.leases.assign(partitions, count);
+        return;
       } catch (error) {
         if (this.stopped) return;
         this.options.logger.warn({ err: error }, 'shards.assignment_failed');

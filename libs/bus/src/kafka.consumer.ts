@@ -123,15 +123,16 @@ export class KafkaConsumer extends BusServer {
   private async beMember(topics: readonly string[]): Promise<void> {
     const lost = deferredLoss();
     let group: JoinedGroup | undefined;
+    let over = false;
     const membership: Membership<Assignment> = {
       beforeJoin: (joined) => {
         group = joined;
         return this.endAssignment();
       },
+      isOver: () => over,
       assignment: () => this.assignment,
     };
     const consumer = this.newConsumer(membership);
-    let over = false;
     let sound: NodeJS.Timeout | undefined;
     consumer.on('consumer.crash', ({ payload }) => lost.reject(payload.error));
     consumer.on('consumer.group_join', ({ payload }) => {
