@@ -48,8 +48,8 @@ async function underLoad(
     const load = new SteadyLoad(long ? 200 : 60, world.urls, changesPerSecond);
     await world.subscribe(load);
     const loading = load.run();
-    await eventually('changes flow', () => load.arrivals.length > 100, 60_000);
-    load.figures(); // of connections that are new, and code that is cold
+    await eventually('changes flow', () => load.arrivals.length > 10 * changesPerSecond, 120_000);
+    load.figures(); // of connections that are new, and code that is cold: ten seconds of it
     say(`before: latest ${load.takeLatest()} ms`);
     await work(world, cluster, load);
     load.stop();

@@ -3,6 +3,7 @@ import { buildOf } from '../../bench/lab/build.js';
 import { LocalKafka } from '../../tools/kafka/local-kafka.js';
 import { describe as table } from '../chaos/checker.js';
 import { SERVICES, type Cluster, type ServiceName } from '../support/cluster.js';
+import { eventually } from '../support/poll.js';
 import { ServiceProcess } from '../support/process.js';
 import { SteadyLoad } from './steady-load.js';
 import { describeFigures, RollingWorld } from './world.js';
@@ -10,6 +11,9 @@ import { describeFigures, RollingWorld } from './world.js';
 /** The commit whose build stands for the release before; UPGRADE_FROM names another. */
 const FROM = process.env['UPGRADE_FROM'] || '0259941';
 const long = process.env['ROLLING'] === 'long';
+/** Notifications, of each state of affairs. */
+const ENOUGH = 200;
+const PATIENCE_MS = 120_000;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** `npm run test:upgrade`: two real builds, one database. */
@@ -27,29 +31,34 @@ describe.runIf(long && (await LocalKafka.missing()) === undefined)(`an upgrade f
       const load = new SteadyLoad(60, world.urls, 40);
       await world.subscribe(load);
       const loading = load.run();
-      const told = (what: string): void => say(describeFigures(what, load.figures()));
-      told('the earlier release alone');
+      /** Goes on once this much has come of what was done. */
+      const told = async (what: string): Promise<void> => {
+        const known = load.arrivals.length;
+        await eventually(`notifications: ${what}`, () => load.arrivals.length > known + ENOUGH, PATIENCE_MS);
+        say(describeFigures(what, load.figures()));
+      };
+      await told('the earlier release alone');
       await migrateBy();
-      told('migrated beneath it');
+      await told('migrated beneath it');
       await restartEach(old);
-      told('the earlier release restarted on the new schema');
+      await told('the earlier release restarted on the new schema');
       // Dispatchers of the two designs are never there together; the rest is.
       await removeEach(old, ['dispatcher']);
       const current = await world.addCluster({ SHUTDOWN_DELAY: '3s' });
       await restartEach(old);
-      told('side by side, the earlier one restarted');
+      await told('side by side, the earlier one restarted');
       await removeEach(old, SERVICES);
-      told('the new release alone');
+      await told('the new release alone');
       await removeEach(current, ['dispatcher']);
       const back = await world.addCluster({}, earlier);
       await restartEach(back);
       await removeEach(current, SERVICES);
       await restartEach(back);
-      told('rolled back');
+      await told('rolled back');
       load.stop();
       await loading;
       const report = await world.settle(load);
-      told('settled');
+      say(describeFigures('settled', load.figures()));
       say(table(report));
       expect(report.expected).toBeGreaterThan(100);
       expect(report).toMatchObject({ lost: [], invented: [], outOfOrder: [] });

@@ -5,7 +5,7 @@ import { StartError, waitBackoff, type Backoff, type Logger } from '#runtime';
 import type { BusBatch } from './bus.js';
 
 /** Between deliveries of the same records. */
-export const REDELIVERY_BACKOFF: Backoff = { firstMs: 100, maxMs: 5000 };
+export const REDELIVERY_BACKOFF: Backoff = { firstMs: 100, maxMs: 1000 };
 
 /** Most of one batch, in bytes of keys and values; a larger record is a batch of its own. */
 export const MAX_BATCH_BYTES = 1024 * 1024;

@@ -10,6 +10,8 @@ import type { Assigner, PartitionAssigner } from 'kafkajs';
 export interface Membership<Assignment extends object> {
   /** Awaited, with heartbeats, before a group is joined, for the first time or again. Never rejects. */
   readonly beforeJoin: (group: JoinedGroup) => Promise<void>;
+  /** Whether it has left, or is about to: it is not joined again. */
+  readonly isOver: () => boolean;
   /** What is fetched from now on is fetched under. */
   readonly assignment: () => Assignment | undefined;
 }
@@ -53,8 +55,9 @@ const { joinAndSync, fetch } = prototype;
 
 prototype.joinAndSync = async function () {
   const membership = membershipOf(this);
-  if (membership) await withHeartbeats(this, membership.beforeJoin(this));
-  await joinAndSync.call(this);
+  if (membership && !membership.isOver()) await withHeartbeats(this, membership.beforeJoin(this));
+  // The heartbeat of one that has just left is answered that it is no member: kafkajs would make it one again.
+  if (!membership?.isOver()) await joinAndSync.call(this);
 };
 
 prototype.fetch = async function (nodeId) {

@@ -26,8 +26,10 @@ import { ListIndexes1764000000025 } from './migrations/1764000000025-list-indexe
 import { Notices1764000000026 } from './migrations/1764000000026-notices.js';
 import { ClientRemoval1764000000027 } from './migrations/1764000000027-client-removal.js';
 import { Restores1764000000028 } from './migrations/1764000000028-restores.js';
+import { ValidChecks1764000000030 } from './migrations/1764000000030-valid-checks.js';
 import { Traceparent1764000000031 } from './migrations/1764000000031-traceparent.js';
-import { SessionPool, sessionSetup, type SessionNeeds } from './session.js';
+import { SessionClient, SessionPool, sessionSetup, type SessionNeeds } from './session.js';
+import type { SessionId } from './silence-watch.js';
 
 /** A migration, and which code may run on a database that has it: ADR 22. */
 export interface Migration {
@@ -67,6 +69,7 @@ export const MIGRATIONS: readonly Migration[] = [
   Notices1764000000026,
   ClientRemoval1764000000027,
   Restores1764000000028,
+  ValidChecks1764000000030,
   Traceparent1764000000031,
 ];
 
@@ -145,7 +148,9 @@ function connectionOptions(needs: Omit<DatabaseOptions, 'url'>) {
     idleTimeoutMillis: IDLE_TIMEOUT_MS,
     onConnect: async (client: pg.ClientBase) => {
       ignoreErrorEvents(client);
-      await client.query(setup);
+      const question: pg.QueryConfig & { query_timeout: number } = { text: setup, query_timeout: CONNECT_TIMEOUT_MS };
+      const { rows } = await client.query<SessionId>(question);
+      if (client instanceof SessionClient) client.id = rows[0];
     },
   };
 }

@@ -1,5 +1,5 @@
 export { arrayOfPlain, arrayOfTexts } from './array-literal.js';
-export { createDataSource, createPool, MIGRATIONS, poolOf, type DatabaseOptions } from './data-source.js';
+export { createDataSource, createPool, MIGRATIONS, poolOf, type DatabaseOptions, type Migration } from './data-source.js';
 export { EmbeddedPostgres } from './embedded-postgres.js';
 export { EmbeddedPostgresError } from './server-place.js';
 export { isUndone, pastUndone, readUndoneSpans, type UndoneSpan } from './undone-positions.js';

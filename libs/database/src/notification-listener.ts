@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Notification, Pool, PoolClient } from 'pg';
 import { Loop, type Logger } from '#runtime';
 
-const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 10_000 };
+const RECONNECT_BACKOFF = { firstMs: 500, maxMs: 2000 };
 
 /** A channel of the database that is listened to, one of our own. */
 export type Channel = `rollcall_${string}`;

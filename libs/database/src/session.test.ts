@@ -171,21 +171,54 @@ class FreezingProxy {
 }
 
 describe('a server that vanished without a word', () => {
-  it('costs one answer, not one for each connection', async () => {
-    const proxy = await FreezingProxy.to(inject('postgresUrl'));
-    const pool = new SessionPool({ connectionString: proxy.url, max: 4, query_timeout: 400 });
-    pool.on('error', () => undefined);
+  let proxy: FreezingProxy;
+  let dataSource: DataSource;
+  let pool: pg.Pool;
+
+  beforeEach(async () => {
+    proxy = await FreezingProxy.to(inject('postgresUrl'));
+    dataSource = await createDataSource({ url: proxy.url, applicationName: 'test', poolSize: 4 }).initialize();
+    pool = poolOf(dataSource);
+  });
+
+  afterEach(async () => {
+    await dataSource.destroy();
+    await proxy.stop();
+  });
+
+  async function fill(): Promise<void> {
+    const clients = await Promise.all(Array.from({ length: 4 }, () => pool.connect()));
+    for (const client of clients) client.release();
+  }
+
+  it.each([
+    ['a statement of the pool', () => pool.query('select 1')],
+    ['a statement of TypeORM', () => dataSource.query('select 1')],
+    ['a transaction', () => dataSource.transaction((manager) => manager.query('select 1'))],
+  ])('costs %s, which does not wait for as long as statements may take, and nothing else', async (_what, statement) => {
+    await fill();
+    proxy.freeze();
+    await expect(statement()).rejects.toThrow('the server does not know of it any more');
+    for (let nth = 0; nth < 4; nth++) expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+  });
+
+  it('is told from one that takes its time', async () => {
+    expect((await pool.query('select pg_sleep(3.5), 1 as one')).rows).toMatchObject([{ one: 1 }]);
+  });
+
+  it('costs one answer, not one for each connection, also where nobody can be asked', async () => {
+    const unasked = new SessionPool({ connectionString: proxy.url, max: 4, query_timeout: 400 });
+    unasked.on('error', () => undefined);
     try {
-      const clients = await Promise.all(Array.from({ length: 4 }, () => pool.connect()));
+      const clients = await Promise.all(Array.from({ length: 4 }, () => unasked.connect()));
       for (const client of clients) client.release();
       proxy.freeze();
-      const client = await pool.connect();
+      const client = await unasked.connect();
       await expect(client.query('select 1')).rejects.toThrow('Query read timeout');
       client.release(); // as TypeORM does, without the error
-      for (let nth = 0; nth < 4; nth++) expect((await pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+      for (let nth = 0; nth < 4; nth++) expect((await unasked.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
     } finally {
-      await pool.end();
-      await proxy.stop();
+      await unasked.end();
     }
   });
 });

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import pg from 'pg';
+import { SESSION_ID, SilenceWatch, type SessionId, type WatchedSession } from './silence-watch.js';
 
 /** Longest that the server works on one statement of a service, in milliseconds. */
 const STATEMENT_TIMEOUT_MS = 10_000;
@@ -18,7 +19,8 @@ export interface SessionNeeds {
 
 /**
  * The statement that sets what a session relies on, so that it does not matter what was set for the server, the database or
- * the role. Set after connecting and not with the connection, since PgBouncer refuses settings that it does not know.
+ * the role. It selects the session's id. Set after connecting and not with the connection, since PgBouncer refuses settings that
+ * it does not know.
  *
  * Left as they are: `default_transaction_read_only`, which somebody sets for a reason, and stronger or weaker kinds of
  * `synchronous_commit` but for `off`, with which a success would be answered that a crash takes back.
@@ -51,7 +53,7 @@ export function sessionSetup({ alwaysByIndex = false, statementTimeoutMs, lockTi
     jit: 'off',
   };
   const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`);
-  return `select ${set.join(', ')},
+  return `select ${SESSION_ID}, ${set.join(', ')},
     case when current_setting('synchronous_commit') = 'off' then set_config('synchronous_commit', 'on', false) end,
     case when current_setting('transaction_timeout', true) is not null then set_config('transaction_timeout', '0', false) end`;
 }
@@ -81,13 +83,40 @@ function isMoved(error: unknown): boolean {
 /** Emitted by a connection that was told so. */
 const MOVED = Symbol('moved');
 
+/**
+ * Longest that a connection may take to be made, in milliseconds. Where the server has moved meanwhile, the next try finds the
+ * new one.
+ */
+const CONNECTING_MS = 3000;
+
 /** A connection that closes itself when its session is of no more use. A pool closes it only where it was asked itself. */
-export class SessionClient extends pg.Client {
+export class SessionClient extends pg.Client implements WatchedSession {
+  id: SessionId | undefined;
+  waitingSince: number | undefined;
+
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    this.on('drain', () => (this.waitingSince = undefined));
+  }
+
+  /** As of pg.Client, as {@link query}. */
+  override connect(...parameters: unknown[]): never {
+    const limit = setTimeout(() => this.connection.stream.destroy(new Error('timeout expired')), CONNECTING_MS);
+    for (const event of ['connect', 'end'] as const) this.once(event, () => clearTimeout(limit));
+    return Reflect.apply(super.connect.bind(this), undefined, parameters) as never;
+  }
+
   /** As of pg.Client, whose many forms cannot be repeated here. */
   override query(...parameters: unknown[]): never {
     const answer: unknown = Reflect.apply(super.query.bind(this), undefined, parameters);
+    this.waitingSince ??= performance.now();
     if (answer instanceof Promise) answer.catch((error: unknown) => this.leaveIfLost(error));
     return answer as never;
+  }
+
+  /** Breaks the connection off, as if the server had: what is waited for fails. */
+  abandon(): void {
+    this.connection.stream.destroy(new Error('Connection terminated: the server does not know of it any more'));
   }
 
   private leaveIfLost(error: unknown): void {
@@ -102,31 +131,35 @@ const CLEARING_MS = 1000;
 
 /**
  * A pool that leaves out sessions that were made before one of them was told that the server refuses writes, or got no answer:
- * the idle ones at once, the others when their work is done. Reads would never find out, and writes one by one.
+ * the idle ones at once, the others when their work is done. Reads would never find out, and writes one by one. Sessions whose
+ * answer will never come, and all those with a server that another one has taken the place of, are broken off.
  */
 export class SessionPool extends pg.Pool {
-  private readonly unused = new Set<pg.PoolClient>();
-  private readonly used = new Set<pg.PoolClient>();
-  private outdated = new WeakSet<pg.PoolClient>();
+  private readonly unused = new Set<SessionClient>();
+  private readonly used = new Set<SessionClient>();
+  private outdated = new WeakSet<SessionClient>();
   private clearedAt = -Infinity;
 
   constructor(options: pg.PoolConfig) {
     super({ ...options, Client: SessionClient });
+    const silence = new SilenceWatch(options, this.used, (lost, server) => this.breakOff(lost, server));
     this.on('connect', (client: EventEmitter) => void client.on(MOVED, () => this.clear()));
     this.on('acquire', (client) => {
-      this.unused.delete(client);
-      this.used.add(client);
+      this.unused.delete(sessionOf(client));
+      this.used.add(sessionOf(client));
+      silence.start();
     });
     this.on('release', (error, client) => {
-      this.used.delete(client);
+      const session = sessionOf(client);
+      this.used.delete(session);
       if (isMoved(error)) this.clear();
       // A pool does not keep a connection that is being closed.
-      if (this.outdated.has(client)) void client.end();
-      else this.unused.add(client);
+      if (this.outdated.has(session)) void session.end();
+      else this.unused.add(session);
     });
     this.on('remove', (client) => {
-      this.unused.delete(client);
-      this.used.delete(client);
+      this.unused.delete(sessionOf(client));
+      this.used.delete(sessionOf(client));
     });
   }
 
@@ -135,7 +168,19 @@ export class SessionPool extends pg.Pool {
     this.clearedAt = performance.now();
     this.outdated = new WeakSet(this.used);
     // As if the connection had broken: this is how a pool parts with one that nobody uses.
-    for (const client of this.unused) client.emit('error', new Error('the database has moved'));
+    for (const session of this.unused) session.emit('error', new Error('the database has moved'));
     this.unused.clear();
   }
+
+  /** @param server the one that is at the address now */
+  private breakOff(lost: readonly SessionClient[], server: string): void {
+    const gone = [...this.used, ...this.unused].filter(({ id }) => id !== undefined && id.server !== server);
+    this.clear();
+    for (const session of new Set([...lost, ...gone])) session.abandon();
+  }
+}
+
+/** The pool makes no others. */
+function sessionOf(client: pg.PoolClient): SessionClient {
+  return client as unknown as SessionClient;
 }

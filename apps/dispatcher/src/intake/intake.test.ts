@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createDataSource, poolOf } from '#database';
+import { createDataSource, createSealer, poolOf } from '#database';
+import { AddressGuard } from '#webhook';
 import { CLIENT, DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { RecordingReceiver } from '../../../../test/support/receiver.js';
+import { DEFAULT_BUDGETS } from '../attempt/attempts.js';
+import { Dispatch } from '../dispatch.js';
 import { DispatcherMetrics } from '../metrics.js';
 import { LogSweep } from './log-sweep.js';
 
@@ -112,6 +115,43 @@ describe('intake from a topic that is not whole', () => {
       ]);
     } finally {
       await dataSource.destroy();
+    }
+  });
+
+  it('leaves what was being planned when its shard was given up to whoever has that next', async () => {
+    const metrics = new DispatcherMetrics(new Registry());
+    const { pool, logger } = world;
+    const guard = new AddressGuard(['127.0.0.0/8'], [{ from: 1, to: 65_535 }]);
+    const times = { timeoutMs: 20_000, leaseMs: 60_000, windowMs: 60_000, retentionMs: 86_400_000, schedule: [100] };
+    const dispatch = new Dispatch({
+      pool,
+      guard,
+      sealer: createSealer(undefined),
+      ...times,
+      budgets: DEFAULT_BUDGETS,
+      metrics,
+      logger,
+    });
+    const other = await pool.connect();
+    try {
+      await dispatch.leases.assign([0], 1);
+      await dispatch.leases.ready(0, AbortSignal.timeout(60_000));
+      const change = await world.log(136);
+      await other.query('begin');
+      await other.query('lock table subscription.client_event_start in access exclusive mode');
+      const planning = dispatch.intake.plan([change]);
+      await eventually('the plan to be read', async () => {
+        const waiting = `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%dispatch.changes(%'`;
+        return (await pool.query(waiting)).rowCount === 1;
+      });
+      await dispatch.leases.revoke();
+      await other.query('commit');
+      const { recorded } = await planning;
+      await expect(recorded).rejects.toThrow('is not this instance');
+      expect(receiver.requests).toHaveLength(0);
+    } finally {
+      other.release();
+      await dispatch.stop();
     }
   });
 

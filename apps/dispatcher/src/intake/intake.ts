@@ -324,8 +324,9 @@ function plannedOf(
     const pages = fannedOut.get(partitionKey(change));
     if (!agent) passedOver.push(change);
     else if (pages) waits.add(pages);
-    // One that the log does not have is not waited for: nothing of it was taken.
-    else if (change.sequence <= agent.taken) newest.set(agent, Math.max(newest.get(agent) ?? 0, change.sequence));
+    // One that the log does not have is not waited for: nothing of it was taken. Nor was anything for an agent that was given up
+    // while it was planned, but that one is to be planned by whoever has its shard now.
+    else if (change.sequence <= agent.taken || agent.isOver) newest.set(agent, Math.max(newest.get(agent) ?? 0, change.sequence));
   }
   for (const [agent, sequence] of newest) waits.add(agent.recorded(sequence));
   const recorded = Promise.all(waits);

@@ -53,6 +53,7 @@ export class ShardLeases {
   private renewedAt = 0;
   private stopped = false;
   private waiting: (() => void)[] = [];
+  private revocations = 0;
   /** How many shards there are; 0: not known yet. */
   base = 0;
   private partitions = 0;
@@ -74,6 +75,8 @@ export class ShardLeases {
   async revoke(): Promise<void> {
     this.assigned = [];
     this.wanted = new Set();
+    this.revocations += 1;
+    this.wake();
     await this.endUnwanted();
   }
 
@@ -107,9 +110,15 @@ export class ShardLeases {
     return this.tenures.get(tenure.shard) === tenure;
   }
 
-  /** Resolves as soon as the shard of a partition is this instance's, or the signal aborts. */
+  /**
+   * Resolves as soon as the shard of a partition is this instance's.
+   *
+   * @throws when the signal aborts, and when the partitions are given up first
+   */
   async ready(partition: number, signal: AbortSignal): Promise<void> {
+    const { revocations } = this;
     while (!signal.aborted && !this.stopped && (this.base === 0 || !this.holds(partition % this.base))) {
+      if (this.revocations !== revocations) throw new Error(`partition ${partition} was given up before its shard was taken`);
       await new Promise<void>((resolve) => {
         this.waiting.push(resolve);
         signal.addEventListener('abort', () => resolve(), { once: true });

@@ -17,7 +17,8 @@ const BATCH_ROWS = 1000;
 const POLL_MS = 500;
 /** Published rows are deleted this long after, in milliseconds, many at a time. A crash publishes that much again. */
 const DELETE_DELAY_MS = 100;
-const BACKOFF = { firstMs: 100, maxMs: 5000 };
+/** Work goes on within seconds of an outage's end, however long that was. */
+const BACKOFF = { firstMs: 100, maxMs: 1000 };
 /** Longest that a stop waits for the batch that is on its way, in milliseconds. */
 const STOP_MS = 5000;
 const SAMPLE_MS = 5000;

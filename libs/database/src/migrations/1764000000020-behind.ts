@@ -30,9 +30,6 @@ export class Behind1764000000020 implements MigrationInterface {
       ) with (fillfactor = 50);
       comment on table dispatch.shard_lease is 'which instance works for the agents of a shard';
 
-      alter table dispatch.agent_cursor add column ahead boolean not null default false;
-      comment on column dispatch.agent_cursor.ahead is 'successes beyond the cursor are in dispatch.attempt';
-
       create table dispatch.behind (
         agent_event_id bigint not null,
         client_id bigint not null,
@@ -66,14 +63,6 @@ export class Behind1764000000020 implements MigrationInterface {
       -- Serves the age of the oldest, which is asked for every few seconds, however much is behind.
       create index behind_since on dispatch.behind (since);
 
-      alter table dispatch.attempt add column trigger text check (trigger in ('redeliver', 'replay'));
-      comment on column dispatch.attempt.trigger is 'what asked for it; null: the first attempt, or a retry';
-
-      alter table dispatch.event_health drop constraint event_health_suspended_reason_check;
-      alter table dispatch.event_health add check (suspended_reason in ('gone', 'failing', 'paused'));
-      alter table dispatch.event_health alter column failing_since drop not null;
-      comment on column dispatch.event_health.failing_since is 'null: it was paused while it was well';
-
       create table dispatch.wake (
         id bigint generated always as identity primary key,
         agent_event_id bigint not null,
@@ -94,6 +83,17 @@ export class Behind1764000000020 implements MigrationInterface {
           grant select on dispatch.behind, dispatch.wake, dispatch.shard_base to rollcall_subscription_api;
         end if;
       end $$;
+
+      -- Last, since these are written all day; the checks of what is there already come with 1764000000030.
+      alter table dispatch.agent_cursor add column ahead boolean not null default false;
+      comment on column dispatch.agent_cursor.ahead is 'successes beyond the cursor are in dispatch.attempt';
+      alter table dispatch.attempt add column trigger text,
+        add constraint attempt_trigger_check check (trigger in ('redeliver', 'replay')) not valid;
+      comment on column dispatch.attempt.trigger is 'what asked for it; null: the first attempt, or a retry';
+      alter table dispatch.event_health alter column failing_since drop not null,
+        drop constraint event_health_suspended_reason_check,
+        add constraint event_health_suspended_reason_check check (suspended_reason in ('gone', 'failing', 'paused')) not valid;
+      comment on column dispatch.event_health.failing_since is 'null: it was paused while it was well';
     `);
   }
 

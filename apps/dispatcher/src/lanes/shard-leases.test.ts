@@ -1,0 +1,41 @@
+import { pino } from 'pino';
+import { afterEach, expect, it } from 'vitest';
+import { useTestPool } from '../../../../test/support/postgres.js';
+import { ShardLeases } from './shard-leases.js';
+
+const pool = useTestPool();
+const started: ShardLeases[] = [];
+
+function start(): ShardLeases {
+  const leases = new ShardLeases({
+    pool: pool(),
+    timeoutMs: 20_000,
+    leaseMs: 60_000,
+    logger: pino({ level: 'silent' }),
+    onTaken: () => undefined,
+    onEnding: () => Promise.resolve(),
+    endMs: 20_000,
+  });
+  started.push(leases);
+  return leases;
+}
+
+afterEach(async () => {
+  for (const leases of started.splice(0)) await leases.stop();
+});
+
+it('keeps nobody waiting for a shard that is given up before it was had', async () => {
+  const [owner, next] = [start(), start()];
+  await owner.assign([0], 1);
+  await owner.ready(0, AbortSignal.timeout(20_000));
+  await next.assign([0], 1);
+  const waiting = next.ready(0, AbortSignal.timeout(20_000));
+  const refused = expect(waiting).rejects.toThrow('given up before its shard was taken');
+  await next.revoke();
+  await refused;
+
+  await next.assign([0], 1);
+  const again = next.ready(0, AbortSignal.timeout(20_000));
+  await owner.revoke();
+  await again;
+});
