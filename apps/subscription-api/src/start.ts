@@ -16,11 +16,11 @@ import {
 } from '#database';
 import { allowOrigins, ServiceHttp, type OperationsServer } from '#http';
 import { Readiness, startInSteps, type Logger, type RunningService, type Undo } from '#runtime';
-import type { StreamTimes } from './agent-status/open-streams.js';
+import type { StreamTimes } from './streams/open-streams.js';
 import type { Demo } from './console/console-config.schema.js';
 import type { Playground } from './console/playground.js';
 import { serveConsole } from './console/serve-console.js';
-import { serveApiDocs, type DocsPlace } from './docs/docs.js';
+import { serveApiDocs, type DocsPlace } from './api-docs/docs.js';
 import { ApiMetrics } from './metrics.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';

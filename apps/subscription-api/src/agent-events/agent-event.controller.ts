@@ -1,9 +1,9 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
-import { pagingSchema, type Paging } from '../request/paging.js';
-import { Agent, EventId, type AgentRef } from '../request/path-params.js';
-import { AGENT_EVENTS_OF_AGENT_PATH } from '../request/paths.js';
+import { pagingSchema, type Paging } from '../http/paging.js';
+import { Agent, EventId, type AgentRef } from '../http/path-params.js';
+import { AGENT_EVENTS_OF_AGENT_PATH } from '../http/paths.js';
 import {
   agentEventPatchSchema,
   agentEventSchema,
@@ -14,7 +14,7 @@ import {
   type NewAgentEvent,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
-import { UrlErrorFilter } from './url-error.filter.js';
+import { UrlErrorFilter } from '../http/url-error.filter.js';
 
 /** The notifications of one agent: contract §3, Seed. */
 @ApiTags('Agent events')

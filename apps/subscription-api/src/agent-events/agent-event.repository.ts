@@ -6,7 +6,7 @@ import type { Principal } from '#auth';
 import { AgentEventEntity, poolOf } from '#database';
 import type { ServiceSettings } from '#runtime';
 import { AgentRepository } from '../agents/agent.repository.js';
-import { isAgent, type AgentRef, type Scope } from '../request/path-params.js';
+import { isAgent, type AgentRef, type Scope } from '../http/path-params.js';
 import { SETTINGS } from '../tokens.js';
 import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
 

@@ -1,10 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { strictPagingSchema, type Paging } from '../request/paging.js';
-import { ClientId, EventId } from '../request/path-params.js';
-import { AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { strictPagingSchema, type Paging } from '../http/paging.js';
+import { ClientId, EventId } from '../http/path-params.js';
+import { AGENT_EVENTS_OF_CLIENT_PATH } from '../http/paths.js';
 import {
   clientEventPatchSchema,
   clientEventSchema,
@@ -15,7 +15,7 @@ import {
   type NewClientEvent,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
-import { UrlErrorFilter } from './url-error.filter.js';
+import { UrlErrorFilter } from '../http/url-error.filter.js';
 
 /** Notifications of every agent of a client: contract §3. */
 @ApiTags('Agent events of all agents')

@@ -6,11 +6,11 @@ import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { agentSchema, type AgentView } from '../agents/agent.schema.js';
-import { STREAM_EXAMPLES } from '../docs/stream-examples.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { NEXT_CURSOR, rangeOf, type Paging } from '../request/paging.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
+import { STREAM_EXAMPLES } from '../streams/stream-examples.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { NEXT_CURSOR, rangeOf, type Paging } from '../http/paging.js';
+import { ClientId } from '../http/path-params.js';
+import { CLIENT_PATH } from '../http/paths.js';
 import {
   historyQuerySchema,
   loggedChangeSchema,
@@ -22,8 +22,8 @@ import {
 import { parseCursor, refuseCursor } from './cursor.js';
 import { LogMark } from './log-mark.js';
 import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
-import { describeStream } from './event-stream.js';
-import { OpenStreams } from './open-streams.js';
+import { describeStream } from '../streams/event-stream.js';
+import { OpenStreams } from '../streams/open-streams.js';
 import { SnapshotRepository } from './snapshot.repository.js';
 import { StatusLogRepository } from './status-log.repository.js';
 import { StatusStreams, type StreamStart } from './status-streams.js';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { AGENT_TYPES, nameFieldOf, previousStatusOf, statusChangedSchema, timeSchema } from '#contracts';
 import { agentSchemaWith, viewOf, type AgentView } from '../agents/agent.schema.js';
-import { integerParam, pagingSchema } from '../request/paging.js';
+import { integerParam, pagingSchema } from '../http/paging.js';
 import { parseCursor, RESET_REASONS } from './cursor.js';
-import { frameOf } from './frames.js';
+import { frameOf } from '../streams/frames.js';
 import { DIRECTORY_CHANGES, type DirectoryChange, type LogEntry, type LoggedChange } from './status-log.repository.js';
 
 const MAX_ID = 4_294_967_295;

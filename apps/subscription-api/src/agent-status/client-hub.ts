@@ -1,5 +1,5 @@
-import type { EventStream } from './event-stream.js';
-import { LogBatch, type LogFrame } from './log-batch.js';
+import type { EventStream } from '../streams/event-stream.js';
+import { LogBatch, type LogFrame } from '../streams/log-batch.js';
 
 /**
  * Reads a client's entries after a position, in order.

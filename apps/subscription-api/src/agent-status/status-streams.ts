@@ -7,10 +7,10 @@ import { frameOfEntry } from './agent-status.schema.js';
 import { ClientHub } from './client-hub.js';
 import { ClientTurns } from './client-turns.js';
 import type { ResetReason } from './cursor.js';
-import { EventStream } from './event-stream.js';
-import type { LogFrame } from './log-batch.js';
+import { EventStream } from '../streams/event-stream.js';
+import type { LogFrame } from '../streams/log-batch.js';
 import { LogMark } from './log-mark.js';
-import { OpenStreams, type StreamOwner } from './open-streams.js';
+import { OpenStreams, type StreamOwner } from '../streams/open-streams.js';
 import { StatusLogRepository } from './status-log.repository.js';
 
 /** How often the log is looked at while there are streams, in milliseconds. */

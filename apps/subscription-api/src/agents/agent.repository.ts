@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AgentKey, AgentStatus, AgentType, EventSource } from '#contracts';
 import { ListReads } from '#database';
-import type { AgentRef } from '../request/path-params.js';
-import { containing, idsBeginning } from '../request/search.js';
+import type { AgentRef } from '../http/path-params.js';
+import { containing, idsBeginning } from '../http/search.js';
 import { viewOf, type AgentView } from './agent.schema.js';
 
 interface AgentRow {

@@ -10,10 +10,10 @@ import {
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { ApiError } from '#http';
 import type { Logger } from '#runtime';
-import { errorSchema } from '../docs/error.schema.js';
-import { rangeOf } from '../request/paging.js';
-import { notFound } from '../request/path-params.js';
-import { API_PREFIX } from '../request/paths.js';
+import { errorSchema } from '../api-docs/error.schema.js';
+import { rangeOf } from '../http/paging.js';
+import { notFound } from '../http/path-params.js';
+import { API_PREFIX } from '../http/paths.js';
 import { LOGGER } from '../tokens.js';
 import {
   applicationQuerySchema,

@@ -2,7 +2,7 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy, 
 import { Applications } from '#applications';
 import type { Logger, ServiceSettings } from '#runtime';
 import { LOGGER, SETTINGS } from '../tokens.js';
-import { CredentialVerifier } from './credential-verifier.js';
+import { CredentialVerifier } from '../tokens/credential-verifier.js';
 
 /**
  * Makes the applications of BOOTSTRAP_APPS that are missing; those that are there are left as they are: contract §8. Their

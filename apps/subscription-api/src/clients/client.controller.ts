@@ -5,12 +5,12 @@ import { ClientRemovalRepository } from '#applications';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { ApiError } from '#http';
 import type { Logger } from '#runtime';
-import { ClientAccess } from '../request/client-access.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { pagingSchema, rangeOf } from '../request/paging.js';
-import { ClientId, notFound } from '../request/path-params.js';
-import { CLIENTS_PATH } from '../request/paths.js';
-import { searchParam } from '../request/search.js';
+import { ClientAccess } from '../admission/client-access.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { pagingSchema, rangeOf } from '../http/paging.js';
+import { ClientId, notFound } from '../http/path-params.js';
+import { CLIENTS_PATH } from '../http/paths.js';
+import { searchParam } from '../http/search.js';
 import { LOGGER } from '../tokens.js';
 import { ClientRepository, type ClientRow } from './client.repository.js';
 

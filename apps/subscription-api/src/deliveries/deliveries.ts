@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
-import { rangeOf, type Paging } from '../request/paging.js';
-import { notFound } from '../request/path-params.js';
+import { rangeOf, type Paging } from '../http/paging.js';
+import { notFound } from '../http/path-params.js';
 import { DeliveryFactsRepository, type AttemptRow, type DeliveryKey } from './delivery-facts.repository.js';
 import { changeIdOf } from './delivery-id.js';
 import { DeliveryList, type ShownDelivery } from './delivery-list.js';

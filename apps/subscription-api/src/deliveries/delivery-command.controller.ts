@@ -1,14 +1,14 @@
 import { Controller, Get, Param, Post } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { AgentEvents } from '../agent-events/agent-events.js';
-import { errorSchema } from '../docs/error.schema.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { EventId, EventScope, type Scope } from '../request/path-params.js';
-import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
+import { errorSchema } from '../api-docs/error.schema.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { EventId, EventScope, type Scope } from '../http/path-params.js';
+import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/paths.js';
 import { DeliveryCommands } from './delivery-commands.js';
 import { deliverySchema, type DeliveryView } from './delivery.schema.js';
-import { EventHealth } from './event-health.js';
-import { healthSchema, type HealthView } from './event-health.schema.js';
+import { EventHealth } from '../event-health/event-health.js';
+import { healthSchema, type HealthView } from '../event-health/event-health.schema.js';
 
 /** How an agent event does, and what may be asked of its notifications: contract §3. */
 @ApiTags('Deliveries')

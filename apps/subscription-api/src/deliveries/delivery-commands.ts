@@ -2,14 +2,14 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ApiError } from '#http';
 import type { ServiceSettings } from '#runtime';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
-import { notFound } from '../request/path-params.js';
+import { notFound } from '../http/path-params.js';
 import { SETTINGS } from '../tokens.js';
 import { Deliveries } from './deliveries.js';
 import { changeIdOf } from './delivery-id.js';
 import { DeliveryCommandRepository } from './delivery-command.repository.js';
 import type { DeliveryView } from './delivery.schema.js';
-import { EventHealth } from './event-health.js';
-import type { HealthView } from './event-health.schema.js';
+import { EventHealth } from '../event-health/event-health.js';
+import type { HealthView } from '../event-health/event-health.schema.js';
 
 /** What may be asked of an agent event's notifications: hold them, send them on, send one again; contract §3. */
 @Injectable()

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, EVENT_TYPES, ID_LIMIT, NOTIFICATION_METHODS } from '#contracts';
 import { momentSchema } from '../agent-status/agent-status.schema.js';
-import { integerParam, pagingSchema } from '../request/paging.js';
-import { wordParam } from '../request/search.js';
+import { integerParam, pagingSchema } from '../http/paging.js';
+import { wordParam } from '../http/search.js';
 import { DELIVERY_ID_PATTERN, parseDeliveryId } from './delivery-id.js';
 import { DELIVERY_STATUSES } from './delivery-state.js';
 

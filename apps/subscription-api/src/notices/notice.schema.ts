@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { NOTICE_TYPES, type NoticeType } from '#contracts';
 import { MAX_URL_LENGTH } from '#webhook';
-import { integerParam, pagingSchema } from '../request/paging.js';
+import { integerParam, pagingSchema } from '../http/paging.js';
 
 const moment = z.iso.datetime();
 const id = z.number().int().meta({ example: 3 });

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
-import type { ResetReason } from './cursor.js';
+import type { ResetReason } from '../agent-status/cursor.js';
 import { KEEP_ALIVE, OPENING, resetFrame } from './frames.js';
 import type { LogBatch } from './log-batch.js';
 

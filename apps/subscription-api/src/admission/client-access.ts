@@ -4,7 +4,7 @@ import { ApplicationRepository } from '#applications';
 import type { Principal } from '#auth';
 import { parseId } from '#contracts';
 import { ApiError } from '#http';
-import { noClientId, notFound } from './path-params.js';
+import { noClientId, notFound } from '../http/path-params.js';
 
 const MAX_CLIENTS = 50_000;
 /** Another instance may have been told to remove one, so it is asked again soon. */

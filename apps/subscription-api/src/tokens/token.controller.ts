@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { errorSchema } from '#openapi';
 import { AddRouteConfig, ApiError, type ErrorResponse } from '#http';
 import { ApiMetrics } from '../metrics.js';
-import { notFound } from '../request/path-params.js';
+import { notFound } from '../http/path-params.js';
 import type { SubscriptionApiSettings } from '../settings.js';
 import { SETTINGS } from '../tokens.js';
 import { CredentialVerifier } from './credential-verifier.js';
@@ -15,7 +15,7 @@ import {
   jwksSchema,
   oauthErrorSchema,
   tokenSchema,
-} from './application.schema.js';
+} from '../applications/application.schema.js';
 import { SigningKeys } from './signing-keys.js';
 import { readTokenRequest } from './token-request.js';
 

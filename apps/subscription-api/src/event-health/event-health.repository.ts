@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { AgentType, EventType, NotificationMethod } from '#contracts';
 import { DataSource } from 'typeorm';
-import { containing, idsBeginning } from '../request/search.js';
-import type { AttemptRow } from './delivery-facts.repository.js';
-import { firstChangeIdOf } from './delivery-id.js';
-import { IS_FOR } from './delivery-sources.js';
+import { containing, idsBeginning } from '../http/search.js';
+import type { AttemptRow } from '../deliveries/delivery-facts.repository.js';
+import { firstChangeIdOf } from '../deliveries/delivery-id.js';
+import { IS_FOR } from '../deliveries/delivery-sources.js';
 
 export const HEALTH_STATES = ['active', 'failing', 'suspended'] as const;
 export type HealthState = (typeof HEALTH_STATES)[number];

@@ -2,12 +2,12 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES } from '#contracts';
-import { pagingSchema, rangeOf } from '../request/paging.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
-import { searchParam, wordParam } from '../request/search.js';
-import { AgentRepository } from './agent.repository.js';
-import { agentSchema, type AgentView } from './agent.schema.js';
+import { pagingSchema, rangeOf } from '../http/paging.js';
+import { ClientId } from '../http/path-params.js';
+import { CLIENT_PATH } from '../http/paths.js';
+import { searchParam, wordParam } from '../http/search.js';
+import { AgentRepository } from '../agents/agent.repository.js';
+import { agentSchema, type AgentView } from '../agents/agent.schema.js';
 
 const querySchema = z.strictObject({
   q: searchParam('Part of the name or number, or the beginning of the id'),

@@ -4,7 +4,7 @@ import { expiryOf, TokenVerifier } from '#auth';
 import { ApiError } from '#http';
 import { PeriodicWork, type Logger } from '#runtime';
 import { ApiMetrics } from '../metrics.js';
-import { mayActFor } from '../request/client-access.js';
+import { mayActFor } from '../admission/client-access.js';
 import { LOGGER, STREAM_TIMES } from '../tokens.js';
 import type { EventStream } from './event-stream.js';
 import { ReaderProgress } from './reader-progress.js';

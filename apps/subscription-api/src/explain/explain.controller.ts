@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
 import { loggedChangeSchema, momentSchema } from '../agent-status/agent-status.schema.js';
 import { agentSchemaWith } from '../agents/agent.schema.js';
-import { Agent, type AgentRef } from '../request/path-params.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { AGENT_PATH } from '../request/paths.js';
-import { listedDeliverySchema, triggeredAttemptSchema } from './delivery-view.schema.js';
+import { Agent, type AgentRef } from '../http/path-params.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { AGENT_PATH } from '../http/paths.js';
+import { listedDeliverySchema, triggeredAttemptSchema } from '../deliveries/delivery-view.schema.js';
 import { Explainer } from './explainer.js';
 import { STEPS } from './explanation.js';
 

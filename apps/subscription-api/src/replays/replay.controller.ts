@@ -1,10 +1,10 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { AgentEvents } from '../agent-events/agent-events.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { strictPagingSchema, type Paging } from '../request/paging.js';
-import { EventId, EventScope, ReplayId, type Scope } from '../request/path-params.js';
-import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { strictPagingSchema, type Paging } from '../http/paging.js';
+import { EventId, EventScope, ReplayId, type Scope } from '../http/path-params.js';
+import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/paths.js';
 import {
   newReplaySchema,
   replayCountSchema,

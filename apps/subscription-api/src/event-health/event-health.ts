@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
-import { notFound } from '../request/path-params.js';
+import { notFound } from '../http/path-params.js';
 import { EventHealthRepository } from './event-health.repository.js';
 import type { HealthView } from './event-health.schema.js';
 import { lastOutcomeOf, stateOfHealth } from './event-health.view.js';

@@ -5,10 +5,10 @@ import { AgentEventRepository } from '../agent-events/agent-event.repository.js'
 import { viewOfChange } from '../agent-status/agent-status.schema.js';
 import { StatusLogRepository, type LoggedChange } from '../agent-status/status-log.repository.js';
 import { AgentRepository, type AgentEver, type LastReport } from '../agents/agent.repository.js';
-import { notFound, type AgentRef } from '../request/path-params.js';
-import { DeliveryFactsRepository, type AttemptRow } from './delivery-facts.repository.js';
-import { DeliveryList, type ShownDelivery } from './delivery-list.js';
-import { attemptViewOf, listedViewOf } from './delivery-view.js';
+import { notFound, type AgentRef } from '../http/path-params.js';
+import { DeliveryFactsRepository, type AttemptRow } from '../deliveries/delivery-facts.repository.js';
+import { DeliveryList, type ShownDelivery } from '../deliveries/delivery-list.js';
+import { attemptViewOf, listedViewOf } from '../deliveries/delivery-view.js';
 import {
   attemptsStep,
   changeStep,

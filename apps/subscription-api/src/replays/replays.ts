@@ -2,10 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ApiError } from '#http';
 import type { ServiceSettings } from '#runtime';
 import type { AgentEvent } from '../agent-events/agent-event.schema.js';
-import { rangeOf, type Paging } from '../request/paging.js';
-import { notFound } from '../request/path-params.js';
+import { rangeOf, type Paging } from '../http/paging.js';
+import { notFound } from '../http/path-params.js';
 import { SETTINGS } from '../tokens.js';
-import { DeliveryFactsRepository } from './delivery-facts.repository.js';
+import { DeliveryFactsRepository } from '../deliveries/delivery-facts.repository.js';
 import { ReplayRepository, type ReplayRow } from './replay.repository.js';
 import type { ReplayCountView, ReplaySpan, ReplayView } from './replay.schema.js';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { attemptSchema, deliveryIdSchema } from './delivery.schema.js';
+import { attemptSchema, deliveryIdSchema } from '../deliveries/delivery.schema.js';
 
 const moment = z.iso.datetime();
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { AGENT_TYPES, EVENT_TYPES, NOTIFICATION_METHODS } from '#contracts';
 import { deliveryId } from '#webhook';
-import { attemptViewOf } from './delivery-view.js';
-import { triggeredAttemptSchema } from './delivery-view.schema.js';
+import { attemptViewOf } from '../deliveries/delivery-view.js';
+import { triggeredAttemptSchema } from '../deliveries/delivery-view.schema.js';
 import { HEALTH_STATES, type EventHealthRow, type HealthState } from './event-health.repository.js';
 
 const moment = z.iso.datetime();

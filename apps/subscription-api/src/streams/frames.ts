@@ -1,4 +1,4 @@
-import type { ResetReason } from './cursor.js';
+import type { ResetReason } from '../agent-status/cursor.js';
 
 /**
  * Server-Sent Events as text. Pure. A blank line ends an event, and some clients hand on an event for every blank line: so

@@ -4,11 +4,11 @@ import { z } from 'zod';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import type { AgentType } from '#contracts';
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
-import { pagingSchema, rangeOf, type Paging } from '../request/paging.js';
-import { Agent, agentNotFound, AgentTypeParam, ClientId, notFound, type AgentRef } from '../request/path-params.js';
-import { AGENTS_PATH } from '../request/paths.js';
-import { AgentRepository } from './agent.repository.js';
-import { agentNameSchema, agentSchema, nameOf, type AgentView } from './agent.schema.js';
+import { pagingSchema, rangeOf, type Paging } from '../http/paging.js';
+import { Agent, agentNotFound, AgentTypeParam, ClientId, notFound, type AgentRef } from '../http/path-params.js';
+import { AGENTS_PATH } from '../http/paths.js';
+import { AgentRepository } from '../agents/agent.repository.js';
+import { agentNameSchema, agentSchema, nameOf, type AgentView } from '../agents/agent.schema.js';
 
 /** The directory of queue agents: contract §3. */
 @ApiTags('Agents')

@@ -9,8 +9,8 @@ import { createTestDatabase, type TestDatabase } from '../../../../test/support/
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
 import { StatusLogRepository } from '../agent-status/status-log.repository.js';
 import { AgentRepository } from '../agents/agent.repository.js';
-import { DeliveryFactsRepository } from './delivery-facts.repository.js';
-import { DeliveryList } from './delivery-list.js';
+import { DeliveryFactsRepository } from '../deliveries/delivery-facts.repository.js';
+import { DeliveryList } from '../deliveries/delivery-list.js';
 import { Explainer } from './explainer.js';
 
 const AGENT = { clientId: 12, agentType: 'local', agentId: 136 } as const;

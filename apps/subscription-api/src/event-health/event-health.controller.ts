@@ -2,10 +2,10 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ID_LIMIT } from '#contracts';
-import { integerParam, pagingSchema, rangeOf } from '../request/paging.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
-import { searchParam, wordParam } from '../request/search.js';
+import { integerParam, pagingSchema, rangeOf } from '../http/paging.js';
+import { ClientId } from '../http/path-params.js';
+import { CLIENT_PATH } from '../http/paths.js';
+import { searchParam, wordParam } from '../http/search.js';
 import { EventHealthRepository, HEALTH_STATES } from './event-health.repository.js';
 import { listedHealthOf, listedHealthSchema, type ListedHealthView } from './event-health.view.js';
 
