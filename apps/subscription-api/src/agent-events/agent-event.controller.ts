@@ -2,8 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseFilters }
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
 import { pagingSchema, type Paging } from '../http/paging.js';
-import { Agent, EventId, type AgentRef } from '../http/path-params.js';
-import { AGENT_EVENTS_OF_AGENT_PATH } from '../http/paths.js';
+import { Agent, EventId, type AgentRef, AGENT_EVENTS_OF_AGENT_PATH } from '../http/path-params.js';
 import {
   agentEventPatchSchema,
   agentEventSchema,

@@ -1,10 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '#auth';
 import { ApiError } from '#http';
-import { checkUrl, type AddressGuard } from '#webhook';
+import type { AddressGuard } from '#webhook';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { rangeOf, type Paging } from '../http/paging.js';
 import { agentNotFound, isAgent, notFound, type Scope } from '../http/path-params.js';
+import { assertDestination } from '../http/request-body.js';
 import { ADDRESS_GUARD } from '../tokens.js';
 import type { Transaction } from '../webhook-secrets/webhook-secret.repository.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
@@ -33,12 +34,12 @@ export class AgentEvents {
   }
 
   async add(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Principal): Promise<AgentEvent> {
-    this.assertUrl(event.url);
+    assertDestination(event.url, this.guard);
     return (await this.repository.add(scope, event, by)) ?? this.addInTurn(scope, event, by);
   }
 
   async change(scope: Scope, id: number, patch: AgentEventPatch, by: Principal): Promise<AgentEvent> {
-    if (patch.url !== undefined) this.assertUrl(patch.url);
+    if (patch.url !== undefined) assertDestination(patch.url, this.guard);
     return (await this.repository.change(scope, id, patch, by)) ?? this.missing(scope);
   }
 
@@ -59,11 +60,6 @@ export class AgentEvents {
     const added = await this.repository.addInTurn(scope, event, by, ensureSecret);
     if (typeof added === 'string') throw refusal(added, scope);
     return added;
-  }
-
-  private assertUrl(url: string): void {
-    const wrong = checkUrl(url, this.guard);
-    if (wrong !== undefined) throw ApiError.invalid('url', wrong);
   }
 
   private async assertAgent(scope: Scope): Promise<void> {

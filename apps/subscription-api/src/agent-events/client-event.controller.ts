@@ -3,8 +3,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { strictPagingSchema, type Paging } from '../http/paging.js';
-import { ClientId, EventId } from '../http/path-params.js';
-import { AGENT_EVENTS_OF_CLIENT_PATH } from '../http/paths.js';
+import { ClientId, EventId, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/path-params.js';
 import {
   clientEventPatchSchema,
   clientEventSchema,

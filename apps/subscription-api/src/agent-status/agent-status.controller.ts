@@ -9,8 +9,7 @@ import { agentSchema, type AgentView } from '../agents/agent.schema.js';
 import { STREAM_EXAMPLES } from '../streams/stream-examples.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { NEXT_CURSOR, rangeOf, type Paging } from '../http/paging.js';
-import { ClientId } from '../http/path-params.js';
-import { CLIENT_PATH } from '../http/paths.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
 import {
   historyQuerySchema,
   loggedChangeSchema,

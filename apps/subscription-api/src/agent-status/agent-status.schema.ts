@@ -1,15 +1,11 @@
 import { z } from 'zod';
-import { AGENT_TYPES, nameFieldOf, previousStatusOf, statusChangedSchema, timeSchema } from '#contracts';
+import { AGENT_TYPES, ID_LIMIT, nameFieldOf, previousStatusOf, statusChangedSchema } from '#contracts';
 import { agentSchemaWith, viewOf, type AgentView } from '../agents/agent.schema.js';
-import { integerParam, pagingSchema } from '../http/paging.js';
+import { pagingSchema } from '../http/paging.js';
 import { parseCursor, RESET_REASONS } from './cursor.js';
 import { frameOf } from '../streams/frames.js';
 import { DIRECTORY_CHANGES, type DirectoryChange, type LogEntry, type LoggedChange } from './status-log.repository.js';
-
-const MAX_ID = 4_294_967_295;
-
-/** A moment in a query string or body: RFC 3339. */
-export const momentSchema = timeSchema.transform((ms) => new Date(ms));
+import { integerParam, momentSchema } from '../http/query-params.js';
 
 const cursor = z
   .string({ error: 'must be given once' })
@@ -25,7 +21,9 @@ export const snapshotQuerySchema = z.strictObject(pagingSchema.shape);
 
 export const historyQuerySchema = z
   .strictObject({
-    agent_id: integerParam(0, MAX_ID).optional().meta({ description: 'Of this agent alone' }),
+    agent_id: integerParam(0, ID_LIMIT - 1)
+      .optional()
+      .meta({ description: 'Of this agent alone' }),
     agent_type: z
       .enum(AGENT_TYPES, { error: `must be ${AGENT_TYPES.join(' or ')}` })
       .optional()

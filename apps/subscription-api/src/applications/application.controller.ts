@@ -10,10 +10,9 @@ import {
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { ApiError } from '#http';
 import type { Logger } from '#runtime';
-import { errorSchema } from '../api-docs/error.schema.js';
+import { errorSchema } from '#openapi';
 import { rangeOf } from '../http/paging.js';
-import { notFound } from '../http/path-params.js';
-import { API_PREFIX } from '../http/paths.js';
+import { notFound, API_PREFIX } from '../http/path-params.js';
 import { LOGGER } from '../tokens.js';
 import {
   applicationQuerySchema,

@@ -3,7 +3,8 @@ import { MAX_KEEP_PREVIOUS_SECONDS } from '#applications';
 import { ACCESS_LEVELS } from '#auth';
 import { ID_LIMIT } from '#contracts';
 import type { SchemaObject } from '#openapi';
-import { integerParam, pagingSchema } from '../http/paging.js';
+import { pagingSchema } from '../http/paging.js';
+import { integerParam } from '../http/query-params.js';
 
 export const tokenSchema = z
   .object({

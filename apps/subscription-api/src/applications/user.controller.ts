@@ -1,7 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
-import { API_PREFIX } from '../http/paths.js';
+import { API_PREFIX } from '../http/path-params.js';
 import { userSchema } from './application.schema.js';
 
 @ApiTags('Applications and tokens')

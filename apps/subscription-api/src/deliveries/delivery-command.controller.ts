@@ -1,10 +1,9 @@
 import { Controller, Get, Param, Post } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { AgentEvents } from '../agent-events/agent-events.js';
-import { errorSchema } from '../api-docs/error.schema.js';
+import { errorSchema } from '#openapi';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
-import { EventId, EventScope, type Scope } from '../http/path-params.js';
-import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/paths.js';
+import { EventId, EventScope, type Scope, AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/path-params.js';
 import { DeliveryCommands } from './delivery-commands.js';
 import { deliverySchema, type DeliveryView } from './delivery.schema.js';
 import { EventHealth } from '../event-health/event-health.js';

@@ -3,11 +3,11 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES } from '#contracts';
 import { pagingSchema, rangeOf } from '../http/paging.js';
-import { ClientId } from '../http/path-params.js';
-import { CLIENT_PATH } from '../http/paths.js';
-import { searchParam, wordParam } from '../http/search.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
+import { searchParam } from '../http/search.js';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { agentSchema, type AgentView } from '../agents/agent.schema.js';
+import { wordParam } from '../http/query-params.js';
 
 const querySchema = z.strictObject({
   q: searchParam('Part of the name or number, or the beginning of the id'),

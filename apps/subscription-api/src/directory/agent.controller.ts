@@ -5,8 +5,7 @@ import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import type { AgentType } from '#contracts';
 import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
 import { pagingSchema, rangeOf, type Paging } from '../http/paging.js';
-import { Agent, agentNotFound, AgentTypeParam, ClientId, notFound, type AgentRef } from '../http/path-params.js';
-import { AGENTS_PATH } from '../http/paths.js';
+import { Agent, agentNotFound, AgentTypeParam, ClientId, notFound, type AgentRef, AGENTS_PATH } from '../http/path-params.js';
 import { AgentRepository } from '../agents/agent.repository.js';
 import { agentNameSchema, agentSchema, nameOf, type AgentView } from '../agents/agent.schema.js';
 

@@ -2,12 +2,12 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ID_LIMIT } from '#contracts';
-import { integerParam, pagingSchema, rangeOf } from '../http/paging.js';
-import { ClientId } from '../http/path-params.js';
-import { CLIENT_PATH } from '../http/paths.js';
-import { searchParam, wordParam } from '../http/search.js';
+import { pagingSchema, rangeOf } from '../http/paging.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
+import { searchParam } from '../http/search.js';
 import { EventHealthRepository, HEALTH_STATES } from './event-health.repository.js';
 import { listedHealthOf, listedHealthSchema, type ListedHealthView } from './event-health.view.js';
+import { integerParam, wordParam } from '../http/query-params.js';
 
 const querySchema = z.strictObject({
   state: wordParam(HEALTH_STATES).optional(),

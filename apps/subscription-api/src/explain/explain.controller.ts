@@ -2,14 +2,14 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
-import { loggedChangeSchema, momentSchema } from '../agent-status/agent-status.schema.js';
+import { loggedChangeSchema } from '../agent-status/agent-status.schema.js';
 import { agentSchemaWith } from '../agents/agent.schema.js';
-import { Agent, type AgentRef } from '../http/path-params.js';
+import { Agent, type AgentRef, AGENT_PATH } from '../http/path-params.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
-import { AGENT_PATH } from '../http/paths.js';
 import { listedDeliverySchema, triggeredAttemptSchema } from '../deliveries/delivery-view.schema.js';
 import { Explainer } from './explainer.js';
 import { STEPS } from './explanation.js';
+import { momentSchema } from '../http/query-params.js';
 
 const querySchema = z.strictObject({
   at: momentSchema

@@ -1,19 +1,9 @@
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { integerParam } from './query-params.js';
 
 const MAX_PAGE = 1_000_000;
 const MAX_PER_PAGE = 1000;
-
-/** A whole number out of a query string. */
-export function integerParam(minimum: number, maximum: number) {
-  const message = `must be a whole number from ${minimum} to ${maximum}`;
-  return z
-    .string({ error: message })
-    .regex(/^\d{1,16}$/, message)
-    .transform(Number)
-    .refine((value) => value >= minimum && value <= maximum, message)
-    .meta({ type: 'integer', minimum, maximum });
-}
 
 /** `page` and `per_page` of every list: contract §1. */
 export const pagingSchema = z.object({

@@ -15,11 +15,6 @@ export function searchParam(description: string) {
     .meta({ description, type: 'string', pattern: '^[^\\u0000-\\u001f\\u007f]*$' });
 }
 
-/** One of some words in a query string. */
-export function wordParam<const T extends readonly [string, ...string[]]>(words: T) {
-  return z.enum(words, { error: `must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)!}` });
-}
-
 /**
  * Makes the patterns of `ilike any` that find a text anywhere: what stands for other characters there stands for itself. A database
  * may know the letter case of ASCII alone, so that other letters are looked for in the cases that people write names in.

@@ -4,8 +4,7 @@ import { CurrentPrincipal, type Principal } from '#auth';
 import { UrlErrorFilter } from '../http/url-error.filter.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { strictPagingSchema, type Paging } from '../http/paging.js';
-import { ClientId, NoticeEventId } from '../http/path-params.js';
-import { CLIENT_PATH } from '../http/paths.js';
+import { ClientId, NoticeEventId, CLIENT_PATH } from '../http/path-params.js';
 import {
   newNoticeEventSchema,
   noticeEventPatchSchema,

@@ -1,9 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '#auth';
 import { ApiError } from '#http';
-import { checkUrl, type AddressGuard } from '#webhook';
+import type { AddressGuard } from '#webhook';
 import { rangeOf, type Paging } from '../http/paging.js';
 import { notFound } from '../http/path-params.js';
+import { assertDestination } from '../http/request-body.js';
 import { ADDRESS_GUARD } from '../tokens.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
 import { NoticeEventRepository, type NoticeEventRow } from './notice-event.repository.js';
@@ -33,7 +34,7 @@ export class NoticeEvents {
   }
 
   async add(clientId: number, event: NewNoticeEvent, { applicationId }: Principal): Promise<NoticeEventView> {
-    this.assertUrl(event.url);
+    assertDestination(event.url, this.guard);
     const added = await this.repository.add(clientId, event, applicationId, MAX_NOTICE_EVENTS, (transaction) =>
       this.secrets.ensure(clientId, transaction),
     );
@@ -43,7 +44,7 @@ export class NoticeEvents {
   }
 
   async change(clientId: number, id: number, patch: NoticeEventPatch): Promise<NoticeEventView> {
-    if (patch.url !== undefined) this.assertUrl(patch.url);
+    if (patch.url !== undefined) assertDestination(patch.url, this.guard);
     if (!(await this.repository.change(clientId, id, patch))) throw notFound('not_found');
     return this.find(clientId, id);
   }
@@ -57,11 +58,6 @@ export class NoticeEvents {
     await this.find(clientId, id);
     await this.repository.resume(id);
     return this.find(clientId, id);
-  }
-
-  private assertUrl(url: string): void {
-    const wrong = checkUrl(url, this.guard);
-    if (wrong !== undefined) throw ApiError.invalid('url', wrong);
   }
 }
 

@@ -4,8 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { noticeViewOf } from '#contracts';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { answerPage, NEXT_CURSOR_HEADER } from '../http/paging.js';
-import { ClientId } from '../http/path-params.js';
-import { CLIENT_PATH } from '../http/paths.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
 import { NoticeRepository } from './notice.repository.js';
 import { noticeQuerySchema, noticeSchema, type NoticeListView, type NoticeQuery } from './notice.schema.js';
 

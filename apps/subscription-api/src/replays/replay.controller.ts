@@ -3,8 +3,14 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { AgentEvents } from '../agent-events/agent-events.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { strictPagingSchema, type Paging } from '../http/paging.js';
-import { EventId, EventScope, ReplayId, type Scope } from '../http/path-params.js';
-import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/paths.js';
+import {
+  EventId,
+  EventScope,
+  ReplayId,
+  type Scope,
+  AGENT_EVENTS_OF_AGENT_PATH,
+  AGENT_EVENTS_OF_CLIENT_PATH,
+} from '../http/path-params.js';
 import {
   newReplaySchema,
   replayCountSchema,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { momentSchema } from '../agent-status/agent-status.schema.js';
+import { momentSchema } from '../http/query-params.js';
+import { JSON_OBJECT, notRead } from '../http/request-body.js';
 
 const moment = z.iso.datetime();
 const REPLAY_STATUSES = ['running', 'finished', 'cancelled'] as const;
@@ -36,9 +37,6 @@ const span = {
     .default('all')
     .meta({ description: '`failed`: what has failed alone; it reaches as far back as attempts are kept' }),
 };
-const body = {
-  error: (issue: { code?: string | undefined }) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined),
-};
 const isSpan = ({ since, until }: ReplaySpan): boolean => until === undefined || until > since;
 const NO_SPAN = { path: ['until'], error: 'must be later than since' };
 const META = {
@@ -46,27 +44,24 @@ const META = {
   examples: [{ since: '2026-11-22T10:00:00Z', until: '2026-11-22T12:00:00Z', only: 'failed' }],
 };
 
-/** Of the answers, which may be sent back. */
-const notRead = z.unknown().optional().meta({ description: 'Not read' });
-
 export const newReplaySchema = z
   .strictObject(
     {
       ...span,
-      id: notRead,
-      status: notRead,
-      total: notRead,
-      queued: notRead,
-      delivered: notRead,
-      failed: notRead,
-      created_at: notRead,
+      id: notRead(),
+      status: notRead(),
+      total: notRead(),
+      queued: notRead(),
+      delivered: notRead(),
+      failed: notRead(),
+      created_at: notRead(),
     },
-    body,
+    JSON_OBJECT,
   )
   .refine(isSpan, NO_SPAN)
   .meta({ id: 'ReplayCreate', ...META });
 export const replaySpanSchema = z
-  .strictObject({ ...span, count: notRead, first: notRead, last: notRead }, body)
+  .strictObject({ ...span, count: notRead(), first: notRead(), last: notRead() }, JSON_OBJECT)
   .refine(isSpan, NO_SPAN)
   .meta({ id: 'ReplaySpan', ...META });
 

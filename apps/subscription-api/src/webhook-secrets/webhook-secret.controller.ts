@@ -3,8 +3,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
-import { ClientId } from '../http/path-params.js';
-import { CLIENT_PATH } from '../http/paths.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
 import { WebhookSecrets, type WebhookSecret } from './webhook-secrets.js';
 
 const webhookSecretSchema = z
