@@ -24,6 +24,10 @@ const VIOLATIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'no-lib-to-app': { 'libs/http/src/a.ts': `import '../../../apps/presence/src/a.js';`, 'apps/presence/src/a.ts': '' },
   'contracts-import-their-schema-library-only': { 'libs/contracts/src/a.ts': `import 'rxjs';` },
   'libs-by-their-index': { 'apps/presence/src/a.ts': `import '../../../libs/bus/src/kafka.js';`, 'libs/bus/src/kafka.ts': '' },
+  'features-by-their-module': {
+    'apps/subscription-api/src/notices/notices.ts': `import '../deliveries/deliveries.repository.js';`,
+    'apps/subscription-api/src/deliveries/deliveries.repository.ts': '',
+  },
   'kafkajs-in-bus': { 'apps/presence/src/telemetry.consumer.ts': `import 'kafkajs';` },
   'sql-in-repositories': { 'apps/presence/src/telemetry.service.ts': `import 'pg';` },
   'http-client-in-webhook-client': { 'apps/dispatcher/src/engine.ts': `import 'undici';` },
@@ -62,6 +66,16 @@ describe('boundaries', () => {
 
   it('lets the repository of a service use SQL', async () => {
     expect(await broken({ 'apps/presence/src/presence.repository.ts': `import 'pg';` })).toEqual([]);
+  });
+
+  it('lets a feature use what another exports, and what is shared', async () => {
+    const files = {
+      'apps/subscription-api/src/notices/notices.ts': `import '../deliveries/deliveries.module.js';\nimport '../http/paging.js';`,
+      'apps/subscription-api/src/deliveries/deliveries.module.ts': `import './deliveries.repository.js';`,
+      'apps/subscription-api/src/deliveries/deliveries.repository.ts': '',
+      'apps/subscription-api/src/http/paging.ts': '',
+    };
+    expect(await broken(files)).toEqual([]);
   });
 
   it('has a planted violation for every rule', async () => {

@@ -8,7 +8,7 @@ import { eventually } from '../../../../test/support/poll.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { ApiFixture } from '../../../../test/support/subscription-api.js';
 import { RateLimitSync } from './rate-limit-sync.js';
-import { WindowRateLimiter } from './rate-limiter.js';
+import { RateLimiter } from './rate-limiter.js';
 import { RequestCountRepository } from './request-count.repository.js';
 
 const LIMIT = 100;
@@ -40,9 +40,9 @@ describe('a rate limit over instances', () => {
 
   /** What an instance counts with, synced by hand. */
   function instance() {
-    const limiter = new WindowRateLimiter({ requests: LIMIT, windowMs: WINDOW_MS });
+    const limiter = new RateLimiter({ requests: LIMIT, windowMs: WINDOW_MS });
     const logger = pino({}, { write: (line: string) => void logged.push((JSON.parse(line) as { msg: string }).msg) });
-    const sync = new RateLimitSync(limiter, new RequestCountRepository(dataSource), logger, NEVER_MS);
+    const sync = new RateLimitSync(limiter, new RequestCountRepository(dataSource), logger, { rateLimitSyncMs: NEVER_MS });
     return {
       limiter,
       sync: (now = START) => sync.sync(now),
@@ -139,8 +139,8 @@ describe('a rate limit over instances', () => {
 
   it('holds over two instances of the service', async () => {
     const settings = { RATE_LIMIT: { requests: 300, windowMs: 3_600_000 } };
-    const first = await ApiFixture.start(settings, { rateLimitSyncMs: 20 });
-    const second = await ApiFixture.startService(first.database.url, settings, { rateLimitSyncMs: 20 });
+    const first = await ApiFixture.start(settings, { times: { rateLimitSyncMs: 20 } });
+    const second = await ApiFixture.startService(first.database.url, settings, { times: { rateLimitSyncMs: 20 } });
     try {
       const headers = { authorization: `Bearer ${await first.token('demo')}` };
       const send = (base: string) => call(`${base}/api/ver1.0/user`, { headers });

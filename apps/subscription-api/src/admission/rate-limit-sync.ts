@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import type { Logger } from '#runtime';
-import { LOGGER, RATE_LIMIT_SYNC_MS, RATE_LIMITER } from '../tokens.js';
-import type { WindowRateLimiter } from './rate-limiter.js';
+import { LOGGER, TIMES, type ServiceTimes } from '../core.module.js';
+import { RATE_LIMITER, type RateLimiter } from './rate-limiter.js';
 import { RequestCountRepository } from './request-count.repository.js';
-
-/** Default of the time between two syncs, in milliseconds. */
-export const DEFAULT_RATE_LIMIT_SYNC_MS = 500;
 
 /**
  * Has the rate limit hold over all instances: each tells the others what it counted, and learns what they did, beside
@@ -26,10 +23,10 @@ export class RateLimitSync implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** @param limiter null: there is no limit, and nothing to tell */
   constructor(
-    @Inject(RATE_LIMITER) private readonly limiter: WindowRateLimiter | null,
+    @Inject(RATE_LIMITER) private readonly limiter: RateLimiter | null,
     private readonly repository: RequestCountRepository,
     @Inject(LOGGER) private readonly logger: Logger,
-    @Inject(RATE_LIMIT_SYNC_MS) private readonly intervalMs: number,
+    @Inject(TIMES) private readonly times: Pick<ServiceTimes, 'rateLimitSyncMs'>,
   ) {}
 
   onApplicationBootstrap(): void {
@@ -72,6 +69,6 @@ export class RateLimitSync implements OnApplicationBootstrap, OnModuleDestroy {
       this.running = this.sync().then(() => {
         if (!this.stopped) this.schedule();
       });
-    }, this.intervalMs).unref();
+    }, this.times.rateLimitSyncMs).unref();
   }
 }

@@ -14,31 +14,28 @@ export interface RateState {
   readonly allowed: boolean;
 }
 
-/** Counts an application's requests in fixed windows. */
-export interface RateLimiter {
-  /** Counts a request. */
-  take(applicationId: number, now: number): RateState;
-  /** Where an application stands, without counting; undefined: nobody, who has the whole limit. */
-  peek(applicationId: number | undefined, now: number): RateState;
-}
+/** Token of the service's limiter; null where there is no limit. */
+export const RATE_LIMITER = Symbol('rate-limiter');
 
 /**
- * Counts in memory; windows are aligned to the clock, so that the counts of several instances can be added up. What the
+ * Counts an application's requests in fixed windows, in memory. Windows are aligned to the clock, so that the counts of several instances can be added up. What the
  * others counted is known as of the last {@link learn}: what they let through since is what a limit may be overshot by.
  */
-export class WindowRateLimiter implements RateLimiter {
+export class RateLimiter {
   private window = Number.NEGATIVE_INFINITY;
   private counts = new Map<number, number>();
   private elsewhere: ReadonlyMap<number, number> = NOTHING;
 
   constructor(readonly limit: RateLimit) {}
 
+  /** Counts a request. */
   take(applicationId: number, now: number): RateState {
     this.roll(now);
     this.counts.set(applicationId, (this.counts.get(applicationId) ?? 0) + 1);
     return this.state(applicationId, now);
   }
 
+  /** Tells where an application stands, without counting; undefined: nobody, who has the whole limit. */
   peek(applicationId: number | undefined, now: number): RateState {
     this.roll(now);
     return this.state(applicationId, now);

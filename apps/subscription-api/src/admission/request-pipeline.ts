@@ -4,9 +4,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { bearerTokenOf, TokenVerifier } from '#auth';
 import { ApiError, beforeAnswer } from '#http';
 import { ApiMetrics } from '../metrics.js';
-import { RATE_LIMITER } from '../tokens.js';
 import { ClientAccess } from './client-access.js';
-import type { RateLimiter, RateState } from './rate-limiter.js';
+import { RATE_LIMITER, type RateLimiter, type RateState } from './rate-limiter.js';
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -7,10 +7,10 @@ import {
   agentEventPatchSchema,
   agentEventSchema,
   newAgentEventSchema,
-  viewOf,
   type AgentEventPatch,
   type AgentEventView,
   type NewAgentEvent,
+  agentEventViewOf,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
 import { UrlErrorFilter } from '../http/url-error.filter.js';
@@ -33,7 +33,7 @@ export class AgentEventController {
     @Body({ schema: newAgentEventSchema }) event: NewAgentEvent,
     @CurrentPrincipal() principal: Principal,
   ): Promise<AgentEventView> {
-    return viewOf(await this.agentEvents.add(agent, event, principal));
+    return agentEventViewOf(await this.agentEvents.add(agent, event, principal));
   }
 
   @Get()
@@ -44,7 +44,7 @@ export class AgentEventController {
   })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentEventSchema, isArray: true })
   async list(@Agent() agent: AgentRef, @Query({ schema: pagingSchema }) paging: Paging): Promise<AgentEventView[]> {
-    return (await this.agentEvents.list(agent, paging)).map(viewOf);
+    return (await this.agentEvents.list(agent, paging)).map(agentEventViewOf);
   }
 
   @Delete()
@@ -62,7 +62,7 @@ export class AgentEventController {
   @ApiOperation({ summary: 'An agent event', description: 'Its url, its method, and whether logins or logouts are sent there.' })
   @ApiResponse({ status: 200, description: 'The agent event', standardSchema: agentEventSchema })
   async find(@Agent() agent: AgentRef, @EventId() id: number): Promise<AgentEventView> {
-    return viewOf(await this.agentEvents.find(agent, id));
+    return agentEventViewOf(await this.agentEvents.find(agent, id));
   }
 
   @Put(':event_id')
@@ -77,7 +77,7 @@ export class AgentEventController {
     @Body({ schema: agentEventPatchSchema }) patch: AgentEventPatch,
     @CurrentPrincipal() principal: Principal,
   ): Promise<AgentEventView> {
-    return viewOf(await this.agentEvents.change(agent, id, patch, principal));
+    return agentEventViewOf(await this.agentEvents.change(agent, id, patch, principal));
   }
 
   @Delete(':event_id')

@@ -5,9 +5,9 @@ import { recordAudit } from '#applications';
 import type { Principal } from '#auth';
 import { AgentEventEntity, poolOf } from '#database';
 import type { ServiceSettings } from '#runtime';
-import { AgentRepository } from '../agents/agent.repository.js';
+import { AgentRepository } from '../agents/agents.module.js';
 import { isAgent, type AgentRef, type Scope } from '../http/path-params.js';
-import { SETTINGS } from '../tokens.js';
+import { SETTINGS } from '../core.module.js';
 import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
 
 /** Who adds, changes or removes. */

@@ -110,10 +110,10 @@ export type LimitChange = z.output<typeof limitChangeSchema>;
 /** An agent event as it is shown, and what its deliveries are found by. */
 export type AgentEvent = Pick<AgentEventEntity, 'id' | 'clientId' | 'agentId' | 'agentType' | 'url' | 'method' | 'eventType'>;
 
-export function viewOf({ url, id, method, eventType }: AgentEvent): AgentEventView {
+export function agentEventViewOf({ url, id, method, eventType }: AgentEvent): AgentEventView {
   return { url, id, method, event_type: eventType };
 }
 
 export function clientEventViewOf(event: AgentEvent): ClientEventView {
-  return { ...viewOf(event), agent_type: event.agentType };
+  return { ...agentEventViewOf(event), agent_type: event.agentType };
 }

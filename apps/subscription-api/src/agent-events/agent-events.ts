@@ -2,13 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '#auth';
 import { ApiError } from '#http';
 import type { AddressGuard } from '#webhook';
-import { AgentRepository } from '../agents/agent.repository.js';
+import { AgentRepository } from '../agents/agents.module.js';
 import { rangeOf, type Paging } from '../http/paging.js';
 import { agentNotFound, isAgent, notFound, type Scope } from '../http/path-params.js';
 import { assertDestination } from '../http/request-body.js';
-import { ADDRESS_GUARD } from '../tokens.js';
-import type { Transaction } from '../webhook-secrets/webhook-secret.repository.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import { ADDRESS_GUARD } from '../core.module.js';
+import { type Transaction, WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { AgentEventRepository, type Refusal } from './agent-event.repository.js';
 import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
 

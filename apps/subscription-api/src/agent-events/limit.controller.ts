@@ -4,7 +4,7 @@ import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import type { Logger } from '#runtime';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { ClientId, CLIENT_PATH } from '../http/path-params.js';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
 import { AgentEventRepository } from './agent-event.repository.js';
 import { limitChangeSchema, limitSchema, type LimitChange, type LimitView } from './agent-event.schema.js';
 

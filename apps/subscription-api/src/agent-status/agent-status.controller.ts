@@ -4,9 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
-import { AgentRepository } from '../agents/agent.repository.js';
-import { agentSchema, type AgentView } from '../agents/agent.schema.js';
-import { STREAM_EXAMPLES } from '../streams/stream-examples.js';
+import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.module.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { NEXT_CURSOR, rangeOf, type Paging } from '../http/paging.js';
 import { ClientId, CLIENT_PATH } from '../http/path-params.js';
@@ -16,13 +14,12 @@ import {
   snapshotQuerySchema,
   streamEventSchema,
   streamQuerySchema,
-  viewOfChange,
+  statusChangeViewOf,
 } from './agent-status.schema.js';
 import { parseCursor, refuseCursor } from './cursor.js';
 import { LogMark } from './log-mark.js';
 import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
-import { describeStream } from '../streams/event-stream.js';
-import { OpenStreams } from '../streams/open-streams.js';
+import { describeStream, OpenStreams, STREAM_EXAMPLES } from '../streams/streams.module.js';
 import { SnapshotRepository } from './snapshot.repository.js';
 import { StatusLogRepository } from './status-log.repository.js';
 import { StatusStreams, type StreamStart } from './status-streams.js';
@@ -107,7 +104,7 @@ export class AgentStatusController {
     const last = found.length > limit ? changes.at(-1)!.position : undefined;
     reply.header(CURSOR_HEADER, order === 'asc' ? (last ?? Math.max(after, upTo)) : end);
     if (order === 'desc' && last !== undefined) reply.header(NEXT_CURSOR, last);
-    return changes.map(viewOfChange);
+    return changes.map(statusChangeViewOf);
   }
 
   @Get('stream')

@@ -1,5 +1,4 @@
-import type { EventStream } from '../streams/event-stream.js';
-import { LogBatch, type LogFrame } from '../streams/log-batch.js';
+import { type EventStream, LogBatch, type LogFrame } from '../streams/streams.module.js';
 
 /**
  * Reads a client's entries after a position, in order.

@@ -1,4 +1,5 @@
 import { ApiError } from '#http';
+import type { ResetReason } from '../streams/streams.module.js';
 
 /** The cursors of the log: positions that stream and history continue after. Pure: contract §1 and §3. */
 
@@ -12,10 +13,6 @@ export interface LogBounds {
   readonly oldestDirectory: number | undefined;
   readonly newestDirectory: number | undefined;
 }
-
-export const RESET_REASONS = ['expired_cursor', 'unknown_cursor'] as const;
-/** Why a cursor cannot be continued: what came after it is gone, or it was never given out (or by a database that is gone). */
-export type ResetReason = (typeof RESET_REASONS)[number];
 
 /**
  * Reads a cursor as it comes in a query or header: a whole number, however large.

@@ -2,15 +2,13 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '#runtime';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
 import { frameOfEntry } from './agent-status.schema.js';
 import { ClientHub } from './client-hub.js';
 import { ClientTurns } from './client-turns.js';
-import type { ResetReason } from './cursor.js';
-import { EventStream } from '../streams/event-stream.js';
-import type { LogFrame } from '../streams/log-batch.js';
+import { type ResetReason, type LogFrame, OpenStreams, type StreamOwner } from '../streams/streams.module.js';
+import { EventStream } from '../streams/streams.module.js';
 import { LogMark } from './log-mark.js';
-import { OpenStreams, type StreamOwner } from '../streams/open-streams.js';
 import { StatusLogRepository } from './status-log.repository.js';
 
 /** How often the log is looked at while there are streams, in milliseconds. */

@@ -1,6 +1,6 @@
 import type { INestApplication } from '@nestjs/common';
 import { buildDocument, type OpenAPIObject } from '#openapi';
-import { tokenRequestJsonSchema } from '../applications/application.schema.js';
+import { tokenRequestJsonSchema } from '../tokens/tokens.module.js';
 import { notificationWebhooks } from './notification-webhooks.js';
 import { isCollection, PATH_PARAMETERS } from './operations.js';
 

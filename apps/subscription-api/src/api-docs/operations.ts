@@ -1,5 +1,5 @@
 import type { PathParameter } from '#openapi';
-import { DELIVERY_ID_PATTERN } from '../deliveries/delivery-id.js';
+import { DELIVERY_ID_PATTERN } from '../deliveries/deliveries.module.js';
 
 const id = (description: string, example: number): PathParameter => ({
   description,

@@ -13,7 +13,7 @@ import type { Logger } from '#runtime';
 import { errorSchema } from '#openapi';
 import { rangeOf } from '../http/paging.js';
 import { notFound, API_PREFIX } from '../http/path-params.js';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
 import {
   applicationQuerySchema,
   applicationSchema,

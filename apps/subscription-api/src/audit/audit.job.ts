@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { AuditRepository } from '#applications';
 import { PeriodicWork, type Logger } from '#runtime';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
 
 const INTERVAL_MS = 600_000;
 /** How long it is known who changed what, in milliseconds. */

@@ -4,11 +4,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApplicationRepository } from '#applications';
 import { CurrentPrincipal, Public, RequireAccess, signToken, type Principal } from '#auth';
 import { ApiError } from '#http';
-import { SigningKeys } from '../tokens/signing-keys.js';
+import { SigningKeys } from '../tokens/tokens.module.js';
 import { notFound } from '../http/path-params.js';
-import { PLAYGROUND } from '../tokens.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
-import { visibleTo, type Playground, type Received } from './playground.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
+import { PLAYGROUND, visibleTo, type Playground, type Received } from './playground.js';
 
 const PATH = 'console/playground';
 /** Longer than the receiver lets a reader wait for what comes next. */

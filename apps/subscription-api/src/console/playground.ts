@@ -10,6 +10,9 @@ export interface Playground {
   readonly reporter: string;
 }
 
+/** Token of the playground; undefined where there is none. */
+export const PLAYGROUND = Symbol('playground');
+
 /** What the demo receiver remembers of a request, as far as it is looked at here. */
 export interface Received {
   readonly method: string;

@@ -1,11 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { AgentEvent } from '../agent-events/agent-event.schema.js';
+import type { AgentEvent } from '../agent-events/agent-events.module.js';
 import { rangeOf, type Paging } from '../http/paging.js';
 import { notFound } from '../http/path-params.js';
 import { DeliveryFactsRepository, type AttemptRow, type DeliveryKey } from './delivery-facts.repository.js';
 import { changeIdOf } from './delivery-id.js';
 import { DeliveryList, type ShownDelivery } from './delivery-list.js';
-import type { AttemptView, DeliveryView } from './delivery.schema.js';
+import { attemptViewOf } from './delivery-view.js';
+import type { DeliveryView } from './delivery.schema.js';
 
 /** What became of an agent event's notifications: contract §3. */
 @Injectable()
@@ -34,11 +35,11 @@ export class Deliveries {
 
   private async withAttempts(deliveries: readonly ShownDelivery[]): Promise<DeliveryView[]> {
     const attempts = await this.facts.attemptsOfAll(deliveries);
-    return deliveries.map((delivery) => viewOf(delivery, attempts.get(delivery.id) ?? []));
+    return deliveries.map((delivery) => deliveryViewOf(delivery, attempts.get(delivery.id) ?? []));
   }
 }
 
-function viewOf({ id, change, state }: ShownDelivery, attempts: readonly AttemptRow[]): DeliveryView {
+function deliveryViewOf({ id, change, state }: ShownDelivery, attempts: readonly AttemptRow[]): DeliveryView {
   return {
     id,
     status: state.status,
@@ -52,17 +53,5 @@ function viewOf({ id, change, state }: ShownDelivery, attempts: readonly Attempt
     next_attempt_at: state.nextAttemptAt?.toISOString() ?? null,
     expires_at: state.expiresAt?.toISOString() ?? null,
     attempts: attempts.map(attemptViewOf),
-  };
-}
-
-function attemptViewOf(row: AttemptRow): AttemptView {
-  return {
-    attempt: row.attempt,
-    at: row.attempted_at.toISOString(),
-    latency_ms: row.latency_ms,
-    outcome: row.outcome,
-    http_status: row.http_status,
-    error: row.error,
-    response: row.response,
   };
 }

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { AgentType, EventType, NotificationMethod } from '#contracts';
+import type { AgentType, EventType, NotificationMethod, StatusChange } from '#contracts';
 import { ListReads, NotificationListener, poolOf, statusChangeOf, type StatusChangeRow } from '#database';
 import type { Logger } from '#runtime';
 import { deliveryId, targetOf } from '#webhook';
-import type { LoggedChange } from '../agent-status/status-log.repository.js';
 import { COUNT_BEHIND, MATCHES, statementOf, type Order, type Source, type SourceParameters } from './delivery-sources.js';
 import type { AttemptOutcome, BehindFacts, DeliveryFacts } from './delivery-state.js';
 import type { CountedMinute } from './delivery-window.js';
@@ -45,7 +44,7 @@ export interface FoundDelivery extends DeliveryKey {
   /** Undefined: it was deleted. */
   readonly event: EventOfDelivery | undefined;
   /** Undefined: the log does not keep it any more. */
-  readonly change: LoggedChange | undefined;
+  readonly change: StatusChange | undefined;
   readonly attemptsCount: number;
   readonly lastAttempt: AttemptRow | undefined;
   readonly facts: DeliveryFacts;
@@ -65,7 +64,6 @@ interface FactsRow {
   } | null;
   readonly change:
     | (Omit<StatusChangeRow, 'occurred_at' | 'changed_at'> & {
-        readonly position: number;
         readonly occurred_at: string;
         readonly changed_at: string;
       })
@@ -182,7 +180,7 @@ export class DeliveryFactsRepository {
         clientId,
         keys.map(({ agentEventId }) => agentEventId),
         keys.map(({ changeId }) => changeId),
-        ...rangeOf(keys),
+        ...changeIdRangeOf(keys),
       ]),
       this.openOrigins(clientId),
     ]);
@@ -211,7 +209,7 @@ export class DeliveryFactsRepository {
        from unnest($1::bigint[], $2::uuid[]) as k (agent_event_id, change_id)
        join dispatch.attempt a on a.agent_event_id = k.agent_event_id and a.change_id = k.change_id and a.change_id between $3 and $4
        order by a.change_id, a.agent_event_id, a.attempt`,
-      [keys.map(({ agentEventId }) => agentEventId), keys.map(({ changeId }) => changeId), ...rangeOf(keys)],
+      [keys.map(({ agentEventId }) => agentEventId), keys.map(({ changeId }) => changeId), ...changeIdRangeOf(keys)],
     );
     const found = new Map<string, AttemptRow[]>();
     for (const { agent_event_id, change_id, ...attempt } of rows) {
@@ -272,21 +270,20 @@ export class DeliveryFactsRepository {
 }
 
 /** The first and the last change, so that the partitions of other days are left out. */
-function rangeOf(keys: readonly DeliveryKey[]): [from: string, to: string] {
+function changeIdRangeOf(keys: readonly DeliveryKey[]): [from: string, to: string] {
   const ids = keys.map(({ changeId }) => changeId).toSorted();
   return [ids[0]!, ids.at(-1)!];
 }
 
 function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelivery {
   const { agent_event_id: agentEventId, change_id: changeId, event, last, redelivery, behind } = row;
-  const change = row.change && {
-    ...statusChangeOf({
+  const change =
+    row.change &&
+    statusChangeOf({
       ...row.change,
       occurred_at: new Date(row.change.occurred_at),
       changed_at: new Date(row.change.changed_at),
-    }),
-    position: row.change.position,
-  };
+    });
   const lastAttempt = last ? { ...last, attempted_at: new Date(last.attempted_at) } : undefined;
   return {
     agentEventId,

@@ -4,19 +4,17 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
 import { deliveryId } from '#webhook';
-import { describeStream } from '../streams/event-stream.js';
-import { OpenStreams } from '../streams/open-streams.js';
-import { STREAM_EXAMPLES } from '../streams/stream-examples.js';
+import { describeStream, OpenStreams, STREAM_EXAMPLES } from '../streams/streams.module.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { NEXT_CURSOR, NEXT_CURSOR_HEADER } from '../http/paging.js';
 import { ClientId, notFound, CLIENT_PATH } from '../http/path-params.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import type { DeliveryFilter } from './delivery-filter.js';
 import { parseDeliveryId } from './delivery-id.js';
 import { DeliveryList, type DeliveryPage } from './delivery-list.js';
 import { DeliveryStreams } from './delivery-streams.js';
-import { attemptViewOf, listedViewOf, requestOf } from './delivery-view.js';
+import { triggeredAttemptViewOf, listedViewOf, requestOf } from './delivery-view.js';
 import {
   deliveryDetailsSchema,
   deliveryHintSchema,
@@ -103,7 +101,7 @@ export class DeliveryListController {
     // An agent event that is gone has left attempts: they are the client's whose change it was.
     if (!delivery || (!delivery.event && !delivery.change)) throw notFound('delivery_not_found');
     const [attempts, keys] = await Promise.all([this.facts.attemptsOf(delivery), this.secrets.signingKeys(clientId)]);
-    return { ...listedViewOf(delivery), attempts: attempts.map(attemptViewOf), request: requestOf(delivery, keys) };
+    return { ...listedViewOf(delivery), attempts: attempts.map(triggeredAttemptViewOf), request: requestOf(delivery, keys) };
   }
 }
 

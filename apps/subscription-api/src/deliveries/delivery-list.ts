@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ID_LIMIT } from '#contracts';
 import type { ServiceSettings } from '#runtime';
-import { SETTINGS } from '../tokens.js';
+import { SETTINGS } from '../core.module.js';
 import { DeliveryFactsRepository, type DeliveryKey, type FoundDelivery } from './delivery-facts.repository.js';
 import { searchOf, type DeliveryFilter } from './delivery-filter.js';
 import { firstChangeIdOf, timeOf } from './delivery-id.js';
 import type { Source, SourceParameters } from './delivery-sources.js';
-import { stateOf, type DeliveryState } from './delivery-state.js';
+import { deliveryStateOf, type DeliveryState } from './delivery-state.js';
 import { beginningsIn } from './delivery-window.js';
 
 /** A delivery, and what it is doing. */
@@ -78,7 +78,7 @@ export class DeliveryList {
   async show(clientId: number, keys: readonly DeliveryKey[]): Promise<ShownDelivery[]> {
     const found = await this.facts.read(clientId, keys);
     return found.flatMap((delivery) => {
-      const state = stateOf(delivery.facts, this.settings.DELIVERY_WINDOW);
+      const state = deliveryStateOf(delivery.facts, this.settings.DELIVERY_WINDOW);
       return state ? [{ ...delivery, state }] : [];
     });
   }

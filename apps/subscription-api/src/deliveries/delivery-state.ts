@@ -73,7 +73,7 @@ const FINISHED = { resending: false, waitingFor: undefined, nextAttemptAt: undef
  * @param windowMs for how long a delivery is tried after its change, in milliseconds
  * @returns undefined: there is no such delivery
  */
-export function stateOf(facts: DeliveryFacts, windowMs: number): DeliveryState | undefined {
+export function deliveryStateOf(facts: DeliveryFacts, windowMs: number): DeliveryState | undefined {
   const { lastOutcome, redelivery, changedAt, wasDelivered } = facts;
   if (redelivery && lastOutcome !== undefined) return sentAgain(facts, redelivery);
   // What arrived has arrived, whatever became of sending it again.

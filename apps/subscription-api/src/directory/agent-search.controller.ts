@@ -5,8 +5,7 @@ import { AGENT_STATUSES, AGENT_TYPES } from '#contracts';
 import { pagingSchema, rangeOf } from '../http/paging.js';
 import { ClientId, CLIENT_PATH } from '../http/path-params.js';
 import { searchParam } from '../http/search.js';
-import { AgentRepository } from '../agents/agent.repository.js';
-import { agentSchema, type AgentView } from '../agents/agent.schema.js';
+import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.module.js';
 import { wordParam } from '../http/query-params.js';
 
 const querySchema = z.strictObject({

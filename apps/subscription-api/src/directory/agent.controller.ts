@@ -3,11 +3,11 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import type { AgentType } from '#contracts';
-import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
+import { AgentEventRepository } from '../agent-events/agent-events.module.js';
 import { pagingSchema, rangeOf, type Paging } from '../http/paging.js';
 import { Agent, agentNotFound, AgentTypeParam, ClientId, notFound, type AgentRef, AGENTS_PATH } from '../http/path-params.js';
-import { AgentRepository } from '../agents/agent.repository.js';
-import { agentNameSchema, agentSchema, nameOf, type AgentView } from '../agents/agent.schema.js';
+import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.module.js';
+import { agentNameSchema, readAgentName } from './agent-name.schema.js';
 
 /** The directory of queue agents: contract §3. */
 @ApiTags('Agents')
@@ -57,7 +57,7 @@ export class AgentController {
     @Agent() agent: AgentRef,
     @Body({ schema: agentNameSchema }) body: z.output<typeof agentNameSchema>,
   ): Promise<AgentView> {
-    if (!(await this.agents.put(agent, nameOf(agent.agentType, body)))) throw notFound('agent_not_found');
+    if (!(await this.agents.put(agent, readAgentName(agent.agentType, body)))) throw notFound('agent_not_found');
     return this.find(agent);
   }
 

@@ -1,41 +1,47 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Controller, Get, Post } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { z } from 'zod';
-import { ID_LIMIT } from '#contracts';
-import { pagingSchema, rangeOf } from '../http/paging.js';
-import { ClientId, CLIENT_PATH } from '../http/path-params.js';
-import { searchParam } from '../http/search.js';
-import { EventHealthRepository, HEALTH_STATES } from './event-health.repository.js';
-import { listedHealthOf, listedHealthSchema, type ListedHealthView } from './event-health.view.js';
-import { integerParam, wordParam } from '../http/query-params.js';
+import { AgentEvents } from '../agent-events/agent-events.module.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH, EventId, EventScope, type Scope } from '../http/path-params.js';
+import { EventHealth } from './event-health.js';
+import { healthSchema, type HealthView } from './event-health.schema.js';
 
-const querySchema = z.strictObject({
-  state: wordParam(HEALTH_STATES).optional(),
-  q: searchParam('Part of the url or of the agent’s name, or the beginning of the id'),
-  agent_id: integerParam(0, ID_LIMIT - 1)
-    .optional()
-    .meta({ description: 'Those of this agent alone' }),
-  ...pagingSchema.shape,
-});
-
-/** All agent events and how they do: contract §3. */
-@ApiTags('Agent events')
-@Controller(`${CLIENT_PATH}/agent_event_health`)
+/** How an agent event does, and holding its notifications: contract §3. */
+@ApiTags('Deliveries')
+@Controller([AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH])
+@RefuseUnknownKeys()
 export class EventHealthController {
-  constructor(private readonly health: EventHealthRepository) {}
+  constructor(
+    private readonly agentEvents: AgentEvents,
+    private readonly eventHealth: EventHealth,
+  ) {}
 
-  @Get()
+  @Get(':event_id/health')
   @ApiOperation({
-    summary: 'All agent events, of single agents and of all, and whether notifications arrive',
-    description: 'In one call, what `health` says of each: for a list that shows what does not arrive.',
+    summary: 'Whether notifications arrive',
+    description:
+      '`failing` since the last attempt failed; `suspended` by a 410 (`gone`), after failing for 5 days (`failing`), or because somebody paused it (`paused`), until it is resumed.',
   })
-  @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: listedHealthSchema, isArray: true })
-  async list(
-    @ClientId() clientId: number,
-    @Query({ schema: querySchema }) query: z.output<typeof querySchema>,
-  ): Promise<ListedHealthView[]> {
-    const { skip, take } = rangeOf(query);
-    const { state, q, agent_id: agentId } = query;
-    return (await this.health.find(clientId, { state, q, agentId }, skip, take)).map(listedHealthOf);
+  @ApiResponse({ status: 200, description: 'The health', standardSchema: healthSchema })
+  async health(@EventScope() scope: Scope, @EventId() id: number): Promise<HealthView> {
+    return this.eventHealth.of(await this.agentEvents.find(scope, id));
+  }
+
+  @Post(':event_id/pause')
+  @ApiOperation({
+    summary: 'Hold the notifications',
+    description:
+      'As a suspension does, with the reason `paused`: what changes waits, each until its retry window ends. `resume` ends it.',
+  })
+  @ApiResponse({ status: 201, description: 'The health', standardSchema: healthSchema })
+  async pause(@EventScope() scope: Scope, @EventId() id: number): Promise<HealthView> {
+    return this.eventHealth.pause(await this.agentEvents.find(scope, id));
+  }
+
+  @Post(':event_id/resume')
+  @ApiOperation({ summary: 'Lift a suspension or a pause', description: 'What waited is sent, in order.' })
+  @ApiResponse({ status: 201, description: 'The health', standardSchema: healthSchema })
+  async resume(@EventScope() scope: Scope, @EventId() id: number): Promise<HealthView> {
+    return this.eventHealth.resume(await this.agentEvents.find(scope, id));
   }
 }

@@ -2,9 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { AgentType, EventType, NotificationMethod } from '#contracts';
 import { DataSource } from 'typeorm';
 import { containing, idsBeginning } from '../http/search.js';
-import type { AttemptRow } from '../deliveries/delivery-facts.repository.js';
-import { firstChangeIdOf } from '../deliveries/delivery-id.js';
-import { IS_FOR } from '../deliveries/delivery-sources.js';
+import { type AttemptRow, firstChangeIdOf, IS_FOR } from '../deliveries/deliveries.module.js';
 
 export const HEALTH_STATES = ['active', 'failing', 'suspended'] as const;
 export type HealthState = (typeof HEALTH_STATES)[number];
@@ -110,7 +108,7 @@ const HEALTH = `
     where s.client_id = $1 and s.agent_event_id = e.id and s.grain = 3600 and s.at > now() - interval '24 hours') day
   order by e.id`;
 
-/** How agent events do, from what the dispatcher knows of them. */
+/** How agent events do, from what the dispatcher knows of them; what is asked of it goes through functions of its schema. */
 @Injectable()
 export class EventHealthRepository {
   constructor(private readonly dataSource: DataSource) {}
@@ -128,5 +126,13 @@ export class EventHealthRepository {
       id === undefined ? COUNTED_ROWS_IN_LIST : COUNTED_ROWS,
       firstChangeIdOf(Date.now() - LATELY_MS),
     ]);
+  }
+
+  async pause(agentEventId: number): Promise<void> {
+    await this.dataSource.query('select dispatch.pause($1)', [agentEventId]);
+  }
+
+  async resume(agentEventId: number): Promise<void> {
+    await this.dataSource.query('select dispatch.resume($1)', [agentEventId]);
   }
 }

@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { AgentEvent } from '../agent-events/agent-event.schema.js';
+import type { AgentEvent } from '../agent-events/agent-events.module.js';
 import { notFound } from '../http/path-params.js';
 import { EventHealthRepository } from './event-health.repository.js';
-import type { HealthView } from './event-health.schema.js';
-import { lastOutcomeOf, stateOfHealth } from './event-health.view.js';
+import { lastOutcomeOf, stateOfHealth, type HealthView } from './event-health.schema.js';
 
-/** Whether an agent event's notifications arrive: contract §3. */
+/** Tells whether an agent event's notifications arrive, and holds them: contract §3. */
 @Injectable()
 export class EventHealth {
   constructor(private readonly repository: EventHealthRepository) {}
@@ -22,5 +21,15 @@ export class EventHealth {
       backlog: health.waiting,
       oldest_waiting: health.oldest_waiting?.toISOString() ?? null,
     };
+  }
+
+  async pause(event: AgentEvent): Promise<HealthView> {
+    await this.repository.pause(event.id);
+    return this.of(event);
+  }
+
+  async resume(event: AgentEvent): Promise<HealthView> {
+    await this.repository.resume(event.id);
+    return this.of(event);
   }
 }

@@ -1,14 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { AgentEventEntity } from '#database';
 import { ApiError } from '#http';
-import { AgentEventRepository } from '../agent-events/agent-event.repository.js';
-import { viewOfChange } from '../agent-status/agent-status.schema.js';
-import { StatusLogRepository, type LoggedChange } from '../agent-status/status-log.repository.js';
-import { AgentRepository, type AgentEver, type LastReport } from '../agents/agent.repository.js';
+import { AgentEventRepository } from '../agent-events/agent-events.module.js';
+import { statusChangeViewOf, StatusLogRepository, type LoggedChange } from '../agent-status/agent-status.module.js';
+import { AgentRepository, type AgentEver, type LastReport } from '../agents/agents.module.js';
 import { notFound, type AgentRef } from '../http/path-params.js';
-import { DeliveryFactsRepository, type AttemptRow } from '../deliveries/delivery-facts.repository.js';
-import { DeliveryList, type ShownDelivery } from '../deliveries/delivery-list.js';
-import { attemptViewOf, listedViewOf } from '../deliveries/delivery-view.js';
+import {
+  DeliveryFactsRepository,
+  type AttemptRow,
+  DeliveryList,
+  type ShownDelivery,
+  triggeredAttemptViewOf,
+  listedViewOf,
+} from '../deliveries/deliveries.module.js';
 import {
   attemptsStep,
   changeStep,
@@ -75,7 +79,7 @@ export class Explainer {
       agent: { ...found.view, ...(found.removedAt && { removed_at: found.removedAt.toISOString() }) },
       record: moment.kind === 'not_kept' ? 'not_kept' : 'kept',
       ...(moment.kind === 'not_kept' && { kept_since: moment.keptSince.toISOString() }),
-      change: change ? viewOfChange(change) : null,
+      change: change ? statusChangeViewOf(change) : null,
       last_report: report ? reportViewOf(report) : null,
       decision: decisionStep(moment, report).words,
       steps: [
@@ -147,7 +151,7 @@ function explainGone(delivery: ShownDelivery, attempts: AttemptsByDelivery): unk
 }
 
 function withAttempts(delivery: ShownDelivery, attempts: AttemptsByDelivery): unknown {
-  return { ...listedViewOf(delivery), attempts: (attempts.get(delivery.id) ?? []).map(attemptViewOf) };
+  return { ...listedViewOf(delivery), attempts: (attempts.get(delivery.id) ?? []).map(triggeredAttemptViewOf) };
 }
 
 function reportViewOf({ reported_at, occurred_at, ...report }: LastReport): unknown {

@@ -1,8 +1,7 @@
 import { eventTypeOf, type AgentStatus, type StatusChange } from '#contracts';
-import type { AgentEvent } from '../agent-events/agent-event.schema.js';
-import type { LastReport } from '../agents/agent.repository.js';
-import { timeOf } from '../deliveries/delivery-id.js';
-import type { DeliveryState } from '../deliveries/delivery-state.js';
+import type { AgentEvent } from '../agent-events/agent-events.module.js';
+import type { LastReport } from '../agents/agents.module.js';
+import { timeOf, type DeliveryState } from '../deliveries/deliveries.module.js';
 
 /** Why an agent was, or was not, notified, as codes and in words for people: contract §3. Pure. Nothing is said of what was not recorded. */
 

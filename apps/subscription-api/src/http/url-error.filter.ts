@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import { ApiError, ApiExceptionFilter } from '#http';
 import type { Logger } from '#runtime';
 import { checkUrl, type AddressGuard } from '#webhook';
-import { ADDRESS_GUARD, LOGGER } from '../tokens.js';
+import { ADDRESS_GUARD, LOGGER } from '../core.module.js';
 
 /**
  * Tells what is wrong with a url together with what is wrong with other fields. Whether it may be notified depends on the

@@ -5,8 +5,8 @@ import type { AddressGuard } from '#webhook';
 import { rangeOf, type Paging } from '../http/paging.js';
 import { notFound } from '../http/path-params.js';
 import { assertDestination } from '../http/request-body.js';
-import { ADDRESS_GUARD } from '../tokens.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import { ADDRESS_GUARD } from '../core.module.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { NoticeEventRepository, type NoticeEventRow } from './notice-event.repository.js';
 import type { NewNoticeEvent, NoticeEventPatch, NoticeEventView } from './notice.schema.js';
 
@@ -25,12 +25,12 @@ export class NoticeEvents {
   async find(clientId: number, id: number): Promise<NoticeEventView> {
     const found = await this.repository.find(clientId, id);
     if (!found) throw notFound('not_found');
-    return viewOf(found);
+    return noticeEventViewOf(found);
   }
 
   async list(clientId: number, paging: Paging): Promise<NoticeEventView[]> {
     const { skip, take } = rangeOf(paging);
-    return (await this.repository.list(clientId, skip, take)).map(viewOf);
+    return (await this.repository.list(clientId, skip, take)).map(noticeEventViewOf);
   }
 
   async add(clientId: number, event: NewNoticeEvent, { applicationId }: Principal): Promise<NoticeEventView> {
@@ -40,7 +40,7 @@ export class NoticeEvents {
     );
     if (!added)
       throw new ApiError('event_limit_exceeded', `A client may have ${MAX_NOTICE_EVENTS} notice events at most: remove some`);
-    return viewOf(added);
+    return noticeEventViewOf(added);
   }
 
   async change(clientId: number, id: number, patch: NoticeEventPatch): Promise<NoticeEventView> {
@@ -61,7 +61,7 @@ export class NoticeEvents {
   }
 }
 
-function viewOf({ id, url, types, suspended_at, suspended_reason }: NoticeEventRow): NoticeEventView {
+function noticeEventViewOf({ id, url, types, suspended_at, suspended_reason }: NoticeEventRow): NoticeEventView {
   const suspended = suspended_at && suspended_reason && { reason: suspended_reason, since: suspended_at.toISOString() };
   return { id, url, types, suspended };
 }

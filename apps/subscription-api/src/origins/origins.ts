@@ -33,14 +33,14 @@ export function originsOf(authorities: readonly AuthorityRow[], states: readonly
   return [...origins]
     .map(([origin, counts]) => ({
       origin,
-      ...stateOf(states.filter((row) => row.origin === origin)),
+      ...originStateOf(states.filter((row) => row.origin === origin)),
       ...counts,
     }))
     .sort((a, b) => (a.origin < b.origin ? -1 : 1));
 }
 
 /** Dispatchers may differ: one that does not send is told. */
-function stateOf(rows: readonly OriginStateRow[]): Pick<OriginView, 'state' | 'since' | 'next_probe_at' | 'last_error'> {
+function originStateOf(rows: readonly OriginStateRow[]): Pick<OriginView, 'state' | 'since' | 'next_probe_at' | 'last_error'> {
   const state = WORST_FIRST.find((worst) => rows.some((row) => row.state === worst)) ?? 'closed';
   const alike = rows.filter((row) => row.state === state);
   const row = state === 'closed' ? alike.at(-1) : alike[0];

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { AgentEvents } from '../agent-events/agent-events.js';
+import { AgentEvents } from '../agent-events/agent-events.module.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { strictPagingSchema, type Paging } from '../http/paging.js';
 import {

@@ -29,7 +29,7 @@ export class ReplayRepository {
   async count(agentEventId: number, span: ReplaySpan): Promise<ReplayCount> {
     const rows: ReplayCount[] = await this.dataSource.query(
       `select count, first, last from dispatch.count_replay(${SPAN})`,
-      spanOf(agentEventId, span),
+      argumentsOf(agentEventId, span),
     );
     return rows[0]!;
   }
@@ -38,7 +38,7 @@ export class ReplayRepository {
   async start(agentEventId: number, span: ReplaySpan, windowMs: number): Promise<ReplayRow> {
     const rows: ReplayRow[] = await this.dataSource.query(
       `select ${COLUMNS} from dispatch.start_replay(${SPAN}, $5 * interval '1 ms')`,
-      [...spanOf(agentEventId, span), windowMs],
+      [...argumentsOf(agentEventId, span), windowMs],
     );
     return rows[0]!;
   }
@@ -63,6 +63,6 @@ export class ReplayRepository {
   }
 }
 
-function spanOf(agentEventId: number, { since, until, only }: ReplaySpan): unknown[] {
+function argumentsOf(agentEventId: number, { since, until, only }: ReplaySpan): unknown[] {
   return [agentEventId, since, until ?? null, only === 'failed'];
 }

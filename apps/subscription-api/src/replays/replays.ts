@@ -1,11 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApiError } from '#http';
 import type { ServiceSettings } from '#runtime';
-import type { AgentEvent } from '../agent-events/agent-event.schema.js';
+import type { AgentEvent } from '../agent-events/agent-events.module.js';
 import { rangeOf, type Paging } from '../http/paging.js';
 import { notFound } from '../http/path-params.js';
-import { SETTINGS } from '../tokens.js';
-import { DeliveryFactsRepository } from '../deliveries/delivery-facts.repository.js';
+import { SETTINGS } from '../core.module.js';
+import { DeliveryFactsRepository } from '../deliveries/deliveries.module.js';
 import { ReplayRepository, type ReplayRow } from './replay.repository.js';
 import type { ReplayCountView, ReplaySpan, ReplayView } from './replay.schema.js';
 
@@ -26,18 +26,18 @@ export class Replays {
 
   async start(event: AgentEvent, span: ReplaySpan): Promise<ReplayView> {
     await this.assertKept(span);
-    return viewOf(await this.repository.start(event.id, span, this.settings.DELIVERY_WINDOW));
+    return replayViewOf(await this.repository.start(event.id, span, this.settings.DELIVERY_WINDOW));
   }
 
   async list(event: AgentEvent, paging: Paging): Promise<ReplayView[]> {
     const { skip, take } = rangeOf(paging);
-    return (await this.repository.list(event.id, skip, take)).map(viewOf);
+    return (await this.repository.list(event.id, skip, take)).map(replayViewOf);
   }
 
   async find(event: AgentEvent, id: number): Promise<ReplayView> {
     const found = await this.repository.find(event.id, id);
     if (!found) throw notFound('not_found');
-    return viewOf(found);
+    return replayViewOf(found);
   }
 
   /** Cancels what is not sent yet; of a replay that is over nothing is left to cancel. */
@@ -58,7 +58,7 @@ export class Replays {
   }
 }
 
-function viewOf({ id, status, total, delivered, failed, created_at }: ReplayRow): ReplayView {
+function replayViewOf({ id, status, total, delivered, failed, created_at }: ReplayRow): ReplayView {
   const queued = status === 'running' ? Math.max(0, total - delivered - failed) : 0;
   return { id, status, total, queued, delivered, failed, created_at: created_at.toISOString() };
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
-import type { ResetReason } from '../agent-status/cursor.js';
+import type { ResetReason } from './frames.js';
 import { KEEP_ALIVE, OPENING, resetFrame } from './frames.js';
 import type { LogBatch } from './log-batch.js';
 

@@ -1,9 +1,11 @@
-import type { ResetReason } from '../agent-status/cursor.js';
-
 /**
  * Server-Sent Events as text. Pure. A blank line ends an event, and some clients hand on an event for every blank line: so
  * what is no event (the time to wait before a reconnect, a sign of life) has none.
  */
+
+export const RESET_REASONS = ['expired_cursor', 'unknown_cursor'] as const;
+/** Why a cursor cannot be continued: what came after it is gone, or it was never given out (or by a database that is gone). */
+export type ResetReason = (typeof RESET_REASONS)[number];
 
 /** How soon a client reconnects, in milliseconds. */
 const RETRY_MS = 2000;

@@ -4,23 +4,11 @@ import { expiryOf, TokenVerifier } from '#auth';
 import { ApiError } from '#http';
 import { PeriodicWork, type Logger } from '#runtime';
 import { ApiMetrics } from '../metrics.js';
-import { mayActFor } from '../admission/client-access.js';
-import { LOGGER, STREAM_TIMES } from '../tokens.js';
+import { mayActFor } from '../admission/admission.module.js';
+import { LOGGER, TIMES, type ServiceTimes } from '../core.module.js';
 import type { EventStream } from './event-stream.js';
 import { ReaderProgress } from './reader-progress.js';
 import { StreamPlaces } from './stream-places.js';
-
-/** Times of streams, in milliseconds. */
-export interface StreamTimes {
-  /** How often each is looked at: whether it may go on, and whether its reader is there. */
-  readonly checkMs: number;
-  /** Silence after which a stream says that it is alive: below the idle timeouts of common proxies. */
-  readonly keepAliveMs: number;
-  /** A reader that takes nothing for this long is cut off. */
-  readonly stalledMs: number;
-}
-
-export const DEFAULT_STREAM_TIMES: StreamTimes = { checkMs: 500, keepAliveMs: 15_000, stalledMs: 60_000 };
 
 /** Contract §3: of all kinds together. */
 const PLACES = { perClient: 200, inAll: 1000 };
@@ -54,11 +42,11 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
     private readonly verifier: TokenVerifier,
     private readonly metrics: ApiMetrics,
     @Inject(LOGGER) private readonly logger: Logger,
-    @Inject(STREAM_TIMES) private readonly times: StreamTimes,
+    @Inject(TIMES) private readonly times: Pick<ServiceTimes, 'streams'>,
   ) {}
 
   onModuleInit(): void {
-    this.checks.every(this.times.checkMs, () => this.check());
+    this.checks.every(this.times.streams.checkMs, () => this.check());
   }
 
   async onModuleDestroy(): Promise<void> {
@@ -118,9 +106,9 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
     for (const entry of this.open) {
       const { stream, response, progress, token, expiresAt } = entry;
       // One that has ended is closed when its reader has taken the rest, for which it has no long time.
-      const stalledMs = stream.isEnded ? this.times.checkMs : this.times.stalledMs;
+      const stalledMs = stream.isEnded ? this.times.streams.checkMs : this.times.streams.stalledMs;
       if (response.socket && progress.hasStalled(response.socket, stalledMs, now)) response.destroy();
-      else stream.keepAlive(this.times.keepAliveMs);
+      else stream.keepAlive(this.times.streams.keepAliveMs);
       if (expiresAt <= now) stream.end();
       const entries = byToken.get(token);
       if (entries) entries.push(entry);

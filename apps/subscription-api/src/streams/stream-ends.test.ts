@@ -146,7 +146,7 @@ describe('a reader', () => {
   const sockets: Socket[] = [];
 
   beforeAll(async () => {
-    api = await ApiFixture.start({}, { streamTimes: { checkMs: 100, keepAliveMs: 100, stalledMs: 1500 } });
+    api = await ApiFixture.start({}, { times: { streams: { checkMs: 100, keepAliveMs: 100, stalledMs: 1500 } } });
     await api.addAgent(136);
   });
 
@@ -246,7 +246,7 @@ describe('a reader', () => {
 
 describe('a stream while the database is away', () => {
   it('stays, and tells what came meanwhile', async () => {
-    const api = await ApiFixture.start({}, { streamTimes: { checkMs: 100, keepAliveMs: 100, stalledMs: 60_000 } });
+    const api = await ApiFixture.start({}, { times: { streams: { checkMs: 100, keepAliveMs: 100, stalledMs: 60_000 } } });
     const stream = await openStream(api);
     await api.addAgent(1);
     await eventually('the first event', () => stream.events.length === 1);

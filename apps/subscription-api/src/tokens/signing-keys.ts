@@ -15,10 +15,7 @@ import {
 import type { Sealer } from '#database';
 import { StartError, type Logger } from '#runtime';
 import type { SubscriptionApiSettings } from '../settings.js';
-import { LOGGER, SEALER, SETTINGS, SIGNING_KEY_REFRESH_MS } from '../tokens.js';
-
-/** Default of the time between two looks at the keys, in milliseconds. */
-export const DEFAULT_SIGNING_KEY_REFRESH_MS = 5000;
+import { LOGGER, SEALER, SETTINGS, TIMES, type ServiceTimes } from '../core.module.js';
 
 type Signer = RotatingKey & SigningKey;
 
@@ -42,7 +39,7 @@ export class SigningKeys implements OnModuleInit, OnModuleDestroy {
     @Inject(SEALER) private readonly sealer: Sealer,
     @Inject(SETTINGS) private readonly settings: Pick<SubscriptionApiSettings, 'SIGNING_KEY_LIFETIME' | 'OIDC_ISSUER'>,
     @Inject(LOGGER) private readonly logger: Logger,
-    @Inject(SIGNING_KEY_REFRESH_MS) private readonly refreshMs: number,
+    @Inject(TIMES) private readonly times: Pick<ServiceTimes, 'signingKeyRefreshMs'>,
   ) {}
 
   async onModuleInit(): Promise<void> {
@@ -107,7 +104,7 @@ export class SigningKeys implements OnModuleInit, OnModuleDestroy {
       this.running = this.refreshOrLog().then(() => {
         if (!this.stopped) this.schedule();
       });
-    }, this.refreshMs).unref();
+    }, this.times.signingKeyRefreshMs).unref();
   }
 
   private async refreshOrLog(): Promise<void> {

@@ -7,15 +7,9 @@ import { AddRouteConfig, ApiError, type ErrorResponse } from '#http';
 import { ApiMetrics } from '../metrics.js';
 import { notFound } from '../http/path-params.js';
 import type { SubscriptionApiSettings } from '../settings.js';
-import { SETTINGS } from '../tokens.js';
+import { SETTINGS } from '../core.module.js';
 import { CredentialVerifier } from './credential-verifier.js';
-import {
-  authorizationServerAt,
-  authorizationServerSchema,
-  jwksSchema,
-  oauthErrorSchema,
-  tokenSchema,
-} from '../applications/application.schema.js';
+import { authorizationServerAt, authorizationServerSchema, jwksSchema, oauthErrorSchema, tokenSchema } from './token.schema.js';
 import { SigningKeys } from './signing-keys.js';
 import { readTokenRequest } from './token-request.js';
 

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Sealer, WebhookSecretEntity } from '#database';
 import { generateSecret, signingKey, type SigningKey } from '#webhook';
-import { SEALER } from '../tokens.js';
+import { SEALER } from '../core.module.js';
 import { WebhookSecretRepository, type Transaction } from './webhook-secret.repository.js';
 
 /** A rotated secret signs along for this long, in milliseconds: contract §3. */

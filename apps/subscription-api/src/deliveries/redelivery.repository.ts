@@ -4,18 +4,10 @@ import { DataSource } from 'typeorm';
 /** What became of the wish to have a delivery sent again. */
 export type RedeliveryAnswer = 'queued' | 'brought_forward' | 'already_waiting' | 'not_found';
 
-/** What is asked of the dispatcher, through functions of its schema. Each is a few rows, however much waits. */
+/** Asks the dispatcher, through a function of its schema, to send a delivery again. */
 @Injectable()
-export class DeliveryCommandRepository {
+export class RedeliveryRepository {
   constructor(private readonly dataSource: DataSource) {}
-
-  async pause(agentEventId: number): Promise<void> {
-    await this.dataSource.query('select dispatch.pause($1)', [agentEventId]);
-  }
-
-  async resume(agentEventId: number): Promise<void> {
-    await this.dataSource.query('select dispatch.resume($1)', [agentEventId]);
-  }
 
   /** @param windowMs of retries, from now */
   async redeliver(agentEventId: number, changeId: string, windowMs: number): Promise<RedeliveryAnswer> {

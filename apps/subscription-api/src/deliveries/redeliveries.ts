@@ -1,36 +1,24 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ApiError } from '#http';
 import type { ServiceSettings } from '#runtime';
-import type { AgentEvent } from '../agent-events/agent-event.schema.js';
+import type { AgentEvent } from '../agent-events/agent-events.module.js';
+import { SETTINGS } from '../core.module.js';
 import { notFound } from '../http/path-params.js';
-import { SETTINGS } from '../tokens.js';
 import { Deliveries } from './deliveries.js';
 import { changeIdOf } from './delivery-id.js';
-import { DeliveryCommandRepository } from './delivery-command.repository.js';
 import type { DeliveryView } from './delivery.schema.js';
-import { EventHealth } from '../event-health/event-health.js';
-import type { HealthView } from '../event-health/event-health.schema.js';
+import { RedeliveryRepository } from './redelivery.repository.js';
 
-/** What may be asked of an agent event's notifications: hold them, send them on, send one again; contract §3. */
+/** Sends a delivery again that somebody asks for: contract §3. */
 @Injectable()
-export class DeliveryCommands {
+export class Redeliveries {
   constructor(
-    private readonly repository: DeliveryCommandRepository,
+    private readonly repository: RedeliveryRepository,
     private readonly deliveries: Deliveries,
-    private readonly health: EventHealth,
     @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
   ) {}
 
-  async pause(event: AgentEvent): Promise<HealthView> {
-    await this.repository.pause(event.id);
-    return this.health.of(event);
-  }
-
-  async resume(event: AgentEvent): Promise<HealthView> {
-    await this.repository.resume(event.id);
-    return this.health.of(event);
-  }
-
+  /** @throws ApiError where there is no such delivery, or it is on its way */
   async redeliver(event: AgentEvent, id: string): Promise<DeliveryView> {
     const changeId = changeIdOf(id, event.id);
     const answer =

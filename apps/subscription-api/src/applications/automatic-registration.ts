@@ -1,8 +1,9 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
-import { Applications } from '#applications';
+import { Applications, makeSecret, type ApplicationRepository } from '#applications';
+import type { RegisterExternalApplication } from '#auth';
 import type { Logger, ServiceSettings } from '#runtime';
-import { LOGGER, SETTINGS } from '../tokens.js';
-import { CredentialVerifier } from '../tokens/credential-verifier.js';
+import { LOGGER, SETTINGS } from '../core.module.js';
+import { CredentialVerifier } from '../tokens/tokens.module.js';
 
 /**
  * Makes the applications of BOOTSTRAP_APPS that are missing; those that are there are left as they are: contract §8. Their
@@ -46,4 +47,16 @@ export class BootstrapApplications implements OnModuleInit, OnApplicationBootstr
       this.logger.warn({ err: error }, 'application.secrets_not_checked'); // each is when it is first used
     }
   }
+}
+
+/**
+ * Keeps the applications of an external issuer when they first call: each gets an id, which its agent events and its rate
+ * are counted by, and can be revoked here. Its secret is known to nobody, so it gets no token of the built-in issuer.
+ */
+export function externalRegistrar(applications: ApplicationRepository, logger: Logger): RegisterExternalApplication {
+  return async ({ appId: app_id, clientId: client_id, access }) => {
+    const application = { app_id, client_id, access };
+    const added = await applications.addIfMissing(application, (await makeSecret()).hash, 'OIDC_ISSUER');
+    if (added) logger.info({ ...application, by: 'oidc' }, 'application.registered');
+  };
 }
