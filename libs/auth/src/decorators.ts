@@ -5,17 +5,6 @@ import { AddRouteConfig } from '#http';
 import { ACCESS_EXTENSION } from '#openapi';
 import type { AccessLevel, Principal } from './principal.js';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Access levels that may call the route; every level where absent. */
-    access?: readonly AccessLevel[];
-  }
-  interface FastifyRequest {
-    /** The application that makes the request; undefined on public routes. */
-    principal?: Principal;
-  }
-}
-
 /** The route is served without a token. */
 export function Public(): MethodDecorator {
   return AddRouteConfig({ public: true });

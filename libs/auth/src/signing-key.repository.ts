@@ -14,7 +14,7 @@ export interface StoredSigningKey extends RotatingKey {
 export type NewSigningKey = Pick<StoredSigningKey, 'kid' | 'publicJwk' | 'privateJwkSealed'>;
 
 /** What a rotation did. */
-export interface Rotation {
+export interface KeyRotation {
   /** The keys as they are now. */
   readonly keys: StoredSigningKey[];
   readonly added: readonly string[];
@@ -47,7 +47,7 @@ export class SigningKeyRepository {
    * @param lifetimeMs how long a key signs
    * @param make makes the key that is added; called only where one is
    */
-  rotate(lifetimeMs: number, make: () => Promise<NewSigningKey>): Promise<Rotation> {
+  rotate(lifetimeMs: number, make: () => Promise<NewSigningKey>): Promise<KeyRotation> {
     return this.locked(async (manager) => {
       const before = await readKeys(manager);
       const plan = planRotation(before.keys, before.now, lifetimeMs);

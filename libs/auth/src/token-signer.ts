@@ -4,7 +4,7 @@ import type { Principal } from './principal.js';
 import { APPLICATION_CLAIM, TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_ISSUER, TOKEN_LIFETIME_SECONDS } from './token.js';
 
 /** A key that signs tokens. */
-export interface SigningKey {
+export interface TokenSigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
 }
@@ -19,7 +19,7 @@ export async function makeSigningKey(): Promise<{ readonly kid: string; readonly
 }
 
 /** A bearer token of an application, good for {@link TOKEN_LIFETIME_SECONDS}. */
-export function signToken(principal: Principal, key: SigningKey): Promise<string> {
+export function signToken(principal: Principal, key: TokenSigningKey): Promise<string> {
   return new SignJWT({
     [APPLICATION_CLAIM]: principal.applicationId,
     client_id: String(principal.clientId),

@@ -1,13 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.js';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The route takes urlencoded and multipart bodies too; their fields arrive as `Record<string, string>`. */
-    acceptsForms?: boolean;
-  }
-}
-
 type Done = (error: Error | null, body?: unknown) => void;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });

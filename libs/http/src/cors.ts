@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { beforeAnswer } from './before-answer.js';
+import { beforeAnswer } from './answer-hooks.js';
 
 /** How long a browser may go by what a preflight said, in seconds. */
 const MAX_AGE_S = 600;

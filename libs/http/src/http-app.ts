@@ -6,11 +6,10 @@ import type { RequestListener } from 'node:http';
 import { NestLogger, type Logger } from '#runtime';
 import { trackAllowedMethods, type AllowedMethods } from './allowed-methods.js';
 import { ApiExceptionFilter } from './api-exception.filter.js';
+import { registerSecurityHeaders, runAnswerHooks } from './answer-hooks.js';
 import { registerBodyParsers } from './body-parsers.js';
-import { runAnswerHooks } from './before-answer.js';
 import { answerBrokenRequest, refuseConnect } from './broken-request.js';
 import { errorResponse } from './error-response.js';
-import { registerSecurityHeaders } from './security-headers.js';
 import type { ServiceServer } from './service-server.js';
 import { validationPipe } from './validation.js';
 

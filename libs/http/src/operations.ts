@@ -2,13 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Readiness, ReadinessReport } from '#runtime';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Served without a token. */
-    public?: boolean;
-  }
-}
-
 /** What an operator asks a process. */
 export interface Operations {
   report(): Promise<ReadinessReport>;

@@ -1,5 +1,4 @@
-import { METHODS, type Method } from './methods.js';
-import type { OpenAPIObject, OperationObject, PathItemObject } from './openapi-types.js';
+import { operationsOf, type OpenAPIObject } from './operations.js';
 
 /** What the API browser shows of the place that it runs in. */
 export interface BrowserHints {
@@ -36,10 +35,4 @@ export function browserDocumentOf(document: OpenAPIObject, { applications = [], 
   }
   if (receiverUrl === undefined) return shown;
   return JSON.parse(JSON.stringify(shown).replaceAll(EXAMPLE_URL, `${receiverUrl}/agents?key=1`)) as OpenAPIObject;
-}
-
-function operationsOf({ paths }: OpenAPIObject): [Method, OperationObject][] {
-  return Object.values(paths).flatMap((item: PathItemObject) =>
-    METHODS.flatMap((method): [Method, OperationObject][] => (item[method] ? [[method, item[method]]] : [])),
-  );
 }

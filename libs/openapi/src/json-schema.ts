@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import type { SchemaObject } from './openapi-types.js';
+import type { SchemaObject } from './operations.js';
 
 export interface ConvertedSchema {
   readonly schema: SchemaObject | { $ref: string };

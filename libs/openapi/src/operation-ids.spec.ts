@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Method } from './methods.js';
+import type { Method } from './operations.js';
 import { operationIdOf } from './operation-ids.js';
 
 const BASE = '/api/ver1.0/client/{client_id}';

@@ -20,7 +20,7 @@ import {
   applicationWithSecretSchema,
   rotationSchema,
   type ApplicationQuery,
-  type Rotation,
+  type SecretRotation,
 } from './application.schema.js';
 
 /** Registers applications, of any client: contract §2. */
@@ -81,7 +81,7 @@ export class ApplicationController {
   @ApiResponse({ status: 201, description: 'The application and its new secret', standardSchema: applicationWithSecretSchema })
   async rotate(
     @Param('app_id') appId: string,
-    @Body({ schema: rotationSchema }) { keep_previous_for }: Rotation,
+    @Body({ schema: rotationSchema }) { keep_previous_for }: SecretRotation,
     @CurrentPrincipal() { appId: by }: Principal,
   ): Promise<ApplicationWithSecret> {
     const rotated = (await this.applications.rotateSecret(appId, keep_previous_for, by)) ?? missing();

@@ -43,4 +43,4 @@ export const rotationSchema = z
   )
   .meta({ id: 'SecretRotation', examples: [{ keep_previous_for: 3600 }] })
   .prefault({});
-export type Rotation = z.output<typeof rotationSchema>;
+export type SecretRotation = z.output<typeof rotationSchema>;

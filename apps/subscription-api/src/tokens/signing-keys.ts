@@ -9,7 +9,7 @@ import {
   TOKEN_ALGORITHM,
   type NewSigningKey,
   type RotatingKey,
-  type SigningKey,
+  type TokenSigningKey,
   type StoredSigningKey,
 } from '#auth';
 import type { Sealer } from '#database';
@@ -17,7 +17,7 @@ import { StartError, type Logger } from '#runtime';
 import type { SubscriptionApiSettings } from '../settings.js';
 import { LOGGER, SEALER, SETTINGS, TIMES, type ServiceTimes } from '../core.module.js';
 
-type Signer = RotatingKey & SigningKey;
+type Signer = RotatingKey & TokenSigningKey;
 
 /**
  * The key that signs tokens, and the public keys that others verify them with. Each instance looks at the keys in the
@@ -54,7 +54,7 @@ export class SigningKeys implements OnModuleInit, OnModuleDestroy {
     await this.running;
   }
 
-  get current(): SigningKey {
+  get current(): TokenSigningKey {
     const current = signingKeyAt(this.signers, Date.now());
     if (!current) throw new Error('there is no signing key before the module is initialised');
     return current;
