@@ -51,7 +51,7 @@ export class Applications {
   }
 
   /**
-   * In the order of their registration, revoked ones too.
+   * Lists applications in the order of their registration, revoked ones too.
    *
    * @param clientId undefined: of every client
    * @param range rows to skip and to take; all where absent

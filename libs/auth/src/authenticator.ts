@@ -6,8 +6,8 @@ import { bearerTokenOf, isBearer } from './token.js';
 import type { TokenVerifier } from './token-verifier.js';
 
 /**
- * Asks every request for a token, unless its route is public. A Fastify hook and no Nest guard: guards run after the
- * body is read, and whoever has no token is told so whatever the body.
+ * Requires a token of every request, unless its route is public. A Fastify hook and no Nest guard: guards run after the body is
+ * read, and whoever has no token is told so whatever the body.
  */
 export class Authenticator implements OnModuleInit {
   constructor(

@@ -18,7 +18,7 @@ export async function makeSigningKey(): Promise<{ readonly kid: string; readonly
   return { kid, publicJwk: { ...bare, ...described }, privateJwk: { ...(await exportJWK(privateKey)), ...described } };
 }
 
-/** A bearer token of an application, good for {@link TOKEN_LIFETIME_SECONDS}. */
+/** Signs a bearer token for an application, valid for {@link TOKEN_LIFETIME_SECONDS}. */
 export function signToken(principal: Principal, key: TokenSigningKey): Promise<string> {
   return new SignJWT({
     [APPLICATION_CLAIM]: principal.applicationId,

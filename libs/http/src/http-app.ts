@@ -33,7 +33,10 @@ export interface HttpAppOptions {
   readonly configure?: (app: NestFastifyApplication) => void | Promise<void>;
 }
 
-/** A Nest application on Fastify that keeps contract §1: error envelope, 404 and 405, both slash forms, strict JSON. Initialised. */
+/**
+ * Creates and initialises a Nest application on Fastify that keeps contract §1: error envelope, 404 and 405, both slash forms,
+ * strict JSON.
+ */
 export async function createHttpApp(module: Type | DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
   const { server } = options;
   const pathOptions = { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH };
@@ -86,7 +89,7 @@ export async function createHttpApp(module: Type | DynamicModule, options: HttpA
   return app;
 }
 
-/** Answers a request by an application, whatever server it came to. */
+/** Returns a listener that has an application answer requests, whatever server they came to. */
 export function routingOf(app: NestFastifyApplication): RequestListener {
   const instance = app.getHttpAdapter().getInstance();
   return (request, response) => instance.routing(request, response);

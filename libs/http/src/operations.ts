@@ -9,7 +9,7 @@ export interface Operations {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-/** What there is to be asked of one service. */
+/** Returns what an operator can ask of one service. */
 export function operationsOf(readiness: Readiness, metrics: Registry): Operations {
   return {
     report: () => readiness.report(),

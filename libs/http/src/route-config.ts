@@ -14,7 +14,7 @@ declare module 'fastify' {
   }
 }
 
-/** Adds to the Fastify route config of a handler, which hooks read before the body is; decorators add up. */
+/** Adds to a handler's Fastify route config, which hooks read before the body is parsed; several decorators combine. */
 export function AddRouteConfig(part: FastifyContextConfig): MethodDecorator {
   return (target, key, descriptor: PropertyDescriptor) => {
     const existing = Reflect.getMetadata(FASTIFY_ROUTE_CONFIG_METADATA, descriptor.value as object) as

@@ -46,8 +46,8 @@ export interface ServeOptions {
 class NothingYet {}
 
 /**
- * A service's HTTP. It is listened on from the beginning, so that a service which waits for its database says that it lives, and
- * why it is not ready; the rest is answered once its application is there.
+ * Serves a service's HTTP. It listens from the beginning, so that a service that still waits for its database reports that it is
+ * alive and why it is not ready; other requests get 503 until the application is there.
  */
 export class ServiceHttp {
   private starting: NestFastifyApplication | undefined;
@@ -94,7 +94,7 @@ export class ServiceHttp {
   }
 
   /**
-   * Has requests answered by a module from now on, initialised and in keeping with contract §1: error envelope, 404 and 405, both
+   * Lets a module answer requests from now on, initialised and in keeping with contract §1: error envelope, 404 and 405, both
    * slash forms, strict JSON.
    */
   async serve(
@@ -126,7 +126,7 @@ export class ServiceHttp {
     await this.server.close();
   }
 
-  /** Lets go of all ports. */
+  /** Closes all ports. */
   async close(): Promise<void> {
     await this.stopServing();
     await this.starting?.close();
@@ -134,7 +134,7 @@ export class ServiceHttp {
   }
 }
 
-/** What is not there yet comes with the application. */
+/** Answers 503 to everything but health while the application is not there yet. */
 function refuseTheRest(instance: FastifyInstance): void {
   instance.addHook('onRequest', (request, _reply, done) => {
     if (!request.is404) return done();

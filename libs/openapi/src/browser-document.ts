@@ -12,8 +12,8 @@ const REMOVING = 'Removing';
 const EXAMPLE_URL = /https:\/\/example\.com\/[\w?=&/]*/g;
 
 /**
- * The document as the API browser shows it: what removes things comes last, since the rest needs them, so that the examples work in the
- * order of the page; webhooks, which nobody calls from a page, are left to the document itself. Pure.
+ * Adapts the document to the API browser: operations that remove things come last, so that the examples work from top to bottom;
+ * webhooks, which cannot be called from a page, are left out. Pure.
  */
 export function browserDocumentOf(document: OpenAPIObject, { applications = [], receiverUrl }: BrowserHints): OpenAPIObject {
   const shown = structuredClone(document);

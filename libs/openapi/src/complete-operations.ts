@@ -96,7 +96,7 @@ function accessOf(operation: OperationObject): readonly string[] | undefined {
   return (operation as { readonly [ACCESS_EXTENSION]?: readonly string[] })[ACCESS_EXTENSION];
 }
 
-/** Who is refused reads what is needed where it is said what the operation does. */
+/** Adds the access levels that an operation needs to its description and to its 403. */
 function describeAccess(operation: OperationObject): void {
   const levels = accessOf(operation);
   if (!levels) return;

@@ -10,7 +10,7 @@ const MAX_CLIENTS = 50_000;
 /** Another instance may have been told to remove one, so it is asked again soon. */
 const KNOWN_MS = 3000;
 
-/** Whether an application may act for a client, should there be one. */
+/** Tells whether an application may act for a client, whether or not that client exists. */
 export function mayActFor({ clientId, access }: Principal, other: number | undefined): boolean {
   return clientId === other || access === 'platform';
 }
@@ -39,7 +39,7 @@ export class ClientAccess {
     return clientId;
   }
 
-  /** Has a client be looked for anew: it is being removed. */
+  /** Drops a client from the cache, so that the next request asks the database whether it still exists. */
   forget(clientId: number): void {
     this.known.delete(clientId);
   }

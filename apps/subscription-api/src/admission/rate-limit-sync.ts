@@ -6,10 +6,10 @@ import { RATE_LIMITER, type RateLimiter } from './rate-limiter.js';
 import { RequestCountRepository } from './request-count.repository.js';
 
 /**
- * Has the rate limit hold over all instances: each tells the others what it counted, and learns what they did, beside
- * the requests, none of which waits for it. A request is known everywhere after two syncs at most (the one that writes
- * it, and the other instance's next one that reads it), so a limit is overshot by no more than what the other instances
- * let through in about one second. While the database is away each instance counts for itself.
+ * Shares request counts between instances, so that the rate limit holds over all of them. It does so in the background: no
+ * request waits for it. A request is known everywhere after two syncs at most (the one that writes it, and the other instance's
+ * next one that reads it), so a limit is overshot by no more than what the other instances let through in about one second. While
+ * the database is away each instance counts for itself.
  */
 @Injectable()
 export class RateLimitSync implements OnApplicationBootstrap, OnModuleDestroy {

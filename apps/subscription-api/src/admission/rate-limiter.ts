@@ -18,8 +18,9 @@ export interface RateState {
 export const RATE_LIMITER = Symbol('rate-limiter');
 
 /**
- * Counts an application's requests in fixed windows, in memory. Windows are aligned to the clock, so that the counts of several instances can be added up. What the
- * others counted is known as of the last {@link learn}: what they let through since is what a limit may be overshot by.
+ * Counts an application's requests in fixed windows, in memory. Windows are aligned to the clock, so that the counts of several
+ * instances can be added up. Counts of other instances are as old as the last {@link learn}; a limit can be exceeded by what they
+ * let through since then.
  */
 export class RateLimiter {
   private window = Number.NEGATIVE_INFINITY;
@@ -41,13 +42,13 @@ export class RateLimiter {
     return this.state(applicationId, now);
   }
 
-  /** What this instance counted in the current window, which begins at `window` (milliseconds since 1970). */
+  /** Returns what this instance counted in the current window, which begins at `window` (milliseconds since 1970). */
   snapshot(now: number): { readonly window: number; readonly counts: ReadonlyMap<number, number> } {
     this.roll(now);
     return { window: this.window, counts: this.counts };
   }
 
-  /** Takes over what other instances counted in a window, by application; of a window that is over, nothing. */
+  /** Replaces what other instances counted, by application. Counts of a window that is over are ignored. */
   learn(window: number, elsewhere: ReadonlyMap<number, number>): void {
     if (window === this.window) this.elsewhere = elsewhere;
   }

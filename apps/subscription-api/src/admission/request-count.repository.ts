@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { poolOf } from '#database';
 
-/** The counts of requests that the instances of subscription-api tell each other. */
+/** Reads and writes the request counts that instances of subscription-api share. */
 @Injectable()
 export class RequestCountRepository {
   constructor(private readonly dataSource: DataSource) {}
@@ -32,7 +32,7 @@ export class RequestCountRepository {
     return new Map(rows.map(({ application_id, requests }) => [application_id, requests]));
   }
 
-  /** Deletes windows that began before that time, in milliseconds since 1970; leaves what another instance is deleting to it. */
+  /** Deletes windows that began before a time, in milliseconds since 1970; skips rows that another instance is deleting. */
   async deleteBefore(window: number): Promise<void> {
     await poolOf(this.dataSource).query(
       `delete from access.request_count where (window_start, application_id, instance_id) in (

@@ -13,7 +13,7 @@ declare module 'fastify' {
   }
 }
 
-/** What every request passes between authentication and its body: the rate limit, and whether it may see that client. */
+/** Applies the rate limit and checks access to the client in the path, after authentication and before the body is read. */
 @Injectable()
 export class RequestPipeline implements OnModuleInit {
   constructor(
@@ -52,8 +52,8 @@ export class RequestPipeline implements OnModuleInit {
   }
 
   /**
-   * What was answered before the request got here (unknown routes and methods, too low an access level) or needs no
-   * token counts for the application whose good token it carries; what carries none counts for nobody, who has the whole
+   * Counts a request that never reached {@link enter}: an unknown route or method, a refused access level, or a public route. It
+   * counts for the application whose valid token it carries; without one it counts for nobody, and the headers show the whole
    * limit.
    */
   private async countElsewhere(request: FastifyRequest, reply: FastifyReply, limiter: RateLimiter): Promise<RateState> {

@@ -30,7 +30,7 @@ const url = destinationSchema({
   example: EXAMPLE.url,
 });
 
-/** One of some words, in any letter case; becomes the canonical form. */
+/** Reads one of some words in any letter case, and returns its canonical form. */
 function wordOf<const T extends string>(words: readonly [T, ...T[]]) {
   const message = `must be one of: ${words.join(', ')}`;
   return z

@@ -11,7 +11,7 @@ import { type Transaction, WebhookSecrets } from '../webhook-secrets/webhook-sec
 import { AgentEventRepository, type Refusal } from './agent-event.repository.js';
 import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
 
-/** What may be done with agent events, and how a caller is told why not: contract §3. */
+/** Adds, changes and removes agent events, and tells a caller why it was refused: contract §3. */
 @Injectable()
 export class AgentEvents {
   constructor(
@@ -46,13 +46,16 @@ export class AgentEvents {
     if (!(await this.repository.remove(scope, id, by))) await this.missing(scope);
   }
 
-  /** Removes those of the calling application; having none is no error. */
+  /** Removes the agent events of the calling application; having none is no error. */
   async removeOwn(scope: Scope, by: Principal): Promise<void> {
     await this.assertAgent(scope);
     await this.repository.removeOf(scope, by);
   }
 
-  /** Makes what is missing, waits for other writers of the client, and tells why where it cannot be. */
+  /**
+   * Adds an agent event the slow way: creates the client's missing secret, waits for its other writers, and says why it cannot be
+   * added.
+   */
   private async addInTurn(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Principal): Promise<AgentEvent> {
     await this.assertAgent(scope);
     const ensureSecret = (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction);

@@ -147,7 +147,10 @@ The stream ends with its token or application; a reader that takes nothing for a
     return { cursor: after === undefined ? (await this.mark.move()).position : await this.findStart(after) };
   }
 
-  /** A client that reconnects by itself cannot choose another cursor: it is told, and goes on from now. */
+  /**
+   * Resumes after a `Last-Event-ID`. A browser that reconnects cannot choose another cursor, so an unusable one is answered by a
+   * `reset` event and a stream from now on.
+   */
   private async resumeAfter(lastId: number): Promise<StreamStart> {
     const start = await this.mark.findStart(lastId);
     return typeof start === 'number' ? { cursor: start } : { cursor: this.mark.position, reset: start };

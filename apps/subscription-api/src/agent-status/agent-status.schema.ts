@@ -95,7 +95,7 @@ function directoryChangeViewOf({ kind, agentId, ...agent }: DirectoryChange): Ag
   return { change: kind, ...agentViewOf({ id: agentId, ...agent }) };
 }
 
-/** An entry of the log as a stream sends it: contract §3. */
+/** Encodes an entry of the log as a stream sends it: contract §3. */
 export function frameOfEntry(entry: LogEntry): string {
   return 'status' in entry
     ? frameOf(entry.position, 'agent-status', statusChangeViewOf(entry.status))

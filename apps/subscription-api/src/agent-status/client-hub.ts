@@ -62,7 +62,7 @@ export class ClientHub {
     void this.catchUp(stream);
   }
 
-  /** The log's mark has moved. @param hasEntries whether it may have passed entries of this client */
+  /** Reads on after the log's mark has moved. @param hasEntries whether it may have passed entries of this client */
   moved(position: number, hasEntries: boolean): void {
     if (hasEntries) {
       this.upTo = Math.max(this.upTo, position);
@@ -73,7 +73,7 @@ export class ClientHub {
     }
   }
 
-  /** Positions above this one will be given out again: who is past it is told, and goes on from there. */
+  /** Resets the streams that are past a position, since positions above it will be given out again. */
   wentBack(position: number): void {
     this.position = this.upTo = position;
     for (const stream of this.streams) if (stream.cursor > position) stream.reset(position, 'unknown_cursor');
@@ -131,7 +131,7 @@ export class ClientHub {
   }
 }
 
-/** How far a read has come that was asked for everything up to a position. */
+/** Tells how far a read came that asked for everything up to a position. */
 function endOf(batch: LogBatch, upTo: number): number {
   return batch.length === PAGE ? batch.last! : upTo;
 }

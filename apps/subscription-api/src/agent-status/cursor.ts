@@ -33,7 +33,7 @@ export function refuseCursor(reason: ResetReason): never {
   );
 }
 
-/** The position before everything that is kept. */
+/** Returns the position before everything that is kept. */
 export function startOfLog({ oldestStatus, oldestDirectory }: LogBounds): number {
   const oldest = Math.min(oldestStatus ?? Infinity, oldestDirectory ?? Infinity);
   return Number.isFinite(oldest) ? oldest - 1 : 0;

@@ -15,7 +15,7 @@ export interface Snapshot<T> {
   readonly cursor: number;
 }
 
-/** Reads what agents are together with the log's end, in one snapshot of the database. */
+/** Reads agents together with the end of the log, in one snapshot of the database. */
 @Injectable()
 export class SnapshotRepository {
   constructor(

@@ -23,7 +23,7 @@ export interface StreamStart {
   readonly reset?: ResetReason;
 }
 
-/** The streams of this instance: contract §3. While there are none, nobody looks at the log. */
+/** Serves the streams of agent status on this instance: contract §3. While there are none, the log is not polled. */
 @Injectable()
 export class StatusStreams implements OnModuleInit, OnModuleDestroy {
   private readonly turns = new ClientTurns(CLIENTS_READ_AT_ONCE);

@@ -53,7 +53,7 @@ export interface LastReport {
 
 const COLUMNS = 'agent_id, agent_type, name, agent_status, coalesce(changed_at, created_at) as status_since, sequence';
 
-/** Agents belong to presence; what is changed here goes through functions of its schema. */
+/** Reads presence's agents; changes go through functions of its schema. */
 @Injectable()
 export class AgentRepository {
   constructor(
@@ -79,7 +79,7 @@ export class AgentRepository {
     return rows[0] && { view: viewOfRow(rows[0]), createdAt: rows[0].created_at, removedAt: rows[0].deleted_at ?? undefined };
   }
 
-  /** The last telemetry of an agent that was noted, up to a time. */
+  /** Finds the last recorded telemetry of an agent, up to a time. */
   async lastReport({ clientId, agentId }: AgentKey, until: Date): Promise<LastReport | undefined> {
     const rows: LastReport[] = await this.dataSource.query(
       `select agent_type, agent_status, event_source, occurred_at, reported_at, result, since_change from presence.last_report
@@ -117,7 +117,7 @@ export class AgentRepository {
     return rows.map(viewOfRow);
   }
 
-  /** Counts a client's agents; what there is none of is not listed. */
+  /** Counts a client's agents by type and status; combinations without agents are left out. */
   async count(clientId: number, manager: EntityManager): Promise<AgentCount[]> {
     return manager.query(
       `select agent_type as "agentType", agent_status as "agentStatus", count(*) as count

@@ -56,7 +56,7 @@ const remoteAgentSchema = z.object({
 
 export const agentSchema = z.union([localAgentSchema, remoteAgentSchema]).meta({ id: 'Agent' });
 
-/** An agent beside other keys; no intersection, of which generators make nothing. */
+/** Builds the schema of an agent with more keys. Not as an intersection, which code generators cannot read. */
 export function agentSchemaWith<T extends z.ZodRawShape>(keys: T) {
   return z.union([localAgentSchema.safeExtend(keys), remoteAgentSchema.safeExtend(keys)]);
 }

@@ -40,7 +40,7 @@ const HEADERS: readonly ParameterObject[] = [
   header('traceparent', 'W3C trace context', { type: 'string' }),
 ];
 
-/** What the third party gets, as `webhooks` of the OpenAPI document: contract §6. */
+/** Describes what the third party receives, as `webhooks` of the OpenAPI document: contract §6. */
 export function notificationWebhooks(): NonNullable<OpenAPIObject['webhooks']> {
   return {
     ...Object.fromEntries(AGENT_STATUSES.map((status) => [eventTypeOf(status), webhookOf(status)])),
@@ -128,7 +128,7 @@ function webhookOf(status: AgentStatus): NonNullable<OpenAPIObject['webhooks']>[
 
 const REQUIRED: readonly string[] = ['agent_status', 'agent_type', 'event_source', 'agent_id'];
 
-/** In the order that they are sent in. */
+/** Lists the pairs in the order in which they are sent. */
 function pairsOf(status: AgentStatus): Record<string, SchemaObject> {
   return {
     agent_status: { type: 'string', enum: [status] },

@@ -38,7 +38,7 @@ const TOKEN_REQUESTS = {
 } as const;
 
 /**
- * The description of the REST API.
+ * Builds the OpenAPI document of the REST API.
  *
  * @param url where it is reached by others; undefined: where the document is
  */
@@ -59,7 +59,7 @@ export function buildOpenApiDocument(app: INestApplication, url?: string): OpenA
   return document;
 }
 
-/** A schema for each media type: generated clients choose the media type by the type of the body. */
+/** Lists a schema for each media type: generated clients choose the media type by the type of the body. */
 function tokenRequests(): Record<string, object> {
   return Object.fromEntries(
     Object.entries(TOKEN_REQUESTS).map(([type, name]) => [type, { schema: { $ref: `#/components/schemas/${name}` } }]),

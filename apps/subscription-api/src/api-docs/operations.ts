@@ -35,7 +35,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, PathParameter>> = {
   },
 };
 
-/** Contract §1: collections are documented with a trailing slash, items and what is done with them without. */
+/** Tells whether a path is a collection, which is documented with a trailing slash: contract §1. */
 export function isCollection(path: string): boolean {
   return /\/(event|agent_events|agent_event_health|limit|agent|client|agent_status|delivery|origin|notice|notice_event|audit|webhook_secret|application|agent\/\{type\})$/.test(
     path,

@@ -28,7 +28,7 @@ export function forwardTelemetry(app: NestFastifyApplication, presenceUrl: strin
   });
 }
 
-/** The document with what presence says of its own API. */
+/** Adds presence's own description of its API to the document. */
 export async function withTelemetry(document: OpenAPIObject, presenceUrl: string): Promise<OpenAPIObject> {
   const response = await fetch(`${presenceUrl}/api/openapi.json`);
   if (!response.ok) throw new Error(`presence does not describe itself: HTTP ${response.status}`);
@@ -41,7 +41,7 @@ export async function withTelemetry(document: OpenAPIObject, presenceUrl: string
   };
 }
 
-/** Telemetry stands between what is told about it and what comes of it, so that the page works from top to bottom. */
+/** Inserts tags before another one: telemetry comes before agent status, so that the page works from top to bottom. */
 function inFrontOf<T extends { readonly name: string }>(tags: readonly T[], name: string, more: readonly T[]): T[] {
   const index = tags.findIndex((tag) => tag.name === name);
   return index < 0 ? [...tags, ...more] : tags.toSpliced(index, 0, ...more);

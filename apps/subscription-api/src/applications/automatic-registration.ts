@@ -36,7 +36,7 @@ export class BootstrapApplications implements OnModuleInit, OnApplicationBootstr
     await this.checking;
   }
 
-  /** Beside the start, which need not wait for slow hashes. */
+  /** Checks every secret once in the background: the start need not wait for slow hashes. */
   private async checkAll(): Promise<void> {
     try {
       for (const { secret, app_id: appId } of this.settings.BOOTSTRAP_APPS ?? []) {
@@ -50,8 +50,9 @@ export class BootstrapApplications implements OnModuleInit, OnApplicationBootstr
 }
 
 /**
- * Keeps the applications of an external issuer when they first call: each gets an id, which its agent events and its rate
- * are counted by, and can be revoked here. Its secret is known to nobody, so it gets no token of the built-in issuer.
+ * Returns a function that registers applications of an external issuer when they first call: each gets an id, which its agent
+ * events and its rate are counted by, and can be revoked here. Its secret is known to nobody, so it gets no token of the built-in
+ * issuer.
  */
 export function externalRegistrar(applications: ApplicationRepository, logger: Logger): RegisterExternalApplication {
   return async ({ appId: app_id, clientId: client_id, access }) => {

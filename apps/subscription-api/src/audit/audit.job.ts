@@ -8,7 +8,7 @@ const INTERVAL_MS = 600_000;
 const KEPT_MS = 90 * 86_400_000;
 const ENTRIES = 1000;
 
-/** Forgets what the audit log has of long ago. */
+/** Deletes old entries of the audit log. */
 @Injectable()
 export class AuditJob implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly work: PeriodicWork;

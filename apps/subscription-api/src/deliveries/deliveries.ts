@@ -8,7 +8,7 @@ import { DeliveryList, type ShownDelivery } from './delivery-list.js';
 import { attemptViewOf } from './delivery-view.js';
 import type { DeliveryView } from './delivery.schema.js';
 
-/** What became of an agent event's notifications: contract §3. */
+/** Lists what became of an agent event's notifications: contract §3. */
 @Injectable()
 export class Deliveries {
   constructor(
@@ -28,7 +28,7 @@ export class Deliveries {
     return delivery;
   }
 
-  /** What became of some deliveries; what is none is left out. */
+  /** Shows deliveries by their keys; keys that name no delivery are left out. */
   async show(clientId: number, keys: readonly DeliveryKey[]): Promise<DeliveryView[]> {
     return this.withAttempts(await this.deliveries.show(clientId, keys));
   }

@@ -133,7 +133,7 @@ const FACTS = `
     where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id and a.change_id between $4 and $5 order by a.attempt desc limit 1) l on true
   order by k.ord`;
 
-/** What the dispatcher, presence and this service know of deliveries, put together. */
+/** Reads what the dispatcher, presence and this service know of deliveries. */
 @Injectable()
 export class DeliveryFactsRepository {
   constructor(
@@ -150,7 +150,7 @@ export class DeliveryFactsRepository {
   }
 
   /**
-   * The minute from which on, up to an end, so many attempts were counted; undefined: there were fewer in two days.
+   * Finds the minute since which, up to an end, at least so many attempts were counted; undefined: there were fewer in two days.
    *
    * @param outcomes of these alone; null: any
    * @param end milliseconds since the epoch
@@ -166,13 +166,13 @@ export class DeliveryFactsRepository {
     return rows[0];
   }
 
-  /** Whether more is behind than is looked for row by row. */
+  /** Tells whether so many rows are behind that they are not searched one by one. */
   async isOutage(clientId: number, agentEventId: number | undefined): Promise<boolean> {
     const rows = await this.reads.query<{ count: number }>(COUNT_BEHIND, [clientId, agentEventId ?? null]);
     return rows[0]!.count > 1000;
   }
 
-  /** What is known of deliveries, in the order of the keys; some of them may be none. */
+  /** Reads the facts of deliveries, in the order of the keys; a key may turn out to name no delivery. */
   async read(clientId: number, keys: readonly DeliveryKey[]): Promise<FoundDelivery[]> {
     if (keys.length === 0) return [];
     const [rows, origins] = await Promise.all([
@@ -187,13 +187,13 @@ export class DeliveryFactsRepository {
     return rows.map((row) => foundOf(row, origins));
   }
 
-  /** The moment from which on attempts are kept: those of changes before it are gone. Undefined: none were dropped yet. */
+  /** Returns since when attempts are kept: those of earlier changes are gone. Undefined: none were dropped yet. */
   async attemptsSince(): Promise<Date | undefined> {
     const rows: { since: Date | null }[] = await this.dataSource.query('select dispatch.attempts_since() as since');
     return rows[0]!.since ?? undefined;
   }
 
-  /** Every attempt of a delivery, in order. */
+  /** Reads every attempt of a delivery, in order. */
   attemptsOf({ agentEventId, changeId }: DeliveryKey): Promise<AttemptRow[]> {
     return this.reads.query(
       `select ${ATTEMPT_COLUMNS} from dispatch.attempt where agent_event_id = $1 and change_id = $2 order by attempt`,
@@ -201,7 +201,7 @@ export class DeliveryFactsRepository {
     );
   }
 
-  /** Every attempt of some deliveries, by delivery and in order. */
+  /** Reads every attempt of some deliveries, by delivery and in order. */
   async attemptsOfAll(keys: readonly DeliveryKey[]): Promise<ReadonlyMap<string, AttemptRow[]>> {
     if (keys.length === 0) return new Map();
     const rows = await this.reads.query<AttemptRow & { agent_event_id: number; change_id: string }>(
@@ -222,8 +222,8 @@ export class DeliveryFactsRepository {
   }
 
   /**
-   * Agent events of a client that a change was attempted for, but for those that are known already: they are gone, or going. Which
-   * there were is known of what was counted of them, so that nobody reads the attempts of others.
+   * Finds agent events that a change was attempted for and that are not known already: deleted ones, or ones being deleted.
+   * Candidates come from the client's counts, so that no other client's attempts are read.
    *
    * @param limit how many of them at most
    */
@@ -247,7 +247,7 @@ export class DeliveryFactsRepository {
     return rows.map(({ agent_event_id }) => agent_event_id);
   }
 
-  /** Listens to the deliveries that dispatchers tell of; the caller's to stop. */
+  /** Listens for deliveries that dispatchers announce; the caller stops it. */
   listen(onHint: (payload: string) => void, logger: Logger): NotificationListener {
     const listener = new NotificationListener(
       poolOf(this.dataSource),
@@ -258,7 +258,7 @@ export class DeliveryFactsRepository {
     return listener;
   }
 
-  /** Since when a client's notifications are not sent to origins, by origin. */
+  /** Returns the origins that a client's notifications are not sent to now, and since when. */
   private async openOrigins(clientId: number): Promise<ReadonlyMap<string, Date>> {
     const rows = await this.reads.query<{ origin: string; since: Date }>(
       `select origin, min(since) as since from dispatch.origin_state
@@ -269,7 +269,7 @@ export class DeliveryFactsRepository {
   }
 }
 
-/** The first and the last change, so that the partitions of other days are left out. */
+/** Returns the first and the last change id, so that PostgreSQL skips the partitions of other days. */
 function changeIdRangeOf(keys: readonly DeliveryKey[]): [from: string, to: string] {
   const ids = keys.map(({ changeId }) => changeId).toSorted();
   return [ids[0]!, ids.at(-1)!];

@@ -27,7 +27,7 @@ import {
   type ListedDeliveryView,
 } from './delivery-view.schema.js';
 
-/** What became of a client's notifications: contract §3. */
+/** Lists a client's notifications, streams what becomes of them, and shows one: contract §3. */
 @ApiTags('Deliveries')
 @Controller(`${CLIENT_PATH}/delivery`)
 @RefuseUnknownKeys()
@@ -117,7 +117,7 @@ export function filterOf({
   return { statuses: status, agentId: agent_id, agentType: agent_type, since, until, agentEventId: agent_event_id };
 }
 
-/** Says where the next page begins. */
+/** Shows a page, and says in a header where the next one begins. */
 export function answer({ deliveries, next }: DeliveryPage, reply: FastifyReply): ListedDeliveryView[] {
   if (next) reply.header(NEXT_CURSOR, deliveryId(next.changeId, next.agentEventId));
   return deliveries.map(listedViewOf);

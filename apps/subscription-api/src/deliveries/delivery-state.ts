@@ -88,7 +88,7 @@ export function deliveryStateOf(facts: DeliveryFacts, windowMs: number): Deliver
   return undefined;
 }
 
-/** A row holds what is between its head and the agent's cursor, and matches. */
+/** Tells whether a row that is behind holds a delivery: one between its head and the agent's cursor that matches. */
 function isBehind({ sequence, cursor, matches, lastOutcome }: DeliveryFacts, { nextSequence, isHead }: BehindFacts): boolean {
   if (isHead) return true;
   if (sequence === undefined || sequence < nextSequence || sequence > cursor) return false;

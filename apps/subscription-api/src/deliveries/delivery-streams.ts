@@ -21,8 +21,8 @@ interface Watcher {
 }
 
 /**
- * Streams what becomes of deliveries: contract §3. A hint, not a log: who was away, or does not keep up, reads the list again.
- * While nobody watches, nobody listens.
+ * Streams what becomes of deliveries: contract §3. The stream is a hint, not a log: a reader that was away, or is too slow, reads
+ * the list again. Without readers the database is not listened to.
  */
 @Injectable()
 export class DeliveryStreams implements OnModuleDestroy {

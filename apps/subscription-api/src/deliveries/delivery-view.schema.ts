@@ -44,7 +44,7 @@ const before = z
   .optional()
   .meta({ description: 'The `X-Next-Cursor` of the page before', type: 'string', pattern: DELIVERY_ID_PATTERN });
 
-/** Whether any filter is given. */
+/** Tells whether any filter is given. */
 export function isFiltered({ status, agent_id, agent_type, since, until }: Partial<DeliveryListQuery>): boolean {
   return [status, agent_id, agent_type, since, until].some((value) => value !== undefined);
 }

@@ -8,7 +8,7 @@ import type { DeliveryDetailsView, ListedDeliveryView, TriggeredAttemptView } fr
 /** How much of a signature is shown: enough to compare, not to send. */
 const SIGNATURE_SHOWN = 7;
 
-/** A delivery as lists show it: contract §3. Pure. */
+/** Shows a delivery as lists do: contract §3. Pure. */
 export function listedViewOf({
   id,
   event,
@@ -65,7 +65,7 @@ export function attemptViewOf(row: AttemptRow): AttemptView {
 }
 
 /**
- * The request of a delivery's last attempt, or of its first one to come: made by what sends it.
+ * Rebuilds the request of a delivery's last attempt, or of its first one to come, with the code that sends it.
  *
  * @param keys the client's; those of then may be gone
  */

@@ -18,7 +18,7 @@ const querySchema = z.strictObject({
   ...pagingSchema.shape,
 });
 
-/** All agent events and how they do: contract §3. */
+/** Lists all agent events and whether their notifications arrive: contract §3. */
 @ApiTags('Agent events')
 @Controller(`${CLIENT_PATH}/agent_event_health`)
 export class EventHealthListController {

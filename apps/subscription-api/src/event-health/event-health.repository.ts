@@ -45,7 +45,10 @@ const NEWEST_ATTEMPTS = 20;
 /** Changes whose attempts are looked at before all others, in milliseconds. */
 const LATELY_MS = 2 * 86_400_000;
 
-/** How many sequences of a span are of changes that an agent event's type is for: statuses take turns, and the first is a login. */
+/**
+ * SQL that counts the sequences of a span whose changes match an agent event's type: logins and logouts alternate, and the first
+ * is a login.
+ */
 const matchingIn = (from: string, to: string, eventType: string): string => {
   const first = `${from} + case when ${from} % 2 = case ${eventType} when 'agent-login' then 1 else 0 end then 0 else 1 end`;
   return `greatest(0, (${to} - (${first}) + 2) / 2)`;
@@ -60,7 +63,7 @@ export const WAITING_IN_ROW = `(case when e.former_types is null then ${matching
   where s.client_id = b.client_id and s.agent_id = b.agent_id and s.sequence >= b.next_sequence and s.sequence <= c.last_sequence
     and (b.head_change_id is null or s.id >= b.head_change_id) and ${IS_FOR}) end)`;
 
-/** The last attempt of agent event `e`, of changes from then on. */
+/** SQL that finds the last attempt of agent event `e` for changes since a change id. */
 const lastAttemptSince = (since: string): string => `
   select * from (
     select change_id, attempt, attempted_at, latency_ms, outcome, http_status, error, response, trigger from dispatch.attempt a
@@ -108,7 +111,10 @@ const HEALTH = `
     where s.client_id = $1 and s.agent_event_id = e.id and s.grain = 3600 and s.at > now() - interval '24 hours') day
   order by e.id`;
 
-/** How agent events do, from what the dispatcher knows of them; what is asked of it goes through functions of its schema. */
+/**
+ * Reads whether agent events' notifications arrive, from the dispatcher's tables; pause and resume go through functions of its
+ * schema.
+ */
 @Injectable()
 export class EventHealthRepository {
   constructor(private readonly dataSource: DataSource) {}

@@ -52,12 +52,12 @@ export const listedHealthSchema = z
 
 export type ListedHealthView = z.output<typeof listedHealthSchema>;
 
-/** An agent event that has just failed is failing; one that is suspended is that. */
+/** Derives the state: suspended, or failing since the last attempt failed, or active. */
 export function stateOfHealth({ suspended_at, failing_since }: EventHealthRow): HealthState {
   return suspended_at ? 'suspended' : failing_since ? 'failing' : 'active';
 }
 
-/** The last attempt, and the delivery that it was of. */
+/** Shows the last attempt with the id of its delivery. */
 export function lastOutcomeOf({ id, last }: EventHealthRow): ListedHealthView['last_outcome'] {
   if (!last) return null;
   const { change_id, attempted_at, ...attempt } = last;
@@ -67,7 +67,7 @@ export function lastOutcomeOf({ id, last }: EventHealthRow): ListedHealthView['l
   };
 }
 
-/** An agent event and how it does. */
+/** Shows an agent event with its health. */
 export function listedHealthOf(row: EventHealthRow): ListedHealthView {
   return {
     url: row.url,

@@ -31,7 +31,7 @@ const MAX_EVENTS = 200;
 /** Clocks differ, in milliseconds: who asks for now may be ahead. */
 const CLOCK_LEAD_MS = 5000;
 
-/** Puts together what happened to an agent's last change up to a moment, from telemetry to attempts, in a few statements. */
+/** Explains what happened to an agent's last change up to a moment, from telemetry to attempts, in a few statements. */
 @Injectable()
 export class Explainer {
   constructor(
@@ -96,7 +96,7 @@ export class Explainer {
     };
   }
 
-  /** What is known of a moment up to which the log has no change of the agent. */
+  /** Tells why the log has no change of the agent up to a moment. */
   private async withoutChange({ clientId, agentId }: AgentRef, { view, createdAt }: AgentEver, at: Date): Promise<AtMoment> {
     const [next, keptSince] = await Promise.all([this.log.firstAfter(clientId, agentId, at), this.log.keptSince()]);
     const changesUntil = next ? next.sequence - 1 : view.sequence;
@@ -104,7 +104,7 @@ export class Explainer {
     return at < createdAt ? { kind: 'not_seen', firstSeen: createdAt } : { kind: 'no_change' };
   }
 
-  /** What became of a change, for these agent events and for those that it was sent to and that are gone. */
+  /** Reads the deliveries of a change, to the given agent events and to deleted ones. */
   private async deliveriesOf(
     clientId: number,
     { id: changeId }: LoggedChange,

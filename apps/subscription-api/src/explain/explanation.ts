@@ -32,7 +32,7 @@ export type AtMoment =
 
 const WORDS: Readonly<Record<AgentStatus, string>> = { available: 'available', logged_out: 'logged out' };
 
-/** The last report that is known of. */
+/** Explains the last known report. */
 export function reportStep(moment: AtMoment, report: LastReport | undefined): Step {
   const step = 'report';
   const isOfChange = moment.kind === 'change' && (!report || report.reported_at < moment.change.changedAt);
@@ -50,7 +50,7 @@ export function reportStep(moment: AtMoment, report: LastReport | undefined): St
   return { step, code: 'not_recorded', words: 'No report up to that moment is recorded.' };
 }
 
-/** What was made of the last report that is known of. */
+/** Explains what presence decided about the last known report. */
 export function decisionStep(moment: AtMoment, report: LastReport | undefined): Step {
   const step = 'decision';
   if (report && report.result !== 'changed' && !(moment.kind === 'change' && report.reported_at < moment.change.changedAt)) {
@@ -68,7 +68,7 @@ const DECISIONS = {
   rejected: 'It did not fit the agent, and was rejected.',
 } as const;
 
-/** The change that was in force. */
+/** Explains which change was in force. */
 export function changeStep(moment: AtMoment): Step {
   const step = 'change';
   switch (moment.kind) {
@@ -143,7 +143,7 @@ export function attemptsStep(states: readonly DeliveryState[], { isKept, since }
   return { step, code: counts.size === 1 ? states[0]!.status : 'mixed', words };
 }
 
-/** Why an agent event was told, as far as it was. */
+/** Explains what became of the delivery to an agent event. */
 export function reasonOfDelivery({ status, resending, waitingFor }: DeliveryState): Reason {
   switch (status) {
     case 'sending':
@@ -175,7 +175,7 @@ type ExplainableEvent = AgentEvent & {
 };
 
 /**
- * Why nothing is known of a delivery to an agent event.
+ * Explains why there is no delivery to an agent event.
  *
  * @returns notified: null where it may have been told, and what was sent then is not kept
  */

@@ -15,7 +15,7 @@ import { ApiError, fieldErrorsOf } from '#http';
 
 const nothing = z.strictObject({}, { error: (issue) => (issue.code === 'invalid_type' ? 'must be absent, or {}' : undefined) });
 
-/** Refuses keys where a handler takes none: those that it takes are its schemas' to refuse, which are strict objects. */
+/** Refuses query and body keys where a handler takes no query or body at all; elsewhere the handler's strict schemas do. */
 @Injectable()
 class KnownKeys implements NestInterceptor {
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
@@ -30,7 +30,7 @@ class KnownKeys implements NestInterceptor {
   }
 }
 
-/** Has the handlers of a controller refuse keys of the query and the body that they do not know: contract §1. */
+/** Makes handlers refuse unknown keys in query and body: contract §1. */
 export function RefuseUnknownKeys(): ClassDecorator & MethodDecorator {
   return applyDecorators(UseInterceptors(KnownKeys));
 }
@@ -39,7 +39,7 @@ function issuesOf(value: unknown): readonly z.core.$ZodIssue[] {
   return nothing.safeParse(value).error?.issues ?? [];
 }
 
-/** Which parts of a request the handler has as a parameter. */
+/** Lists the parts of a request that the handler takes as parameters. */
 function partsTakenBy(context: ExecutionContext): ReadonlySet<RouteParamtypes> {
   const parameters = Reflect.getMetadata(ROUTE_ARGS_METADATA, context.getClass(), context.getHandler().name) as
     object | undefined;

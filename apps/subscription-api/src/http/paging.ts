@@ -16,7 +16,7 @@ export const strictPagingSchema = z.strictObject(pagingSchema.shape);
 
 export type Paging = z.output<typeof pagingSchema>;
 
-/** Rows to skip and to take. */
+/** Converts a page into rows to skip and to take. */
 export function rangeOf({ page, per_page }: Paging): { readonly skip: number; readonly take: number } {
   return { skip: (page - 1) * per_page, take: per_page };
 }
@@ -29,7 +29,7 @@ export const NEXT_CURSOR_HEADER = {
 };
 
 /**
- * Takes a page off rows, newest first, that one more was read of than it has, and says in the answer where the next one begins.
+ * Cuts a page from rows (newest first, read with one more than a page holds), and says in a header where the next page begins.
  *
  * @param size rows of a page
  */

@@ -44,7 +44,7 @@ const TYPES = `the type in the path must be ${AGENT_TYPES.join(' or ')}`;
 const AN_ID = `must be a decimal number below ${ID_LIMIT}`;
 
 /**
- * A 404 of the kind of the path segment that led nowhere.
+ * Makes the 404 of the path segment that names nothing.
  *
  * @param why what is wrong with the segment, where it can name nothing at all
  */
@@ -52,12 +52,12 @@ export function notFound(code: keyof typeof MESSAGES, why?: string): ApiError {
   return new ApiError(code, why === undefined ? MESSAGES[code] : `${MESSAGES[code]}: ${why}`);
 }
 
-/** A 404 for a segment that names the client and is none. */
+/** Makes the 404 of a segment that should name a client and is no id. */
 export function noClientId(code: 'client_not_found' | 'not_found'): ApiError {
   return notFound(code, `the client in the path ${AN_ID}, or @me`);
 }
 
-/** A 404 for an agent that was never seen, or is of the other type: says how to make it. */
+/** Makes the 404 of an agent that was never seen, or is of the other type; it says how to create one. */
 export function agentNotFound({ agentType, agentId }: AgentRef): ApiError {
   const name = nameFieldOf(agentType);
   return notFound(

@@ -4,7 +4,7 @@ import { MAX_NAME_LENGTH } from '#contracts';
 // eslint-disable-next-line no-control-regex -- PostgreSQL's text cannot hold the first of them
 const CONTROL = /[\u0000-\u001f\u007f]/u;
 
-/** `q` of a list that can be searched: text, in any letter case; without surrounding spaces, and absent where nothing is left. */
+/** Reads `q`, the search text of a list: trimmed, and absent where nothing is left. */
 export function searchParam(description: string) {
   return z
     .string({ error: 'must be given once' })
@@ -16,8 +16,8 @@ export function searchParam(description: string) {
 }
 
 /**
- * Makes the patterns of `ilike any` that find a text anywhere: what stands for other characters there stands for itself. A database
- * may know the letter case of ASCII alone, so that other letters are looked for in the cases that people write names in.
+ * Makes patterns for `ilike any` that find a text anywhere, with wildcards escaped. A database may fold the case of ASCII only,
+ * so other letters are searched in the spellings that people use for names.
  *
  * @returns null where nothing is searched for
  */
@@ -30,7 +30,7 @@ export function containing(text: string | undefined): string[] | null {
 }
 
 /**
- * Makes the pattern of `like` that finds ids which begin so.
+ * Makes a pattern for `like` that finds ids by their first digits.
  *
  * @returns null where the text begins no id
  */

@@ -22,7 +22,7 @@ import {
 } from './replay.schema.js';
 import { Replays } from './replays.js';
 
-/** Sending finished deliveries of a span of time again, for one agent event: contract §3. */
+/** Starts, shows and cancels replays of one agent event: contract §3. */
 @ApiTags('Replays')
 @Controller([AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH])
 @RefuseUnknownKeys()

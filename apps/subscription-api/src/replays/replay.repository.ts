@@ -21,7 +21,7 @@ const COLUMNS = 'id, status, total, delivered, failed, created_at';
 /** Arguments of the dispatcher's functions. What changes after the question is not part of the answer. */
 const SPAN = `$1, $2, least($3::timestamptz, now()), $4`;
 
-/** Replays as the dispatcher keeps them; what is asked of them goes through functions of its schema. */
+/** Reads the dispatcher's replays; starting and cancelling go through functions of its schema. */
 @Injectable()
 export class ReplayRepository {
   constructor(private readonly dataSource: DataSource) {}

@@ -9,7 +9,7 @@ import { DeliveryFactsRepository } from '../deliveries/deliveries.module.js';
 import { ReplayRepository, type ReplayRow } from './replay.repository.js';
 import type { ReplayCountView, ReplaySpan, ReplayView } from './replay.schema.js';
 
-/** Sending the finished deliveries of a span of time again, as jobs: contract §3. */
+/** Sends the finished deliveries of a span of time again, as jobs: contract §3. */
 @Injectable()
 export class Replays {
   constructor(
@@ -40,13 +40,13 @@ export class Replays {
     return replayViewOf(found);
   }
 
-  /** Cancels what is not sent yet; of a replay that is over nothing is left to cancel. */
+  /** Cancels what is not sent yet; a finished replay is left as it is. */
   async cancel(event: AgentEvent, id: number): Promise<void> {
     await this.find(event, id);
     await this.repository.cancel(id);
   }
 
-  /** What has failed is known from the attempts, so of what is older nobody can say it. */
+  /** Refuses a span that begins before attempts are kept: without them nobody knows what failed. */
   private async assertKept({ since, only }: ReplaySpan): Promise<void> {
     if (only === 'all') return;
     const kept = await this.facts.attemptsSince();

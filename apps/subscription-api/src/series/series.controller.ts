@@ -55,7 +55,7 @@ const deliveriesSchema = z
   })
   .meta({ id: 'DeliverySeries' });
 
-/** What charts are drawn from: contract §3. */
+/** Serves the data of charts: contract §3. */
 @ApiTags('Series')
 @Controller(`${CLIENT_PATH}/series`)
 export class SeriesController {

@@ -27,12 +27,12 @@ const OF_ALL = 0;
 const SPAN = (column: string): string => `${column} >= to_timestamp($2) and ${column} < to_timestamp($2 + $3 * $4)`;
 const POINT = (column: string): string => `floor((extract(epoch from ${column})::float8 - $2) / $3)::integer`;
 
-/** What presence and dispatcher have counted. */
+/** Reads the counts that presence and dispatcher keep. */
 @Injectable()
 export class SeriesRepository {
   constructor(private readonly reads: ListReads) {}
 
-  /** Points with changes, in order. */
+  /** Reads the points that have changes, in order. */
   async changes(clientId: number, { from, step, points }: SeriesSpan): Promise<ChangePoint[]> {
     return this.reads.query(
       `select ${POINT('minute')} as point, sum(logins)::bigint as logins, sum(logouts)::bigint as logouts,
@@ -42,7 +42,10 @@ export class SeriesRepository {
     );
   }
 
-  /** Available agents before the span, as far as that was counted; otherwise as the first change after tells; otherwise now. */
+  /**
+   * Counts the available agents before the span: from the last count before it, else from the first one after, else from the
+   * agents of now.
+   */
   async availableBefore(clientId: number, { from }: SeriesSpan): Promise<number> {
     const rows: { available: number }[] = await this.reads.query(
       `select coalesce(
@@ -57,7 +60,7 @@ export class SeriesRepository {
   }
 
   /**
-   * Points with attempts, in order.
+   * Reads the points that have attempts, in order.
    *
    * @param agentEventId undefined: of all of the client's
    */

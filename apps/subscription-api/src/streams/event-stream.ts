@@ -4,7 +4,7 @@ import type { ResetReason } from './frames.js';
 import { KEEP_ALIVE, OPENING, resetFrame } from './frames.js';
 import type { LogBatch } from './log-batch.js';
 
-/** Says in the headers of an answer that it is a stream of events. */
+/** Sets the headers of a stream of events. */
 export function describeStream(reply: FastifyReply): void {
   reply
     .header('content-type', 'text/event-stream; charset=utf-8')
@@ -17,7 +17,7 @@ export function describeStream(reply: FastifyReply): void {
 /** Beyond it a reader does not keep up, in bytes; what its connection holds comes on top. */
 const MAX_BUFFERED = 16 * 1024;
 
-/** One reader's stream of events. Holds little: who is behind is sent the rest out of the log, when there is room. */
+/** One reader's stream of events. It buffers little: a slow reader gets the rest from the log later. */
 export class EventStream {
   /** What is sent to the reader. */
   readonly body = new Readable({ highWaterMark: MAX_BUFFERED, read: () => this.makeRoom() });
@@ -44,7 +44,7 @@ export class EventStream {
   }
 
   /**
-   * Sends what the stream is not past yet.
+   * Sends the entries after the stream's cursor.
    *
    * @param upTo there is nothing else up to this position
    * @returns false where there is no room for more
@@ -56,18 +56,18 @@ export class EventStream {
     return !this.isFull;
   }
 
-  /** Sends events that may be left out, where there is room for them. */
+  /** Sends events that may be lost, if there is room. */
   hint(frames: string): void {
     if (!this.isFull) this.push(frames);
   }
 
-  /** Says that the stream goes on elsewhere than its reader asked for. */
+  /** Tells the reader that the stream goes on at another cursor than it asked for. */
   reset(cursor: number, reason: ResetReason): void {
     this.sentUpTo = cursor;
     this.push(resetFrame(cursor, reason));
   }
 
-  /** Says that the stream is alive, where it has been silent for this long, in milliseconds. */
+  /** Sends a keep-alive comment if the stream was silent for this long, in milliseconds. */
   keepAlive(silentMs: number): void {
     if (!this.isFull && Date.now() - this.sentAt >= silentMs) this.push(KEEP_ALIVE);
   }
@@ -77,7 +77,7 @@ export class EventStream {
     if (this.isFull && !this.isEnded) await new Promise<void>((resolve) => (this.waiting = resolve));
   }
 
-  /** Sends no more than what is under way. */
+  /** Ends the stream after what is already buffered. */
   end(): void {
     if (this.isEnded) return;
     this.hasEnd = true;

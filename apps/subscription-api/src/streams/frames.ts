@@ -28,7 +28,7 @@ export function resetFrame(cursor: number, reason: ResetReason): string {
   return frameOf(cursor, 'reset', { reason });
 }
 
-/** An event that no stream resumes after. */
+/** Encodes an event without an id, which no stream resumes after. */
 export function hintFrame(event: string, data: unknown): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

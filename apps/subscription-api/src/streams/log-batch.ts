@@ -21,7 +21,7 @@ export class LogBatch {
     return this.frames.at(-1)?.position;
   }
 
-  /** What is to be sent to a stream that has everything up to a cursor: each entry goes out once. Undefined: nothing. */
+  /** Returns the bytes for a stream that has everything up to a cursor; undefined: nothing. */
   bytesAfter(cursor: number): Buffer | undefined {
     const [first] = this.frames;
     if (first === undefined || this.last! <= cursor) return undefined;

@@ -28,7 +28,10 @@ interface OpenStream extends StreamOwner {
   readonly expiresAt: number;
 }
 
-/** The open streams of this instance, of every kind: each ends with the reader, with the right to it, or with the service. */
+/**
+ * Keeps the open streams of this instance, of every kind. A stream ends when its reader leaves, its token loses the right to it,
+ * or the service stops.
+ */
 @Injectable()
 export class OpenStreams implements OnModuleInit, OnModuleDestroy {
   private readonly places = new StreamPlaces(PLACES);
@@ -54,7 +57,7 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
     await this.checks.stop();
   }
 
-  /** Ends all streams; whoever opens one from now on is told. */
+  /** Ends all streams and refuses new ones. */
   stop(): void {
     this.isStopping = true;
     for (const { stream } of this.open) stream.end();
@@ -82,7 +85,7 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
   }
 
   /**
-   * Looks after a stream until it is closed.
+   * Checks a stream regularly until it is closed.
    *
    * @param response what it is sent as
    */
@@ -99,7 +102,7 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
     if (this.isStopping) stream.end();
   }
 
-  /** Looks at every stream: whether it may go on, and whether its reader does. */
+  /** Checks every stream: whether it may go on, and whether its reader keeps reading. */
   private check(): Promise<void> {
     const now = Date.now();
     const byToken = new Map<string, OpenStream[]>();
@@ -118,7 +121,10 @@ export class OpenStreams implements OnModuleInit, OnModuleDestroy {
     return Promise.resolve();
   }
 
-  /** Ends those streams of a token that are no longer its holder's to open. Where that cannot be told they stay until they expire. */
+  /**
+   * Ends the streams of a token whose holder may no longer open them. If that cannot be checked they stay until the token
+   * expires.
+   */
   private async verify(token: string, entries: readonly OpenStream[]): Promise<void> {
     this.verifying.add(token);
     try {

@@ -9,7 +9,7 @@ export interface PlaceLimits {
 /** Seconds after which a place may be free. */
 const RETRY_AFTER_SECONDS = 10;
 
-/** The places for streams of an instance. */
+/** Limits how many streams an instance holds, per client and in all. */
 export class StreamPlaces {
   private readonly taken = new Map<number, number>();
   private inAll = 0;

@@ -7,9 +7,9 @@ interface Asker<V> {
 const MAX_KEYS = 1000;
 
 /**
- * Asks for keys together: one question is on its way at a time, and keys that come meanwhile are the next one's. However
- * many ask at once, nobody waits for more than a few answers, and no more than one connection is in use. Nothing is
- * remembered: an answer is never older than its question.
+ * Batches look-ups by key: one query runs at a time, and keys that arrive meanwhile form the next batch. However many callers
+ * there are, each waits for a few queries at most, and one connection is in use. Nothing is cached: an answer is never older than
+ * its question.
  */
 export class BatchedLookup<V> {
   private readonly waiting = new Map<string, Asker<V>[]>();

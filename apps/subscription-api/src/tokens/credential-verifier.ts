@@ -45,7 +45,7 @@ export class CredentialVerifier {
   }
 
   /**
-   * Finds the application that one of some pairs is right for.
+   * Finds the application whose id and secret are among some pairs.
    *
    * @param pairs the readings of one request, the likeliest first
    * @param source who asks, such as an address: of what has to wait, sources take turns
@@ -68,7 +68,7 @@ export class CredentialVerifier {
     return undefined;
   }
 
-  /** What can be said of a secret without a slow hash. */
+  /** Judges a secret without computing a slow hash, where possible. */
   private async judge(secret: string, hash: string): Promise<Verdict> {
     const known = this.known.get(hash);
     if (known !== undefined) return known === this.tagOf(hash, secret) ? 'right' : 'wrong';
@@ -76,7 +76,7 @@ export class CredentialVerifier {
     return (await verifySecret(secret, hash)) ? 'right' : 'wrong';
   }
 
-  /** Worked out once for callers that come at the same time. */
+  /** Checks a secret against a slow hash; concurrent callers share one computation. */
   private isSlowly({ appId, secret, hash }: CredentialPair & { readonly hash: string }, source: string): Promise<boolean> {
     const tag = this.tagOf(hash, secret);
     let checking = this.pending.get(tag);
@@ -95,7 +95,7 @@ export class CredentialVerifier {
     return checking;
   }
 
-  /** Takes the time that a slow hash does. */
+  /** Spends the time of a slow hash, so that a refusal does not tell which names exist. */
   private async refuse([pair]: readonly CredentialPair[], source: string): Promise<void> {
     if (!pair) return;
     const decoy = await (this.decoyHash ??= hashSecret(randomBytes(16).toString('hex')));

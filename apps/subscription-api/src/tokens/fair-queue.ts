@@ -5,8 +5,8 @@ interface Group<T> {
 }
 
 /**
- * A bounded queue of groups within groups that take turns: who is in many places waits longer, and nobody else does. When
- * it is full, whoever comes takes the place of the last one of a group that has more.
+ * A bounded queue of nested groups that take turns, so that a group with many items delays only itself. When it is full, a new
+ * item replaces the newest item of a group that has more.
  */
 export class FairQueue<T> {
   private readonly root: Group<T> = emptyGroup();
@@ -74,7 +74,7 @@ const firstOf: Choice = ({ groups }) => groups.entries().next().value;
 const largestOf: Choice = ({ groups }) =>
   [...groups].reduce((largest, one) => (one[1].size > largest[1].size ? one : largest), [...groups][0]!);
 
-/** Takes an item out of the group that is chosen at each level, and puts that group behind the others. */
+/** Removes an item from the group chosen at each level, and moves that group behind the others. */
 function take<T>(group: Group<T>, choose: Choice, from: (items: T[]) => T): T {
   group.size--;
   const chosen = choose(group);

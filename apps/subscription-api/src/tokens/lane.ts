@@ -6,7 +6,7 @@ interface Waiting {
   readonly refuse: (error: ApiError) => void;
 }
 
-/** Slow work that is done one at a time; what waits for it has a bounded number of places. */
+/** Runs slow work one at a time, with a bounded number of waiting places. */
 export class Lane {
   private readonly waiting: FairQueue<Waiting>;
   private busy = false;
@@ -17,7 +17,7 @@ export class Lane {
   }
 
   /**
-   * Does work when it is its turn.
+   * Runs work when its turn comes.
    *
    * @param path whom it is done for, the widest group first: groups take turns
    * @throws ApiError `unavailable` where there is no place for it

@@ -15,7 +15,7 @@ import { readTokenRequest } from './token-request.js';
 
 type OAuthErrorCode = 'invalid_request' | 'invalid_client' | 'unsupported_grant_type';
 
-/** A refusal in OAuth's own form: RFC 6749 §5.2. */
+/** An error in OAuth's own form: RFC 6749 §5.2. */
 class OAuthError extends ApiError {
   constructor(
     readonly oauthCode: OAuthErrorCode,
@@ -30,14 +30,14 @@ class OAuthError extends ApiError {
   }
 }
 
-/** Every refusal of this route in OAuth's form, those of the body parser too. */
+/** Renders every error of the token route in OAuth's form, the body parser's too. */
 function renderOAuthError({ httpStatus, body }: ErrorResponse): unknown {
   const { message, errors } = body as { message: string; errors?: { error?: [OAuthErrorCode] } };
   const error = errors?.error?.[0] ?? (httpStatus < 500 ? 'invalid_request' : 'temporarily_unavailable');
   return { error, error_description: message };
 }
 
-/** Whether a page's script asks, whose browser would answer a challenge with a dialog of its own and keep the wrong secret. */
+/** Tells whether a script in a page asks: its browser would answer a challenge with a login dialog and keep the wrong secret. */
 function isAskedByPage(headers: Readonly<Record<string, string | undefined>>): boolean {
   if (headers['x-requested-with'] !== undefined) return true;
   // Node's fetch says so too, and is in no page.
