@@ -89,5 +89,5 @@ describe('boundaries', () => {
       filePath: join(ROOT, 'apps/presence/src/start.ts'),
     });
     expect(result?.messages.map((message) => message.ruleId)).toContain('no-restricted-properties');
-  });
+  }, 180_000); // the linter reads all types first
 });

@@ -8,7 +8,7 @@ import type { ServiceSettings } from '#runtime';
 import { AgentRepository } from '../agents/agents.module.js';
 import { isAgent, type AgentRef, type Scope } from '../http/path-params.js';
 import { SETTINGS } from '../core.module.js';
-import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewAllAgentsEvent } from './agent-event.schema.js';
 
 /** Who adds, changes or removes. */
 type Caller = Pick<Principal, 'applicationId' | 'appId'>;
@@ -139,7 +139,7 @@ export class AgentEventRepository {
    * @returns undefined: nothing was done, and {@link addInTurn} is to be asked; there is no such agent, no usage row or no
    *   secret yet, the limit is used up, or another writer of the client came first
    */
-  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Caller): Promise<AgentEvent | undefined> {
+  async add(scope: Scope, event: NewAgentEvent | NewAllAgentsEvent, by: Caller): Promise<AgentEvent | undefined> {
     const { rows } = await poolOf(this.dataSource).query<AgentEvent>(this.addition(scope, event, by));
     return rows[0];
   }
@@ -151,7 +151,7 @@ export class AgentEventRepository {
    */
   addInTurn(
     scope: Scope,
-    event: NewAgentEvent | NewClientEvent,
+    event: NewAgentEvent | NewAllAgentsEvent,
     by: Caller,
     ensureSecret: (manager: EntityManager) => Promise<void>,
   ): Promise<AgentEvent | Refusal> {
@@ -263,7 +263,7 @@ export class AgentEventRepository {
    */
   private addition(
     scope: Scope,
-    { url, method, event_type, ...event }: NewAgentEvent | NewClientEvent,
+    { url, method, event_type, ...event }: NewAgentEvent | NewAllAgentsEvent,
     { applicationId, appId }: Caller,
   ) {
     const { clientId } = scope;

@@ -19,7 +19,7 @@ export interface AgentEventView {
 }
 
 /** A subscription to every agent of a client. */
-export interface ClientEventView extends AgentEventView {
+export interface AllAgentsEventView extends AgentEventView {
   readonly agent_type: AgentType | null;
 }
 
@@ -57,10 +57,10 @@ export const agentEventPatchSchema = z
   .object({ url: url.optional(), event_type: event_type.optional(), method: method.optional() }, JSON_OBJECT)
   .meta({ id: 'AgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
 const id = notRead('Not read: the agent event keeps its own');
-export const newClientEventSchema = z
+export const newAllAgentsEventSchema = z
   .strictObject({ url, event_type, method, agent_type: agent_type.default(null), id }, JSON_OBJECT)
   .meta({ id: 'ClientAgentEventCreate', examples: [{ ...EXAMPLE, agent_type: 'local' }] });
-export const clientEventPatchSchema = z
+export const allAgentsEventPatchSchema = z
   .strictObject(
     { url: url.optional(), event_type: event_type.optional(), method: method.optional(), agent_type: agent_type.optional(), id },
     JSON_OBJECT,
@@ -68,8 +68,8 @@ export const clientEventPatchSchema = z
   .meta({ id: 'ClientAgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
 
 export type NewAgentEvent = z.output<typeof newAgentEventSchema>;
-export type NewClientEvent = z.output<typeof newClientEventSchema>;
-export type AgentEventPatch = z.output<typeof clientEventPatchSchema>;
+export type NewAllAgentsEvent = z.output<typeof newAllAgentsEventSchema>;
+export type AgentEventPatch = z.output<typeof allAgentsEventPatchSchema>;
 
 const shown = {
   url: z.string().meta({ example: EXAMPLE.url }),
@@ -78,7 +78,7 @@ const shown = {
   event_type: z.enum(EVENT_TYPES),
 };
 export const agentEventSchema = z.object(shown).meta({ id: 'AgentEvent' });
-export const clientEventSchema = z
+export const allAgentsEventSchema = z
   .object({ ...shown, agent_type: z.enum(AGENT_TYPES).nullable() })
   .meta({ id: 'ClientAgentEvent' });
 
@@ -114,6 +114,6 @@ export function agentEventViewOf({ url, id, method, eventType }: AgentEvent): Ag
   return { url, id, method, event_type: eventType };
 }
 
-export function clientEventViewOf(event: AgentEvent): ClientEventView {
+export function allAgentsEventViewOf(event: AgentEvent): AllAgentsEventView {
   return { ...agentEventViewOf(event), agent_type: event.agentType };
 }

@@ -2,7 +2,7 @@ import { Module } from '@nestjs/common';
 import { AgentsModule } from '../agents/agents.module.js';
 import { WebhookSecretsModule } from '../webhook-secrets/webhook-secrets.module.js';
 import { AgentEventController } from './agent-event.controller.js';
-import { ClientEventController } from './client-event.controller.js';
+import { AllAgentsEventController } from './all-agents-event.controller.js';
 import { LimitController } from './limit.controller.js';
 import { AgentEventRepository } from './agent-event.repository.js';
 import { AgentEvents } from './agent-events.js';
@@ -11,7 +11,7 @@ import { FinishedEventsJob } from './finished-events.job.js';
 /** Where logins and logouts are sent, and how many agent events a client may have: contract §3. */
 @Module({
   imports: [AgentsModule, WebhookSecretsModule],
-  controllers: [AgentEventController, ClientEventController, LimitController],
+  controllers: [AgentEventController, AllAgentsEventController, LimitController],
   providers: [AgentEventRepository, AgentEvents, FinishedEventsJob],
   exports: [AgentEventRepository, AgentEvents],
 })

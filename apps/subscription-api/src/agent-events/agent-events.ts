@@ -9,7 +9,7 @@ import { assertDestination } from '../http/request-body.js';
 import { ADDRESS_GUARD } from '../core.module.js';
 import { type Transaction, WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { AgentEventRepository, type Refusal } from './agent-event.repository.js';
-import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewAllAgentsEvent } from './agent-event.schema.js';
 
 /** Adds, changes and removes agent events, and tells a caller why it was refused: contract §3. */
 @Injectable()
@@ -32,7 +32,7 @@ export class AgentEvents {
     return found;
   }
 
-  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Principal): Promise<AgentEvent> {
+  async add(scope: Scope, event: NewAgentEvent | NewAllAgentsEvent, by: Principal): Promise<AgentEvent> {
     assertDestination(event.url, this.guard);
     return (await this.repository.add(scope, event, by)) ?? this.addInTurn(scope, event, by);
   }
@@ -56,7 +56,7 @@ export class AgentEvents {
    * Adds an agent event the slow way: creates the client's missing secret, waits for its other writers, and says why it cannot be
    * added.
    */
-  private async addInTurn(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Principal): Promise<AgentEvent> {
+  private async addInTurn(scope: Scope, event: NewAgentEvent | NewAllAgentsEvent, by: Principal): Promise<AgentEvent> {
     await this.assertAgent(scope);
     const ensureSecret = (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction);
     const added = await this.repository.addInTurn(scope, event, by, ensureSecret);

@@ -4,11 +4,11 @@ import { LRUCache } from 'lru-cache';
 import { ApplicationRepository, hashSecret, isQuickHash, verifySecret, type Credentials } from '#applications';
 import type { Principal } from '#auth';
 import { BatchedLookup } from './batched-lookup.js';
-import { Lane } from './lane.js';
+import { SerialQueue } from './serial-queue.js';
 
 /** Hashes whose secret is remembered. */
 const MAX_KNOWN = 10_000;
-/** Requests that may wait in each lane, some 40 ms for each one before it. */
+/** Requests that may wait in each queue, some 40 ms for each one before it. */
 const MAX_WAITING = 100;
 
 /** An application's id and secret as a token request gives them. */
@@ -23,11 +23,11 @@ type Verdict = 'right' | 'wrong' | 'undecided';
  * Checks an application's id and secret against the application as it is now: a secret that was replaced and an
  * application that was revoked are refused at once, by every instance. ADR 20.
  *
- * Whoever is right is answered without a queue: a secret that was made here has a quick hash, and of a secret that somebody
- * chose, whose hash is slow on purpose, an HMAC under a key of this process is remembered when it was found right once; any
- * other secret is then wrong. What is wrong, or of no application, takes the time of a slow hash, so that time does not
- * tell which names exist; that happens in a lane of its own, with bounded places. A slow hash that no secret was found
- * for yet has another lane.
+ * A right secret is answered without waiting. A secret that was made here has a quick hash. A secret that somebody chose has
+ * a hash that is slow on purpose; once it was found right, an HMAC of it under a key of this process is remembered, and any
+ * other secret for that hash is then known to be wrong. A wrong secret, or an unknown application, costs the time of a slow
+ * hash, so that time does not tell which names exist; these wait in a queue of their own, with bounded places. A slow hash
+ * whose secret is not remembered yet is computed in another queue.
  */
 @Injectable()
 export class CredentialVerifier {
@@ -36,8 +36,8 @@ export class CredentialVerifier {
   private readonly known = new LRUCache<string, string>({ max: MAX_KNOWN });
   private readonly pending = new Map<string, Promise<boolean>>();
   private readonly credentials: BatchedLookup<Credentials>;
-  private readonly refused = new Lane(MAX_WAITING);
-  private readonly undecided = new Lane(MAX_WAITING);
+  private readonly refused = new SerialQueue(MAX_WAITING);
+  private readonly undecided = new SerialQueue(MAX_WAITING);
   private decoyHash: Promise<string> | undefined;
 
   constructor(applications: ApplicationRepository) {

@@ -5,23 +5,23 @@ import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { strictPagingSchema, type Paging } from '../http/paging.js';
 import { ClientId, EventId, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/path-params.js';
 import {
-  clientEventPatchSchema,
-  clientEventSchema,
-  clientEventViewOf,
-  newClientEventSchema,
+  allAgentsEventPatchSchema,
+  allAgentsEventSchema,
+  allAgentsEventViewOf,
+  newAllAgentsEventSchema,
   type AgentEventPatch,
-  type ClientEventView,
-  type NewClientEvent,
+  type AllAgentsEventView,
+  type NewAllAgentsEvent,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
 import { UrlErrorFilter } from '../http/url-error.filter.js';
 
-/** Notifications of every agent of a client: contract §3. */
+/** Agent events for all agents of a client: contract §3. */
 @ApiTags('Agent events of all agents')
 @Controller(AGENT_EVENTS_OF_CLIENT_PATH)
 @UseFilters(UrlErrorFilter)
 @RefuseUnknownKeys()
-export class ClientEventController {
+export class AllAgentsEventController {
   constructor(private readonly agentEvents: AgentEvents) {}
 
   @Post()
@@ -29,13 +29,13 @@ export class ClientEventController {
     summary: 'Add one for all agents',
     description: 'Agents that come later are included. `agent_type` narrows it to one type. Counts one against the limit.',
   })
-  @ApiResponse({ status: 201, description: 'The agent event', standardSchema: clientEventSchema })
+  @ApiResponse({ status: 201, description: 'The agent event', standardSchema: allAgentsEventSchema })
   async add(
     @ClientId() clientId: number,
-    @Body({ schema: newClientEventSchema }) event: NewClientEvent,
+    @Body({ schema: newAllAgentsEventSchema }) event: NewAllAgentsEvent,
     @CurrentPrincipal() principal: Principal,
-  ): Promise<ClientEventView> {
-    return clientEventViewOf(await this.agentEvents.add({ clientId }, event, principal));
+  ): Promise<AllAgentsEventView> {
+    return allAgentsEventViewOf(await this.agentEvents.add({ clientId }, event, principal));
   }
 
   @Get()
@@ -43,9 +43,9 @@ export class ClientEventController {
     summary: 'Those for all agents',
     description: 'Of all applications of the client; those for single agents are listed with the agent.',
   })
-  @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: clientEventSchema, isArray: true })
-  async list(@ClientId() clientId: number, @Query({ schema: strictPagingSchema }) paging: Paging): Promise<ClientEventView[]> {
-    return (await this.agentEvents.list({ clientId }, paging)).map(clientEventViewOf);
+  @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: allAgentsEventSchema, isArray: true })
+  async list(@ClientId() clientId: number, @Query({ schema: strictPagingSchema }) paging: Paging): Promise<AllAgentsEventView[]> {
+    return (await this.agentEvents.list({ clientId }, paging)).map(allAgentsEventViewOf);
   }
 
   @Get(':event_id')
@@ -53,21 +53,21 @@ export class ClientEventController {
     summary: 'One for all agents',
     description: 'Its url, its method, whether logins or logouts are sent there, and of which agents.',
   })
-  @ApiResponse({ status: 200, description: 'The agent event', standardSchema: clientEventSchema })
-  async find(@ClientId() clientId: number, @EventId() id: number): Promise<ClientEventView> {
-    return clientEventViewOf(await this.agentEvents.find({ clientId }, id));
+  @ApiResponse({ status: 200, description: 'The agent event', standardSchema: allAgentsEventSchema })
+  async find(@ClientId() clientId: number, @EventId() id: number): Promise<AllAgentsEventView> {
+    return allAgentsEventViewOf(await this.agentEvents.find({ clientId }, id));
   }
 
   @Put(':event_id')
   @ApiOperation({ summary: 'Change one for all agents', description: 'Any subset of the fields.' })
-  @ApiResponse({ status: 200, description: 'The whole agent event', standardSchema: clientEventSchema })
+  @ApiResponse({ status: 200, description: 'The whole agent event', standardSchema: allAgentsEventSchema })
   async change(
     @ClientId() clientId: number,
     @EventId() id: number,
-    @Body({ schema: clientEventPatchSchema }) patch: AgentEventPatch,
+    @Body({ schema: allAgentsEventPatchSchema }) patch: AgentEventPatch,
     @CurrentPrincipal() principal: Principal,
-  ): Promise<ClientEventView> {
-    return clientEventViewOf(await this.agentEvents.change({ clientId }, id, patch, principal));
+  ): Promise<AllAgentsEventView> {
+    return allAgentsEventViewOf(await this.agentEvents.change({ clientId }, id, patch, principal));
   }
 
   @Delete(':event_id')

@@ -7,7 +7,7 @@ interface Waiting {
 }
 
 /** Runs slow work one at a time, with a bounded number of waiting places. */
-export class Lane {
+export class SerialQueue {
   private readonly waiting: FairQueue<Waiting>;
   private busy = false;
 
