@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AggregatorRegistry, type Registry } from 'prom-client';
 import type { Logger, Readiness, ReadinessReport } from '#runtime';
 import { createHttpApp } from './http-app.js';
-import { operationsOf, serveOperations, type Operations } from './operations.js';
+import { serviceOperations, serveOperations, type Operations } from './operations.js';
 import { ServiceServer } from './service-server.js';
 
 @Module({})
@@ -60,7 +60,7 @@ export class OperationsServer implements Operations {
 
   /** Adds a service of the process to what is reported. */
   add(service: string, readiness: Readiness, metrics: Registry): void {
-    this.services.set(service, { metrics, operations: operationsOf(readiness, metrics) });
+    this.services.set(service, { metrics, operations: serviceOperations(readiness, metrics) });
   }
 
   async report(): Promise<ReadinessReport> {

@@ -10,7 +10,7 @@ export interface Operations {
 }
 
 /** Returns what an operator can ask of one service. */
-export function operationsOf(readiness: Readiness, metrics: Registry): Operations {
+export function serviceOperations(readiness: Readiness, metrics: Registry): Operations {
   return {
     report: () => readiness.report(),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),

@@ -5,7 +5,7 @@ import type { Registry } from 'prom-client';
 import type { Logger, Readiness, SettingName } from '#runtime';
 import { ApiError } from './api-error.js';
 import { createHttpApp, routingOf } from './http-app.js';
-import { operationsOf, serveOperations } from './operations.js';
+import { serviceOperations, serveOperations } from './operations.js';
 import { OperationsServer } from './operations-server.js';
 import { describeService, measureRequests } from './service-metrics.js';
 import { ServiceServer } from './service-server.js';
@@ -75,7 +75,7 @@ export class ServiceHttp {
       logger,
       prepend: refuseTheRest,
       prepare: (instance) => {
-        if (!operations) serveOperations(instance, operationsOf(readiness, metrics));
+        if (!operations) serveOperations(instance, serviceOperations(readiness, metrics));
       },
     });
     const server = new ServiceServer({ ...options, isLeaving: () => readiness.isStopping }, routingOf(starting));
@@ -109,7 +109,7 @@ export class ServiceHttp {
       ...(trustProxy && { trustProxy }),
       ...(configure && { configure }),
       prepare: (instance) => {
-        if (!this.operations) serveOperations(instance, operationsOf(readiness, metrics));
+        if (!this.operations) serveOperations(instance, serviceOperations(readiness, metrics));
         measureRequests(instance, metrics, logger);
       },
     });

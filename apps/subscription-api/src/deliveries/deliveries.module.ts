@@ -6,13 +6,13 @@ import { ADDRESS_GUARD, SETTINGS } from '../core.module.js';
 import type { SubscriptionApiSettings } from '../settings.js';
 import { StreamsModule } from '../streams/streams.module.js';
 import { WebhookSecretsModule } from '../webhook-secrets/webhook-secrets.module.js';
-import { Deliveries } from './deliveries.js';
+import { AgentEventDeliveries } from './agent-event-deliveries.js';
 import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import { DeliveryListController } from './delivery-list.controller.js';
 import { DeliveryList } from './delivery-list.js';
 import { DeliveryStreams } from './delivery-streams.js';
 import { DeliveryController } from './delivery.controller.js';
-import { Redeliveries } from './redeliveries.js';
+import { RedeliveryRequests } from './redelivery-requests.js';
 import { RedeliveryRepository } from './redelivery.repository.js';
 import { TestNotifier } from './test-notifier.js';
 
@@ -33,9 +33,9 @@ const TEST_CONNECTIONS_PER_ORIGIN = 4;
     DeliveryFactsRepository,
     DeliveryList,
     DeliveryStreams,
-    Deliveries,
+    AgentEventDeliveries,
     RedeliveryRepository,
-    Redeliveries,
+    RedeliveryRequests,
     TestNotifier,
   ],
   exports: [DeliveryFactsRepository, DeliveryList],

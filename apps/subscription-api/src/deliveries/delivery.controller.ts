@@ -7,7 +7,7 @@ import { AgentEvents } from '../agent-events/agent-events.module.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { NEXT_CURSOR_HEADER } from '../http/paging.js';
 import { EventId, EventScope, type Scope, AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/path-params.js';
-import { Deliveries } from './deliveries.js';
+import { AgentEventDeliveries } from './agent-event-deliveries.js';
 import { answer, filterOf } from './delivery-list.controller.js';
 import { DeliveryList } from './delivery-list.js';
 import {
@@ -18,7 +18,7 @@ import {
   type ListedDeliveryView,
 } from './delivery-view.schema.js';
 import { deliverySchema, testResultSchema, type DeliveryView, type TestResultView } from './delivery.schema.js';
-import { Redeliveries } from './redeliveries.js';
+import { RedeliveryRequests } from './redelivery-requests.js';
 import { TestNotifier } from './test-notifier.js';
 
 const deliveriesOfEventSchema = z.union([listedDeliverySchema, deliverySchema]);
@@ -30,10 +30,10 @@ const deliveriesOfEventSchema = z.union([listedDeliverySchema, deliverySchema]);
 export class DeliveryController {
   constructor(
     private readonly agentEvents: AgentEvents,
-    private readonly deliveries: Deliveries,
+    private readonly deliveries: AgentEventDeliveries,
     private readonly deliveryList: DeliveryList,
     private readonly testNotifier: TestNotifier,
-    private readonly redeliveries: Redeliveries,
+    private readonly redeliveryRequests: RedeliveryRequests,
   ) {}
 
   @Post(':event_id/test')
@@ -92,6 +92,6 @@ export class DeliveryController {
     @EventId() id: number,
     @Param('delivery_id') deliveryId: string,
   ): Promise<DeliveryView> {
-    return this.redeliveries.redeliver(await this.agentEvents.find(scope, id), deliveryId);
+    return this.redeliveryRequests.redeliver(await this.agentEvents.find(scope, id), deliveryId);
   }
 }

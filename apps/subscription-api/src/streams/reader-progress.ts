@@ -1,5 +1,5 @@
 /** What is looked at of a connection. */
-export interface Connection {
+export interface SocketBytes {
   /** Bytes that were written, and of those the ones that the system has not taken yet. */
   readonly bytesWritten: number;
   readonly writableLength: number;
@@ -15,7 +15,7 @@ export class ReaderProgress {
    * @param now milliseconds
    * @returns whether something waits, and nothing was taken for this long
    */
-  hasStalled({ bytesWritten, writableLength }: Connection, forMs: number, now: number): boolean {
+  hasStalled({ bytesWritten, writableLength }: SocketBytes, forMs: number, now: number): boolean {
     const taken = bytesWritten - writableLength;
     if (writableLength === 0 || taken !== this.taken) {
       this.taken = taken;

@@ -10,7 +10,7 @@ import type { DeliveryView } from './delivery.schema.js';
 
 /** Lists what became of an agent event's notifications: contract §3. */
 @Injectable()
-export class Deliveries {
+export class AgentEventDeliveries {
   constructor(
     private readonly deliveries: DeliveryList,
     private readonly facts: DeliveryFactsRepository,

@@ -4,17 +4,17 @@ import type { ServiceSettings } from '#runtime';
 import type { AgentEvent } from '../agent-events/agent-events.module.js';
 import { SETTINGS } from '../core.module.js';
 import { notFound } from '../http/path-params.js';
-import { Deliveries } from './deliveries.js';
+import { AgentEventDeliveries } from './agent-event-deliveries.js';
 import { changeIdOf } from './delivery-id.js';
 import type { DeliveryView } from './delivery.schema.js';
 import { RedeliveryRepository } from './redelivery.repository.js';
 
 /** Sends a delivery again that somebody asks for: contract §3. */
 @Injectable()
-export class Redeliveries {
+export class RedeliveryRequests {
   constructor(
     private readonly repository: RedeliveryRepository,
-    private readonly deliveries: Deliveries,
+    private readonly deliveries: AgentEventDeliveries,
     @Inject(SETTINGS) private readonly settings: Pick<ServiceSettings, 'DELIVERY_WINDOW'>,
   ) {}
 
