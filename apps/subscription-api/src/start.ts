@@ -16,9 +16,9 @@ import {
 } from '#database';
 import { allowOrigins, ServiceHttp, type OperationsServer } from '#http';
 import { Readiness, startInSteps, type Logger, type RunningService, type Undo } from '#runtime';
+import { serveApiDocs, type DocsPlace } from './api-docs/docs.js';
 import { serveConsole, type ConsoleParts } from './console/console.module.js';
 import type { ServiceTimes } from './core.module.js';
-import { serveApiDocs, type DocsPlace } from './api-docs/docs.js';
 import { ApiMetrics } from './metrics.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';

@@ -2,8 +2,8 @@ import type { OnModuleInit } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '#http';
-import { bearerTokenOf, isBearer } from './token.js';
 import type { TokenVerifier } from './token-verifier.js';
+import { bearerTokenOf, isBearer } from './token.js';
 
 /**
  * Requires a token of every request, unless its route is public. A Fastify hook and no Nest guard: guards run after the body is

@@ -5,8 +5,8 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { RequestListener } from 'node:http';
 import { NestLogger, type Logger } from '#runtime';
 import { trackAllowedMethods, type AllowedMethods } from './allowed-methods.js';
-import { ApiExceptionFilter } from './api-exception.filter.js';
 import { registerSecurityHeaders, runAnswerHooks } from './answer-hooks.js';
+import { ApiExceptionFilter } from './api-exception.filter.js';
 import { registerBodyParsers } from './body-parsers.js';
 import { answerBrokenRequest, refuseConnect } from './broken-request.js';
 import { errorResponse } from './error-response.js';

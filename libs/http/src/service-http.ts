@@ -5,8 +5,8 @@ import type { Registry } from 'prom-client';
 import type { Logger, Readiness, SettingName } from '#runtime';
 import { ApiError } from './api-error.js';
 import { createHttpApp, routingOf } from './http-app.js';
-import { serviceOperations, serveOperations } from './operations.js';
 import { OperationsServer } from './operations-server.js';
+import { serviceOperations, serveOperations } from './operations.js';
 import { describeService, measureRequests } from './service-metrics.js';
 import { ServiceServer } from './service-server.js';
 

@@ -3,6 +3,7 @@ import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
 import { pagingSchema, type Paging } from '../http/paging.js';
 import { Agent, EventId, type AgentRef, AGENT_EVENTS_OF_AGENT_PATH } from '../http/path-params.js';
+import { UrlErrorFilter } from '../http/url-error.filter.js';
 import {
   agentEventPatchSchema,
   agentEventSchema,
@@ -13,7 +14,6 @@ import {
   agentEventViewOf,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
-import { UrlErrorFilter } from '../http/url-error.filter.js';
 
 /** The notifications of one agent: contract §3, Seed. */
 @ApiTags('Agent events')

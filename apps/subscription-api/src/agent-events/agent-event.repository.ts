@@ -6,8 +6,8 @@ import type { Principal } from '#auth';
 import { AgentEventEntity, poolOf } from '#database';
 import type { ServiceSettings } from '#runtime';
 import { AgentRepository } from '../agents/agents.module.js';
-import { isAgent, type AgentRef, type Scope } from '../http/path-params.js';
 import { SETTINGS } from '../core.module.js';
+import { isAgent, type AgentRef, type Scope } from '../http/path-params.js';
 import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewAllAgentsEvent } from './agent-event.schema.js';
 
 /** Who adds, changes or removes. */

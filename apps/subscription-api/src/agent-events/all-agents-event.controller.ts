@@ -4,6 +4,7 @@ import { CurrentPrincipal, type Principal } from '#auth';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { strictPagingSchema, type Paging } from '../http/paging.js';
 import { ClientId, EventId, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/path-params.js';
+import { UrlErrorFilter } from '../http/url-error.filter.js';
 import {
   allAgentsEventPatchSchema,
   allAgentsEventSchema,
@@ -14,7 +15,6 @@ import {
   type NewAllAgentsEvent,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
-import { UrlErrorFilter } from '../http/url-error.filter.js';
 
 /** Agent events for all agents of a client: contract §3. */
 @ApiTags('Agent events of all agents')

@@ -8,6 +8,7 @@ import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.m
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { NEXT_CURSOR, rangeOf, type Paging } from '../http/paging.js';
 import { ClientId, CLIENT_PATH } from '../http/path-params.js';
+import { describeStream, OpenStreams, STREAM_EXAMPLES } from '../streams/streams.module.js';
 import {
   historyQuerySchema,
   loggedChangeSchema,
@@ -16,10 +17,9 @@ import {
   streamQuerySchema,
   statusChangeViewOf,
 } from './agent-status.schema.js';
+import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
 import { parseCursor, refuseCursor } from './cursor.js';
 import { LogMark } from './log-mark.js';
-import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
-import { describeStream, OpenStreams, STREAM_EXAMPLES } from '../streams/streams.module.js';
 import { SnapshotRepository } from './snapshot.repository.js';
 import { StatusLogRepository } from './status-log.repository.js';
 import { StatusStreams, type StreamStart } from './status-streams.js';

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { AGENT_TYPES, ID_LIMIT, nameFieldOf, previousStatusOf, statusChangedSchema } from '#contracts';
 import { agentSchemaWith, type AgentView, agentViewOf } from '../agents/agents.module.js';
 import { pagingSchema } from '../http/paging.js';
-import { parseCursor } from './cursor.js';
-import { frameOf, RESET_REASONS } from '../streams/streams.module.js';
-import { DIRECTORY_CHANGES, type DirectoryChange, type LogEntry, type LoggedChange } from './status-log.repository.js';
 import { integerParam, momentSchema } from '../http/query-params.js';
+import { frameOf, RESET_REASONS } from '../streams/streams.module.js';
+import { parseCursor } from './cursor.js';
+import { DIRECTORY_CHANGES, type DirectoryChange, type LogEntry, type LoggedChange } from './status-log.repository.js';
 
 const cursor = z
   .string({ error: 'must be given once' })

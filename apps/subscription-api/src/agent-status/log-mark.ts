@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { ResetReason } from '../streams/streams.module.js';
 import { positionsToAccountFor, startOfLog } from './cursor.js';
 import { advance, type HighWaterMark } from './high-water-mark.js';
 import { StatusLogRepository } from './status-log.repository.js';
-import type { ResetReason } from '../streams/streams.module.js';
 
 /** Positions that are read at a time. */
 export const MAX_POSITIONS = 5000;

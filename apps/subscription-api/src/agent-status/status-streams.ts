@@ -3,11 +3,11 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '#runtime';
 import { LOGGER } from '../core.module.js';
+import { type ResetReason, type LogFrame, OpenStreams, type StreamOwner } from '../streams/streams.module.js';
+import { EventStream } from '../streams/streams.module.js';
 import { frameOfEntry } from './agent-status.schema.js';
 import { ClientHub } from './client-hub.js';
 import { ClientTurns } from './client-turns.js';
-import { type ResetReason, type LogFrame, OpenStreams, type StreamOwner } from '../streams/streams.module.js';
-import { EventStream } from '../streams/streams.module.js';
 import { LogMark } from './log-mark.js';
 import { StatusLogRepository } from './status-log.repository.js';
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildRequest, deliveryId, encodePairs, generateSecret, signingKey } from '#webhook';
-import { ApiFixture } from '../../../../test/support/subscription-api.js';
 import { call } from '../../../../test/support/client.js';
+import { ApiFixture } from '../../../../test/support/subscription-api.js';
 
 interface Operation {
   operationId: string;

@@ -9,11 +9,11 @@ import {
 } from '#applications';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { ApiError } from '#http';
-import type { Logger } from '#runtime';
 import { errorSchema } from '#openapi';
+import type { Logger } from '#runtime';
+import { LOGGER } from '../core.module.js';
 import { rangeOf } from '../http/paging.js';
 import { notFound, API_PREFIX } from '../http/path-params.js';
-import { LOGGER } from '../core.module.js';
 import {
   applicationQuerySchema,
   applicationSchema,

@@ -2,8 +2,8 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from '#applications';
 import { TokensModule } from '../tokens/tokens.module.js';
 import { ApplicationController } from './application.controller.js';
-import { UserController } from './user.controller.js';
 import { BootstrapApplications } from './automatic-registration.js';
+import { UserController } from './user.controller.js';
 
 /** Registers applications, and tells whose a token is: contract §2. */
 @Module({

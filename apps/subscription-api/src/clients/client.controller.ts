@@ -6,11 +6,11 @@ import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { ApiError } from '#http';
 import type { Logger } from '#runtime';
 import { ClientAccess } from '../admission/admission.module.js';
+import { LOGGER } from '../core.module.js';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { pagingSchema, rangeOf } from '../http/paging.js';
 import { ClientId, notFound, CLIENTS_PATH } from '../http/path-params.js';
 import { searchParam } from '../http/search.js';
-import { LOGGER } from '../core.module.js';
 import { ClientRepository, type ClientRow } from './client.repository.js';
 
 const querySchema = z.strictObject({ q: searchParam('The beginning of the id'), ...pagingSchema.shape });

@@ -2,8 +2,8 @@ import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Public, type ExternalIssuer } from '#auth';
 import { VERSION } from '#runtime';
-import type { SubscriptionApiSettings } from '../settings.js';
 import { EXTERNAL_ISSUER, SETTINGS } from '../core.module.js';
+import type { SubscriptionApiSettings } from '../settings.js';
 import { consoleConfigSchema, DEMO, type ConsoleConfig, type Demo } from './console-config.schema.js';
 import { PLAYGROUND, type Playground } from './playground.js';
 

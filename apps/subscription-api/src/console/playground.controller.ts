@@ -4,8 +4,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApplicationRepository } from '#applications';
 import { CurrentPrincipal, Public, RequireAccess, signToken, type Principal } from '#auth';
 import { ApiError } from '#http';
-import { SigningKeys } from '../tokens/tokens.module.js';
 import { notFound } from '../http/path-params.js';
+import { SigningKeys } from '../tokens/tokens.module.js';
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { PLAYGROUND, visibleTo, type Playground, type Received } from './playground.js';
 

@@ -1,6 +1,6 @@
 import type { AgentType } from '#contracts';
-import type { DeliveryStatus } from './delivery-state.js';
 import type { Source } from './delivery-sources.js';
+import type { DeliveryStatus } from './delivery-state.js';
 
 /** What deliveries are listed by: contract §3. Pure. */
 export interface DeliveryFilter {

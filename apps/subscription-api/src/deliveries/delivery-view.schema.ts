@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, EVENT_TYPES, ID_LIMIT, NOTIFICATION_METHODS } from '#contracts';
 import { pagingSchema } from '../http/paging.js';
+import { integerParam, wordParam, momentSchema } from '../http/query-params.js';
 import { DELIVERY_ID_PATTERN, parseDeliveryId } from './delivery-id.js';
 import { DELIVERY_STATUSES } from './delivery-state.js';
-import { integerParam, wordParam, momentSchema } from '../http/query-params.js';
 
 const id = integerParam(0, ID_LIMIT - 1);
 const STATUSES = `must be some of ${DELIVERY_STATUSES.join(', ')}, with commas between them`;

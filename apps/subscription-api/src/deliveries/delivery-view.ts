@@ -2,8 +2,8 @@ import { encodePairs, buildRequest, type SigningKey } from '#webhook';
 import type { AttemptRow, FoundDelivery } from './delivery-facts.repository.js';
 import type { ShownDelivery } from './delivery-list.js';
 import type { WaitingFor } from './delivery-state.js';
-import type { AttemptView } from './delivery.schema.js';
 import type { DeliveryDetailsView, ListedDeliveryView, TriggeredAttemptView } from './delivery-view.schema.js';
+import type { AttemptView } from './delivery.schema.js';
 
 /** How much of a signature is shown: enough to compare, not to send. */
 const SIGNATURE_SHOWN = 7;

@@ -2,11 +2,11 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES } from '#contracts';
+import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.module.js';
 import { pagingSchema, rangeOf } from '../http/paging.js';
 import { ClientId, CLIENT_PATH } from '../http/path-params.js';
-import { searchParam } from '../http/search.js';
-import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.module.js';
 import { wordParam } from '../http/query-params.js';
+import { searchParam } from '../http/search.js';
 
 const querySchema = z.strictObject({
   q: searchParam('Part of the name or number, or the beginning of the id'),

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import type { AgentType } from '#contracts';
 import { AgentEventRepository } from '../agent-events/agent-events.module.js';
+import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.module.js';
 import { pagingSchema, rangeOf, type Paging } from '../http/paging.js';
 import { Agent, agentNotFound, AgentTypeParam, ClientId, notFound, type AgentRef, AGENTS_PATH } from '../http/path-params.js';
-import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.module.js';
 import { agentNameSchema, readAgentName } from './agent-name.schema.js';
 
 /** The directory of queue agents: contract §3. */

@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { ID_LIMIT } from '#contracts';
 import { pagingSchema, rangeOf } from '../http/paging.js';
 import { ClientId, CLIENT_PATH } from '../http/path-params.js';
+import { integerParam, wordParam } from '../http/query-params.js';
 import { searchParam } from '../http/search.js';
 import { EventHealthRepository, HEALTH_STATES } from './event-health.repository.js';
 import { listedHealthOf, listedHealthSchema, type ListedHealthView } from './event-health.schema.js';
-import { integerParam, wordParam } from '../http/query-params.js';
 
 const querySchema = z.strictObject({
   state: wordParam(HEALTH_STATES).optional(),

@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
 import { AgentEventsModule } from '../agent-events/agent-events.module.js';
-import { EventHealthController } from './event-health.controller.js';
 import { EventHealthListController } from './event-health-list.controller.js';
-import { EventHealthRepository } from './event-health.repository.js';
+import { EventHealthController } from './event-health.controller.js';
 import { EventHealth } from './event-health.js';
+import { EventHealthRepository } from './event-health.repository.js';
 
 /** Whether the notifications of agent events arrive, and holding them: contract §3. */
 @Module({

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
-import type { AgentType, EventType, NotificationMethod } from '#contracts';
 import { DataSource } from 'typeorm';
-import { containing, idsBeginning } from '../http/search.js';
+import type { AgentType, EventType, NotificationMethod } from '#contracts';
 import { type AttemptRow, firstChangeIdOf, IS_FOR } from '../deliveries/deliveries.module.js';
+import { containing, idsBeginning } from '../http/search.js';
 
 export const HEALTH_STATES = ['active', 'failing', 'suspended'] as const;
 export type HealthState = (typeof HEALTH_STATES)[number];

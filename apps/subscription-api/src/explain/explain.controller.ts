@@ -4,12 +4,12 @@ import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES } from '#contracts';
 import { loggedChangeSchema } from '../agent-status/agent-status.module.js';
 import { agentSchemaWith } from '../agents/agents.module.js';
-import { Agent, type AgentRef, AGENT_PATH } from '../http/path-params.js';
-import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { listedDeliverySchema, triggeredAttemptSchema } from '../deliveries/deliveries.module.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { Agent, type AgentRef, AGENT_PATH } from '../http/path-params.js';
+import { momentSchema } from '../http/query-params.js';
 import { Explainer } from './explainer.js';
 import { STEPS } from './explanation.js';
-import { momentSchema } from '../http/query-params.js';
 
 const querySchema = z.strictObject({
   at: momentSchema

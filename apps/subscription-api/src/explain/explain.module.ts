@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AgentEventsModule } from '../agent-events/agent-events.module.js';
-import { AgentsModule } from '../agents/agents.module.js';
 import { AgentStatusModule } from '../agent-status/agent-status.module.js';
+import { AgentsModule } from '../agents/agents.module.js';
 import { DeliveriesModule } from '../deliveries/deliveries.module.js';
 import { ExplainController } from './explain.controller.js';
 import { Explainer } from './explainer.js';

@@ -4,7 +4,6 @@ import { ApiError } from '#http';
 import { AgentEventRepository } from '../agent-events/agent-events.module.js';
 import { statusChangeViewOf, StatusLogRepository, type LoggedChange } from '../agent-status/agent-status.module.js';
 import { AgentRepository, type AgentEver, type LastReport } from '../agents/agents.module.js';
-import { notFound, type AgentRef } from '../http/path-params.js';
 import {
   DeliveryFactsRepository,
   type AttemptRow,
@@ -13,6 +12,7 @@ import {
   triggeredAttemptViewOf,
   listedViewOf,
 } from '../deliveries/deliveries.module.js';
+import { notFound, type AgentRef } from '../http/path-params.js';
 import {
   attemptsStep,
   changeStep,

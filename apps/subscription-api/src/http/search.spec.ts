@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { containing, idsBeginning, searchParam } from './search.js';
 import { wordParam } from './query-params.js';
+import { containing, idsBeginning, searchParam } from './search.js';
 
 it('finds what stands there, not what it would stand for', () => {
   expect(containing('50%_1\\2')).toEqual(['%50\\%\\_1\\\\2%']);

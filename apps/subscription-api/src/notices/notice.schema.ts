@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { NOTICE_TYPES, type NoticeType } from '#contracts';
-import { destinationSchema, JSON_OBJECT, notRead, requiredOr } from '../http/request-body.js';
 import { pagingSchema } from '../http/paging.js';
 import { integerParam } from '../http/query-params.js';
+import { destinationSchema, JSON_OBJECT, notRead, requiredOr } from '../http/request-body.js';
 
 const moment = z.iso.datetime();
 const id = z.number().int().meta({ example: 3 });

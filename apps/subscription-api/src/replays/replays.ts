@@ -2,10 +2,10 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ApiError } from '#http';
 import type { ServiceSettings } from '#runtime';
 import type { AgentEvent } from '../agent-events/agent-events.module.js';
-import { rangeOf, type Paging } from '../http/paging.js';
-import { notFound } from '../http/path-params.js';
 import { SETTINGS } from '../core.module.js';
 import { DeliveryFactsRepository } from '../deliveries/deliveries.module.js';
+import { rangeOf, type Paging } from '../http/paging.js';
+import { notFound } from '../http/path-params.js';
 import { ReplayRepository, type ReplayRow } from './replay.repository.js';
 import type { ReplayCountView, ReplaySpan, ReplayView } from './replay.schema.js';
 

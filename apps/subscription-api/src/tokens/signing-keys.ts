@@ -14,8 +14,8 @@ import {
 } from '#auth';
 import type { Sealer } from '#database';
 import { StartError, type Logger } from '#runtime';
-import type { SubscriptionApiSettings } from '../settings.js';
 import { LOGGER, SEALER, SETTINGS, TIMES, type ServiceTimes } from '../core.module.js';
+import type { SubscriptionApiSettings } from '../settings.js';
 
 type Signer = RotatingKey & TokenSigningKey;
 

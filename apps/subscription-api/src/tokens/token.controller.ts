@@ -1,17 +1,17 @@
 import { Body, Controller, Get, Header, Headers, HttpCode, Inject, Ip, Post, Query, Req } from '@nestjs/common';
 import { ApiOperation, ApiQuery, ApiResponse, ApiSecurity, ApiTags } from '@nestjs/swagger';
-import { JWKS_MAX_AGE_SECONDS, Public, signToken, TOKEN_LIFETIME_SECONDS } from '#auth';
 import type { FastifyRequest } from 'fastify';
-import { errorSchema } from '#openapi';
+import { JWKS_MAX_AGE_SECONDS, Public, signToken, TOKEN_LIFETIME_SECONDS } from '#auth';
 import { AddRouteConfig, ApiError, type ErrorResponse } from '#http';
-import { ApiMetrics } from '../metrics.js';
-import { notFound } from '../http/path-params.js';
-import type { SubscriptionApiSettings } from '../settings.js';
+import { errorSchema } from '#openapi';
 import { SETTINGS } from '../core.module.js';
+import { notFound } from '../http/path-params.js';
+import { ApiMetrics } from '../metrics.js';
+import type { SubscriptionApiSettings } from '../settings.js';
 import { CredentialVerifier } from './credential-verifier.js';
-import { authorizationServerAt, authorizationServerSchema, jwksSchema, oauthErrorSchema, tokenSchema } from './token.schema.js';
 import { SigningKeys } from './signing-keys.js';
 import { readTokenRequest } from './token-request.js';
+import { authorizationServerAt, authorizationServerSchema, jwksSchema, oauthErrorSchema, tokenSchema } from './token.schema.js';
 
 type OAuthErrorCode = 'invalid_request' | 'invalid_client' | 'unsupported_grant_type';
 
