@@ -65,6 +65,16 @@ export default {
       from: { path: '^(?:apps|libs)/([^/]+)/', pathNot: [TESTS] },
       to: { path: '^libs/([^/]+)/src/(?!index\\.ts$)', pathNot: ['^libs/$1/'] },
     },
+    {
+      name: 'features-by-their-module',
+      severity: 'error',
+      comment: 'A feature of subscription-api is used through what its module file exports.',
+      from: { path: '^apps/subscription-api/src/([^/]+)', pathNot: [TESTS] },
+      to: {
+        path: '^apps/subscription-api/src/[^/]+/',
+        pathNot: ['^apps/subscription-api/src/($1|http|api-docs)/', '^apps/subscription-api/src/[^/]+/[^/]+\\.module\\.ts$'],
+      },
+    },
     only('kafkajs-in-bus', ['kafkajs'], ['^libs/bus/'], 'The bus is a seam; only its lib knows what carries it.'),
     only(
       'sql-in-repositories',

@@ -10,7 +10,7 @@ import { StatusLogRepository } from '../apps/subscription-api/src/agent-status/s
 import { AgentRepository } from '../apps/subscription-api/src/agents/agent.repository.js';
 import { DeliveryFactsRepository } from '../apps/subscription-api/src/deliveries/delivery-facts.repository.js';
 import { DeliveryList } from '../apps/subscription-api/src/deliveries/delivery-list.js';
-import { EventHealthRepository } from '../apps/subscription-api/src/deliveries/event-health.repository.js';
+import { EventHealthRepository } from '../apps/subscription-api/src/event-health/event-health.repository.js';
 import { SeriesRepository } from '../apps/subscription-api/src/series/series.repository.js';
 
 /**

@@ -1,6 +1,7 @@
 // The way in for npm scripts: installs and builds what is missing, saying so, and then runs the command on the pinned Node.
 // Runs on whatever Node the machine has and imports nothing that would have to be installed.
-//   node tools/run.mjs [--no-build] [--dotenv] <command> [arguments]
+//   node tools/run.mjs [--no-build | --build-console] [--dotenv] <command> [arguments]
+// With --build-console only the console is built, and only where it never was: for what compiles the rest by itself.
 // With --dotenv the settings in the file .env are read too; the environment wins.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
@@ -53,6 +54,12 @@ function ensureBuilt(env) {
   utimesSync(built, new Date(), new Date());
 }
 
+function ensureConsoleBuilt(env) {
+  if (existsSync(consolePage)) return;
+  say('Building the console ...');
+  runOrExit('vite', ['build', '--config', 'apps/console/vite.config.ts'], env);
+}
+
 function readDotenv() {
   const file = join(root, '.env');
   if (!existsSync(file)) return;
@@ -92,7 +99,9 @@ while (args[0]?.startsWith('--')) flags.add(args.shift());
 
 ensureInstalled();
 const path = [pinnedNode, join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter);
-if (!flags.has('--no-build')) ensureBuilt({ ...process.env, PATH: path });
+const buildEnv = { ...process.env, PATH: path };
+if (flags.has('--build-console')) ensureConsoleBuilt(buildEnv);
+else if (!flags.has('--no-build')) ensureBuilt(buildEnv);
 if (flags.has('--dotenv')) readDotenv();
 
 const [command, ...rest] = args;

@@ -14,7 +14,7 @@ interface ShownKey {
 }
 
 /** The keys look at the database this often here; 5 seconds in production. */
-const REFRESH = { signingKeyRefreshMs: 50 };
+const REFRESH = { times: { signingKeyRefreshMs: 50 } };
 
 describe('signing keys', () => {
   let api: ApiFixture;

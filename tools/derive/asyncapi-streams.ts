@@ -6,7 +6,7 @@ import {
   resetSchema,
 } from '../../apps/subscription-api/src/agent-status/agent-status.schema.js';
 import { deliveryHintSchema } from '../../apps/subscription-api/src/deliveries/delivery-view.schema.js';
-import { STREAM_EXAMPLES } from '../../apps/subscription-api/src/docs/stream-examples.js';
+import { STREAM_EXAMPLES } from '../../apps/subscription-api/src/streams/stream-examples.js';
 
 /** Streams' events. */
 const EVENTS = {

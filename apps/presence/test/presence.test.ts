@@ -4,7 +4,7 @@ import { EventPattern, Payload } from '@nestjs/microservices';
 import { importJWK, type CryptoKey } from 'jose';
 import { uuidv7 } from 'uuidv7';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeSigningKey, signToken, type AccessLevel, type SigningKey } from '#auth';
+import { makeSigningKey, signToken, type AccessLevel, type TokenSigningKey } from '#auth';
 import { InProcessBroker, type BusBatch, type BusProducer, type BusRecord } from '#bus';
 import { STATUS_CHANGED_TOPIC, TELEMETRY_DEAD_LETTER_TOPIC, TELEMETRY_TOPIC } from '#contracts';
 import { NestLogger, readSettings, type RunningService } from '#runtime';
@@ -38,7 +38,7 @@ describe('presence', () => {
   let instance: Instance;
   let gate: Gate;
   let presence: RunningService;
-  let key: SigningKey;
+  let key: TokenSigningKey;
   let platform: string;
   let producer: BusProducer;
   const stops: (() => Promise<void>)[] = [];
@@ -74,7 +74,7 @@ describe('presence', () => {
     for (let stop = stops.pop(); stop; stop = stops.pop()) await stop();
   });
 
-  async function addKey(): Promise<SigningKey> {
+  async function addKey(): Promise<TokenSigningKey> {
     const made = await makeSigningKey();
     await instance.pool.query('insert into access.signing_key (kid, public_jwk, private_jwk_sealed) values ($1, $2, $3)', [
       made.kid,

@@ -16,11 +16,9 @@ import {
 } from '#database';
 import { allowOrigins, ServiceHttp, type OperationsServer } from '#http';
 import { Readiness, startWithCleanup, type Cleanup, type Logger, type RunningService } from '#runtime';
-import type { StreamTimes } from './agent-status/open-streams.js';
-import type { Demo } from './console/console-config.schema.js';
-import type { Playground } from './console/playground.js';
-import { serveConsole } from './console/serve-console.js';
-import { serveApiDocs, type DocsPlace } from './docs/docs.js';
+import { serveApiDocs, type DocsPlace } from './api-docs/docs.js';
+import { serveConsole, type ConsoleParts } from './console/console.module.js';
+import type { ServiceTimes } from './core.module.js';
 import { ApiMetrics } from './metrics.js';
 import type { SubscriptionApiSettings } from './settings.js';
 import { SubscriptionApiModule } from './subscription-api.module.js';
@@ -28,23 +26,15 @@ import { SubscriptionApiModule } from './subscription-api.module.js';
 /** Longest that a read waits for a connection to the replica, in milliseconds; the primary answers then. */
 const REPLICA_CONNECT_MS = 1000;
 
-export interface SubscriptionApiOptions {
+export interface SubscriptionApiOptions extends Omit<ConsoleParts, 'isEnabled'> {
   readonly settings: SubscriptionApiSettings;
   readonly logger: Logger;
-  /** Milliseconds between two exchanges of request counts with the other instances; about half a second by default. */
-  readonly rateLimitSyncMs?: number;
-  /** Milliseconds between two looks at the signing keys; 5 seconds by default. */
-  readonly signingKeyRefreshMs?: number;
-  /** For tests of streams that are silent or not read. */
-  readonly streamTimes?: StreamTimes;
+  /** For tests that cannot wait. */
+  readonly times?: Partial<ServiceTimes>;
   /** For tests that wait for an external issuer's keys to change. */
   readonly issuerTimes?: IssuerTimes;
   /** What the API browser knows of the place that it runs in. */
   readonly docs?: Omit<DocsPlace, 'url'>;
-  /** What the console offers of a demo; nothing by default. */
-  readonly demo?: Demo;
-  /** Where agents can be played; nowhere by default. */
-  readonly playground?: Playground;
   /** Where the built console is; for tests. */
   readonly consoleDirectory?: string;
   /** Where the process answers for all its services; else OPERATIONS_PORT says where, or it is the service's own port. */
@@ -64,8 +54,7 @@ export function startSubscriptionApi(options: SubscriptionApiOptions): Promise<R
 
 /** The order is the stop's, read backwards: no more requests, then what they are answered with. */
 async function startSteps(options: SubscriptionApiOptions, undo: Cleanup[]): Promise<Omit<RunningService, 'stop'>> {
-  const { settings, logger, rateLimitSyncMs, signingKeyRefreshMs, streamTimes, issuerTimes, demo, playground, stopping } =
-    options;
+  const { settings, logger, times, issuerTimes, demo, playground, stopping } = options;
   const readiness = new Readiness();
   const registry = new Registry();
   const http = await ServiceHttp.open({
@@ -112,11 +101,8 @@ async function startSteps(options: SubscriptionApiOptions, undo: Cleanup[]): Pro
     reads: new ListReads(poolOf(dataSource), replica, logger, registry),
     external,
     metrics: new ApiMetrics(registry),
-    ...(rateLimitSyncMs !== undefined && { rateLimitSyncMs }),
-    ...(signingKeyRefreshMs !== undefined && { signingKeyRefreshMs }),
-    ...(streamTimes && { streamTimes }),
-    ...(demo && { demo }),
-    ...(playground && { playground }),
+    times,
+    console: { isEnabled: settings.CONSOLE, demo, playground },
   });
   await http.serve(module, {
     trustProxy: settings.TRUST_PROXY,

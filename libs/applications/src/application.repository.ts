@@ -32,8 +32,8 @@ export class ApplicationRepository {
   }
 
   /**
-   * What token requests are checked against, of several applications at once; not through the entity, since every token
-   * request asks.
+   * Finds what token requests are checked against, for several applications at once; not through the entity, since every token
+   * request does this.
    *
    * @returns by `app_id`; one that is not there, or is revoked, is missing
    */
@@ -133,7 +133,10 @@ export class ApplicationRepository {
     });
   }
 
-  /** Contract "Words": a client exists from when an application is registered for it or telemetry names it, until it is removed. */
+  /**
+   * Tells whether a client exists: from when an application is registered for it or telemetry names it, until it is removed
+   * (contract "Words").
+   */
   async clientExists(clientId: number): Promise<boolean> {
     const rows: { found: boolean }[] = await this.dataSource.query(
       `select (exists (select from access.application where client_id = $1)

@@ -51,18 +51,18 @@ export class Applications {
   }
 
   /**
-   * In the order of their registration, revoked ones too.
+   * Lists applications in the order of their registration, revoked ones too.
    *
    * @param clientId undefined: of every client
    * @param range rows to skip and to take; all where absent
    */
   async list(clientId?: number, range: { readonly skip: number; readonly take?: number } = { skip: 0 }): Promise<Application[]> {
-    return (await this.repository.list(clientId, range.skip, range.take)).map(viewOf);
+    return (await this.repository.list(clientId, range.skip, range.take)).map(applicationViewOf);
   }
 
   async find(appId: string): Promise<Application | undefined> {
     const found = await this.repository.findByAppId(appId);
-    return found ? viewOf(found) : undefined;
+    return found ? applicationViewOf(found) : undefined;
   }
 
   /**
@@ -98,7 +98,7 @@ export class Applications {
   }
 }
 
-function viewOf(entity: ApplicationEntity): Application {
+function applicationViewOf(entity: ApplicationEntity): Application {
   return {
     app_id: entity.appId,
     client_id: entity.clientId,

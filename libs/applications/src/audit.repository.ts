@@ -33,7 +33,7 @@ interface AuditRow {
   readonly detail: object;
 }
 
-/** Writes down who changed what, in the transaction of the change. */
+/** Adds an entry to the audit log, in the transaction of the change. */
 export async function recordAudit(
   transaction: Pick<EntityManager, 'query'>,
   { clientId, by, action, subject, detail }: AuditEntry,
@@ -47,7 +47,7 @@ export async function recordAudit(
   ]);
 }
 
-/** The log of who changed what. */
+/** Reads and trims the audit log. */
 @Injectable()
 export class AuditRepository {
   constructor(private readonly dataSource: DataSource) {}
@@ -61,7 +61,7 @@ export class AuditRepository {
     );
   }
 
-  /** Forgets what is older than this (milliseconds), a bounded number of entries. @returns how many went */
+  /** Deletes entries older than this (milliseconds), a bounded number at a time. @returns how many went */
   async forget(retentionMs: number, most: number): Promise<number> {
     const [, gone]: [unknown[], number] = await this.dataSource.query(
       `delete from access.audit where id in (

@@ -1,3 +1,4 @@
+export { AccessModule } from './access.module.js';
 export { ApplicationRepository, type Credentials } from './application.repository.js';
 export { Applications, MAX_KEEP_PREVIOUS_SECONDS, type Application, type ApplicationWithSecret } from './applications.js';
 export { AUDITED_ACTIONS, AuditRepository, recordAudit } from './audit.repository.js';

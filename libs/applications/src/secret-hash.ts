@@ -29,13 +29,13 @@ export async function makeSecret(): Promise<{ readonly secret: string; readonly 
   return { secret, hash: await hash(secret, QUICK) };
 }
 
-/** Whether a secret is checked against a hash in no time worth mentioning. */
+/** Tells whether checking a secret against a hash takes next to no time. */
 export function isQuickHash(hash: string): boolean {
   const { N, r, p } = parse(hash).cost;
   return N * r * p <= QUICK_WORK;
 }
 
-/** Whether a secret is the one that was hashed; takes the same time either way. */
+/** Tells whether a secret matches a hash; takes the same time either way. */
 export async function verifySecret(secret: string, hash: string): Promise<boolean> {
   const { cost, salt, key } = parse(hash);
   return timingSafeEqual(await deriveKey(secret, salt, cost, key.length), key);

@@ -8,11 +8,11 @@ export interface PublicKey {
   readonly jwk: JWK;
 }
 
-/** What tokens are checked against: the only tables of `access` that other services read. */
+/** Reads what tokens are checked against: the only tables of `access` that other services read. */
 export class AccessRepository {
   constructor(private readonly pool: pg.Pool) {}
 
-  /** Every key whose tokens may still be valid. */
+  /** Reads every key whose tokens may still be valid. */
   async readPublicKeys(): Promise<PublicKey[]> {
     const { rows } = await this.pool.query<{ kid: string; public_jwk: JWK }>(
       'select kid, public_jwk from access.signing_key order by created_at desc',
@@ -20,7 +20,7 @@ export class AccessRepository {
     return rows.map(({ kid, public_jwk }) => ({ kid, jwk: public_jwk }));
   }
 
-  /** The application as it is now; undefined when it is gone or revoked. */
+  /** Finds an application as it is now; undefined when it is gone or revoked. */
   async findActiveApplication(applicationId: number): Promise<Principal | undefined> {
     const { rows } = await this.pool.query<{ id: number; app_id: string; client_id: number; access: AccessLevel }>({
       name: 'find_active_application',
@@ -31,7 +31,7 @@ export class AccessRepository {
     return row && { applicationId: row.id, appId: row.app_id, clientId: row.client_id, access: row.access };
   }
 
-  /** What is kept of an application of an external issuer; undefined where it was not seen before. */
+  /** Finds a registered application of an external issuer; undefined where it was not seen before. */
   async findByName(appId: string): Promise<{ readonly id: number; readonly isRevoked: boolean } | undefined> {
     const { rows } = await this.pool.query<{ id: number; is_revoked: boolean }>({
       name: 'find_application_by_name',

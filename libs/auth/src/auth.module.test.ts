@@ -16,7 +16,7 @@ import {
   signToken,
   type AccessLevel,
   type Principal,
-  type SigningKey,
+  type TokenSigningKey,
 } from './index.js';
 
 @Controller()
@@ -47,7 +47,7 @@ describe('authentication', () => {
   let dataSource: DataSource;
   let http: ServiceHttp;
   let app: NestFastifyApplication;
-  let key: SigningKey;
+  let key: TokenSigningKey;
 
   beforeAll(async () => {
     database = await createTestDatabase();
@@ -63,7 +63,7 @@ describe('authentication', () => {
     await database.drop();
   });
 
-  async function addKey(): Promise<SigningKey> {
+  async function addKey(): Promise<TokenSigningKey> {
     const made = await makeSigningKey();
     await poolOf(dataSource).query('insert into access.signing_key (kid, public_jwk, private_jwk_sealed) values ($1, $2, $3)', [
       made.kid,

@@ -16,7 +16,10 @@ export interface AuthOptions {
   readonly registerExternal?: RegisterExternalApplication;
 }
 
-/** Checks the tokens of a service's requests: contract §2. Needs a Fastify application ({@link createHttpApp}). */
+/**
+ * Checks the tokens of a service's requests: contract §2. Needs a Fastify application ({@link createHttpApp}). Global, as every route
+ * is behind it.
+ */
 @Module({})
 export class AuthModule {
   static forRoot({ dataSource, external, registerExternal }: AuthOptions): DynamicModule {
@@ -26,6 +29,7 @@ export class AuthModule {
       : new BuiltInTokenVerifier(repository);
     return {
       module: AuthModule,
+      global: true,
       providers: [
         { provide: TokenVerifier, useValue: verifier },
         {

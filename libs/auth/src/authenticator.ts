@@ -2,12 +2,12 @@ import type { OnModuleInit } from '@nestjs/common';
 import type { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from '#http';
-import { bearerTokenOf, isBearer } from './token.js';
 import type { TokenVerifier } from './token-verifier.js';
+import { bearerTokenOf, isBearer } from './token.js';
 
 /**
- * Asks every request for a token, unless its route is public. A Fastify hook and no Nest guard: guards run after the
- * body is read, and whoever has no token is told so whatever the body.
+ * Requires a token of every request, unless its route is public. A Fastify hook and no Nest guard: guards run after the body is
+ * read, and whoever has no token is told so whatever the body.
  */
 export class Authenticator implements OnModuleInit {
   constructor(

@@ -5,23 +5,12 @@ import { AddRouteConfig } from '#http';
 import { ACCESS_EXTENSION } from '#openapi';
 import type { AccessLevel, Principal } from './principal.js';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Access levels that may call the route; every level where absent. */
-    access?: readonly AccessLevel[];
-  }
-  interface FastifyRequest {
-    /** The application that makes the request; undefined on public routes. */
-    principal?: Principal;
-  }
-}
-
-/** The route is served without a token. */
+/** Serves a route without a token. */
 export function Public(): MethodDecorator {
   return AddRouteConfig({ public: true });
 }
 
-/** Only applications of these access levels may call the route; others are told 403 `app_access_type_deny`. */
+/** Restricts a route to applications of these access levels; others get 403 `app_access_type_deny`. */
 export function RequireAccess(...levels: AccessLevel[]): MethodDecorator {
   return applyDecorators(AddRouteConfig({ access: levels }), ApiExtension(ACCESS_EXTENSION, levels));
 }

@@ -35,7 +35,10 @@ export function readExternalClaims(payload: JWTPayload, names: ClaimNames): Exte
   return { appId: `oidc:${clientId}:${name}`, clientId, access };
 }
 
-/** Tokens that are something else than a bearer's right to call (of a logout, a proof, an event) say so in their type: RFC 8725 §3.11. */
+/**
+ * Tells whether a token's type is that of an access token: logout tokens, proofs and event tokens have other types (RFC 8725
+ * §3.11).
+ */
 export function isAccessTokenType(typ: string | undefined): boolean {
   return typ === undefined || /^(application\/)?at\+jwt$|^jwt$/i.test(typ);
 }

@@ -26,7 +26,7 @@ export interface ExternalIssuer {
 /** Gives an application that was not seen before an id; does nothing where it has one. */
 export type RegisterExternalApplication = (application: ExternalApplication) => Promise<void>;
 
-/** The issuer that the settings name; undefined: the built-in one. */
+/** Returns the issuer that the settings name; undefined: the built-in one. */
 export function externalIssuerOf(
   settings: Pick<ServiceSettings, 'OIDC_ISSUER' | 'OIDC_AUDIENCE' | 'OIDC_CLIENT_CLAIM' | 'OIDC_ACCESS_CLAIM'>,
   logger: Logger,

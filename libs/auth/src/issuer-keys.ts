@@ -43,7 +43,7 @@ export class IssuerKeys {
   ) {}
 
   /**
-   * The keys as they are known: the same object until they change.
+   * Returns the known keys: the same object until they change.
    *
    * @throws ApiError `unavailable` when there are none, or only those of an hour ago
    */
@@ -55,7 +55,7 @@ export class IssuerKeys {
   }
 
   /**
-   * The keys, read again because one was not among them; the same ones when they were read just before.
+   * Reads the keys again because a token's key was not among them; returns the same ones if they were read just before.
    *
    * @throws ApiError `unavailable` when the issuer cannot be asked
    */
@@ -68,7 +68,7 @@ export class IssuerKeys {
     await this.get();
   }
 
-  /** Where people sign in at the issuer, as it last said; undefined: it names no secure place, or has not been reached yet. */
+  /** Returns where people sign in at the issuer; undefined: it names no secure URL, or has not been reached yet. */
   async signInEndpoints(): Promise<SignInEndpoints | undefined> {
     await this.get().catch(() => undefined); // logged where it fails
     return this.endpoints;

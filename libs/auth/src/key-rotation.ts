@@ -30,8 +30,8 @@ export interface RotationPlan {
 }
 
 /**
- * The key that signs at a time: of those that are active the one that was activated last. Where none is yet (the clock
- * that activated it is ahead of this one), the next to be.
+ * Finds the key that signs at a time: of those that are active the one that was activated last. Where none is yet (the clock that
+ * activated it is ahead of this one), the next to be.
  *
  * @returns undefined only where there is no key at all
  */
@@ -41,7 +41,7 @@ export function signingKeyAt<K extends RotatingKey>(keys: readonly K[], now: num
 }
 
 /**
- * What is to be done now. Where no key can sign, one is made that does at once: nobody's tokens depend on it yet. The
+ * Plans which keys to add and remove now. Where no key can sign, one is added that signs at once: no tokens depend on it yet. The
  * successor is made early enough to be published before the current key's lifetime ends.
  *
  * @param lifetimeMs how long a key signs
@@ -53,7 +53,7 @@ export function planRotation(keys: readonly RotatingKey[], now: number, lifetime
   return { addActivatingAt: activationOfNext(current, isPending, now, lifetimeMs), remove: expiredOf(sorted, now) };
 }
 
-/** Whether a plan changes nothing. */
+/** Tells whether a plan changes nothing. */
 export function isSettled({ addActivatingAt, remove }: RotationPlan): boolean {
   return addActivatingAt === undefined && remove.length === 0;
 }
@@ -73,7 +73,7 @@ function expiredOf(sorted: readonly RotatingKey[], now: number): string[] {
   return sorted.filter((_key, at) => now >= (sorted[at + 1]?.activatesAt ?? Infinity) + PUBLISHED_AFTER_MS).map(({ kid }) => kid);
 }
 
-/** By activation; the id settles ties, the same on every instance. */
+/** Sorts keys by activation; the id breaks ties, so that all instances agree. */
 function inOrder<K extends RotatingKey>(keys: readonly K[]): K[] {
   return [...keys].sort((a, b) => a.activatesAt - b.activatesAt || (a.kid < b.kid ? -1 : 1));
 }

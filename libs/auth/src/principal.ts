@@ -11,3 +11,14 @@ export interface Principal {
   readonly clientId: number;
   readonly access: AccessLevel;
 }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Access levels that may call the route; every level where absent. */
+    access?: readonly AccessLevel[];
+  }
+  interface FastifyRequest {
+    /** The application that makes the request; undefined on public routes. */
+    principal?: Principal;
+  }
+}

@@ -14,7 +14,7 @@ export interface StoredSigningKey extends RotatingKey {
 export type NewSigningKey = Pick<StoredSigningKey, 'kid' | 'publicJwk' | 'privateJwkSealed'>;
 
 /** What a rotation did. */
-export interface Rotation {
+export interface KeyRotation {
   /** The keys as they are now. */
   readonly keys: StoredSigningKey[];
   readonly added: readonly string[];
@@ -31,23 +31,25 @@ interface Row {
   readonly now: number;
 }
 
-/** The signing keys in the database. Times are those of the database's clock, so that instances need not agree on one. */
+/**
+ * Reads and rotates the signing keys in the database. Times are those of the database's clock, so that instances need not agree
+ * on one.
+ */
 export class SigningKeyRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Every key, and the time. */
+  /** Reads every key, and the time. */
   async read(): Promise<{ readonly keys: StoredSigningKey[]; readonly now: number }> {
     return readKeys(this.dataSource.manager);
   }
 
   /**
-   * Carries out what {@link planRotation} finds to do. Of instances that do so at once one does it, and the others find
-   * it done.
+   * Executes {@link planRotation}. Of several instances at once, one rotates and the others find it done.
    *
    * @param lifetimeMs how long a key signs
    * @param make makes the key that is added; called only where one is
    */
-  rotate(lifetimeMs: number, make: () => Promise<NewSigningKey>): Promise<Rotation> {
+  rotate(lifetimeMs: number, make: () => Promise<NewSigningKey>): Promise<KeyRotation> {
     return this.locked(async (manager) => {
       const before = await readKeys(manager);
       const plan = planRotation(before.keys, before.now, lifetimeMs);
@@ -76,7 +78,7 @@ export class SigningKeyRepository {
   }
 
   /**
-   * Deletes every key, and with them ends every token: a key that was stolen was kept beside the others.
+   * Deletes every key and thereby ends every token: whoever stole one key may have the others.
    *
    * @returns the ids of those that were deleted
    */

@@ -4,7 +4,7 @@ import type { Principal } from './principal.js';
 import { APPLICATION_CLAIM, TOKEN_ALGORITHM, TOKEN_AUDIENCE, TOKEN_ISSUER, TOKEN_LIFETIME_SECONDS } from './token.js';
 
 /** A key that signs tokens. */
-export interface SigningKey {
+export interface TokenSigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
 }
@@ -18,8 +18,8 @@ export async function makeSigningKey(): Promise<{ readonly kid: string; readonly
   return { kid, publicJwk: { ...bare, ...described }, privateJwk: { ...(await exportJWK(privateKey)), ...described } };
 }
 
-/** A bearer token of an application, good for {@link TOKEN_LIFETIME_SECONDS}. */
-export function signToken(principal: Principal, key: SigningKey): Promise<string> {
+/** Signs a bearer token for an application, valid for {@link TOKEN_LIFETIME_SECONDS}. */
+export function signToken(principal: Principal, key: TokenSigningKey): Promise<string> {
   return new SignJWT({
     [APPLICATION_CLAIM]: principal.applicationId,
     client_id: String(principal.clientId),

@@ -14,7 +14,7 @@ export const APPLICATION_CLAIM = 'app';
 /** Others may keep the key set of `/.well-known/jwks.json` for this long, in seconds. */
 export const JWKS_MAX_AGE_SECONDS = 300;
 
-/** Reads a token out of an Authorization header; the scheme in any letter case. */
+/** Reads the token of an Authorization header; the scheme in any letter case. */
 export function bearerTokenOf(authorization: string | undefined): string | undefined {
   return /^bearer +([\w~+/.-]+=*) *$/i.exec(authorization ?? '')?.[1];
 }
@@ -28,7 +28,7 @@ export function expiryOf(token: string): number {
   return (decodeJwt(token).exp ?? 0) * 1000;
 }
 
-/** Whether an Authorization header means to carry a token, be it one that cannot be read. */
+/** Tells whether an Authorization header carries a bearer token, readable or not. */
 export function isBearer(authorization: string | undefined): boolean {
   return /^bearer\s+\S/i.test(authorization ?? '');
 }

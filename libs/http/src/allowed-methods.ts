@@ -14,18 +14,18 @@ export interface PathOptions {
 /** What the paths of an application serve. */
 export interface AllowedMethods {
   /**
-   * The methods that a path serves, as `Allow` names them.
+   * Finds the methods that a path serves, as `Allow` names them.
    *
    * @param target of a request line, with or without a query
    * @returns undefined for a path that serves none
    */
   find(target: string): string | undefined;
-  /** Has OPTIONS answered with 204 wherever no route does; call it when all routes are registered. */
+  /** Answers OPTIONS with 204 wherever no route does; call it when all routes are registered. */
   answerOptions(): void;
 }
 
 /**
- * The refusal of a method that a path does not serve, whichever that is.
+ * Makes the error for a method that a path does not serve.
  *
  * @param allow the methods that it serves; undefined: there is no such path
  */
@@ -35,8 +35,8 @@ export function unserved(allow: string | undefined): ApiError {
 }
 
 /**
- * Answers 405 with `Allow` where a path is known and the method is not, be it one that the router never heard of, and 404
- * where there is no such path. Before the body is read, which need not be one that we take.
+ * Answers 405 with `Allow` where the path is known and the method is not, even one unknown to the router, and 404 where there is
+ * no such path. Does so before the body is read, whatever its type.
  */
 export function trackAllowedMethods(instance: FastifyInstance, options: PathOptions): AllowedMethods {
   const methodsOf = new Map<string, Set<HTTPMethods>>();

@@ -36,7 +36,7 @@ export interface ApiErrorDetails {
   readonly httpStatus?: number;
 }
 
-/** A refusal that the caller is told as `{"message","status"}`: contract §1. */
+/** An error that the caller receives as `{"message","status"}`: contract §1. */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly httpStatus: number;
@@ -55,13 +55,13 @@ export class ApiError extends Error {
     this.headers = details.headers ?? {};
   }
 
-  /** A 400 about one field. */
+  /** Makes a 400 about one field. */
   static invalid(field: string, why: string): ApiError {
     return new ApiError('validation_error', `${field} ${why}`, { errors: { [field]: [why] } });
   }
 
   /**
-   * The answer to a request without a good token; says nothing of what was wrong with it.
+   * Makes the 401 for a request without a valid token; it does not say what was wrong with it.
    *
    * @param isTokenGiven whether there was one at all: RFC 6750 §3.1 has only then an error in the challenge
    */

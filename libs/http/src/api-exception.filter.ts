@@ -1,15 +1,8 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '#runtime';
-import { errorResponse, type ErrorResponse } from './error-response.js';
+import { errorResponse } from './error-response.js';
 import { traceOfRequest } from './request-trace.js';
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** How this route's errors look where they do not follow contract §1, such as OAuth's. */
-    renderError?: (response: ErrorResponse) => unknown;
-  }
-}
 
 /** Answers whatever a hook, parser, guard, pipe or handler throws. */
 @Catch()

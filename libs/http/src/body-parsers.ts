@@ -1,20 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ApiError } from './api-error.js';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The route takes urlencoded and multipart bodies too; their fields arrive as `Record<string, string>`. */
-    acceptsForms?: boolean;
-  }
-}
-
 type Done = (error: Error | null, body?: unknown) => void;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * JSON, read strictly: contract §1. Form bodies on the routes that take them. A body that is empty counts as none,
- * whatever its Content-Type: real clients send one with GET and DELETE.
+ * Registers the parsers of request bodies: strict JSON (contract §1), and forms on the routes that accept them. An empty body
+ * counts as none, whatever its Content-Type: real clients send one with GET and DELETE.
  */
 export function registerBodyParsers(instance: FastifyInstance): void {
   instance.addHook('onRequest', (request, _reply, done) => {
@@ -52,7 +45,7 @@ export function registerBodyParsers(instance: FastifyInstance): void {
 const JSON_TYPE = 'application/json';
 const FORM_TYPES = ['application/x-www-form-urlencoded', 'multipart/form-data'];
 
-/** Codings may be listed, and a coding that changes nothing is none: RFC 9110 §8.4. */
+/** Tells whether a body is sent uncompressed; a list of codings may name `identity` only: RFC 9110 §8.4. */
 function isIdentity(encoding: string | undefined): boolean {
   return (encoding ?? '').split(',').every((coding) => /^\s*(identity)?\s*$/i.test(coding));
 }
@@ -83,7 +76,7 @@ function decode(body: Buffer): string | undefined {
   }
 }
 
-/** The platform's own form parser; files are of no use to us and left out, and of a repeated field the first counts. */
+/** Reads a form with the platform's own parser. Files are ignored, and of a repeated field the first value counts. */
 async function readForm(request: FastifyRequest, body: Buffer): Promise<Record<string, string>> {
   const form = await new Response(new Uint8Array(body), {
     headers: { 'content-type': request.headers['content-type']! },

@@ -13,7 +13,7 @@ interface ParserError extends Error {
   readonly bytesParsed?: number;
 }
 
-/** Answers what Node itself refuses, before there is a request, in the same form as everything else. */
+/** Answers what Node's HTTP parser refuses, in the same form as every other error. */
 export function answerBrokenRequest(error: ParserError, socket: Socket, allowed: AllowedMethods | undefined): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -25,7 +25,7 @@ export function answerBrokenRequest(error: ParserError, socket: Socket, allowed:
   write(socket, new ApiError('validation_error', message, { httpStatus, errors: { request: [message] } }));
 }
 
-/** Answers CONNECT, which Node hands on apart from all other requests and would otherwise end without a word. */
+/** Answers CONNECT, which Node emits as an event of its own and would otherwise close without an answer. */
 export function refuseConnect(server: Server, allowed: AllowedMethods): void {
   server.on('connect', ({ url = '' }: IncomingMessage, socket: Socket) => {
     socket.on('error', () => socket.destroy());
@@ -33,7 +33,7 @@ export function refuseConnect(server: Server, allowed: AllowedMethods): void {
   });
 }
 
-/** The target of a request whose method Node's parser does not know, as far as the request line came in one piece. */
+/** Reads the target of a request whose method Node's parser does not know, if the request line arrived in one piece. */
 function targetOfUnknownMethod({ code, rawPacket, bytesParsed = 0 }: ParserError): string | undefined {
   if (code !== 'HPE_INVALID_METHOD' || !Buffer.isBuffer(rawPacket)) return undefined;
   const line = /^([\w!#$%&'*+.^`|~-]+) (\S+) HTTP\/1\.[01]\r?\n/.exec(rawPacket.toString('latin1'));

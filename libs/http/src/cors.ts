@@ -1,13 +1,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { beforeAnswer } from './before-answer.js';
+import { beforeAnswer } from './answer-hooks.js';
 
 /** How long a browser may go by what a preflight said, in seconds. */
 const MAX_AGE_S = 600;
 const ANY_ORIGIN = '*';
 
 /**
- * Lets pages of other origins call from a browser, and read every answer, refusals too. Tokens are sent by the page itself: nothing
- * that a browser would add, such as a cookie, counts here. Preflights are answered by what answers OPTIONS.
+ * Allows pages of other origins to call from a browser and to read every answer, errors too. No credentials of the browser, such
+ * as cookies, are involved: pages send their token themselves. Preflights are answered by the OPTIONS handler.
  *
  * @param origins as browsers name them, or `*`; empty: none, and answers are as if there were no browsers
  */

@@ -31,7 +31,10 @@ function render(error: ApiError): Omit<ErrorResponse, 'level'> {
   };
 }
 
-/** The refusal that an error means: our own, or one of Fastify's, Nest's or Node's with a 4xx status. */
+/**
+ * Converts an error that is the caller's fault into an ApiError: our own, or one of Fastify's, Nest's or Node's with a 4xx
+ * status.
+ */
 function refusalOf(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;
   const httpStatus = clientStatusOf(error);

@@ -5,12 +5,11 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { RequestListener } from 'node:http';
 import { NestLogger, type Logger } from '#runtime';
 import { trackAllowedMethods, type AllowedMethods } from './allowed-methods.js';
+import { registerSecurityHeaders, runAnswerHooks } from './answer-hooks.js';
 import { ApiExceptionFilter } from './api-exception.filter.js';
 import { registerBodyParsers } from './body-parsers.js';
-import { runAnswerHooks } from './before-answer.js';
 import { answerBrokenRequest, refuseConnect } from './broken-request.js';
 import { errorResponse } from './error-response.js';
-import { registerSecurityHeaders } from './security-headers.js';
 import type { ServiceServer } from './service-server.js';
 import { validationPipe } from './validation.js';
 
@@ -34,7 +33,10 @@ export interface HttpAppOptions {
   readonly configure?: (app: NestFastifyApplication) => void | Promise<void>;
 }
 
-/** A Nest application on Fastify that keeps contract §1: error envelope, 404 and 405, both slash forms, strict JSON. Initialised. */
+/**
+ * Creates and initialises a Nest application on Fastify that keeps contract §1: error envelope, 404 and 405, both slash forms,
+ * strict JSON.
+ */
 export async function createHttpApp(module: Type | DynamicModule, options: HttpAppOptions): Promise<NestFastifyApplication> {
   const { server } = options;
   const pathOptions = { ignoreTrailingSlash: true, maxParamLength: MAX_PARAM_LENGTH };
@@ -87,7 +89,7 @@ export async function createHttpApp(module: Type | DynamicModule, options: HttpA
   return app;
 }
 
-/** Answers a request by an application, whatever server it came to. */
+/** Returns a listener that has an application answer requests, whatever server they came to. */
 export function routingOf(app: NestFastifyApplication): RequestListener {
   const instance = app.getHttpAdapter().getInstance();
   return (request, response) => instance.routing(request, response);

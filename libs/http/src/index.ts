@@ -1,6 +1,6 @@
 export { API_ERROR_CODES, ApiError, type ApiErrorCode, type ApiErrorDetails } from './api-error.js';
 export { ApiExceptionFilter } from './api-exception.filter.js';
-export { beforeAnswer, type AnswerHook } from './before-answer.js';
+export { beforeAnswer, type AnswerHook } from './answer-hooks.js';
 export { errorResponse, type ErrorResponse } from './error-response.js';
 export { allowOrigins } from './cors.js';
 export { OperationsServer } from './operations-server.js';

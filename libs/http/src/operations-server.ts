@@ -3,7 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AggregatorRegistry, type Registry } from 'prom-client';
 import type { Logger, Readiness, ReadinessReport } from '#runtime';
 import { createHttpApp } from './http-app.js';
-import { operationsOf, serveOperations, type Operations } from './operations.js';
+import { serviceOperations, serveOperations, type Operations } from './operations.js';
 import { ServiceServer } from './service-server.js';
 
 @Module({})
@@ -22,7 +22,7 @@ export interface OperationsServerOptions {
   readonly services: readonly string[];
 }
 
-/** A port of its own for what an operator asks a process, so that nothing of it is on the ports that others reach: contract §8. */
+/** Serves health and metrics on a port of their own, so that they are not reachable on the public ports: contract §8. */
 export class OperationsServer implements Operations {
   private readonly services = new Map<string, Service>();
   private at = '';
@@ -58,9 +58,9 @@ export class OperationsServer implements Operations {
     return this.at;
   }
 
-  /** Answers for one more service of the process. */
+  /** Adds a service of the process to what is reported. */
   add(service: string, readiness: Readiness, metrics: Registry): void {
-    this.services.set(service, { metrics, operations: operationsOf(readiness, metrics) });
+    this.services.set(service, { metrics, operations: serviceOperations(readiness, metrics) });
   }
 
   async report(): Promise<ReadinessReport> {
@@ -83,7 +83,7 @@ export class OperationsServer implements Operations {
   }
 }
 
-/** Ready when all are; of what several need, what one of them lacks is said. */
+/** Combines readiness reports: ready when all are; of a dependency that several share, the first failure is shown. */
 function combine(reports: readonly ReadinessReport[]): ReadinessReport {
   const checks: Record<string, string> = {};
   for (const report of reports) {
@@ -97,7 +97,7 @@ function combine(reports: readonly ReadinessReport[]): ReadinessReport {
   };
 }
 
-/** Samples by service, so that those of the same name are told apart and not added up. */
+/** Labels a service's samples with its name, so that equal metrics of several services are not summed up. */
 async function labelled(service: string, metrics: Registry): Promise<object[]> {
   const samples = await metrics.getMetricsAsJSON();
   return samples.map((metric) => ({

@@ -2,13 +2,6 @@ import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Readiness, ReadinessReport } from '#runtime';
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Served without a token. */
-    public?: boolean;
-  }
-}
-
 /** What an operator asks a process. */
 export interface Operations {
   report(): Promise<ReadinessReport>;
@@ -16,8 +9,8 @@ export interface Operations {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-/** What there is to be asked of one service. */
-export function operationsOf(readiness: Readiness, metrics: Registry): Operations {
+/** Returns what an operator can ask of one service. */
+export function serviceOperations(readiness: Readiness, metrics: Registry): Operations {
   return {
     report: () => readiness.report(),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.metrics() }),

@@ -5,8 +5,8 @@ import type { Registry } from 'prom-client';
 import type { Logger, Readiness, SettingName } from '#runtime';
 import { ApiError } from './api-error.js';
 import { createHttpApp, routingOf } from './http-app.js';
-import { operationsOf, serveOperations } from './operations.js';
 import { OperationsServer } from './operations-server.js';
+import { serviceOperations, serveOperations } from './operations.js';
 import { describeService, measureRequests } from './service-metrics.js';
 import { ServiceServer } from './service-server.js';
 
@@ -46,8 +46,8 @@ export interface ServeOptions {
 class NothingYet {}
 
 /**
- * A service's HTTP. It is listened on from the beginning, so that a service which waits for its database says that it lives, and
- * why it is not ready; the rest is answered once its application is there.
+ * Serves a service's HTTP. It listens from the beginning, so that a service that still waits for its database reports that it is
+ * alive and why it is not ready; other requests get 503 until the application is there.
  */
 export class ServiceHttp {
   private starting: NestFastifyApplication | undefined;
@@ -75,7 +75,7 @@ export class ServiceHttp {
       logger,
       prepend: refuseTheRest,
       prepare: (instance) => {
-        if (!operations) serveOperations(instance, operationsOf(readiness, metrics));
+        if (!operations) serveOperations(instance, serviceOperations(readiness, metrics));
       },
     });
     const server = new ServiceServer({ ...options, isLeaving: () => readiness.isStopping }, routingOf(starting));
@@ -94,7 +94,7 @@ export class ServiceHttp {
   }
 
   /**
-   * Has requests answered by a module from now on, initialised and in keeping with contract §1: error envelope, 404 and 405, both
+   * Lets a module answer requests from now on, initialised and in keeping with contract §1: error envelope, 404 and 405, both
    * slash forms, strict JSON.
    */
   async serve(
@@ -109,7 +109,7 @@ export class ServiceHttp {
       ...(trustProxy && { trustProxy }),
       ...(configure && { configure }),
       prepare: (instance) => {
-        if (!this.operations) serveOperations(instance, operationsOf(readiness, metrics));
+        if (!this.operations) serveOperations(instance, serviceOperations(readiness, metrics));
         measureRequests(instance, metrics, logger);
       },
     });
@@ -126,7 +126,7 @@ export class ServiceHttp {
     await this.server.close();
   }
 
-  /** Lets go of all ports. */
+  /** Closes all ports. */
   async close(): Promise<void> {
     await this.stopServing();
     await this.starting?.close();
@@ -134,7 +134,7 @@ export class ServiceHttp {
   }
 }
 
-/** What is not there yet comes with the application. */
+/** Answers 503 to everything but health while the application is not there yet. */
 function refuseTheRest(instance: FastifyInstance): void {
   instance.addHook('onRequest', (request, _reply, done) => {
     if (!request.is404) return done();

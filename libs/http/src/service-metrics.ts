@@ -6,7 +6,7 @@ import { traceOfRequest } from './request-trace.js';
 /** Methods that are told apart; strangers may send any of Node's thirty. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
-/** Adds what every service says of itself to its metrics. */
+/** Adds the metrics that every service has: process, version, dependencies. */
 export function describeService(metrics: Registry, readiness: Readiness): void {
   collectDefaultMetrics({ register: metrics });
   const build = new Gauge({
@@ -28,8 +28,8 @@ export function describeService(metrics: Registry, readiness: Readiness): void {
 }
 
 /**
- * Measures requests. How many, with which kind of answer and how long, is known of every route; how the durations are distributed only
- * of each method: a distribution is a dozen series, and there are a hundred routes.
+ * Measures requests. Counts and total duration are kept per route; the histogram of durations only per method, since a histogram
+ * is a dozen series and there are a hundred routes.
  */
 export function measureRequests(instance: FastifyInstance, metrics: Registry, logger: Logger): void {
   const registers = [metrics];

@@ -21,7 +21,7 @@ export interface ServiceServerOptions {
   readonly connectionCheckMs?: number | undefined;
 }
 
-/** The place where requests come in. It is listened on before there is an application, and what answers can be exchanged. */
+/** The HTTP server of a service. It listens before there is an application, and its listener can be replaced. */
 export class ServiceServer {
   readonly server: Server;
   /** Connections that never sent anything. */
@@ -52,7 +52,7 @@ export class ServiceServer {
     });
   }
 
-  /** Has all further requests answered by something else. */
+  /** Replaces the listener for all further requests. */
   answerBy(answer: RequestListener): void {
     this.answer = answer;
   }
@@ -79,9 +79,9 @@ export class ServiceServer {
   }
 
   /**
-   * Takes no further connection, and waits until those that are there have ended: each with the answer to the request that is in
-   * flight, or when that takes too long. Node ends those that are idle now; the ones that become idle later, and those that never
-   * sent a request (browsers and pools open some in advance), would be waited for until their client leaves.
+   * Accepts no further connection, and waits until the open ones have ended: each after the answer in flight, or after a grace
+   * period. Node closes only connections that are idle now; those that become idle later, and those that never sent a request
+   * (browsers and pools open some in advance), are closed here.
    */
   close(): Promise<void> {
     this.closed ??= this.server.listening ? this.end() : Promise.resolve();

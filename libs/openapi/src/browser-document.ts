@@ -1,5 +1,4 @@
-import { METHODS, type Method } from './methods.js';
-import type { OpenAPIObject, OperationObject, PathItemObject } from './openapi-types.js';
+import { operationsOf, type OpenAPIObject } from './operations.js';
 
 /** What the API browser shows of the place that it runs in. */
 export interface BrowserHints {
@@ -13,8 +12,8 @@ const REMOVING = 'Removing';
 const EXAMPLE_URL = /https:\/\/example\.com\/[\w?=&/]*/g;
 
 /**
- * The document as the API browser shows it: what removes things comes last, since the rest needs them, so that the examples work in the
- * order of the page; webhooks, which nobody calls from a page, are left to the document itself. Pure.
+ * Adapts the document to the API browser: operations that remove things come last, so that the examples work from top to bottom;
+ * webhooks, which cannot be called from a page, are left out. Pure.
  */
 export function browserDocumentOf(document: OpenAPIObject, { applications = [], receiverUrl }: BrowserHints): OpenAPIObject {
   const shown = structuredClone(document);
@@ -36,10 +35,4 @@ export function browserDocumentOf(document: OpenAPIObject, { applications = [], 
   }
   if (receiverUrl === undefined) return shown;
   return JSON.parse(JSON.stringify(shown).replaceAll(EXAMPLE_URL, `${receiverUrl}/agents?key=1`)) as OpenAPIObject;
-}
-
-function operationsOf({ paths }: OpenAPIObject): [Method, OperationObject][] {
-  return Object.values(paths).flatMap((item: PathItemObject) =>
-    METHODS.flatMap((method): [Method, OperationObject][] => (item[method] ? [[method, item[method]]] : [])),
-  );
 }

@@ -1,6 +1,12 @@
-import { METHODS } from './methods.js';
-import type { OpenAPIObject, OperationObject, ParameterObject, ResponseObject, SchemaObject } from './openapi-types.js';
 import { operationIdOf } from './operation-ids.js';
+import {
+  operationsAt,
+  type OpenAPIObject,
+  type OperationObject,
+  type ParameterObject,
+  type ResponseObject,
+  type SchemaObject,
+} from './operations.js';
 
 /** Says on an operation which access levels may call it; written where they are required. */
 export const ACCESS_EXTENSION = 'x-required-access';
@@ -46,9 +52,7 @@ export function completeOperations(document: OpenAPIObject, { parameters, isColl
   for (const [bare, item] of Object.entries(document.paths)) {
     const names = [...bare.matchAll(/\{(\w+)\}/g)].map((match) => match[1]!);
     const path = isCollection(bare) ? `${bare}/` : bare;
-    for (const method of METHODS) {
-      const operation = item[method];
-      if (!operation) continue;
+    for (const [method, operation] of operationsAt(item)) {
       operation.operationId = operationIdOf(method, path);
       const given = operation.parameters?.filter((one) => !('in' in one && one.in === 'path')) ?? [];
       operation.parameters = [...names.map((name) => parameterOf(name, parameters)), ...given];
@@ -92,7 +96,7 @@ function accessOf(operation: OperationObject): readonly string[] | undefined {
   return (operation as { readonly [ACCESS_EXTENSION]?: readonly string[] })[ACCESS_EXTENSION];
 }
 
-/** Who is refused reads what is needed where it is said what the operation does. */
+/** Adds the access levels that an operation needs to its description and to its 403. */
 function describeAccess(operation: OperationObject): void {
   const levels = accessOf(operation);
   if (!levels) return;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { browserDocumentOf, type BrowserHints } from './browser-document.js';
-import type { OpenAPIObject } from './openapi-types.js';
+import type { OpenAPIObject } from './operations.js';
 
 const PAGE = '/api/docs';
 const DOCUMENT = '/api/openapi.json';

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import type { SchemaObject } from './openapi-types.js';
+import type { SchemaObject } from './operations.js';
 
 export interface ConvertedSchema {
   readonly schema: SchemaObject | { $ref: string };
   readonly components: Record<string, SchemaObject>;
 }
 
-/** A zod schema as OpenAPI 3.1 has it (JSON Schema 2020-12); those with an id become components. */
+/** Converts a zod schema to OpenAPI 3.1 (JSON Schema 2020-12); schemas with an id become components. */
 export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): ConvertedSchema {
   const { $defs, ...body } = z.toJSONSchema(schema, {
     io,
@@ -27,8 +27,8 @@ export function jsonSchemaOf(schema: z.ZodType, io: 'input' | 'output'): Convert
 const MAX_INT32 = 2_147_483_647;
 
 /**
- * Leaves out what readers do not need (patterns that say what the format says, and the bounds of a JSON number), and says what
- * generators have to be told.
+ * Removes what readers do not need (patterns that repeat the format, and the bounds of a JSON number), and adds what code
+ * generators need.
  */
 function simplify(schema: z.core.JSONSchema.BaseSchema, io: 'input' | 'output'): void {
   if (schema.format !== undefined) delete schema.pattern;
@@ -41,13 +41,13 @@ function simplify(schema: z.core.JSONSchema.BaseSchema, io: 'input' | 'output'):
   spellOutTuple(schema);
 }
 
-/** Where nothing is said, typed languages take an integer for one of 32 bits. */
+/** Marks integers that may exceed 32 bits: generators assume 32 bits otherwise. */
 function sayWidth(schema: z.core.JSONSchema.BaseSchema): void {
   const isInteger = schema.type === 'integer' || (Array.isArray(schema.type) && schema.type.includes('integer'));
   if (isInteger && (schema.maximum ?? Infinity) > MAX_INT32) schema.format = 'int64';
 }
 
-/** A tuple of one type as an array of so many: generators of clients know `items`, and few `prefixItems`. */
+/** Rewrites a tuple of one type as an array of fixed length: code generators know `items`, few know `prefixItems`. */
 function spellOutTuple(schema: z.core.JSONSchema.BaseSchema): void {
   const [first, ...rest] = schema.prefixItems ?? [];
   if (first === undefined || rest.some((one) => !isDeepStrictEqual(one, first))) return;
@@ -56,7 +56,7 @@ function spellOutTuple(schema: z.core.JSONSchema.BaseSchema): void {
   delete schema.prefixItems;
 }
 
-/** References lead to the document's components. */
+/** Points a schema's references to the document's components. */
 function componentOf(schema: object): SchemaObject {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/')) as SchemaObject;
 }

@@ -1,11 +1,23 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 import { z } from 'zod';
+import { API_ERROR_CODES } from '#http';
 import { VERSION } from '#runtime';
 import { completeOperations, type PathRules } from './complete-operations.js';
-import { errorSchema } from './error.schema.js';
 import { jsonSchemaOf } from './json-schema.js';
-import type { SchemaObject } from './openapi-types.js';
+import { operationsAt, operationsOf, type PathItemObject, type SchemaObject } from './operations.js';
+
+/** The error envelope: contract §1. */
+export const errorSchema = z
+  .object({
+    message: z.string().meta({ description: 'For people' }),
+    status: z.enum(API_ERROR_CODES as [string, ...string[]]),
+    errors: z
+      .record(z.string(), z.array(z.string()))
+      .optional()
+      .meta({ description: 'What is wrong, by field; with `validation_error`' }),
+  })
+  .meta({ id: 'Error' });
 
 /** What an API says of itself beside its operations. */
 export interface ApiDescription extends PathRules {
@@ -64,14 +76,25 @@ export function buildDocument(app: INestApplication, about: ApiDescription): Ope
   document.components = { ...document.components, schemas: { ...document.components?.schemas, ...error, ...about.schemas } };
   completeOperations(document, about);
   addMissingTags(document);
+  sortByTags(document);
   return document;
 }
 
-/** Of parts that came later, whose tag nobody has described yet. */
+/** Adds the tags of parts that came later, which nobody has described yet. */
 function addMissingTags(document: OpenAPIObject): void {
   const known = new Set(document.tags?.map(({ name }) => name));
-  const used = Object.values(document.paths).flatMap((item) =>
-    [item.get, item.post, item.put, item.delete].flatMap((operation) => operation?.tags ?? []),
-  );
+  const used = operationsOf(document).flatMap(([, operation]) => operation.tags ?? []);
   for (const name of new Set(used)) if (!known.has(name)) (document.tags ??= []).push({ name });
+}
+
+/**
+ * Puts paths in the order of the page, by their tag, and schemas in that of their names: how the application is put together is nothing
+ * that a reader of the document, or of its changes, should see.
+ */
+function sortByTags(document: OpenAPIObject): void {
+  const places = new Map(document.tags?.map(({ name }, place) => [name, place]));
+  const placeOf = (item: PathItemObject): number => places.get(operationsAt(item)[0]?.[1].tags?.[0] ?? '') ?? places.size;
+  document.paths = Object.fromEntries(Object.entries(document.paths).sort(([, a], [, b]) => placeOf(a) - placeOf(b)));
+  const schemas = Object.entries(document.components?.schemas ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+  document.components = { ...document.components, schemas: Object.fromEntries(schemas) };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Method } from './methods.js';
 import { operationIdOf } from './operation-ids.js';
+import type { Method } from './operations.js';
 
 const BASE = '/api/ver1.0/client/{client_id}';
 const EVENT = `${BASE}/agent/{type}/{agent_id}/event/{event_id}`;

@@ -1,4 +1,4 @@
-import type { Method } from './methods.js';
+import type { Method } from './operations.js';
 
 /** Operations whose name does not follow from their path. */
 const NAMED: Readonly<Record<string, string>> = {

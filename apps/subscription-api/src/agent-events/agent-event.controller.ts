@@ -1,20 +1,19 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
-import { pagingSchema, type Paging } from '../request/paging.js';
-import { Agent, EventId, type AgentRef } from '../request/path-params.js';
-import { AGENT_EVENTS_OF_AGENT_PATH } from '../request/paths.js';
+import { pagingSchema, type Paging } from '../http/paging.js';
+import { Agent, EventId, type AgentRef, AGENT_EVENTS_OF_AGENT_PATH } from '../http/path-params.js';
+import { UrlErrorFilter } from '../http/url-error.filter.js';
 import {
   agentEventPatchSchema,
   agentEventSchema,
   newAgentEventSchema,
-  viewOf,
   type AgentEventPatch,
   type AgentEventView,
   type NewAgentEvent,
+  agentEventViewOf,
 } from './agent-event.schema.js';
 import { AgentEvents } from './agent-events.js';
-import { UrlErrorFilter } from './url-error.filter.js';
 
 /** The notifications of one agent: contract §3, Seed. */
 @ApiTags('Agent events')
@@ -34,7 +33,7 @@ export class AgentEventController {
     @Body({ schema: newAgentEventSchema }) event: NewAgentEvent,
     @CurrentPrincipal() principal: Principal,
   ): Promise<AgentEventView> {
-    return viewOf(await this.agentEvents.add(agent, event, principal));
+    return agentEventViewOf(await this.agentEvents.add(agent, event, principal));
   }
 
   @Get()
@@ -45,7 +44,7 @@ export class AgentEventController {
   })
   @ApiResponse({ status: 200, description: 'Ordered by id', standardSchema: agentEventSchema, isArray: true })
   async list(@Agent() agent: AgentRef, @Query({ schema: pagingSchema }) paging: Paging): Promise<AgentEventView[]> {
-    return (await this.agentEvents.list(agent, paging)).map(viewOf);
+    return (await this.agentEvents.list(agent, paging)).map(agentEventViewOf);
   }
 
   @Delete()
@@ -63,7 +62,7 @@ export class AgentEventController {
   @ApiOperation({ summary: 'An agent event', description: 'Its url, its method, and whether logins or logouts are sent there.' })
   @ApiResponse({ status: 200, description: 'The agent event', standardSchema: agentEventSchema })
   async find(@Agent() agent: AgentRef, @EventId() id: number): Promise<AgentEventView> {
-    return viewOf(await this.agentEvents.find(agent, id));
+    return agentEventViewOf(await this.agentEvents.find(agent, id));
   }
 
   @Put(':event_id')
@@ -78,7 +77,7 @@ export class AgentEventController {
     @Body({ schema: agentEventPatchSchema }) patch: AgentEventPatch,
     @CurrentPrincipal() principal: Principal,
   ): Promise<AgentEventView> {
-    return viewOf(await this.agentEvents.change(agent, id, patch, principal));
+    return agentEventViewOf(await this.agentEvents.change(agent, id, patch, principal));
   }
 
   @Delete(':event_id')

@@ -5,10 +5,10 @@ import { recordAudit } from '#applications';
 import type { Principal } from '#auth';
 import { AgentEventEntity, poolOf } from '#database';
 import type { ServiceSettings } from '#runtime';
-import { AgentRepository } from '../agents/agent.repository.js';
-import { isAgent, type AgentRef, type Scope } from '../request/path-params.js';
-import { SETTINGS } from '../tokens.js';
-import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+import { AgentRepository } from '../agents/agents.module.js';
+import { SETTINGS } from '../core.module.js';
+import { isAgent, type AgentRef, type Scope } from '../http/path-params.js';
+import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewAllAgentsEvent } from './agent-event.schema.js';
 
 /** Who adds, changes or removes. */
 type Caller = Pick<Principal, 'applicationId' | 'appId'>;
@@ -28,7 +28,8 @@ const RAISABLE = `u.client_id = $1 and u.xmin = seen.version and u.agent_event_u
   and exists (select from subscription.webhook_secret where client_id = $1 and expires_at is null)`;
 
 /**
- * Has the usage row say whether the count has come near to its limit, which is told once: see `subscription.near_limit`.
+ * SQL that sets the usage row's mark that the count is near its limit, so that a notice is sent once: see
+ * `subscription.near_limit`.
  *
  * @param used SQL of the count to be
  * @param limit SQL of the limit of all clients
@@ -102,8 +103,8 @@ const ADD_FOR_CLIENT = {
 };
 
 /**
- * Agent events and the count of them. Every transaction that changes the count takes the client's usage row first, so
- * that writers of one client come one after the other and never wait for each other in a circle.
+ * Stores agent events and counts them. Every transaction that changes the count locks the client's usage row first, so that
+ * writers of one client run one after another and cannot deadlock.
  */
 @Injectable()
 export class AgentEventRepository {
@@ -132,24 +133,25 @@ export class AgentEventRepository {
   }
 
   /**
-   * Adds one in a single statement: limit, count and insert. Parallel additions never exceed the limit.
+   * Adds an agent event in a single statement that checks the limit, counts and inserts. Parallel additions never exceed the
+   * limit.
    *
    * @returns undefined: nothing was done, and {@link addInTurn} is to be asked; there is no such agent, no usage row or no
    *   secret yet, the limit is used up, or another writer of the client came first
    */
-  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Caller): Promise<AgentEvent | undefined> {
+  async add(scope: Scope, event: NewAgentEvent | NewAllAgentsEvent, by: Caller): Promise<AgentEvent | undefined> {
     const { rows } = await poolOf(this.dataSource).query<AgentEvent>(this.addition(scope, event, by));
     return rows[0];
   }
 
   /**
-   * Adds one after the client's other writers, whose usage row is locked first, so that nobody can come in between.
+   * Adds an agent event after locking the client's usage row, so that no other writer of the client can interfere.
    *
    * @param ensureSecret makes the client's signing secret where it has none
    */
   addInTurn(
     scope: Scope,
-    event: NewAgentEvent | NewClientEvent,
+    event: NewAgentEvent | NewAllAgentsEvent,
     by: Caller,
     ensureSecret: (manager: EntityManager) => Promise<void>,
   ): Promise<AgentEvent | Refusal> {
@@ -164,7 +166,10 @@ export class AgentEventRepository {
     });
   }
 
-  /** Changes what is given. What waits goes to a new url, in order; of another type are later changes alone. */
+  /**
+   * Changes the fields that are given. Waiting notifications go to a new url, in order; a new type applies to later status
+   * changes only.
+   */
   change(scope: Scope, id: number, patch: AgentEventPatch, { appId: by }: Caller): Promise<AgentEventEntity | null> {
     return this.dataSource.transaction(async (manager) => {
       const events = manager.getRepository(AgentEventEntity);
@@ -193,14 +198,14 @@ export class AgentEventRepository {
     return (await this.removing(scope.clientId, { ...whereOf(scope), id }, by)) > 0;
   }
 
-  /** Removes those that the calling application added. */
+  /** Removes the agent events that the calling application added. */
   async removeOf(scope: Scope, by: Caller): Promise<void> {
     await this.removing(scope.clientId, { ...whereOf(scope), applicationId: by.applicationId }, by);
   }
 
   /**
-   * Removes an agent together with its agent events: they are out of sight at once and count no more, and go when the
-   * agent's last change has been notified ({@link deleteFinished}).
+   * Removes an agent together with its agent events. They are hidden and uncounted at once, and deleted when the agent's last
+   * change has been notified ({@link deleteFinished}).
    *
    * @returns false: no such agent
    */
@@ -259,10 +264,13 @@ export class AgentEventRepository {
     );
   }
 
-  /** One of one agent counts from the agent's current sequence on, one for every agent from where each stands: ADR 7. */
+  /**
+   * Builds the statement that adds an agent event. For one agent it starts after the agent's current sequence, for all agents
+   * after each one's own: ADR 7.
+   */
   private addition(
     scope: Scope,
-    { url, method, event_type, ...event }: NewAgentEvent | NewClientEvent,
+    { url, method, event_type, ...event }: NewAgentEvent | NewAllAgentsEvent,
     { applicationId, appId }: Caller,
   ) {
     const { clientId } = scope;
@@ -289,8 +297,8 @@ export class AgentEventRepository {
   }
 
   /**
-   * Takes what was removed off the count, whose row the caller has locked. Where rows came past the count, so that it has not that
-   * many, the rows that are left are counted: agent events that were not counted are removed as well.
+   * Subtracts removed agent events from the count, whose row the caller has locked. Where the count is too low for that (rows
+   * were inserted by hand), it counts the remaining rows instead.
    */
   private async lowerUsage(manager: EntityManager, clientId: number, by: number): Promise<void> {
     await manager.query(
@@ -317,7 +325,10 @@ async function auditRemoval(manager: EntityManager, ids: readonly number[], { ap
   );
 }
 
-/** What a change is one of: by the name of the API, what was there and what is; of urls what {@link AUDITED} says of them. */
+/**
+ * Lists the changed fields by their API name with old and new value, for the audit log; urls without their query, as in {@link
+ * AUDITED}.
+ */
 function changesOf(
   before: Pick<AgentEvent, 'url' | 'method' | 'eventType' | 'agentType'>,
   after: AgentEvent,

@@ -8,7 +8,7 @@ import {
   type NotificationMethod,
 } from '#contracts';
 import type { AgentEventEntity } from '#database';
-import { MAX_URL_LENGTH } from '#webhook';
+import { destinationSchema, JSON_OBJECT, notRead, requiredOr } from '../http/request-body.js';
 
 /** An agent event as the REST API shows it; the order of the keys is part of contract §3. */
 export interface AgentEventView {
@@ -19,27 +19,22 @@ export interface AgentEventView {
 }
 
 /** A subscription to every agent of a client. */
-export interface ClientEventView extends AgentEventView {
+export interface AllAgentsEventView extends AgentEventView {
   readonly agent_type: AgentType | null;
 }
 
-const required = (issue: { input?: unknown }): string => (issue.input === undefined ? 'is required' : 'must be a string');
+const EXAMPLE = { url: 'https://example.com/agents?key=1', event_type: 'agent-login', method: 'GET' };
 
-const url = z
-  .string({ error: required })
-  .max(MAX_URL_LENGTH, `must have at most ${MAX_URL_LENGTH} characters`)
-  .regex(/^\S+$/u, 'must be an absolute http:// or https:// URL without spaces')
-  .meta({
-    description: 'Absolute http(s) URL without credentials; a query is kept',
-    format: 'uri',
-    example: 'https://example.com/agents?key=1',
-  });
+const url = destinationSchema({
+  description: 'Absolute http(s) URL without credentials; a query is kept',
+  example: EXAMPLE.url,
+});
 
-/** One of some words, in any letter case; becomes the canonical form. */
+/** Reads one of some words in any letter case, and returns its canonical form. */
 function wordOf<const T extends string>(words: readonly [T, ...T[]]) {
   const message = `must be one of: ${words.join(', ')}`;
   return z
-    .string({ error: required })
+    .string({ error: requiredOr('must be a string') })
     .transform((text, context) => {
       const word = words.find((known) => known.toLowerCase() === text.toLowerCase());
       if (word === undefined) {
@@ -54,32 +49,27 @@ function wordOf<const T extends string>(words: readonly [T, ...T[]]) {
 const method = wordOf(NOTIFICATION_METHODS);
 const event_type = wordOf(EVENT_TYPES);
 const agent_type = wordOf(AGENT_TYPES).nullable();
-/** Strict objects say which keys they do not know. */
-const body = { error: (issue: { code?: string }) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) };
-
-const EXAMPLE = { url: 'https://example.com/agents?key=1', event_type: 'agent-login', method: 'GET' };
 
 export const newAgentEventSchema = z
-  .object({ url, event_type, method }, body)
+  .object({ url, event_type, method }, JSON_OBJECT)
   .meta({ id: 'AgentEventCreate', examples: [EXAMPLE] });
 export const agentEventPatchSchema = z
-  .object({ url: url.optional(), event_type: event_type.optional(), method: method.optional() }, body)
+  .object({ url: url.optional(), event_type: event_type.optional(), method: method.optional() }, JSON_OBJECT)
   .meta({ id: 'AgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
-/** Of the answer, which may be sent back. */
-const id = z.unknown().optional().meta({ description: 'Not read: the agent event keeps its own' });
-export const newClientEventSchema = z
-  .strictObject({ url, event_type, method, agent_type: agent_type.default(null), id }, body)
+const id = notRead('Not read: the agent event keeps its own');
+export const newAllAgentsEventSchema = z
+  .strictObject({ url, event_type, method, agent_type: agent_type.default(null), id }, JSON_OBJECT)
   .meta({ id: 'ClientAgentEventCreate', examples: [{ ...EXAMPLE, agent_type: 'local' }] });
-export const clientEventPatchSchema = z
+export const allAgentsEventPatchSchema = z
   .strictObject(
     { url: url.optional(), event_type: event_type.optional(), method: method.optional(), agent_type: agent_type.optional(), id },
-    body,
+    JSON_OBJECT,
   )
   .meta({ id: 'ClientAgentEventChange', description: 'Any subset; what is absent stays', examples: [{ method: 'POST' }] });
 
 export type NewAgentEvent = z.output<typeof newAgentEventSchema>;
-export type NewClientEvent = z.output<typeof newClientEventSchema>;
-export type AgentEventPatch = z.output<typeof clientEventPatchSchema>;
+export type NewAllAgentsEvent = z.output<typeof newAllAgentsEventSchema>;
+export type AgentEventPatch = z.output<typeof allAgentsEventPatchSchema>;
 
 const shown = {
   url: z.string().meta({ example: EXAMPLE.url }),
@@ -88,7 +78,7 @@ const shown = {
   event_type: z.enum(EVENT_TYPES),
 };
 export const agentEventSchema = z.object(shown).meta({ id: 'AgentEvent' });
-export const clientEventSchema = z
+export const allAgentsEventSchema = z
   .object({ ...shown, agent_type: z.enum(AGENT_TYPES).nullable() })
   .meta({ id: 'ClientAgentEvent' });
 
@@ -110,9 +100,9 @@ export const limitChangeSchema = z
         .max(MAX_LIMIT, LIMIT)
         .nullable()
         .meta({ description: 'null: the limit of all clients, AGENT_EVENT_LIMIT' }),
-      agent_event_used: z.unknown().optional().meta({ description: 'Not read: it is counted' }),
+      agent_event_used: notRead('Not read: it is counted'),
     },
-    body,
+    JSON_OBJECT,
   )
   .meta({ id: 'LimitChange', examples: [{ agent_event: 5000 }] });
 export type LimitChange = z.output<typeof limitChangeSchema>;
@@ -120,10 +110,10 @@ export type LimitChange = z.output<typeof limitChangeSchema>;
 /** An agent event as it is shown, and what its deliveries are found by. */
 export type AgentEvent = Pick<AgentEventEntity, 'id' | 'clientId' | 'agentId' | 'agentType' | 'url' | 'method' | 'eventType'>;
 
-export function viewOf({ url, id, method, eventType }: AgentEvent): AgentEventView {
+export function agentEventViewOf({ url, id, method, eventType }: AgentEvent): AgentEventView {
   return { url, id, method, event_type: eventType };
 }
 
-export function clientEventViewOf(event: AgentEvent): ClientEventView {
-  return { ...viewOf(event), agent_type: event.agentType };
+export function allAgentsEventViewOf(event: AgentEvent): AllAgentsEventView {
+  return { ...agentEventViewOf(event), agent_type: event.agentType };
 }

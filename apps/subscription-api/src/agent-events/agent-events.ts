@@ -1,17 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '#auth';
 import { ApiError } from '#http';
-import { checkUrl, type AddressGuard } from '#webhook';
-import { AgentRepository } from '../agents/agent.repository.js';
-import { rangeOf, type Paging } from '../request/paging.js';
-import { agentNotFound, isAgent, notFound, type Scope } from '../request/path-params.js';
-import { ADDRESS_GUARD } from '../tokens.js';
-import type { Transaction } from '../webhook-secrets/webhook-secret.repository.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import type { AddressGuard } from '#webhook';
+import { AgentRepository } from '../agents/agents.module.js';
+import { ADDRESS_GUARD } from '../core.module.js';
+import { rangeOf, type Paging } from '../http/paging.js';
+import { agentNotFound, isAgent, notFound, type Scope } from '../http/path-params.js';
+import { assertDestination } from '../http/request-body.js';
+import { type Transaction, WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { AgentEventRepository, type Refusal } from './agent-event.repository.js';
-import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewClientEvent } from './agent-event.schema.js';
+import type { AgentEvent, AgentEventPatch, NewAgentEvent, NewAllAgentsEvent } from './agent-event.schema.js';
 
-/** What may be done with agent events, and how a caller is told why not: contract §3. */
+/** Adds, changes and removes agent events, and tells a caller why it was refused: contract §3. */
 @Injectable()
 export class AgentEvents {
   constructor(
@@ -32,13 +32,13 @@ export class AgentEvents {
     return found;
   }
 
-  async add(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Principal): Promise<AgentEvent> {
-    this.assertUrl(event.url);
+  async add(scope: Scope, event: NewAgentEvent | NewAllAgentsEvent, by: Principal): Promise<AgentEvent> {
+    assertDestination(event.url, this.guard);
     return (await this.repository.add(scope, event, by)) ?? this.addInTurn(scope, event, by);
   }
 
   async change(scope: Scope, id: number, patch: AgentEventPatch, by: Principal): Promise<AgentEvent> {
-    if (patch.url !== undefined) this.assertUrl(patch.url);
+    if (patch.url !== undefined) assertDestination(patch.url, this.guard);
     return (await this.repository.change(scope, id, patch, by)) ?? this.missing(scope);
   }
 
@@ -46,24 +46,22 @@ export class AgentEvents {
     if (!(await this.repository.remove(scope, id, by))) await this.missing(scope);
   }
 
-  /** Removes those of the calling application; having none is no error. */
+  /** Removes the agent events of the calling application; having none is no error. */
   async removeOwn(scope: Scope, by: Principal): Promise<void> {
     await this.assertAgent(scope);
     await this.repository.removeOf(scope, by);
   }
 
-  /** Makes what is missing, waits for other writers of the client, and tells why where it cannot be. */
-  private async addInTurn(scope: Scope, event: NewAgentEvent | NewClientEvent, by: Principal): Promise<AgentEvent> {
+  /**
+   * Adds an agent event the slow way: creates the client's missing secret, waits for its other writers, and says why it cannot be
+   * added.
+   */
+  private async addInTurn(scope: Scope, event: NewAgentEvent | NewAllAgentsEvent, by: Principal): Promise<AgentEvent> {
     await this.assertAgent(scope);
     const ensureSecret = (transaction: Transaction) => this.secrets.ensure(scope.clientId, transaction);
     const added = await this.repository.addInTurn(scope, event, by, ensureSecret);
     if (typeof added === 'string') throw refusal(added, scope);
     return added;
-  }
-
-  private assertUrl(url: string): void {
-    const wrong = checkUrl(url, this.guard);
-    if (wrong !== undefined) throw ApiError.invalid('url', wrong);
   }
 
   private async assertAgent(scope: Scope): Promise<void> {

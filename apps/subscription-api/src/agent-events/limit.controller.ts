@@ -2,10 +2,9 @@ import { Body, Controller, Get, Inject, Put } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import type { Logger } from '#runtime';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
 import { AgentEventRepository } from './agent-event.repository.js';
 import { limitChangeSchema, limitSchema, type LimitChange, type LimitView } from './agent-event.schema.js';
 

@@ -4,26 +4,22 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
-import { AgentRepository } from '../agents/agent.repository.js';
-import { agentSchema, type AgentView } from '../agents/agent.schema.js';
-import { STREAM_EXAMPLES } from '../docs/stream-examples.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { NEXT_CURSOR, rangeOf, type Paging } from '../request/paging.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
+import { AgentRepository, agentSchema, type AgentView } from '../agents/agents.module.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { NEXT_CURSOR, rangeOf, type Paging } from '../http/paging.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
+import { describeStream, OpenStreams, STREAM_EXAMPLES } from '../streams/streams.module.js';
 import {
   historyQuerySchema,
   loggedChangeSchema,
   snapshotQuerySchema,
   streamEventSchema,
   streamQuerySchema,
-  viewOfChange,
+  statusChangeViewOf,
 } from './agent-status.schema.js';
+import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
 import { parseCursor, refuseCursor } from './cursor.js';
 import { LogMark } from './log-mark.js';
-import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
-import { describeStream } from './event-stream.js';
-import { OpenStreams } from './open-streams.js';
 import { SnapshotRepository } from './snapshot.repository.js';
 import { StatusLogRepository } from './status-log.repository.js';
 import { StatusStreams, type StreamStart } from './status-streams.js';
@@ -108,7 +104,7 @@ export class AgentStatusController {
     const last = found.length > limit ? changes.at(-1)!.position : undefined;
     reply.header(CURSOR_HEADER, order === 'asc' ? (last ?? Math.max(after, upTo)) : end);
     if (order === 'desc' && last !== undefined) reply.header(NEXT_CURSOR, last);
-    return changes.map(viewOfChange);
+    return changes.map(statusChangeViewOf);
   }
 
   @Get('stream')
@@ -151,7 +147,10 @@ The stream ends with its token or application; a reader that takes nothing for a
     return { cursor: after === undefined ? (await this.mark.move()).position : await this.findStart(after) };
   }
 
-  /** A client that reconnects by itself cannot choose another cursor: it is told, and goes on from now. */
+  /**
+   * Resumes after a `Last-Event-ID`. A browser that reconnects cannot choose another cursor, so an unusable one is answered by a
+   * `reset` event and a stream from now on.
+   */
   private async resumeAfter(lastId: number): Promise<StreamStart> {
     const start = await this.mark.findStart(lastId);
     return typeof start === 'number' ? { cursor: start } : { cursor: this.mark.position, reset: start };

@@ -1,15 +1,11 @@
 import { z } from 'zod';
-import { AGENT_TYPES, nameFieldOf, previousStatusOf, statusChangedSchema, timeSchema } from '#contracts';
-import { agentSchemaWith, viewOf, type AgentView } from '../agents/agent.schema.js';
-import { integerParam, pagingSchema } from '../request/paging.js';
-import { parseCursor, RESET_REASONS } from './cursor.js';
-import { frameOf } from './frames.js';
+import { AGENT_TYPES, ID_LIMIT, nameFieldOf, previousStatusOf, statusChangedSchema } from '#contracts';
+import { agentSchemaWith, type AgentView, agentViewOf } from '../agents/agents.module.js';
+import { pagingSchema } from '../http/paging.js';
+import { integerParam, momentSchema } from '../http/query-params.js';
+import { frameOf, RESET_REASONS } from '../streams/streams.module.js';
+import { parseCursor } from './cursor.js';
 import { DIRECTORY_CHANGES, type DirectoryChange, type LogEntry, type LoggedChange } from './status-log.repository.js';
-
-const MAX_ID = 4_294_967_295;
-
-/** A moment in a query string or body: RFC 3339. */
-export const momentSchema = timeSchema.transform((ms) => new Date(ms));
 
 const cursor = z
   .string({ error: 'must be given once' })
@@ -25,7 +21,9 @@ export const snapshotQuerySchema = z.strictObject(pagingSchema.shape);
 
 export const historyQuerySchema = z
   .strictObject({
-    agent_id: integerParam(0, MAX_ID).optional().meta({ description: 'Of this agent alone' }),
+    agent_id: integerParam(0, ID_LIMIT - 1)
+      .optional()
+      .meta({ description: 'Of this agent alone' }),
     agent_type: z
       .enum(AGENT_TYPES, { error: `must be ${AGENT_TYPES.join(' or ')}` })
       .optional()
@@ -76,7 +74,7 @@ export const resetSchema = z.object({ reason: z.enum(RESET_REASONS) }).meta({ id
 /** The data of an event of the stream: `agent-status`, `agent` or `reset`. */
 export const streamEventSchema = z.union([loggedChangeSchema, directoryChangeSchema, resetSchema]);
 
-export function viewOfChange(change: LoggedChange): unknown {
+export function statusChangeViewOf(change: LoggedChange): unknown {
   return {
     id: change.id,
     cursor: change.position,
@@ -93,13 +91,13 @@ export function viewOfChange(change: LoggedChange): unknown {
   };
 }
 
-function viewOfDirectoryChange({ kind, agentId, ...agent }: DirectoryChange): AgentView & { readonly change: string } {
-  return { change: kind, ...viewOf({ id: agentId, ...agent }) };
+function directoryChangeViewOf({ kind, agentId, ...agent }: DirectoryChange): AgentView & { readonly change: string } {
+  return { change: kind, ...agentViewOf({ id: agentId, ...agent }) };
 }
 
-/** An entry of the log as a stream sends it: contract §3. */
+/** Encodes an entry of the log as a stream sends it: contract §3. */
 export function frameOfEntry(entry: LogEntry): string {
   return 'status' in entry
-    ? frameOf(entry.position, 'agent-status', viewOfChange(entry.status))
-    : frameOf(entry.position, 'agent', viewOfDirectoryChange(entry.directory));
+    ? frameOf(entry.position, 'agent-status', statusChangeViewOf(entry.status))
+    : frameOf(entry.position, 'agent', directoryChangeViewOf(entry.directory));
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AGENT_TYPES, type AgentType } from '#contracts';
-import type { AgentCount } from '../agents/agent.repository.js';
+import type { AgentCount } from '../agents/agents.module.js';
 
 const counts = {
   available: z.number().int().meta({ example: 18 }),

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { EventStream } from '../streams/event-stream.js';
+import { LogBatch, type LogFrame } from '../streams/log-batch.js';
 import { ClientHub, type ReadFrames } from './client-hub.js';
-import { EventStream } from './event-stream.js';
-import { LogBatch, type LogFrame } from './log-batch.js';
 
 const frameAt = (position: number, size = 1): LogFrame => ({ position, frame: `id: ${position}\n${':'.repeat(size)}\n\n` });
 

@@ -1,5 +1,4 @@
-import type { EventStream } from './event-stream.js';
-import { LogBatch, type LogFrame } from './log-batch.js';
+import { type EventStream, LogBatch, type LogFrame } from '../streams/streams.module.js';
 
 /**
  * Reads a client's entries after a position, in order.
@@ -65,7 +64,7 @@ export class ClientHub {
     void this.catchUp(stream);
   }
 
-  /** The log's mark has moved. @param hasEntries whether it may have passed entries of this client */
+  /** Reads on after the log's mark has moved. @param hasEntries whether it may have passed entries of this client */
   moved(position: number, hasEntries: boolean): void {
     if (hasEntries) {
       this.upTo = Math.max(this.upTo, position);
@@ -76,7 +75,7 @@ export class ClientHub {
     }
   }
 
-  /** Positions above this one will be given out again: who is past it is told, and goes on from there. */
+  /** Resets the streams that are past a position, since positions above it will be given out again. */
   wentBack(position: number): void {
     this.position = this.upTo = position;
     for (const stream of this.streams) if (stream.cursor > position) stream.reset(position, 'unknown_cursor');
@@ -135,7 +134,7 @@ export class ClientHub {
   }
 }
 
-/** How far a read has come that was asked for everything up to a position. */
+/** Tells how far a read came that asked for everything up to a position. */
 function endOf(batch: LogBatch, upTo: number): number {
   return batch.length === PAGE ? batch.last! : upTo;
 }

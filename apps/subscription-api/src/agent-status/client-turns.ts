@@ -1,6 +1,6 @@
 /**
- * Has clients take turns at reading, so that one with much to read holds nobody up: one read at a time for each client, and
- * a bounded number of clients at a time.
+ * Schedules clients' reads in turns, so that one with much to read delays nobody: one read at a time for each client, and a
+ * bounded number of clients at once.
  */
 export class ClientTurns {
   /** Clients with work, and what waits of each; a client that is being served stands here too. */
@@ -13,7 +13,7 @@ export class ClientTurns {
   constructor(private readonly concurrency: number) {}
 
   /**
-   * Does a client's work when its turn comes.
+   * Runs a client's work when its turn comes.
    *
    * @param isUrgent before the client's other work
    * @returns what the work answers, or throws

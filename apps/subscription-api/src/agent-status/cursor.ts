@@ -1,5 +1,6 @@
 import { isUndone, type UndoneSpan } from '#database';
 import { ApiError } from '#http';
+import type { ResetReason } from '../streams/streams.module.js';
 
 /** The cursors of the log: positions that stream and history continue after. Pure: contract §1 and §3. */
 
@@ -15,10 +16,6 @@ export interface LogBounds {
   /** Positions that were given out before the database was restored to an earlier moment. */
   readonly undone: readonly UndoneSpan[];
 }
-
-export const RESET_REASONS = ['expired_cursor', 'unknown_cursor'] as const;
-/** Why a cursor cannot be continued: what came after it is gone, or it was never given out (or by a database that is gone). */
-export type ResetReason = (typeof RESET_REASONS)[number];
 
 /**
  * Reads a cursor as it comes in a query or header: a whole number, however large.
@@ -39,12 +36,12 @@ export function refuseCursor(reason: ResetReason): never {
   );
 }
 
-/** Whether a cursor is of this log: it was given out, and not for what a restore has undone. */
+/** Returns whether a cursor is of this log: it was given out, and not for what a restore has undone. */
 export function isKnownCursor(cursor: number, { lastGivenOut, undone }: LogBounds): boolean {
   return cursor <= lastGivenOut && !isUndone(cursor, undone);
 }
 
-/** The position before everything that is kept. */
+/** Returns the position before everything that is kept. */
 export function startOfLog({ oldestStatus, oldestDirectory }: LogBounds): number {
   const oldest = Math.min(oldestStatus ?? Infinity, oldestDirectory ?? Infinity);
   return Number.isFinite(oldest) ? oldest - 1 : 0;

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { pastUndone, type UndoneSpan } from '#database';
-import { isKnownCursor, positionsToAccountFor, startOfLog, type ResetReason } from './cursor.js';
+import type { ResetReason } from '../streams/streams.module.js';
+import { isKnownCursor, positionsToAccountFor, startOfLog } from './cursor.js';
 import { advance, type HighWaterMark } from './high-water-mark.js';
 import { StatusLogRepository } from './status-log.repository.js';
 
@@ -20,7 +21,10 @@ export interface MarkListener {
   wentBack(position: number): void;
 }
 
-/** Knows up to which position everything has been seen, or never will be; moves when it is asked, and tells one listener. */
+/**
+ * Tracks the position up to which the log is complete: everything below it is visible or never will be. It moves when asked, and
+ * tells one listener.
+ */
 @Injectable()
 export class LogMark {
   private mark: HighWaterMark = { position: 0, probe: undefined };
@@ -36,24 +40,24 @@ export class LogMark {
     this.listener = listener;
   }
 
-  /** Where the mark stands, without a look. */
+  /** The current position, without reading the database. */
   get position(): number {
     return this.mark.position;
   }
 
-  /** Where a reader goes on that has read everything up to a position. */
+  /** Returns where a reader goes on that has read everything up to a position. */
   next(position: number): number {
     return pastUndone(position, this.undone);
   }
 
-  /** Moves on as far as can be seen now. Those who ask at the same time share one look. */
+  /** Moves the mark as far as the log is complete now. Concurrent callers share one read. */
   async move(): Promise<HighWaterMark> {
     await (this.moving ??= this.moveNow().finally(() => (this.moving = undefined)));
     return this.mark;
   }
 
   /**
-   * Where to continue for a cursor.
+   * Finds where to continue for a cursor.
    *
    * @returns the position to continue after, or why there is none
    */

@@ -10,12 +10,12 @@ const ATTEMPTS = 10;
 const RETRY_MS = 20;
 
 /** What agents were at one moment, and the cursor that their changes continue from. */
-export interface Snapshot<T> {
+export interface AgentSnapshot<T> {
   readonly value: T;
   readonly cursor: number;
 }
 
-/** Reads what agents are together with the log's end, in one snapshot of the database. */
+/** Reads agents together with the end of the log, in one snapshot of the database. */
 @Injectable()
 export class SnapshotRepository {
   constructor(
@@ -30,7 +30,7 @@ export class SnapshotRepository {
    * Changes after the cursor are never missed. Nor do the agents show them yet, unless for all that time changes were being
    * written whose place in the log is below one that the agents show: those are told again, with the sequence that is shown.
    */
-  async read<T>(work: (manager: EntityManager) => Promise<T>): Promise<Snapshot<T>> {
+  async read<T>(work: (manager: EntityManager) => Promise<T>): Promise<AgentSnapshot<T>> {
     for (let attempt = 1; ; attempt++) {
       const { isExact, ...snapshot } = await this.readOnce(work);
       if (isExact || attempt === ATTEMPTS) return snapshot;
@@ -38,7 +38,7 @@ export class SnapshotRepository {
     }
   }
 
-  private async readOnce<T>(work: (manager: EntityManager) => Promise<T>): Promise<Snapshot<T> & { readonly isExact: boolean }> {
+  private async readOnce<T>(work: (manager: EntityManager) => Promise<T>): Promise<AgentSnapshot<T> & { readonly isExact: boolean }> {
     const mark = await this.mark.move();
     return this.dataSource.transaction('REPEATABLE READ', async (manager) => {
       const { positions, open } = await this.log.readTail(mark.position, MAX_POSITIONS, manager);

@@ -73,7 +73,7 @@ const COLUMNS =
 const LAST_GIVEN_OUT =
   '(select case when is_called then last_value else 0 end from presence.status_change_position) as last_given_out';
 
-/** The log of status changes and that of the directory, which presence writes. */
+/** Reads the logs of status changes and of the directory, which presence writes. */
 @Injectable()
 export class StatusLogRepository {
   constructor(
@@ -81,7 +81,7 @@ export class StatusLogRepository {
     private readonly reads: ListReads,
   ) {}
 
-  /** Status changes of a client. */
+  /** Reads the status changes of a client. */
   async readHistory(clientId: number, filter: HistoryFilter, limit: number): Promise<LoggedChange[]> {
     const { agentId, agentType, since, until, after, upTo, order } = filter;
     const rows = await this.reads.query<ChangeRow>(
@@ -98,7 +98,7 @@ export class StatusLogRepository {
   }
 
   /**
-   * What became of a client's agents and of its directory, in order.
+   * Reads a client's status changes and directory changes, in order.
    *
    * @param sinceMs how long ago the first of them can have been written at most, in milliseconds; undefined: in no known time
    */
@@ -120,7 +120,7 @@ export class StatusLogRepository {
     return rows.map(entryOf);
   }
 
-  /** The agent's last change up to a time. */
+  /** Finds the agent's last change up to a time. */
   async lastAt(clientId: number, agentId: number, at: Date): Promise<LoggedChange | undefined> {
     const rows: ChangeRow[] = await this.dataSource.query(
       `select ${COLUMNS} from presence.status_change
@@ -130,7 +130,7 @@ export class StatusLogRepository {
     return rows[0] && changeOf(rows[0]);
   }
 
-  /** The agent's first change after a time. */
+  /** Finds the agent's first change after a time. */
   async firstAfter(clientId: number, agentId: number, at: Date): Promise<LoggedChange | undefined> {
     const rows: ChangeRow[] = await this.dataSource.query(
       `select ${COLUMNS} from presence.status_change
@@ -140,7 +140,7 @@ export class StatusLogRepository {
     return rows[0] && changeOf(rows[0]);
   }
 
-  /** When the oldest day begins that is kept of the status changes. */
+  /** Returns the start of the oldest day of status changes that is kept. */
   async keptSince(): Promise<Date> {
     const rows: { kept_since: Date }[] = await this.dataSource.query(
       `select coalesce(min(to_date(right(c.relname, 8), 'YYYYMMDD'))::timestamp at time zone 'utc', now()) as kept_since
@@ -150,7 +150,10 @@ export class StatusLogRepository {
     return rows[0]!.kept_since;
   }
 
-  /** The last position of half a minute ago: no writer's statement takes that long, so all that is not there yet is above it. */
+  /**
+   * Returns the last position of half a minute ago. No writer's statement takes that long, so whatever is not visible yet is
+   * above it.
+   */
   async settledPosition(): Promise<number> {
     const rows: { position: number }[] = await this.dataSource.query(
       `select greatest(
@@ -163,7 +166,7 @@ export class StatusLogRepository {
     return rows[0]!.position;
   }
 
-  /** Positions above one, of every client, and which transactions were open in the same snapshot. */
+  /** Reads the positions above one, of every client, and the transactions that were open in the same snapshot. */
   async readTail(after: number, limit: number, manager: EntityManager = this.dataSource.manager): Promise<LogTail> {
     const rows: {
       positions: number[] | null;
@@ -196,7 +199,7 @@ export class StatusLogRepository {
     };
   }
 
-  /** What is kept, and how far the log goes. */
+  /** Reads which part of the logs is kept, and the last position given out. */
   async readBounds(): Promise<LogBounds> {
     const rows: {
       last_given_out: number;
@@ -222,7 +225,7 @@ export class StatusLogRepository {
     };
   }
 
-  /** How many changes of the directory stand there, of every client. */
+  /** Counts the directory changes in a span, of every client. */
   async countDirectoryChanges({ after, upTo }: Span): Promise<number> {
     const rows: { count: number }[] = await this.dataSource.query(
       'select count(*) as count from presence.directory_change where position > $1 and position <= $2',

@@ -2,15 +2,13 @@ import { Inject, Injectable, type OnModuleDestroy, type OnModuleInit } from '@ne
 import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '#runtime';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
+import { type ResetReason, type LogFrame, OpenStreams, type StreamOwner } from '../streams/streams.module.js';
+import { EventStream } from '../streams/streams.module.js';
 import { frameOfEntry } from './agent-status.schema.js';
 import { ClientHub } from './client-hub.js';
 import { ClientTurns } from './client-turns.js';
-import type { ResetReason } from './cursor.js';
-import { EventStream } from './event-stream.js';
-import type { LogFrame } from './log-batch.js';
 import { LogMark } from './log-mark.js';
-import { OpenStreams, type StreamOwner } from './open-streams.js';
 import { StatusLogRepository } from './status-log.repository.js';
 
 /** How often the log is looked at while there are streams, in milliseconds. */
@@ -25,7 +23,7 @@ export interface StreamStart {
   readonly reset?: ResetReason;
 }
 
-/** The streams of this instance: contract §3. While there are none, nobody looks at the log. */
+/** Serves the streams of agent status on this instance: contract §3. While there are none, the log is not polled. */
 @Injectable()
 export class StatusStreams implements OnModuleInit, OnModuleDestroy {
   private readonly turns = new ClientTurns(CLIENTS_READ_AT_ONCE);

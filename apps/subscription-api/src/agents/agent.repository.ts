@@ -2,9 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { AgentKey, AgentStatus, AgentType, EventSource } from '#contracts';
 import { ListReads } from '#database';
-import type { AgentRef } from '../request/path-params.js';
-import { containing, idsBeginning } from '../request/search.js';
-import { viewOf, type AgentView } from './agent.schema.js';
+import type { AgentRef } from '../http/path-params.js';
+import { containing, idsBeginning } from '../http/search.js';
+import { type AgentView, agentViewOf } from './agent.schema.js';
 
 interface AgentRow {
   readonly agent_id: number;
@@ -53,7 +53,7 @@ export interface LastReport {
 
 const COLUMNS = 'agent_id, agent_type, name, agent_status, coalesce(changed_at, created_at) as status_since, sequence';
 
-/** Agents belong to presence; what is changed here goes through functions of its schema. */
+/** Reads presence's agents; changes go through functions of its schema. */
 @Injectable()
 export class AgentRepository {
   constructor(
@@ -67,7 +67,7 @@ export class AgentRepository {
        where client_id = $1 and agent_id = $2 and agent_type = $3 and deleted_at is null`,
       [clientId, agentId, agentType],
     );
-    return rows[0] && view(rows[0]);
+    return rows[0] && viewOfRow(rows[0]);
   }
 
   /** Finds an agent that is, or was, in the directory. */
@@ -76,10 +76,10 @@ export class AgentRepository {
       `select ${COLUMNS}, created_at, deleted_at from presence.agent where client_id = $1 and agent_id = $2 and agent_type = $3`,
       [clientId, agentId, agentType],
     );
-    return rows[0] && { view: view(rows[0]), createdAt: rows[0].created_at, removedAt: rows[0].deleted_at ?? undefined };
+    return rows[0] && { view: viewOfRow(rows[0]), createdAt: rows[0].created_at, removedAt: rows[0].deleted_at ?? undefined };
   }
 
-  /** The last telemetry of an agent that was noted, up to a time. */
+  /** Finds the last recorded telemetry of an agent, up to a time. */
   async lastReport({ clientId, agentId }: AgentKey, until: Date): Promise<LastReport | undefined> {
     const rows: LastReport[] = await this.dataSource.query(
       `select agent_type, agent_status, event_source, occurred_at, reported_at, result, since_change from presence.last_report
@@ -103,7 +103,7 @@ export class AgentRepository {
        order by agent_id offset $3 limit $4`,
       [clientId, agentType ?? null, skip, take],
     );
-    return rows.map(view);
+    return rows.map(viewOfRow);
   }
 
   async search(clientId: number, { q, status, agentType }: AgentFilter, skip: number, take: number): Promise<AgentView[]> {
@@ -114,10 +114,10 @@ export class AgentRepository {
        order by agent_id offset $6 limit $7`,
       [clientId, agentType ?? null, status ?? null, containing(q), idsBeginning(q), skip, take],
     );
-    return rows.map(view);
+    return rows.map(viewOfRow);
   }
 
-  /** Counts a client's agents; what there is none of is not listed. */
+  /** Counts a client's agents by type and status; combinations without agents are left out. */
   async count(clientId: number, manager: EntityManager): Promise<AgentCount[]> {
     return manager.query(
       `select agent_type as "agentType", agent_status as "agentStatus", count(*) as count
@@ -158,8 +158,8 @@ export class AgentRepository {
   }
 }
 
-function view(row: AgentRow): AgentView {
-  return viewOf({
+function viewOfRow(row: AgentRow): AgentView {
+  return agentViewOf({
     id: row.agent_id,
     agentType: row.agent_type,
     name: row.name,

@@ -9,19 +9,18 @@ import {
 } from '#applications';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
 import { ApiError } from '#http';
+import { errorSchema } from '#openapi';
 import type { Logger } from '#runtime';
-import { errorSchema } from '../docs/error.schema.js';
-import { rangeOf } from '../request/paging.js';
-import { notFound } from '../request/path-params.js';
-import { API_PREFIX } from '../request/paths.js';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
+import { rangeOf } from '../http/paging.js';
+import { notFound, API_PREFIX } from '../http/path-params.js';
 import {
   applicationQuerySchema,
   applicationSchema,
   applicationWithSecretSchema,
   rotationSchema,
   type ApplicationQuery,
-  type Rotation,
+  type SecretRotation,
 } from './application.schema.js';
 
 /** Registers applications, of any client: contract §2. */
@@ -82,7 +81,7 @@ export class ApplicationController {
   @ApiResponse({ status: 201, description: 'The application and its new secret', standardSchema: applicationWithSecretSchema })
   async rotate(
     @Param('app_id') appId: string,
-    @Body({ schema: rotationSchema }) { keep_previous_for }: Rotation,
+    @Body({ schema: rotationSchema }) { keep_previous_for }: SecretRotation,
     @CurrentPrincipal() { appId: by }: Principal,
   ): Promise<ApplicationWithSecret> {
     const rotated = (await this.applications.rotateSecret(appId, keep_previous_for, by)) ?? missing();

@@ -1,9 +1,20 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { CurrentPrincipal, type Principal } from '#auth';
-import { API_PREFIX } from '../request/paths.js';
-import { userSchema } from './application.schema.js';
+import { z } from 'zod';
+import { ACCESS_LEVELS, CurrentPrincipal, type Principal } from '#auth';
+import { API_PREFIX } from '../http/path-params.js';
 
+const userSchema = z
+  .object({
+    id: z.number().int().meta({ example: 1 }),
+    login: z.string().meta({ description: 'The application', example: 'demo' }),
+    admin: z.boolean().meta({ description: 'Whether the application acts for every client', example: false }),
+    client_id: z.number().int().meta({ example: 12 }),
+    access: z.enum(ACCESS_LEVELS).meta({ description: 'What the application may do', example: 'all' }),
+  })
+  .meta({ id: 'User' });
+
+/** Whose token a request carries: contract §2. */
 @ApiTags('Applications and tokens')
 @Controller(`${API_PREFIX}/user`)
 export class UserController {

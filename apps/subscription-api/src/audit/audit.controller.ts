@@ -4,10 +4,10 @@ import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { AUDITED_ACTIONS, AuditRepository } from '#applications';
 import { RequireAccess } from '#auth';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { answerPage, integerParam, NEXT_CURSOR_HEADER, pagingSchema } from '../request/paging.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { answerPage, NEXT_CURSOR_HEADER, pagingSchema } from '../http/paging.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
+import { integerParam } from '../http/query-params.js';
 
 const querySchema = z.strictObject({
   before: integerParam(0, Number.MAX_SAFE_INTEGER).optional().meta({

@@ -1,14 +1,14 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { AuditRepository } from '#applications';
 import { PeriodicWork, type Logger } from '#runtime';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
 
 const INTERVAL_MS = 600_000;
 /** How long it is known who changed what, in milliseconds. */
 const KEPT_MS = 90 * 86_400_000;
 const ENTRIES = 1000;
 
-/** Forgets what the audit log has of long ago. */
+/** Deletes old entries of the audit log. */
 @Injectable()
 export class AuditJob implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly work: PeriodicWork;

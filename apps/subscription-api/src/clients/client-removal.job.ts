@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { ClientRemovalRepository } from '#applications';
 import { PeriodicWork, type Logger } from '#runtime';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
 
 /** How often it is looked whether there is something to do, in milliseconds. */
 const LOOK_MS = 5000;

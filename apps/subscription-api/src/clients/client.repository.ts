@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { ListReads } from '#database';
-import { idsBeginning } from '../request/search.js';
+import { idsBeginning } from '../http/search.js';
 
 /** A client, and how much it has. */
 export interface ClientRow {

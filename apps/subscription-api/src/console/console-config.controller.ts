@@ -2,10 +2,10 @@ import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { Public, type ExternalIssuer } from '#auth';
 import { VERSION } from '#runtime';
+import { EXTERNAL_ISSUER, SETTINGS } from '../core.module.js';
 import type { SubscriptionApiSettings } from '../settings.js';
-import { DEMO, EXTERNAL_ISSUER, PLAYGROUND, SETTINGS } from '../tokens.js';
-import type { Playground } from './playground.js';
-import { consoleConfigSchema, type ConsoleConfig, type Demo } from './console-config.schema.js';
+import { consoleConfigSchema, DEMO, type ConsoleConfig, type Demo } from './console-config.schema.js';
+import { PLAYGROUND, type Playground } from './playground.js';
 
 @ApiTags('Console')
 @Controller('console/config.json')

@@ -8,6 +8,8 @@ export interface Demo {
 }
 
 export const NO_DEMO: Demo = { applications: [] };
+/** Token of the demo. */
+export const DEMO = Symbol('demo');
 
 /** What the console has to know before anybody has signed in. */
 export const consoleConfigSchema = z

@@ -4,11 +4,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApplicationRepository } from '#applications';
 import { CurrentPrincipal, Public, RequireAccess, signToken, type Principal } from '#auth';
 import { ApiError } from '#http';
-import { SigningKeys } from '../applications/signing-keys.js';
-import { notFound } from '../request/path-params.js';
-import { PLAYGROUND } from '../tokens.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
-import { visibleTo, type Playground, type Received } from './playground.js';
+import { notFound } from '../http/path-params.js';
+import { SigningKeys } from '../tokens/tokens.module.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
+import { PLAYGROUND, visibleTo, type Playground, type Received } from './playground.js';
 
 const PATH = 'console/playground';
 /** Longer than the receiver lets a reader wait for what comes next. */
@@ -91,7 +90,7 @@ export class PlaygroundController {
   }
 }
 
-/** Where there is no playground, nothing is there, whoever asks. */
+/** Answers 404 to everybody where there is no playground. */
 @ApiExcludeController()
 @Controller(PATH)
 export class NoPlaygroundController {
@@ -102,13 +101,13 @@ export class NoPlaygroundController {
   }
 }
 
-/** No page of another origin can send this Content-Type without having asked first. */
+/** Refuses a body that is not sent as JSON: a page of another origin cannot send that Content-Type without a preflight. */
 function assertJson(request: FastifyRequest): void {
   if (/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) return;
   throw new ApiError('unsupported_media_type', 'The request body must be application/json, with that Content-Type');
 }
 
-/** Presence says what is wrong with an item; whose agents it is about is decided here. */
+/** Sets an item's client to the caller's own, and refuses another one. The rest of the item is for presence to check. */
 function ofClient(item: unknown, clientId: number): unknown {
   if (typeof item !== 'object' || item === null || Array.isArray(item)) return item;
   const { client_id: named = clientId } = item as { client_id?: unknown };

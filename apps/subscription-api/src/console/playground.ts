@@ -10,6 +10,9 @@ export interface Playground {
   readonly reporter: string;
 }
 
+/** Token of the playground; undefined where there is none. */
+export const PLAYGROUND = Symbol('playground');
+
 /** What the demo receiver remembers of a request, as far as it is looked at here. */
 export interface Received {
   readonly method: string;
@@ -19,8 +22,8 @@ export interface Received {
 }
 
 /**
- * Those of the requests that a client may see, which share the receiver with everybody's: what is signed with its secrets, and what
- * is signed by nobody. Pure.
+ * Filters received requests to those that a client may see, since all clients share the receiver: those signed with its secrets,
+ * and unsigned ones. Pure.
  *
  * @returns each with whether its signature was checked and found good
  */
@@ -41,7 +44,7 @@ function isSignedWith(keys: readonly WebhookSigningKey[], request: Received): bo
   return keys.some((key) => sent.has(signV1([key], id, Number(timestamp), pairs)));
 }
 
-/** The pairs stand behind whatever query the url of the agent event has itself: contract §6. */
+/** Extracts the pairs, which follow the url's own query: contract §6. */
 function pairsOfQuery(url: string): string {
   return url.slice(Math.max(0, url.lastIndexOf('agent_status=')));
 }

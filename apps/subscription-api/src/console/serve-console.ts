@@ -50,7 +50,7 @@ export function serveConsole(app: NestFastifyApplication, options: ConsoleOption
   });
 }
 
-/** Scripts, styles and calls of our own and nothing else, none of them inline. */
+/** Builds the page's content security policy: own scripts, styles and calls only, none inline. */
 function policyOf(tokenEndpoint: string | undefined): string {
   const connect = tokenEndpoint === undefined ? "'self'" : `'self' ${new URL(tokenEndpoint).origin}`;
   return [
@@ -59,12 +59,14 @@ function policyOf(tokenEndpoint: string | undefined): string {
   ].join('; ');
 }
 
-/** No address of a page has a dot in its last part. */
+/** Tells whether a path names a file: addresses of pages have no dot in their last part. */
 function isFile(path: string): boolean {
   return path.slice(path.lastIndexOf('/') + 1).includes('.');
 }
 
-/** What the build made for browsers; not what it wrote for us, nor the page by its file's name, which has another policy. */
+/**
+ * Tells whether a built file is meant for browsers: no dotfiles, and not the page by its file name, which needs its own policy.
+ */
 function isServed(path: string): boolean {
   return path !== PAGE && !path.split('/').some((part) => part.startsWith('.'));
 }

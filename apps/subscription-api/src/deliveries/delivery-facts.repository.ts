@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import type { AgentType, EventType, NotificationMethod } from '#contracts';
+import type { AgentType, EventType, NotificationMethod, StatusChange } from '#contracts';
 import { ListReads, NotificationListener, poolOf, statusChangeOf, type StatusChangeRow } from '#database';
 import type { Logger } from '#runtime';
 import { deliveryId, targetOf } from '#webhook';
-import type { LoggedChange } from '../agent-status/status-log.repository.js';
 import { COUNT_BEHIND, MATCHES, statementOf, type Order, type Source, type SourceParameters } from './delivery-sources.js';
 import type { AttemptOutcome, BehindFacts, DeliveryFacts } from './delivery-state.js';
 import type { CountedMinute } from './delivery-window.js';
@@ -45,7 +44,7 @@ export interface FoundDelivery extends DeliveryKey {
   /** Undefined: it was deleted. */
   readonly event: EventOfDelivery | undefined;
   /** Undefined: the log does not keep it any more. */
-  readonly change: LoggedChange | undefined;
+  readonly change: StatusChange | undefined;
   readonly attemptsCount: number;
   readonly lastAttempt: AttemptRow | undefined;
   readonly facts: DeliveryFacts;
@@ -65,7 +64,6 @@ interface FactsRow {
   } | null;
   readonly change:
     | (Omit<StatusChangeRow, 'occurred_at' | 'changed_at'> & {
-        readonly position: number;
         readonly occurred_at: string;
         readonly changed_at: string;
       })
@@ -136,7 +134,7 @@ const FACTS = `
     where a.agent_event_id = k.agent_event_id and a.change_id = k.change_id and a.change_id between $4 and $5 order by a.attempt desc limit 1) l on true
   order by k.ord`;
 
-/** What the dispatcher, presence and this service know of deliveries, put together. */
+/** Reads what the dispatcher, presence and this service know of deliveries. */
 @Injectable()
 export class DeliveryFactsRepository {
   constructor(
@@ -153,7 +151,7 @@ export class DeliveryFactsRepository {
   }
 
   /**
-   * The minute from which on, up to an end, so many attempts were counted; undefined: there were fewer in two days.
+   * Finds the minute since which, up to an end, at least so many attempts were counted; undefined: there were fewer in two days.
    *
    * @param outcomes of these alone; null: any
    * @param end milliseconds since the epoch
@@ -169,13 +167,13 @@ export class DeliveryFactsRepository {
     return rows[0];
   }
 
-  /** Whether more is behind than is looked for row by row. */
+  /** Tells whether so many rows are behind that they are not searched one by one. */
   async isOutage(clientId: number, agentEventId: number | undefined): Promise<boolean> {
     const rows = await this.reads.query<{ count: number }>(COUNT_BEHIND, [clientId, agentEventId ?? null]);
     return rows[0]!.count > 1000;
   }
 
-  /** What is known of deliveries, in the order of the keys; some of them may be none. */
+  /** Reads the facts of deliveries, in the order of the keys; a key may turn out to name no delivery. */
   async read(clientId: number, keys: readonly DeliveryKey[]): Promise<FoundDelivery[]> {
     if (keys.length === 0) return [];
     const [rows, origins] = await Promise.all([
@@ -183,20 +181,20 @@ export class DeliveryFactsRepository {
         clientId,
         keys.map(({ agentEventId }) => agentEventId),
         keys.map(({ changeId }) => changeId),
-        ...rangeOf(keys),
+        ...changeIdRangeOf(keys),
       ]),
       this.openOrigins(clientId),
     ]);
     return rows.map((row) => foundOf(row, origins));
   }
 
-  /** The moment from which on attempts are kept: those of changes before it are gone. Undefined: none were dropped yet. */
+  /** Returns since when attempts are kept: those of earlier changes are gone. Undefined: none were dropped yet. */
   async attemptsSince(): Promise<Date | undefined> {
     const rows: { since: Date | null }[] = await this.dataSource.query('select dispatch.attempts_since() as since');
     return rows[0]!.since ?? undefined;
   }
 
-  /** Every attempt of a delivery, in order. */
+  /** Reads every attempt of a delivery, in order. */
   attemptsOf({ agentEventId, changeId }: DeliveryKey): Promise<AttemptRow[]> {
     return this.reads.query(
       `select ${ATTEMPT_COLUMNS} from dispatch.attempt where agent_event_id = $1 and change_id = $2 order by attempt`,
@@ -204,7 +202,7 @@ export class DeliveryFactsRepository {
     );
   }
 
-  /** Every attempt of some deliveries, by delivery and in order. */
+  /** Reads every attempt of some deliveries, by delivery and in order. */
   async attemptsOfAll(keys: readonly DeliveryKey[]): Promise<ReadonlyMap<string, AttemptRow[]>> {
     if (keys.length === 0) return new Map();
     const rows = await this.reads.query<AttemptRow & { agent_event_id: number; change_id: string }>(
@@ -212,7 +210,7 @@ export class DeliveryFactsRepository {
        from unnest($1::bigint[], $2::uuid[]) as k (agent_event_id, change_id)
        join dispatch.attempt a on a.agent_event_id = k.agent_event_id and a.change_id = k.change_id and a.change_id between $3 and $4
        order by a.change_id, a.agent_event_id, a.attempt`,
-      [keys.map(({ agentEventId }) => agentEventId), keys.map(({ changeId }) => changeId), ...rangeOf(keys)],
+      [keys.map(({ agentEventId }) => agentEventId), keys.map(({ changeId }) => changeId), ...changeIdRangeOf(keys)],
     );
     const found = new Map<string, AttemptRow[]>();
     for (const { agent_event_id, change_id, ...attempt } of rows) {
@@ -225,7 +223,7 @@ export class DeliveryFactsRepository {
   }
 
   /**
-   * Agent events of a client that a change was attempted for, and that are gone.
+   * Finds agent events that a change was attempted for, and that are gone.
    *
    * @param limit how many of them at most
    */
@@ -240,7 +238,7 @@ export class DeliveryFactsRepository {
     return rows.map(({ agent_event_id }) => agent_event_id);
   }
 
-  /** Listens to the deliveries that dispatchers tell of; the caller's to stop. */
+  /** Listens for deliveries that dispatchers announce; the caller stops it. */
   listen(onHint: (payload: string) => void, logger: Logger): NotificationListener {
     const listener = new NotificationListener(
       poolOf(this.dataSource),
@@ -251,7 +249,7 @@ export class DeliveryFactsRepository {
     return listener;
   }
 
-  /** Since when a client's notifications are not sent to origins, by origin. */
+  /** Returns the origins that a client's notifications are not sent to now, and since when. */
   private async openOrigins(clientId: number): Promise<ReadonlyMap<string, Date>> {
     const rows = await this.reads.query<{ origin: string; since: Date }>(
       `select origin, min(since) as since from dispatch.origin_state
@@ -262,22 +260,21 @@ export class DeliveryFactsRepository {
   }
 }
 
-/** The first and the last change, so that the partitions of other days are left out. */
-function rangeOf(keys: readonly DeliveryKey[]): [from: string, to: string] {
+/** Returns the first and the last change id, so that PostgreSQL skips the partitions of other days. */
+function changeIdRangeOf(keys: readonly DeliveryKey[]): [from: string, to: string] {
   const ids = keys.map(({ changeId }) => changeId).toSorted();
   return [ids[0]!, ids.at(-1)!];
 }
 
 function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelivery {
   const { agent_event_id: agentEventId, change_id: changeId, event, last, redelivery, behind } = row;
-  const change = row.change && {
-    ...statusChangeOf({
+  const change =
+    row.change &&
+    statusChangeOf({
       ...row.change,
       occurred_at: new Date(row.change.occurred_at),
       changed_at: new Date(row.change.changed_at),
-    }),
-    position: row.change.position,
-  };
+    });
   const lastAttempt = last ? { ...last, attempted_at: new Date(last.attempted_at) } : undefined;
   return {
     agentEventId,

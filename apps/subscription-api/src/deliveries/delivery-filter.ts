@@ -1,6 +1,6 @@
 import type { AgentType } from '#contracts';
-import type { DeliveryStatus } from './delivery-state.js';
 import type { Source } from './delivery-sources.js';
+import type { DeliveryStatus } from './delivery-state.js';
 
 /** What deliveries are listed by: contract §3. Pure. */
 export interface DeliveryFilter {
@@ -22,7 +22,7 @@ export interface Search {
 }
 
 /**
- * Decides where to look, so that nobody reads a log for what only a small table holds.
+ * Decides which sources to search, so that no log is read for what a small table holds.
  *
  * @param isOutage whether a great many rows are behind
  */
@@ -45,7 +45,7 @@ export function searchOf({ statuses, agentId }: DeliveryFilter, isOutage: boolea
   return { sources, outcomes };
 }
 
-/** Outcomes that attempts of deliveries have which are finished so. */
+/** Lists the attempt outcomes that finished deliveries of some statuses can have. */
 function outcomesOf(wanted: ReadonlySet<DeliveryStatus>): string[] {
   const outcomes: string[] = (['delivered', 'failed', 'dropped'] as const).filter((status) => wanted.has(status));
   // What was last tried without success and is tried no more counts as dropped.

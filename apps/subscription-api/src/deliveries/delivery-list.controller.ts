@@ -4,20 +4,17 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
 import { deliveryId } from '#webhook';
-import { describeStream } from '../agent-status/event-stream.js';
-import { OpenStreams } from '../agent-status/open-streams.js';
-import { STREAM_EXAMPLES } from '../docs/stream-examples.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { NEXT_CURSOR, NEXT_CURSOR_HEADER } from '../request/paging.js';
-import { ClientId, notFound } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { NEXT_CURSOR, NEXT_CURSOR_HEADER } from '../http/paging.js';
+import { ClientId, notFound, CLIENT_PATH } from '../http/path-params.js';
+import { describeStream, OpenStreams, STREAM_EXAMPLES } from '../streams/streams.module.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import type { DeliveryFilter } from './delivery-filter.js';
 import { parseDeliveryId } from './delivery-id.js';
 import { DeliveryList, type DeliveryPage } from './delivery-list.js';
 import { DeliveryStreams } from './delivery-streams.js';
-import { attemptViewOf, listedViewOf, requestOf } from './delivery-view.js';
+import { triggeredAttemptViewOf, listedViewOf, requestOf } from './delivery-view.js';
 import {
   deliveryDetailsSchema,
   deliveryHintSchema,
@@ -30,7 +27,7 @@ import {
   type ListedDeliveryView,
 } from './delivery-view.schema.js';
 
-/** What became of a client's notifications: contract §3. */
+/** Lists a client's notifications, streams what becomes of them, and shows one: contract §3. */
 @ApiTags('Deliveries')
 @Controller(`${CLIENT_PATH}/delivery`)
 @RefuseUnknownKeys()
@@ -104,7 +101,7 @@ export class DeliveryListController {
     // An agent event that is gone has left attempts: they are the client's whose change it was.
     if (!delivery || (!delivery.event && !delivery.change)) throw notFound('delivery_not_found');
     const [attempts, keys] = await Promise.all([this.facts.attemptsOf(delivery), this.secrets.signingKeys(clientId)]);
-    return { ...listedViewOf(delivery), attempts: attempts.map(attemptViewOf), request: requestOf(delivery, keys) };
+    return { ...listedViewOf(delivery), attempts: attempts.map(triggeredAttemptViewOf), request: requestOf(delivery, keys) };
   }
 }
 
@@ -120,7 +117,7 @@ export function filterOf({
   return { statuses: status, agentId: agent_id, agentType: agent_type, since, until, agentEventId: agent_event_id };
 }
 
-/** Says where the next page begins. */
+/** Shows a page, and says in a header where the next one begins. */
 export function answer({ deliveries, next }: DeliveryPage, reply: FastifyReply): ListedDeliveryView[] {
   if (next) reply.header(NEXT_CURSOR, deliveryId(next.changeId, next.agentEventId));
   return deliveries.map(listedViewOf);

@@ -1,12 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { ID_LIMIT } from '#contracts';
 import type { ServiceSettings } from '#runtime';
-import { SETTINGS } from '../tokens.js';
+import { SETTINGS } from '../core.module.js';
 import { DeliveryFactsRepository, type DeliveryKey, type FoundDelivery } from './delivery-facts.repository.js';
 import { searchOf, type DeliveryFilter } from './delivery-filter.js';
 import { firstChangeIdOf, timeOf } from './delivery-id.js';
 import type { Source, SourceParameters } from './delivery-sources.js';
-import { stateOf, type DeliveryState } from './delivery-state.js';
+import { deliveryStateOf, type DeliveryState } from './delivery-state.js';
 import { beginningsIn } from './delivery-window.js';
 
 /** A delivery, and what it is doing. */
@@ -66,7 +66,7 @@ export class DeliveryList {
     return { deliveries, next: from };
   }
 
-  /** Those of one agent event, the oldest first. */
+  /** Lists the deliveries of one agent event, the oldest first. */
   async oldest(clientId: number, agentEventId: number, skip: number, take: number): Promise<ShownDelivery[]> {
     const { sources, outcomes } = searchOf({}, false);
     const parameters = this.parametersOf(clientId, { agentEventId }, outcomes, undefined, skip + take);
@@ -74,11 +74,11 @@ export class DeliveryList {
     return this.show(clientId, keys.slice(skip));
   }
 
-  /** What some deliveries are doing; what is none is left out. */
+  /** Reads deliveries with their state; keys that name no delivery are left out. */
   async show(clientId: number, keys: readonly DeliveryKey[]): Promise<ShownDelivery[]> {
     const found = await this.facts.read(clientId, keys);
     return found.flatMap((delivery) => {
-      const state = stateOf(delivery.facts, this.settings.DELIVERY_WINDOW);
+      const state = deliveryStateOf(delivery.facts, this.settings.DELIVERY_WINDOW);
       return state ? [{ ...delivery, state }] : [];
     });
   }
@@ -99,7 +99,7 @@ export class DeliveryList {
     return this.facts.find(sources, parameters);
   }
 
-  /** Where it is worth while to begin before all is looked at, in milliseconds since the epoch. */
+  /** Lists where to begin the search before searching everything, in milliseconds since the epoch. */
   private async beginnings(
     sources: readonly Source[],
     [clientId, agentEventId, , , , , limit, outcomes]: SourceParameters,
@@ -131,7 +131,7 @@ export class DeliveryList {
   }
 }
 
-/** Whether a delivery is one of those that are asked for. */
+/** Tells whether a delivery passes a filter. */
 export function matchesFilter(
   { state, change, agentEventId }: ShownDelivery,
   { statuses, agentEventId: ofEvent, agentType, agentId, since, until }: DeliveryFilter,

@@ -149,7 +149,7 @@ const unplanned = (order: Order): string => `
 const SOURCES = { attempted, unsuccessful, attemptedOfAgent, behind, behindByLog, retried, spilt, sentAgain, unplanned } as const;
 export type Source = keyof typeof SOURCES;
 
-/** The statement that finds the newest deliveries of some sources, or the oldest. */
+/** Builds the statement that finds the newest deliveries of some sources, or the oldest. */
 export function statementOf(sources: readonly Source[], order: Order): string {
   // Every parameter is named, so that each has a type in every statement.
   const parameters =

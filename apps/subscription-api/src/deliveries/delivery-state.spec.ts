@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { stateOf, type BehindFacts, type DeliveryFacts } from './delivery-state.js';
+import { deliveryStateOf, type BehindFacts, type DeliveryFacts } from './delivery-state.js';
 
 const WINDOW_MS = 86_400_000;
 const at = (hour: number): Date => new Date(Date.UTC(2026, 10, 22, hour));
@@ -26,7 +26,7 @@ const FACTS: DeliveryFacts = {
   suspendedAt: undefined,
   originSince: undefined,
 };
-const state = (facts: Partial<DeliveryFacts>) => stateOf({ ...FACTS, ...facts }, WINDOW_MS);
+const state = (facts: Partial<DeliveryFacts>) => deliveryStateOf({ ...FACTS, ...facts }, WINDOW_MS);
 const DUE = { reason: 'due', since: at(10) };
 
 describe('a delivery', () => {

@@ -75,7 +75,7 @@ const FINISHED = { resending: false, waitingFor: undefined, nextAttemptAt: undef
  * @param windowMs for how long a delivery is tried after its change, in milliseconds
  * @returns undefined: there is no such delivery
  */
-export function stateOf(facts: DeliveryFacts, windowMs: number): DeliveryState | undefined {
+export function deliveryStateOf(facts: DeliveryFacts, windowMs: number): DeliveryState | undefined {
   const { lastOutcome, redelivery, changedAt, wasDelivered } = facts;
   if (redelivery && lastOutcome !== undefined) return sentAgain(facts, redelivery);
   // What arrived has arrived, whatever became of sending it again.
@@ -90,7 +90,7 @@ export function stateOf(facts: DeliveryFacts, windowMs: number): DeliveryState |
   return undefined;
 }
 
-/** A row holds what is between its head and the agent's cursor, and matches. */
+/** Tells whether a row that is behind holds a delivery: one between its head and the agent's cursor that matches. */
 function isBehind({ sequence, cursor, matches, lastOutcome }: DeliveryFacts, { nextSequence, isHead }: BehindFacts): boolean {
   if (isHead) return true;
   if (sequence === undefined || sequence < nextSequence || sequence > cursor) return false;

@@ -3,10 +3,8 @@ import type { ServerResponse } from 'node:http';
 import { parseId } from '#contracts';
 import type { NotificationListener } from '#database';
 import { PeriodicWork, type Logger } from '#runtime';
-import { EventStream } from '../agent-status/event-stream.js';
-import { hintFrame } from '../agent-status/frames.js';
-import { OpenStreams, type StreamOwner } from '../agent-status/open-streams.js';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../core.module.js';
+import { EventStream, hintFrame, OpenStreams, type StreamOwner } from '../streams/streams.module.js';
 import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import type { DeliveryFilter } from './delivery-filter.js';
 import { parseDeliveryId } from './delivery-id.js';
@@ -23,8 +21,8 @@ interface Watcher {
 }
 
 /**
- * Streams what becomes of deliveries: contract §3. A hint, not a log: who was away, or does not keep up, reads the list again.
- * While nobody watches, nobody listens.
+ * Streams what becomes of deliveries: contract §3. The stream is a hint, not a log: a reader that was away, or is too slow, reads
+ * the list again. Without readers the database is not listened to.
  */
 @Injectable()
 export class DeliveryStreams implements OnModuleDestroy {

@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, EVENT_TYPES, ID_LIMIT, NOTIFICATION_METHODS } from '#contracts';
-import { momentSchema } from '../agent-status/agent-status.schema.js';
-import { integerParam, pagingSchema } from '../request/paging.js';
-import { wordParam } from '../request/search.js';
+import { pagingSchema } from '../http/paging.js';
+import { integerParam, wordParam, momentSchema } from '../http/query-params.js';
 import { DELIVERY_ID_PATTERN, parseDeliveryId } from './delivery-id.js';
 import { DELIVERY_STATUSES } from './delivery-state.js';
 
@@ -45,7 +44,7 @@ const before = z
   .optional()
   .meta({ description: 'The `X-Next-Cursor` of the page before', type: 'string', pattern: DELIVERY_ID_PATTERN });
 
-/** Whether any filter is given. */
+/** Tells whether any filter is given. */
 export function isFiltered({ status, agent_id, agent_type, since, until }: Partial<DeliveryListQuery>): boolean {
   return [status, agent_id, agent_type, since, until].some((value) => value !== undefined);
 }

@@ -3,11 +3,12 @@ import type { AttemptRow, FoundDelivery } from './delivery-facts.repository.js';
 import type { ShownDelivery } from './delivery-list.js';
 import type { WaitingFor } from './delivery-state.js';
 import type { DeliveryDetailsView, ListedDeliveryView, TriggeredAttemptView } from './delivery-view.schema.js';
+import type { AttemptView } from './delivery.schema.js';
 
 /** How much of a signature is shown: enough to compare, not to send. */
 const SIGNATURE_SHOWN = 7;
 
-/** A delivery as lists show it: contract §3. Pure. */
+/** Shows a delivery as lists do: contract §3. Pure. */
 export function listedViewOf({
   id,
   event,
@@ -40,15 +41,20 @@ export function listedViewOf({
     next_attempt_at: nextAttemptAt?.toISOString() ?? null,
     expires_at: expiresAt?.toISOString() ?? null,
     attempts_count: attemptsCount,
-    last_attempt: lastAttempt ? attemptViewOf(lastAttempt) : null,
+    last_attempt: lastAttempt ? triggeredAttemptViewOf(lastAttempt) : null,
   };
 }
 
-/** One attempt, and what it was made for. */
-export function attemptViewOf(row: AttemptRow): TriggeredAttemptView {
+/** Shows one attempt with what it was made for. */
+export function triggeredAttemptViewOf(row: AttemptRow): TriggeredAttemptView {
+  const { attempt, ...rest } = attemptViewOf(row);
+  return { attempt, trigger: row.trigger ?? (attempt === 1 ? 'first' : 'retry'), ...rest };
+}
+
+/** Shows one attempt. */
+export function attemptViewOf(row: AttemptRow): AttemptView {
   return {
     attempt: row.attempt,
-    trigger: row.trigger ?? (row.attempt === 1 ? 'first' : 'retry'),
     at: row.attempted_at.toISOString(),
     latency_ms: row.latency_ms,
     outcome: row.outcome,
@@ -59,7 +65,7 @@ export function attemptViewOf(row: AttemptRow): TriggeredAttemptView {
 }
 
 /**
- * The request of a delivery's last attempt, or of its first one to come: made by what sends it.
+ * Rebuilds the request of a delivery's last attempt, or of its first one to come, with the code that sends it.
  *
  * @param keys the client's; those of then may be gone
  */

@@ -2,12 +2,12 @@ import { Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { AgentEvents } from '../agent-events/agent-events.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { NEXT_CURSOR_HEADER } from '../request/paging.js';
-import { EventId, EventScope, type Scope } from '../request/path-params.js';
-import { AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../request/paths.js';
-import { Deliveries } from './deliveries.js';
+import { errorSchema } from '#openapi';
+import { AgentEvents } from '../agent-events/agent-events.module.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { NEXT_CURSOR_HEADER } from '../http/paging.js';
+import { EventId, EventScope, type Scope, AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/path-params.js';
+import { AgentEventDeliveries } from './agent-event-deliveries.js';
 import { answer, filterOf } from './delivery-list.controller.js';
 import { DeliveryList } from './delivery-list.js';
 import {
@@ -18,6 +18,7 @@ import {
   type ListedDeliveryView,
 } from './delivery-view.schema.js';
 import { deliverySchema, testResultSchema, type DeliveryView, type TestResultView } from './delivery.schema.js';
+import { RedeliveryRequests } from './redelivery-requests.js';
 import { TestNotifier } from './test-notifier.js';
 
 const deliveriesOfEventSchema = z.union([listedDeliverySchema, deliverySchema]);
@@ -29,9 +30,10 @@ const deliveriesOfEventSchema = z.union([listedDeliverySchema, deliverySchema]);
 export class DeliveryController {
   constructor(
     private readonly agentEvents: AgentEvents,
-    private readonly deliveries: Deliveries,
+    private readonly deliveries: AgentEventDeliveries,
     private readonly deliveryList: DeliveryList,
     private readonly testNotifier: TestNotifier,
+    private readonly redeliveryRequests: RedeliveryRequests,
   ) {}
 
   @Post(':event_id/test')
@@ -74,5 +76,22 @@ export class DeliveryController {
   @ApiResponse({ status: 200, description: 'The delivery', standardSchema: deliverySchema })
   async find(@EventScope() scope: Scope, @EventId() id: number, @Param('delivery_id') deliveryId: string): Promise<DeliveryView> {
     return this.deliveries.find(await this.agentEvents.find(scope, id), deliveryId);
+  }
+
+  @Post(':event_id/delivery/:delivery_id/redeliver')
+  @ApiOperation({
+    summary: 'Send a delivery again',
+    description:
+      'A finished one is sent with the full retry schedule and the same `webhook-id`; the next attempt of one that is tried again comes now. ' +
+      'One that waits, is being sent or is suspended: 409 `already_waiting`.',
+  })
+  @ApiResponse({ status: 201, description: 'The delivery', standardSchema: deliverySchema })
+  @ApiResponse({ status: 409, description: 'It is on its way: `already_waiting`', standardSchema: errorSchema })
+  async redeliver(
+    @EventScope() scope: Scope,
+    @EventId() id: number,
+    @Param('delivery_id') deliveryId: string,
+  ): Promise<DeliveryView> {
+    return this.redeliveryRequests.redeliver(await this.agentEvents.find(scope, id), deliveryId);
   }
 }

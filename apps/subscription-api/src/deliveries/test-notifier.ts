@@ -2,9 +2,9 @@ import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { uuidv7 } from 'uuidv7';
 import type { AgentStatus, AgentType } from '#contracts';
 import { buildRequest, deliveryId, encodePairs, WebhookClient } from '#webhook';
-import type { AgentEvent } from '../agent-events/agent-event.schema.js';
-import { AgentRepository } from '../agents/agent.repository.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import type { AgentEvent } from '../agent-events/agent-events.module.js';
+import { AgentRepository } from '../agents/agents.module.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import type { TestResultView } from './delivery.schema.js';
 
 /** What a test for all agents says where the client has no agent yet. */

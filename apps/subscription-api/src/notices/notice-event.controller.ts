@@ -1,11 +1,11 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, Put, Query, UseFilters } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { CurrentPrincipal, type Principal } from '#auth';
-import { UrlErrorFilter } from '../agent-events/url-error.filter.js';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { strictPagingSchema, type Paging } from '../request/paging.js';
-import { ClientId, NoticeEventId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { strictPagingSchema, type Paging } from '../http/paging.js';
+import { ClientId, NoticeEventId, CLIENT_PATH } from '../http/path-params.js';
+import { UrlErrorFilter } from '../http/url-error.filter.js';
+import { NoticeEvents } from './notice-events.js';
 import {
   newNoticeEventSchema,
   noticeEventPatchSchema,
@@ -14,7 +14,6 @@ import {
   type NoticeEventPatch,
   type NoticeEventView,
 } from './notice.schema.js';
-import { NoticeEvents } from './notice-events.js';
 
 /** Where notices are sent: contract §3. */
 @ApiTags('Notices')

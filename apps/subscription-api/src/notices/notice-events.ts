@@ -1,11 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Principal } from '#auth';
 import { ApiError } from '#http';
-import { checkUrl, type AddressGuard } from '#webhook';
-import { rangeOf, type Paging } from '../request/paging.js';
-import { notFound } from '../request/path-params.js';
-import { ADDRESS_GUARD } from '../tokens.js';
-import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.js';
+import type { AddressGuard } from '#webhook';
+import { ADDRESS_GUARD } from '../core.module.js';
+import { rangeOf, type Paging } from '../http/paging.js';
+import { notFound } from '../http/path-params.js';
+import { assertDestination } from '../http/request-body.js';
+import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { NoticeEventRepository, type NoticeEventRow } from './notice-event.repository.js';
 import type { NewNoticeEvent, NoticeEventPatch, NoticeEventView } from './notice.schema.js';
 
@@ -24,26 +25,26 @@ export class NoticeEvents {
   async find(clientId: number, id: number): Promise<NoticeEventView> {
     const found = await this.repository.find(clientId, id);
     if (!found) throw notFound('not_found');
-    return viewOf(found);
+    return noticeEventViewOf(found);
   }
 
   async list(clientId: number, paging: Paging): Promise<NoticeEventView[]> {
     const { skip, take } = rangeOf(paging);
-    return (await this.repository.list(clientId, skip, take)).map(viewOf);
+    return (await this.repository.list(clientId, skip, take)).map(noticeEventViewOf);
   }
 
   async add(clientId: number, event: NewNoticeEvent, { applicationId }: Principal): Promise<NoticeEventView> {
-    this.assertUrl(event.url);
+    assertDestination(event.url, this.guard);
     const added = await this.repository.add(clientId, event, applicationId, MAX_NOTICE_EVENTS, (transaction) =>
       this.secrets.ensure(clientId, transaction),
     );
     if (!added)
       throw new ApiError('event_limit_exceeded', `A client may have ${MAX_NOTICE_EVENTS} notice events at most: remove some`);
-    return viewOf(added);
+    return noticeEventViewOf(added);
   }
 
   async change(clientId: number, id: number, patch: NoticeEventPatch): Promise<NoticeEventView> {
-    if (patch.url !== undefined) this.assertUrl(patch.url);
+    if (patch.url !== undefined) assertDestination(patch.url, this.guard);
     if (!(await this.repository.change(clientId, id, patch))) throw notFound('not_found');
     return this.find(clientId, id);
   }
@@ -58,14 +59,9 @@ export class NoticeEvents {
     await this.repository.resume(id);
     return this.find(clientId, id);
   }
-
-  private assertUrl(url: string): void {
-    const wrong = checkUrl(url, this.guard);
-    if (wrong !== undefined) throw ApiError.invalid('url', wrong);
-  }
 }
 
-function viewOf({ id, url, types, suspended_at, suspended_reason }: NoticeEventRow): NoticeEventView {
+function noticeEventViewOf({ id, url, types, suspended_at, suspended_reason }: NoticeEventRow): NoticeEventView {
   const suspended = suspended_at && suspended_reason && { reason: suspended_reason, since: suspended_at.toISOString() };
   return { id, url, types, suspended };
 }

@@ -2,10 +2,9 @@ import { Controller, Get, Query, Res } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { noticeViewOf } from '#contracts';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { answerPage, NEXT_CURSOR_HEADER } from '../request/paging.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { answerPage, NEXT_CURSOR_HEADER } from '../http/paging.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
 import { NoticeRepository } from './notice.repository.js';
 import { noticeQuerySchema, noticeSchema, type NoticeListView, type NoticeQuery } from './notice.schema.js';
 

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { NOTICE_TYPES, type NoticeType } from '#contracts';
-import { MAX_URL_LENGTH } from '#webhook';
-import { integerParam, pagingSchema } from '../request/paging.js';
+import { pagingSchema } from '../http/paging.js';
+import { integerParam } from '../http/query-params.js';
+import { destinationSchema, JSON_OBJECT, notRead, requiredOr } from '../http/request-body.js';
 
 const moment = z.iso.datetime();
 const id = z.number().int().meta({ example: 3 });
@@ -42,28 +43,23 @@ export const noticeSchema = z
 export type NoticeListView = z.output<typeof noticeSchema>;
 
 const TYPES = `must be an array of one or more of: ${NOTICE_TYPES.join(', ')}`;
-const required = (why: string) => (issue: { input?: unknown }) => (issue.input === undefined ? 'is required' : why);
-const url = z
-  .string({ error: required('must be a string') })
-  .max(MAX_URL_LENGTH, `must have at most ${MAX_URL_LENGTH} characters`)
-  .regex(/^\S+$/u, 'must be an absolute http:// or https:// URL without spaces')
-  .meta({ description: 'Absolute http(s) URL without credentials', format: 'uri', example: 'https://example.com/notices' });
+const url = destinationSchema({
+  description: 'Absolute http(s) URL without credentials',
+  example: 'https://example.com/notices',
+});
 /** Each once, in the order of the contract. What is wrong with one of them is told of the field. */
 const types = z
-  .array(z.unknown(), { error: required(TYPES) })
+  .array(z.unknown(), { error: requiredOr(TYPES) })
   .min(1, TYPES)
   .refine((wanted) => wanted.every((one) => NOTICE_TYPES.some((known) => known === one)), TYPES)
   .transform((wanted): NoticeType[] => NOTICE_TYPES.filter((one) => wanted.includes(one)))
   .meta({ items: { type: 'string', enum: NOTICE_TYPES } });
-const body = { error: (issue: { code?: string }) => (issue.code === 'invalid_type' ? 'must be a JSON object' : undefined) };
-/** Of the answer, which may be sent back. */
-const notRead = z.unknown().optional().meta({ description: 'Not read' });
 
 export const newNoticeEventSchema = z
-  .strictObject({ url, types, id: notRead, suspended: notRead }, body)
+  .strictObject({ url, types, id: notRead(), suspended: notRead() }, JSON_OBJECT)
   .meta({ id: 'NoticeEventCreate', examples: [{ url: 'https://example.com/notices', types: ['endpoint.suspended'] }] });
 export const noticeEventPatchSchema = z
-  .strictObject({ url: url.optional(), types: types.optional(), id: notRead, suspended: notRead }, body)
+  .strictObject({ url: url.optional(), types: types.optional(), id: notRead(), suspended: notRead() }, JSON_OBJECT)
   .meta({ id: 'NoticeEventChange', description: 'Any subset; what is absent stays', examples: [{ types: ['limit.near'] }] });
 export type NewNoticeEvent = Pick<z.output<typeof newNoticeEventSchema>, 'url' | 'types'>;
 export type NoticeEventPatch = Pick<z.output<typeof noticeEventPatchSchema>, 'url' | 'types'>;

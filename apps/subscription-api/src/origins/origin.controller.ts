@@ -1,8 +1,7 @@
 import { Controller, Get } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
 import { OriginRepository } from './origin.repository.js';
 import { originSchema, originsOf, type OriginView } from './origins.js';
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { WAITING_IN_ROW } from '../deliveries/event-health.repository.js';
+import { WAITING_IN_ROW } from '../event-health/event-health.module.js';
 
 /** Agent events whose urls begin alike. */
 export interface AuthorityRow {

@@ -2,10 +2,9 @@ import { Controller, Get, Query } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { ID_LIMIT } from '#contracts';
-import { momentSchema } from '../agent-status/agent-status.schema.js';
-import { integerParam } from '../request/paging.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
+import { momentSchema } from '../http/query-params.js';
+import { integerParam } from '../http/query-params.js';
 import { percentileOf } from './percentile.js';
 import { SeriesRepository, type ChangePoint } from './series.repository.js';
 import { carriedOn, MAX_POINTS, MINUTE_S, placed, spanOf } from './span.js';
@@ -56,7 +55,7 @@ const deliveriesSchema = z
   })
   .meta({ id: 'DeliverySeries' });
 
-/** What charts are drawn from: contract §3. */
+/** Serves the data of charts: contract §3. */
 @ApiTags('Series')
 @Controller(`${CLIENT_PATH}/series`)
 export class SeriesController {

@@ -30,12 +30,12 @@ const POINT = (column: string): string => `floor((extract(epoch from ${column}):
 /** Steps of LATENCY_BOUNDS_MS. */
 const BUCKETS = Array.from({ length: LATENCY_BUCKETS }, (_, bucket) => bucket);
 
-/** What presence and dispatcher have counted. */
+/** Reads the counts that presence and dispatcher keep. */
 @Injectable()
 export class SeriesRepository {
   constructor(private readonly reads: ListReads) {}
 
-  /** Points with changes, in order. */
+  /** Reads the points that have changes, in order. */
   async changes(clientId: number, { from, step, points }: SeriesSpan): Promise<ChangePoint[]> {
     return this.reads.query(
       `select ${POINT('minute')} as point, sum(logins)::bigint as logins, sum(logouts)::bigint as logouts,
@@ -45,7 +45,10 @@ export class SeriesRepository {
     );
   }
 
-  /** Available agents before the span, as far as that was counted; otherwise as the first change after tells; otherwise now. */
+  /**
+   * Counts the available agents before the span: from the last count before it, else from the first one after, else from the
+   * agents of now.
+   */
   async availableBefore(clientId: number, { from }: SeriesSpan): Promise<number> {
     const rows: { available: number }[] = await this.reads.query(
       `select coalesce(

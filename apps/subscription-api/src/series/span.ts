@@ -30,7 +30,7 @@ export interface SeriesSpan {
 }
 
 /**
- * Decides which points are answered.
+ * Decides which points a chart gets.
  *
  * @param now milliseconds since the epoch; nothing is told of what is ahead of it
  * @throws ApiError where there are too many, or none
@@ -53,7 +53,7 @@ export function spanOf({ since, until, step }: SeriesQuery, now: number): Series
   return { from: Math.floor(begin / 1000 / chosen) * chosen, step: chosen, points: pointsOf(chosen), grain };
 }
 
-/** Puts rows in the places of their points; where there is no row there is what `empty` says. */
+/** Puts each row's value at its point; points without a row get `empty`. */
 export function placed<R extends { readonly point: number }, T>(
   { points }: SeriesSpan,
   rows: readonly R[],
@@ -65,7 +65,7 @@ export function placed<R extends { readonly point: number }, T>(
   return series;
 }
 
-/** Has what is not known of a point be what it was at the one before. */
+/** Fills unknown points with the value of the point before. */
 export function carriedOn(series: readonly (number | undefined)[], before: number): number[] {
   let last = before;
   return series.map((value) => (last = value ?? last));

@@ -2,9 +2,8 @@ import { Controller, Get, Post } from '@nestjs/common';
 import { ApiOperation, ApiResponse, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
 import { CurrentPrincipal, RequireAccess, type Principal } from '#auth';
-import { RefuseUnknownKeys } from '../request/known-keys.js';
-import { ClientId } from '../request/path-params.js';
-import { CLIENT_PATH } from '../request/paths.js';
+import { RefuseUnknownKeys } from '../http/known-keys.js';
+import { ClientId, CLIENT_PATH } from '../http/path-params.js';
 import { WebhookSecrets, type WebhookSecret } from './webhook-secrets.js';
 
 const webhookSecretSchema = z

@@ -13,7 +13,7 @@ export type Transaction = EntityManager;
 export class WebhookSecretRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** The secrets that sign now: the current one, and those that were rotated away and sign along. */
+  /** Finds the secrets that sign now: the current one, and replaced ones that still sign along. */
   findValid(clientId: number): Promise<WebhookSecretEntity[]> {
     return this.dataSource.getRepository(WebhookSecretEntity).find({
       where: [
@@ -36,7 +36,7 @@ export class WebhookSecretRepository {
   }
 
   /**
-   * Makes a secret the current one; the former one, and all that rotations left before, sign along for a while.
+   * Replaces the current secret; the former ones sign along for a while.
    *
    * @param by who asks for it, for the audit log
    */

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Sealer, WebhookSecretEntity } from '#database';
 import { generateSecret, signingKey, type WebhookSigningKey } from '#webhook';
-import { SEALER } from '../tokens.js';
+import { SEALER } from '../core.module.js';
 import { WebhookSecretRepository, type Transaction } from './webhook-secret.repository.js';
 
 /** A rotated secret signs along for this long, in milliseconds: contract §3. */
@@ -15,7 +15,7 @@ export interface WebhookSecret {
   readonly expires_at: string | null;
 }
 
-/** The secrets that a client's notifications are signed with; sealed in the database. */
+/** Keeps the secrets that sign a client's notifications; they are sealed in the database. */
 @Injectable()
 export class WebhookSecrets {
   constructor(
@@ -23,7 +23,7 @@ export class WebhookSecrets {
     @Inject(SEALER) private readonly sealer: Sealer,
   ) {}
 
-  /** A client has one from the start. */
+  /** Makes a client's first secret where it has none. */
   ensure(clientId: number, transaction?: Transaction): Promise<void> {
     return this.repository.addIfMissing(clientId, this.sealer.seal(generateSecret()), transaction);
   }
@@ -42,7 +42,7 @@ export class WebhookSecrets {
     return this.show(await this.repository.rotate(clientId, this.sealer.seal(generateSecret()), OVERLAP_MS, by));
   }
 
-  /** What a notification is signed with, the current secret first. */
+  /** Returns the keys that sign a client's notifications, the current one first. */
   async signingKeys(clientId: number): Promise<WebhookSigningKey[]> {
     const secrets = await this.list(clientId);
     return secrets

@@ -1,1 +1,0 @@
-export { errorSchema } from '#openapi';
