@@ -1,6 +1,6 @@
 import { partitionKey, type StatusChange } from '#contracts';
 import { LRUCache } from 'lru-cache';
-import type { CommittedChange } from '../log/presence.repository.js';
+import type { CommittedChange } from '../log/agent-write.js';
 
 /** More than this waits in the table rather than in memory. */
 const MAX_ROWS = 10_000;

@@ -2,7 +2,7 @@ import { NotificationListener, type Pool } from '#database';
 import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, traceparentOf, type StatusChange } from '#contracts';
 import { PeriodicWork, waitBackoff, type Logger } from '#runtime';
-import type { CommittedChange } from '../log/presence.repository.js';
+import type { CommittedChange } from '../log/agent-write.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';

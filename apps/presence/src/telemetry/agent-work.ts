@@ -1,6 +1,6 @@
 import type { AgentKey, FieldErrors, TelemetryItem } from '#contracts';
 import { decide, type AgentState } from '../decision/presence-decision.js';
-import type { AgentWrite, DecidedChange } from '../log/presence.repository.js';
+import type { AgentWrite, DecidedChange } from '../log/agent-write.js';
 
 /** What became of one item: contract §4. */
 export type TelemetryResult =
