@@ -12,8 +12,16 @@ const MAX_AGENTS = 50_000;
  */
 const ROWS_AT_ONCE = 2000;
 
-/** Of one agent, brought up to date with each of its reports: nothing is made for a repeat. */
-type Noted = { -readonly [Key in keyof LastReport]: LastReport[Key] } & { isUnwritten: boolean };
+/** Of one agent, brought up to date with each of its reports: a repeat makes nothing new. */
+class Noted implements LastReport {
+  sinceChange = 0;
+  isUnwritten = false;
+
+  constructor(
+    public item: TelemetryItem,
+    public result: LastReport['result'],
+  ) {}
+}
 
 /** Remembers the last telemetry of each agent, for whoever asks why there was no change, beside the work: ADR 28. */
 export class LastReports {
@@ -27,12 +35,9 @@ export class LastReports {
   note(slots: readonly Slot[]): void {
     for (const { item, results, index } of slots) {
       const { result } = results[index]!;
-      const noted = this.of(item);
-      noted.agentType = item.agentType;
-      noted.agentStatus = item.agentStatus;
-      noted.eventSource = item.eventSource;
-      noted.occurredAt = item.occurredAt;
-      noted.reportedAt = item.receivedAt;
+      let noted = this.last.get(item);
+      if (noted === undefined) this.last.set(item, (noted = new Noted(item, result)));
+      noted.item = item;
       noted.result = result;
       noted.sinceChange = result === 'changed' ? 0 : noted.sinceChange + 1;
       if (noted.isUnwritten || this.unwritten.length >= MAX_AGENTS) continue;
@@ -51,7 +56,7 @@ export class LastReports {
       // One that was forgotten may have been made anew, and an agent is written once.
       await putLastReports(
         this.pool,
-        reports.filter((report) => this.last.get(report) === report),
+        reports.filter((report) => this.last.get(report.item) === report),
       );
     } catch (error) {
       for (const report of reports) {
@@ -60,15 +65,5 @@ export class LastReports {
       }
       throw error;
     }
-  }
-
-  private of(item: TelemetryItem): Noted {
-    const known = this.last.get(item);
-    if (known !== undefined) return known;
-    const { clientId, agentId, agentType, agentStatus, eventSource, occurredAt, receivedAt: reportedAt } = item;
-    const said = { clientId, agentId, agentType, agentStatus, eventSource, occurredAt, reportedAt };
-    const noted: Noted = { ...said, result: 'unchanged', sinceChange: 0, isUnwritten: false };
-    this.last.set(item, noted);
-    return noted;
   }
 }
