@@ -3,8 +3,8 @@ import type { AgentKey } from '#contracts';
 import { arrayOfPlain } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 import { statesIn, statesOf, type AgentWrite, type Outcome, type StateColumns } from './agent-write.js';
-import { setAny } from './set-any.js';
-import { isUsual, setUsual } from './set-usual.js';
+import { setAny } from './set-any.repository.js';
+import { isUsual, setUsual } from './set-usual.repository.js';
 import type { PositionMove } from './telemetry-position.repository.js';
 
 const READ_STATES = {

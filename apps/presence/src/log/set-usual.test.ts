@@ -6,8 +6,8 @@ import { Instance, NO_RELAY } from '../../test/support.js';
 import type { AgentState } from '../decision/presence-decision.js';
 import type { AgentWrite } from './agent-write.js';
 import { readStates } from './presence.repository.js';
-import { setAny } from './set-any.js';
-import { isUsual, setUsual, type UsualWrite } from './set-usual.js';
+import { setAny } from './set-any.repository.js';
+import { isUsual, setUsual, type UsualWrite } from './set-usual.repository.js';
 
 const AGENTS = [1, 2, 3, 4];
 const ALL_SHARDS = NO_RELAY.ownShards();
