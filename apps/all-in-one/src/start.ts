@@ -171,7 +171,7 @@ async function startDatabase(
   stopping.throwIfAborted();
   server.keepRunning(fail);
   await server.ensureDatabase('rollcall');
-  return server.url();
+  return server.socketUrl();
 }
 
 /** One bus a service, as in production: all on one in-process broker, or each with its own connection to Kafka. */

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
-import { chmod, lstat, mkdir, mkdtemp, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readdir, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/poll.js';
-import { EmbeddedPostgres } from './index.js';
+import { createDataSource, EmbeddedPostgres } from './index.js';
 
 const run = promisify(execFile);
 const isRoot = userInfo().uid === 0;
@@ -36,8 +36,8 @@ async function start(dataDir: string): Promise<EmbeddedPostgres> {
   return server;
 }
 
-async function query(server: EmbeddedPostgres, sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ connectionString: server.url('postgres') });
+async function query(server: EmbeddedPostgres, sql: string, url = server.url('postgres')): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
     return (await client.query<Record<string, unknown>>(sql)).rows.flatMap((row) => Object.values(row));
@@ -69,6 +69,32 @@ describe('an embedded PostgreSQL under a directory that only its owner may enter
     expect(await query(await start(dataDir), 'select answer from kept')).toEqual([42]);
     expect(said).toEqual([]);
     expect(await accounts()).toBe(before);
+  });
+
+  it('is reached through a socket in a directory that only its owner may enter, also by the services, and after it was killed', async () => {
+    const dataDir = join(parent, 'data');
+    const server = await start(dataDir);
+    const isSocket = 'select inet_server_addr() is null';
+    expect(await query(server, isSocket)).toEqual([false]);
+    expect(await query(server, isSocket, server.socketUrl('postgres'))).toEqual([true]);
+    expect((await stat(join(dataDir, 'postgres'))).mode & 0o777).toBe(0o700);
+    const options = { url: server.socketUrl('postgres'), applicationName: 'test', poolSize: 1 };
+    const dataSource = await createDataSource(options).initialize();
+    expect(Object.values((await dataSource.query<object[]>(isSocket))[0]!)).toEqual([true]);
+    await dataSource.destroy();
+    await server.stop('immediate');
+    await writeFile(join(dataDir, 'postgres', '.s.PGSQL.1'), ''); // as a server that was killed leaves it
+    const next = await start(dataDir);
+    expect(await query(next, isSocket, next.socketUrl('postgres'))).toEqual([true]);
+    const sockets = (await readdir(join(dataDir, 'postgres'))).filter((name) => name.startsWith('.s.'));
+    expect(sockets).toHaveLength(2); // its own, and the lock of that
+  });
+
+  it('is reached over loopback where the path to the socket is too long', async () => {
+    const dataDir = join(parent, 'd'.repeat(100), 'data');
+    const server = await start(dataDir);
+    expect(server.socketUrl()).toBe(server.url());
+    expect(await query(server, 'select 42')).toEqual([42]);
   });
 
   it('starts beside another', async () => {

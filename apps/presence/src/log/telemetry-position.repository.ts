@@ -84,17 +84,46 @@ export async function readPosition(pool: Pool, topicId: string, partition: numbe
   };
 }
 
-/** The moves as rows `m`, of the statement's parameters from the `first` on: see {@link valuesOfMoves}. */
-export const movesFrom = (first: number): string =>
+/** The moves as rows `m`, of the statement's parameters from the `first` on: see `valuesOfMoves`. */
+const movesFrom = (first: number): string =>
   `unnest($${first}::uuid[], $${first + 1}::integer[], $${first + 2}::bigint[], $${first + 3}::bigint[], $${first + 4}::bigint[],
           $${first + 5}::bigint[], $${first + 6}::text[], $${first + 7}::text[])
      as m(topic_id, partition, seen_version, next_offset, as_of_ms, from_offset, undecided, rejected)`;
 
 /** What a move sets, but for what remains undecided. */
-export const SET_POSITION = `version = p.version + 1, next_offset = m.next_offset,
+const SET_POSITION = `version = p.version + 1, next_offset = m.next_offset,
   as_of = to_timestamp(m.as_of_ms::float8 / 1000), rejected = m.rejected::jsonb`;
 
-/** The parameters of {@link movesFrom}, in order. */
+/** Parts of a `with` that lock, by key, the positions that are still as they were read; the moves come from the `first` parameter on. */
+export const heldPositions = (first: number): string => `
+    move as materialized (
+      select * from ${movesFrom(first)}
+    ), held_position as materialized (
+      select p.topic_id, p.partition
+      from presence.telemetry_position p join move m on p.topic_id = m.topic_id and p.partition = m.partition
+      where p.version = m.seen_version
+      order by p.topic_id, p.partition
+      for update of p
+    )`;
+
+/** Whether all of them are. */
+export const POSITIONS_IN_PLACE = '(select count(*) from held_position) = (select count(*) from move)';
+
+/** The part that moves them, and notes as undecided those agents of `w` whose `ord` is not in `written`. */
+export const movedPositions = (w: string): string => `
+    moved as (
+      update presence.telemetry_position p
+      set ${SET_POSITION},
+          undecided = coalesce((
+            select jsonb_build_object('from', m.from_offset,
+              'agents', jsonb_agg(jsonb_build_array(w.client_id, w.agent_id)) || coalesce(m.undecided::jsonb -> 'agents', '[]'))
+            from ${w} where w.ord not in (select ord from written) having count(*) > 0), m.undecided::jsonb)
+      from held_position h join move m on m.topic_id = h.topic_id and m.partition = h.partition
+      where p.topic_id = h.topic_id and p.partition = h.partition and ${POSITIONS_IN_PLACE}
+      returning p.version
+    )`;
+
+/** The parameters of moves, in order. */
 export function valuesOfMoves(moves: readonly PositionMove[]): string[] {
   return [
     arrayOfPlain(moves, ({ before }) => before.topicId),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StatusChange } from '#contracts';
-import type { CommittedChange } from '../log/presence.repository.js';
+import type { CommittedChange } from '../log/agent-write.js';
 import { Handover } from './handover.js';
 
 const LIMIT = 4;

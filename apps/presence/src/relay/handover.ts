@@ -1,11 +1,11 @@
-import { partitionKey, type StatusChange } from '#contracts';
-import { LRUCache } from 'lru-cache';
-import type { CommittedChange } from '../log/presence.repository.js';
+import type { StatusChange } from '#contracts';
+import { AgentMap } from '../agent-map.js';
+import type { CommittedChange } from '../log/agent-write.js';
 
 /** More than this waits in the table rather than in memory. */
 const MAX_ROWS = 10_000;
-/** Agents whose last published sequence is known. */
-const MAX_AGENTS = 50_000;
+/** Agents whose last published sequence is known for certain. */
+const LATEST_AGENTS = 50_000;
 
 /**
  * The changes that this process has just committed, on their way to its relay without a detour through the table of the outbox.
@@ -21,7 +21,7 @@ export class Handover {
   /** The table has nothing that is neither here nor published. */
   private complete = false;
   /** Sequence of the last published change, by agent. */
-  private readonly published = new LRUCache<string, number>({ max: MAX_AGENTS });
+  private readonly published = new AgentMap<number>(LATEST_AGENTS);
 
   /** Tells whether the table has to be read before anything else can be published. */
   get needsRead(): boolean {
@@ -59,20 +59,19 @@ export class Handover {
    */
   take(limit: number): CommittedChange[] {
     const batch: CommittedChange[] = [];
-    const ahead = new Map<string, number>();
+    const ahead = new AgentMap<number>(Infinity);
     const waiting = this.rows;
     let taken = 0;
     for (; taken < waiting.length && batch.length < limit; taken++) {
       const row = waiting[taken]!;
-      const key = partitionKey(row.change);
-      const last = ahead.get(key) ?? this.published.get(key) ?? 0;
+      const last = ahead.get(row.change) ?? this.published.get(row.change) ?? 0;
       const { sequence } = row.change;
       if (sequence <= last) continue; // a read has found it meanwhile
       if (sequence > last + 1) {
         this.askForRead();
         return batch;
       }
-      ahead.set(key, sequence);
+      ahead.set(row.change, sequence);
       batch.push(row);
     }
     this.rows = waiting.slice(taken);
@@ -81,6 +80,6 @@ export class Handover {
 
   /** Notes that the broker has these changes, wherever they were taken from. */
   acknowledge(changes: readonly StatusChange[]): void {
-    for (const change of changes) this.published.set(partitionKey(change), change.sequence);
+    for (const change of changes) this.published.set(change, change.sequence);
   }
 }

@@ -3,7 +3,7 @@ import type { BusMessage, BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import { Loop, PeriodicWork, settledWithin, type Logger } from '#runtime';
 import { beginPublish, traceIdsOf } from '#tracing';
-import type { CommittedChange } from '../log/presence.repository.js';
+import type { CommittedChange } from '../log/agent-write.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';

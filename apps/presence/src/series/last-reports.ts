@@ -1,10 +1,10 @@
-import { LRUCache } from 'lru-cache';
-import { partitionKey } from '#contracts';
+import type { TelemetryItem } from '#contracts';
 import type { Pool } from '#database';
+import { AgentMap } from '../agent-map.js';
 import type { Slot } from '../telemetry/agent-work.js';
 import { putLastReports, type LastReport } from './series.repository.js';
 
-/** Agents whose reports are counted. */
+/** Agents whose reports are counted for certain, and most that wait to be written. */
 const MAX_AGENTS = 50_000;
 /**
  * Agents that are written at a time: repeats cost the database next to nothing (ADR 15), and shall not begin to. Of more agents the
@@ -12,38 +12,57 @@ const MAX_AGENTS = 50_000;
  */
 const ROWS_AT_ONCE = 2000;
 
+/** Of one agent, brought up to date with each of its reports: a repeat makes nothing new. */
+class Noted implements LastReport {
+  sinceChange = 0;
+  isUnwritten = false;
+
+  constructor(
+    public item: TelemetryItem,
+    public result: LastReport['result'],
+  ) {}
+}
+
 /** Remembers the last telemetry of each agent, for whoever asks why there was no change, beside the work: ADR 28. */
 export class LastReports {
-  private readonly last = new LRUCache<string, LastReport>({ max: MAX_AGENTS });
+  private readonly last = new AgentMap<Noted>(MAX_AGENTS);
   /** Those that are not written yet; who has waited longest comes first. */
-  private readonly unwritten = new Set<string>();
+  private unwritten: Noted[] = [];
 
   constructor(private readonly pool: Pool) {}
 
   /** @param slots items that were decided, in order */
   note(slots: readonly Slot[]): void {
     for (const { item, results, index } of slots) {
-      const { clientId, agentId, agentType, agentStatus, eventSource, occurredAt, receivedAt: reportedAt } = item;
       const { result } = results[index]!;
-      const key = partitionKey(item);
-      const sinceChange = result === 'changed' ? 0 : (this.last.get(key)?.sinceChange ?? 0) + 1;
-      this.last.set(key, { clientId, agentId, agentType, agentStatus, eventSource, occurredAt, reportedAt, result, sinceChange });
-      if (this.unwritten.size < MAX_AGENTS) this.unwritten.add(key);
+      let noted = this.last.get(item);
+      if (noted === undefined) this.last.set(item, (noted = new Noted(item, result)));
+      noted.item = item;
+      noted.result = result;
+      noted.sinceChange = result === 'changed' ? 0 : noted.sinceChange + 1;
+      if (noted.isUnwritten || this.unwritten.length >= MAX_AGENTS) continue;
+      noted.isUnwritten = true;
+      this.unwritten.push(noted);
     }
   }
 
   /** Writes a bounded part of what is not written yet; what cannot be written is kept for the next time. */
   async flush(): Promise<void> {
-    const keys = [...this.unwritten].slice(0, ROWS_AT_ONCE);
-    if (keys.length === 0) return;
-    for (const key of keys) this.unwritten.delete(key);
+    const reports = this.unwritten.slice(0, ROWS_AT_ONCE);
+    if (reports.length === 0) return;
+    this.unwritten = this.unwritten.slice(reports.length);
+    for (const report of reports) report.isUnwritten = false;
     try {
+      // One that was forgotten may have been made anew, and an agent is written once.
       await putLastReports(
         this.pool,
-        keys.flatMap((key) => this.last.peek(key) ?? []),
+        reports.filter((report) => this.last.get(report.item) === report),
       );
     } catch (error) {
-      for (const key of keys) this.unwritten.add(key);
+      for (const report of reports) {
+        if (!report.isUnwritten) this.unwritten.push(report);
+        report.isUnwritten = true;
+      }
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import { arrayOfPlain, type Pool } from '#database';
-import type { AgentKey, AgentStatus, AgentType, EventSource } from '#contracts';
+import type { TelemetryItem } from '#contracts';
 import type { TelemetryResult } from '../telemetry/agent-work.js';
 
 /** Status changes of a client in a minute. */
@@ -12,14 +12,8 @@ export interface ChangeCount {
 }
 
 /** The last telemetry of an agent. */
-export interface LastReport extends AgentKey {
-  readonly agentType: AgentType;
-  /** Milliseconds since the epoch. */
-  readonly reportedAt: number;
-  /** The same; undefined: it did not say. */
-  readonly occurredAt: number | undefined;
-  readonly agentStatus: AgentStatus;
-  readonly eventSource: EventSource;
+export interface LastReport {
+  readonly item: TelemetryItem;
   readonly result: TelemetryResult['result'];
   /** Reports since the last change that this instance has seen. */
   readonly sinceChange: number;
@@ -71,13 +65,13 @@ export async function putLastReports(pool: Pool, reports: readonly LastReport[])
           since_change = excluded.since_change
         where l.reported_at <= excluded.reported_at`,
     values: [
-      arrayOfPlain(reports, ({ clientId }) => clientId),
-      arrayOfPlain(reports, ({ agentId }) => agentId),
-      arrayOfPlain(reports, ({ agentType }) => agentType),
-      arrayOfPlain(reports, ({ reportedAt }) => reportedAt),
-      arrayOfPlain(reports, ({ occurredAt }) => occurredAt),
-      arrayOfPlain(reports, ({ agentStatus }) => agentStatus),
-      arrayOfPlain(reports, ({ eventSource }) => eventSource),
+      arrayOfPlain(reports, ({ item }) => item.clientId),
+      arrayOfPlain(reports, ({ item }) => item.agentId),
+      arrayOfPlain(reports, ({ item }) => item.agentType),
+      arrayOfPlain(reports, ({ item }) => item.receivedAt),
+      arrayOfPlain(reports, ({ item }) => item.occurredAt),
+      arrayOfPlain(reports, ({ item }) => item.agentStatus),
+      arrayOfPlain(reports, ({ item }) => item.eventSource),
       arrayOfPlain(reports, ({ result }) => result),
       arrayOfPlain(reports, ({ sinceChange }) => sinceChange),
     ],

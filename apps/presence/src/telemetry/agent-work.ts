@@ -1,7 +1,7 @@
 import type { AgentKey, FieldErrors, TelemetryItem } from '#contracts';
 import { decide, type AgentState } from '../decision/presence-decision.js';
 import { beginDecide } from '#tracing';
-import type { AgentWrite, DecidedChange } from '../log/presence.repository.js';
+import type { AgentWrite, DecidedChange } from '../log/agent-write.js';
 
 /** What became of one item: contract §4. */
 export type TelemetryResult =

@@ -79,7 +79,7 @@ describe('what others have written of late', () => {
     expect(await tell('available')).toEqual({ result: 'unchanged', sequence: 1 });
     expect(await tell('logged_out')).toEqual({ result: 'changed', sequence: 2 });
     expect(await tell('logged_out')).toEqual({ result: 'unchanged', sequence: 2 });
-    expect(statements).toEqual(['read_recent_writes', 'compare_and_set', 'read_recent_writes']);
+    expect(statements).toEqual(['read_recent_writes', 'compare_and_set_usual', 'read_recent_writes']);
   });
 
   it.each<[string, (agentId: number) => Promise<unknown>, object]>([
@@ -108,7 +108,7 @@ describe('what others have written of late', () => {
     const { agentId, tell, statements } = await knowing('available');
     await write(agentId);
     expect(await tell('available')).toEqual(expected);
-    expect(statements).toEqual(['read_recent_writes', 'read_states', 'compare_and_set']);
+    expect(statements).toEqual(['read_recent_writes', 'read_states', expect.stringMatching(/^compare_and_set/)]);
   });
 
   it('sees a transaction that was under way when it looked, once that is committed', async () => {
@@ -125,7 +125,7 @@ describe('what others have written of late', () => {
     } finally {
       client.release();
     }
-    expect(statements).toEqual(['read_recent_writes', 'read_recent_writes', 'read_states', 'compare_and_set']);
+    expect(statements).toEqual(['read_recent_writes', 'read_recent_writes', 'read_states', 'compare_and_set_usual']);
   });
 
   const logOut = (agentId: number) =>

@@ -1,8 +1,8 @@
-import { partitionKey, type AgentKey } from '#contracts';
-import { LRUCache } from 'lru-cache';
+import type { AgentKey } from '#contracts';
+import { AgentMap } from '../agent-map.js';
 import type { AgentState } from '../decision/presence-decision.js';
 
-const MAX_AGENTS = 50_000;
+const LATEST_AGENTS = 50_000;
 
 /** A statement under way that will tell what some agents are. */
 export class Asking {}
@@ -15,35 +15,34 @@ export class Asking {}
  * was sent.
  */
 export class StateMemory {
-  private readonly states = new LRUCache<string, AgentState | Asking>({ max: MAX_AGENTS });
+  private readonly states = new AgentMap<AgentState | Asking>(LATEST_AGENTS);
 
   /** Undefined also while a statement about the agent is under way. */
   recall(agent: AgentKey): AgentState | undefined {
-    const state = this.states.get(partitionKey(agent));
+    const state = this.states.get(agent);
     return state instanceof Asking ? undefined : state;
   }
 
   /** Whether nothing has been asked, learnt or forgotten of the agent since `state` was recalled. */
   isStill(agent: AgentKey, state: AgentState): boolean {
-    return this.states.peek(partitionKey(agent)) === state;
+    return this.states.get(agent) === state;
   }
 
   /** Call before a statement that reads or writes the agents is sent, and `learn` of each of them afterwards. */
   ask(agents: readonly AgentKey[]): Asking {
     const asking = new Asking();
-    for (const agent of agents) this.states.set(partitionKey(agent), asking);
+    for (const agent of agents) this.states.set(agent, asking);
     return asking;
   }
 
   /** @param state what the statement told; undefined where it told nothing, or failed */
   learn(asking: Asking, agent: AgentKey, state: AgentState | undefined): void {
-    const key = partitionKey(agent);
-    if (state !== undefined && this.states.get(key) === asking) this.states.set(key, state);
-    else this.states.delete(key);
+    if (state !== undefined && this.states.get(agent) === asking) this.states.set(agent, state);
+    else this.states.delete(agent);
   }
 
   forget(agent: AgentKey): void {
-    this.states.delete(partitionKey(agent));
+    this.states.delete(agent);
   }
 
   forgetAll(): void {

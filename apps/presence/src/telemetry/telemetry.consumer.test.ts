@@ -192,6 +192,25 @@ describe('telemetry of a topic', () => {
     ]);
   });
 
+  it('notes who was lost of a batch that changes each agent once, and decides the rest, once, after a crash', async () => {
+    const [first, second] = [nextAgent++, nextAgent++];
+    for (const agentId of [first, second]) await overHttp(agentId, 'logged_out');
+    const statements: string[] = [];
+    const killed = instance.telemetry(NO_RELAY, async (statement) => {
+      if (statement.startsWith('compare_and_set')) statements.push(statement);
+      if (statements.length > 1) throw new Error('the process is gone');
+      if (statements.length === 1) await instance.pool.query(`select presence.put_agent(12, 'local', $1, 'renamed')`, [second]);
+    });
+    const partition = new Partition();
+    for (const agentId of [first, second]) partition.append(report(agentId, 'available'));
+    await expect(consumerOn(killed).consume(partition.batch())).rejects.toThrow('the process is gone');
+    expect(statements[0]).toBe('compare_and_set_usual_at');
+    expect([await changesOf(first), await changesOf(second)]).toEqual([['available'], []]);
+    await newConsumer().consume(partition.batch());
+    await newConsumer().consume(partition.batch());
+    expect([await changesOf(first), await changesOf(second)]).toEqual([['available'], ['available']]);
+  });
+
   it('has its dead letters written, also those of records that were decided before', async () => {
     const agentId = nextAgent++;
     const partition = new Partition();

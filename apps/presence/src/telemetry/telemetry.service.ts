@@ -5,14 +5,8 @@ import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import { noteDecided, traceIdsOf } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
-import {
-  compareAndSet,
-  readStates,
-  type AgentWrite,
-  type CommittedChange,
-  type DecidedChange,
-  type Outcome,
-} from '../log/presence.repository.js';
+import type { AgentWrite, CommittedChange, DecidedChange, Outcome } from '../log/agent-write.js';
+import { compareAndSet, readStates } from '../log/presence.repository.js';
 import { movePositions, type TelemetryPosition } from '../log/telemetry-position.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import { decideWork, groupByAgent, slotsByClient, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';

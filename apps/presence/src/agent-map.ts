@@ -1,0 +1,56 @@
+import type { AgentKey } from '#contracts';
+
+/**
+ * A map by agent that keeps at least the latest used agents, and at most twice as many: those used since the last change of generations,
+ * and those of the generation before. Maps of numbers, a client's agents each: a quarter of what joined keys and a list in order of use cost.
+ */
+export class AgentMap<V> {
+  private young = new Map<number, Map<number, V>>();
+  private old = new Map<number, Map<number, V>>();
+  /** Agents of the young generation. */
+  private size = 0;
+
+  /** @param latest agents that are kept for certain */
+  constructor(private readonly latest: number) {}
+
+  /** Counts as a use of the agent. */
+  get({ clientId, agentId }: AgentKey): V | undefined {
+    const young = this.young.get(clientId)?.get(agentId);
+    if (young !== undefined) return young;
+    const old = this.old.get(clientId)?.get(agentId);
+    if (old !== undefined) this.put(clientId, agentId, old);
+    return old;
+  }
+
+  /** Does not. */
+  has({ clientId, agentId }: AgentKey): boolean {
+    return (this.young.get(clientId)?.has(agentId) ?? false) || (this.old.get(clientId)?.has(agentId) ?? false);
+  }
+
+  set({ clientId, agentId }: AgentKey, value: V): void {
+    this.put(clientId, agentId, value);
+  }
+
+  delete({ clientId, agentId }: AgentKey): void {
+    if (this.young.get(clientId)?.delete(agentId)) this.size -= 1;
+    this.old.get(clientId)?.delete(agentId);
+  }
+
+  clear(): void {
+    this.young = new Map();
+    this.old = new Map();
+    this.size = 0;
+  }
+
+  private put(clientId: number, agentId: number, value: V): void {
+    let agents = this.young.get(clientId);
+    if (agents === undefined) this.young.set(clientId, (agents = new Map<number, V>()));
+    const before = agents.size;
+    agents.set(agentId, value);
+    this.size += agents.size - before;
+    if (this.size < this.latest) return;
+    this.old = this.young;
+    this.young = new Map();
+    this.size = 0;
+  }
+}
