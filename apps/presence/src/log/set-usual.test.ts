@@ -171,7 +171,7 @@ describe('the statement for usual writes', () => {
     expect([written.size, lost.size]).toEqual([64, 0]);
     const { rows } = await instance.pool.query<Record<string, unknown>>(
       `select s.position, o.shard, s.id, s.client_id as "clientId", s.agent_id as "agentId", s.agent_type as "agentType", s.name,
-              s.agent_status as "agentStatus", s.event_source as "eventSource", s.sequence, s.occurred_at as "occurredAt", s.changed_at as "changedAt"
+              s.agent_status as "agentStatus", s.event_source as "eventSource", s.sequence, s.occurred_at as "occurredAt", s.changed_at as "changedAt", s.traceparent
        from presence.outbox o join presence.status_change s on s.id = o.change_id where o.shard = any ($1) order by s.position`,
       [own],
     );
