@@ -1,7 +1,7 @@
 import { access, glob, readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 
-const PATH = /\b(?:apps|bench|deploy|docs|libs|packages|test|tools)\/[\w./-]*\w/g;
+const PATH = /(?<![\w./-])(?:apps|bench|deploy|docs|libs|packages|test|tools)\/[\w./-]*\w/g;
 const CODE_SPAN = /`([^`\n]+)`/g;
 const TYPE = /^[A-Z][a-z]\w+$/;
 const DATABASE_OBJECT = /^(?:access|dispatch|presence|subscription)\.[a-z_]+$/;
@@ -26,35 +26,36 @@ async function code(): Promise<string> {
   return texts.join('\n');
 }
 
-describe('ARCHITECTURE.md', async () => {
-  const { paths, types, databaseObjects } = namesOn(await readFile('ARCHITECTURE.md', 'utf8'));
+it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md', 'SECURITY.md'])('%s names only files and folders that exist', async (page) => {
+  const { paths } = namesOn(await readFile(page, 'utf8'));
+  const missing: string[] = [];
+  for (const path of paths) await access(path).catch(() => missing.push(path));
+  expect(paths.length).toBeGreaterThan(10);
+  expect(missing).toEqual([]);
+});
 
-  it('names only files and folders that exist', async () => {
-    const missing: string[] = [];
-    for (const path of paths) await access(path).catch(() => missing.push(path));
-    expect(paths.length).toBeGreaterThan(20);
-    expect(missing).toEqual([]);
-  });
+describe('ARCHITECTURE.md', async () => {
+  const { types, databaseObjects } = namesOn(await readFile('ARCHITECTURE.md', 'utf8'));
 
   it('names only types that the code exports', async () => {
     const source = await code();
-    const exported = (name: string): boolean =>
+    const isExported = (name: string): boolean =>
       new RegExp(`export (?:abstract )?(?:class|interface|type) ${name}\\b`).test(source);
     expect(types.length).toBeGreaterThan(10);
-    expect(types.filter((name) => !exported(name))).toEqual([]);
+    expect(types.filter((name) => !isExported(name))).toEqual([]);
   });
 
   it('names only tables and functions that the database has', async () => {
     const schema = await readFile('docs/schema.md', 'utf8');
-    expect(databaseObjects.length).toBeGreaterThan(20);
     const exists = (name: string): boolean => schema.includes(`## ${name}\n`) || schema.includes(`- \`${name}(`);
+    expect(databaseObjects.length).toBeGreaterThan(20);
     expect(databaseObjects.filter((name) => !exists(name))).toEqual([]);
   });
 });
 
 it('reads names as a page writes them', () => {
   const page =
-    'In `libs/bus` and apps/cli, `Delivery` is a row of `dispatch.attempt`; `SHUTDOWN_DELAY` is not a type. See docs/a.md.';
+    'In `libs/bus` and apps/cli, `Delivery` is a row of `dispatch.attempt`; `SHUTDOWN_DELAY` is no type. dist/apps/x, docs/a.md.';
   expect(namesOn(page)).toEqual({
     paths: ['libs/bus', 'apps/cli', 'docs/a.md'],
     types: ['Delivery'],
