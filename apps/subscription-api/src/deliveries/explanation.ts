@@ -45,7 +45,7 @@ export function reportStep(moment: AtMoment, report: LastReport | undefined): St
   }
   if (moment.kind === 'change') {
     const { occurredAt, agentStatus, eventSource } = moment.change;
-    const words = `It was reported ${WORDS[agentStatus]} (${eventSource}) as of ${occurredAt.toISOString()}. Later reports up to that moment are not recorded.`;
+    const words = `It was reported ${WORDS[agentStatus]} (${eventSource}) as of ${occurredAt.toISOString()}. Of later reports up to that moment, nothing is recorded.`;
     return { step, code: 'report_of_change', words };
   }
   return { step, code: 'not_recorded', words: 'No report up to that moment is recorded.' };
