@@ -43,15 +43,20 @@ export function addApplicationsCommand(program: Command, terminal: Terminal): vo
       show(registered, options);
     });
 
-  subcommand(group, 'list', 'lists them, those that are revoked too')
-    .option('--client <id>', 'those of one client', clientId)
+  subcommand(group, 'list', 'lists applications, also revoked ones')
+    .option('--client <id>', 'only those of one client', clientId)
     .action(async ({ client, json }: JsonOption & { client?: number }) => {
       const found = await work(terminal, (applications) => applications.list(client));
       terminal.write(json ? asJson(found) : list(found));
     });
 
-  subcommand(group, 'rotate <app_id>', 'gives it a new secret and shows it')
-    .option('--keep-previous-for <seconds>', `the old secret works for so long, at most ${MAX_KEEP_PREVIOUS_SECONDS}`, seconds, 0)
+  subcommand(group, 'rotate <app_id>', 'gives an application a new secret and shows it')
+    .option(
+      '--keep-previous-for <seconds>',
+      `how long the old secret still works, at most ${MAX_KEEP_PREVIOUS_SECONDS}`,
+      seconds,
+      0,
+    )
     .action(async (appId: string, options: JsonOption & { keepPreviousFor: number }) => {
       const rotated = await work(terminal, (applications) =>
         applications.rotateSecret(appId, options.keepPreviousFor, COMMAND_LINE),
@@ -59,7 +64,7 @@ export function addApplicationsCommand(program: Command, terminal: Terminal): vo
       show(rotated ?? missing(appId), options);
     });
 
-  subcommand(group, 'revoke <app_id>', 'ends it: its tokens are refused within 3 seconds').action(
+  subcommand(group, 'revoke <app_id>', 'ends an application: its tokens are refused within 3 seconds').action(
     async (appId: string, options: JsonOption) => {
       show((await work(terminal, (applications) => applications.revoke(appId, COMMAND_LINE))) ?? missing(appId), options);
     },

@@ -15,11 +15,11 @@ const MARKS = { ok: 'ok     ', warning: 'WARNING', error: 'ERROR  ' } as const;
 export function addDoctorCommand(program: Command, terminal: Terminal): void {
   program
     .command('doctor')
-    .description('Looks at settings, database and broker, and says what is wrong and what to do. Writes nothing.')
+    .description('Checks settings, database and broker, and says what is wrong and what to do. Writes nothing.')
     .option('--json', 'answer as JSON')
-    .option('--instances <n>', 'how many run, of all three services', wholeNumber, USUAL_INSTANCES)
+    .option('--instances <n>', 'number of running instances, of all three services', wholeNumber, USUAL_INSTANCES)
     .option('--probe <host:port>', 'a public address that must be reachable', hostAndPort, PUBLIC_ADDRESS)
-    .addHelpText('after', '\nExit code: 0 when nothing is wrong, warnings or not; 1 when something is.')
+    .addHelpText('after', '\nExit code: 1 if a check found an error, else 0, also with warnings.')
     .action(async (options: { json?: true; instances: number; probe: string }) => {
       const { settings, findings } = checkSettings(() => readSettings(terminal.env));
       if (settings) findings.push(...(await runChecks(settings, options)));

@@ -28,12 +28,12 @@ export interface ShownKey {
 export function addKeysCommand(program: Command, terminal: Terminal): void {
   const group = program
     .command('keys')
-    .description('Shows and replaces the keys that sign tokens, and seals secrets anew.')
+    .description('Shows and replaces the keys that sign tokens, and encrypts secrets with a new key.')
     .addHelpText('after', HELP);
 
   group
     .command('list')
-    .description('shows them in the order that they sign in')
+    .description('lists the keys in the order in which they sign')
     .option('--json', 'answer as JSON')
     .action(async ({ json }: { json?: true }) => {
       const { keys, now } = await work(terminal, (repository) => repository.read());
@@ -43,8 +43,8 @@ export function addKeysCommand(program: Command, terminal: Terminal): void {
 
   group
     .command('rotate')
-    .description('has a new one made')
-    .option('--now', 'the old ones are gone at once, and every token with them')
+    .description('asks for a new key')
+    .option('--now', 'delete the old keys at once, and with them every token')
     .action(async ({ now }: { now?: true }) => {
       if (!now) {
         await work(terminal, (repository) => repository.askReplacement());
@@ -60,7 +60,7 @@ export function addKeysCommand(program: Command, terminal: Terminal): void {
 
   group
     .command('reseal')
-    .description('seals with ENCRYPTION_KEY what was sealed with a key of ENCRYPTION_KEY_PREVIOUS')
+    .description('encrypts with ENCRYPTION_KEY what was encrypted with a key of ENCRYPTION_KEY_PREVIOUS')
     .action(() => reseal(terminal));
 }
 

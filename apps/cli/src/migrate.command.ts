@@ -8,14 +8,14 @@ import { asTable } from './output.js';
 export function addMigrateCommand(program: Command, terminal: Terminal): void {
   program
     .command('migrate')
-    .description('Brings the database up to this version; does nothing where it is there already.')
-    .option('--list', 'only says which migrations it has')
-    .option('--revert', 'takes its newest migration back, and what it added with it; needs --yes')
-    .option('--yes', 'what --revert takes away may be lost')
+    .description('Migrates the database to this version; does nothing if it is there already.')
+    .option('--list', 'only list the migrations of the database')
+    .option('--revert', 'revert the newest migration, and lose what it added; needs --yes')
+    .option('--yes', 'confirm --revert')
     .action(async (options: { list?: true; revert?: true; yes?: true }, command: Command) => {
-      if (options.list && options.revert) return command.error('--list and --revert: only one of them');
-      if (options.revert && !options.yes) return command.error('--revert: what the migration added is lost; say --yes as well');
-      const url = await findDatabaseUrl(terminal, 'the database to bring up to date');
+      if (options.list && options.revert) return command.error('--list and --revert cannot be used together');
+      if (options.revert && !options.yes) return command.error('--revert loses what the migration added: add --yes to confirm');
+      const url = await findDatabaseUrl(terminal, 'the database to migrate');
       if (options.list) return terminal.write(list(await listMigrations(url)));
       if (options.revert) return terminal.write(`Took back ${await revertMigration(url)}.\n`);
       await bringUp(url);

@@ -24,7 +24,7 @@ The database is that of DATABASE_URL; without it, that of the all-in-one which i
  */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
   const program = new Command('npm run cli --')
-    .description('Looks after the database of Rollcall.')
+    .description('Commands for operators of Rollcall.')
     .addHelpText('after', FOOTER)
     .exitOverride()
     .configureOutput({ writeOut: terminal.write, writeErr: terminal.writeError })

@@ -23,7 +23,7 @@ interface SmokeOptions {
 export function addSmokeCommand(program: Command, terminal: Terminal): void {
   program
     .command('smoke')
-    .description('Has a running product do its main job once, and says whether the notification arrived.')
+    .description('Tries the main job once on a running Rollcall, and says whether the notification arrived.')
     .option('--api <url>', 'subscription-api (default: at SUBSCRIPTION_API_PORT of 127.0.0.1)')
     .option('--presence <url>', 'presence (default: at PRESENCE_PORT of 127.0.0.1)')
     .option('--app <id>', 'an application with access all', 'demo')
@@ -32,7 +32,7 @@ export function addSmokeCommand(program: Command, terminal: Terminal): void {
     .option('--platform-secret <secret>', 'its secret', 'platform-secret')
     .addHelpText(
       'after',
-      '\nIt listens on 127.0.0.1 for the notification: the product has to run here, with ALLOW_DESTINATIONS=127.0.0.0/8.',
+      '\nIt listens on 127.0.0.1 for the notification: Rollcall has to run on this machine, with ALLOW_DESTINATIONS=127.0.0.0/8.',
     )
     .action((options: SmokeOptions) => {
       const ports = readSettings(terminal.env, ['SUBSCRIPTION_API_PORT', 'PRESENCE_PORT']);

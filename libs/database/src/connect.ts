@@ -72,5 +72,7 @@ export async function databaseUrlOf(
 ): Promise<string> {
   const url = DATABASE_URL ?? (await EmbeddedPostgres.findRunning(DATA_DIR));
   if (url !== undefined) return url;
-  throw new StartError(`DATABASE_URL: is required: ${what} (no all-in-one is running on ${DATA_DIR}, whose own would be taken)`);
+  throw new StartError(
+    `DATABASE_URL: is required: ${what}. (Without it, the database of an all-in-one that runs on ${DATA_DIR} is used, and none is running.)`,
+  );
 }

@@ -86,9 +86,9 @@ export function revertMigration(url: string): Promise<string> {
     const state = await readSchemaState(dataSource);
     const unknown = [...(state?.ahead ?? []), ...(state?.tooNew ?? [])];
     if (unknown.length > 0)
-      throw new StartError(`This version does not know ${unknown.join(', ')}: use the version that brought it to take it back`);
+      throw new StartError(`This version does not know ${unknown.join(', ')}: use the version that added it to revert it`);
     const newest = MIGRATIONS.findLast(({ name }) => state && !state.missing.includes(name));
-    if (!newest) throw new StartError('The database has no migration that could be taken back');
+    if (!newest) throw new StartError('The database has no migration to revert');
     await dataSource.undoLastMigration({ transaction: 'each' });
     return newest.name;
   });

@@ -117,20 +117,24 @@ const settings = {
   DATABASE_URL: databaseUrl
     .optional()
     .describe(
-      'PostgreSQL 15 or later, directly or through a pooler in session mode. Unset: the all-in-one starts an embedded one under DATA_DIR; a service on its own needs it.',
+      'URL of PostgreSQL 15 or later, directly or through a pooler in session mode. Unset: the all-in-one starts an embedded PostgreSQL under DATA_DIR; a service on its own needs this setting.',
     ),
   DATABASE_READ_URL: databaseUrl
     .optional()
     .describe(
-      'A streaming replica of the database that subscription-api reads lists from: deliveries, series, history, search. It answers once it has what was committed before; where it is away or behind, DATABASE_URL does. Unset: DATABASE_URL.',
+      'URL of a streaming replica from which subscription-api reads lists: deliveries, series, history, search. A read waits until the replica has everything that was committed before it; if the replica is away or behind, DATABASE_URL answers. Unset: DATABASE_URL.',
     ),
-  DATABASE_POOL: wholeNumber(2, 200).default(10).describe('Most connections of one service to PostgreSQL. Default 10.'),
+  DATABASE_POOL: wholeNumber(2, 200)
+    .default(10)
+    .describe('Maximum number of connections of one service to PostgreSQL. Default 10.'),
   KAFKA_BROKERS: brokers
     .optional()
-    .describe('host:port, comma-separated. Unset: the all-in-one uses the in-process bus; a service on its own needs it.'),
+    .describe(
+      'Kafka brokers as host:port, comma-separated. Unset: the all-in-one uses the in-process bus; a service on its own needs this setting.',
+    ),
   KAFKA_TOPIC_PARTITIONS: wholeNumber(1, 10_000)
     .default(12)
-    .describe('Partitions of topics that are missing and therefore created. Default 12.'),
+    .describe('Number of partitions with which missing topics are created. Default 12.'),
   ...kafkaSettings,
   DATA_DIR: z.string().default('.rollcall').describe('Where the all-in-one keeps the embedded PostgreSQL. Default .rollcall'),
   HOST: host.optional().describe('Address to listen on. Default 127.0.0.1; 0.0.0.0 in the image.'),
@@ -142,17 +146,17 @@ const settings = {
   BOOTSTRAP_APPS: bootstrapApps
     .optional()
     .describe(
-      'Applications made at start if missing: [{"app_id":"…","secret":"…","client_id":12,"access":"call_api|all|platform"}]. Default: the demo applications, all-in-one on loopback only.',
+      'Applications that are created at the start if they are missing: [{"app_id":"…","secret":"…","client_id":12,"access":"call_api|all|platform"}]. Default: the demo applications, all-in-one on loopback only.',
     ),
   ALLOW_DESTINATIONS: networks
     .optional()
     .describe(
-      'CIDRs that notifications may go to although they are not public, comma-separated. Default: none; 127.0.0.0/8,::1 for the all-in-one on loopback.',
+      'CIDRs, comma-separated, to which notifications may be sent although they are not public. Default: none; 127.0.0.0/8,::1 for the all-in-one on loopback.',
     ),
   DESTINATION_PORTS: ports
     .default([{ from: 1, to: 65_535 }])
     .describe(
-      'Ports that notifications may go to, on any address: ports and ranges, comma-separated, such as 80,443,1024-65535. Default 1-65535.',
+      'Ports to which notifications may be sent, on any address: ports and ranges, comma-separated, such as 80,443,1024-65535. Default 1-65535.',
     ),
   DELIVERY_RETRY_SCHEDULE: z
     .string()
@@ -160,30 +164,34 @@ const settings = {
     .pipe(commaList)
     .pipe(z.array(duration))
     .describe('Delays after the first, second, … failed attempt. Default 5s,30s,2m,5m,15m,30m,1h,2h,4h,8h,8h'),
-  DELIVERY_WINDOW: duration.default(24 * 3_600_000).describe('A delivery is tried for this long after its change. Default 24h.'),
-  DELIVERY_TIMEOUT: timeout.default(10_000).describe('Longest that one attempt may take. Default 10s.'),
+  DELIVERY_WINDOW: duration
+    .default(24 * 3_600_000)
+    .describe('For how long after its change a delivery is attempted. Default 24h.'),
+  DELIVERY_TIMEOUT: timeout.default(10_000).describe('Longest time that one attempt may take. Default 10s.'),
   STATUS_HISTORY_RETENTION: duration
     .default(30 * 86_400_000)
-    .describe('The log of status changes is kept for this long, in whole days. Default 30d.'),
+    .describe('For how long status changes are kept, in whole days. Default 30d.'),
   DELIVERY_LOG_RETENTION: duration
     .default(14 * 86_400_000)
-    .describe('Attempts of deliveries are kept for this long after their change, in whole days. Default 14d.'),
-  AGENT_EVENT_LIMIT: wholeNumber(0).default(1000).describe('Agent events a client may have. Default 1000.'),
+    .describe('For how long after their change attempts of deliveries are kept, in whole days. Default 14d.'),
+  AGENT_EVENT_LIMIT: wholeNumber(0).default(1000).describe('Number of agent events that a client may have. Default 1000.'),
   RATE_LIMIT: rateLimit
     .default({ requests: 6000, windowMs: 60_000 })
-    .describe('REST requests an application may make over all instances, as requests/duration, or off. Default 6000/1m.'),
+    .describe(
+      'REST requests that an application may make, counted over all instances, as requests/duration, or off. Default 6000/1m.',
+    ),
   ENCRYPTION_KEY: z
     .string()
     .min(16, 'must have at least 16 characters')
     .optional()
     .describe(
-      'Seals signing secrets and keys in the database. Keep it secret, and the same for every service. Unset: a development key, with a warning, and with NODE_ENV=production only if ALLOW_DEVELOPMENT_KEY; the all-in-one makes one under DATA_DIR for its embedded PostgreSQL.',
+      'The key that encrypts signing secrets and keys in the database. Keep it secret; it must be the same for every service. Unset: a development key that everybody knows, with a warning; with NODE_ENV=production only if ALLOW_DEVELOPMENT_KEY is true. The all-in-one creates one under DATA_DIR for its embedded PostgreSQL.',
     ),
   ENCRYPTION_KEY_PREVIOUS: commaList
     .pipe(z.array(z.string().min(16, 'each must have at least 16 characters')))
     .default([])
     .describe(
-      'Keys, separated by commas, that what is stored is opened with as well, while ENCRYPTION_KEY is replaced: docs/encryption-key.md. Default none.',
+      'Further keys, comma-separated, that can decrypt stored secrets while ENCRYPTION_KEY is being replaced: docs/encryption-key.md. Default: none.',
     ),
   ALLOW_DEVELOPMENT_KEY: flag
     .default(false)
@@ -192,44 +200,44 @@ const settings = {
     .string()
     .optional()
     .describe(
-      '`production`, as in the image: without ENCRYPTION_KEY nothing that seals secrets starts. Anything else: no difference.',
+      'With `production`, as in the image, a service that encrypts secrets does not start without ENCRYPTION_KEY. Other values make no difference.',
     ),
   SIGNING_KEY_LIFETIME: signingKeyLifetime
     .default(30 * 86_400_000)
-    .describe('A key signs tokens for this long before the next one does, at least 1h. Default 30d.'),
+    .describe('For how long a key signs tokens before the next key does, at least 1h. Default 30d.'),
   PUBLIC_URL: publicUrl
     .optional()
     .describe(
-      'Where others reach subscription-api, such as https://rollcall.example.com: the base of the URLs that it names. Unset: as each request names it.',
+      'URL at which others reach subscription-api, such as https://rollcall.example.com: the base of the URLs in its answers. Unset: the host of each request.',
     ),
   OIDC_ISSUER: issuerUrl
     .optional()
     .describe(
-      'OpenID issuer whose tokens are accepted instead of our own: its URL, exactly as its tokens name it. Same for subscription-api and presence. Unset: our own tokens.',
+      'URL of an OpenID issuer whose tokens are accepted instead of our own, exactly as its tokens name it. It must be the same for subscription-api and presence. Unset: our own tokens.',
     ),
   OIDC_AUDIENCE: z
     .string()
     .min(1)
     .optional()
-    .describe('The audience (`aud`) that tokens of OIDC_ISSUER must be for; needed with it.'),
+    .describe('The audience (`aud`) that tokens of OIDC_ISSUER must have; required with OIDC_ISSUER.'),
   OIDC_CLIENT_CLAIM: claimName
     .default('rollcall_client_id')
-    .describe('Claim of tokens of OIDC_ISSUER with the decimal id of the client they act for. Default rollcall_client_id'),
+    .describe('Claim, in tokens of OIDC_ISSUER, with the decimal id of the client that they act for. Default rollcall_client_id'),
   OIDC_ACCESS_CLAIM: claimName
     .default('rollcall_access')
-    .describe('Claim of tokens of OIDC_ISSUER with the access level: call_api, all or platform. Default rollcall_access'),
+    .describe('Claim, in tokens of OIDC_ISSUER, with the access level: call_api, all or platform. Default rollcall_access'),
   OIDC_CONSOLE_CLIENT_ID: z
     .string()
     .min(1)
     .optional()
     .describe(
-      'The id that OIDC_ISSUER knows the console by (a public client, authorization code with PKCE): people then sign in there.',
+      'Id of the console at OIDC_ISSUER (a public client, authorization code with PKCE). If set, people sign in to the console there.',
     ),
   CONSOLE: onOrOff.default(true).describe('Whether the console is served at /console/: on or off. Default on.'),
   LOG_LEVEL: logLevel
     .optional()
     .describe(
-      'Least severe log line that is written: trace, debug, info, warn, error, fatal or silent. Default info; warn for the all-in-one.',
+      'Lowest level of log lines that are written: trace, debug, info, warn, error, fatal or silent. Default info; warn for the all-in-one.',
     ),
   ...tracingSettings,
 };

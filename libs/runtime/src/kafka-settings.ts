@@ -39,34 +39,34 @@ const text = z.string().min(1);
 export const kafkaSettings = {
   KAFKA_SSL: flag
     .default(false)
-    .describe('Whether the broker is spoken to over TLS: true or false. A CA or a certificate implies it. Default false.'),
+    .describe('Whether connections to the broker use TLS: true or false. A CA or a certificate implies true. Default false.'),
   KAFKA_SSL_CA: certificates
     .optional()
-    .describe('The certificates that the broker’s must come from, in PEM. Unset: those that Node.js trusts.'),
+    .describe('CA certificates, in PEM, that may have issued the broker’s certificate. Unset: those that Node.js trusts.'),
   KAFKA_SSL_CERT: certificates
     .optional()
-    .describe('The certificate that we show the broker, in PEM, with those of between; needs KAFKA_SSL_KEY.'),
+    .describe('Client certificate for the broker, in PEM, with its intermediate certificates; needs KAFKA_SSL_KEY.'),
   KAFKA_SSL_KEY: privateKey.optional().describe('The private key of KAFKA_SSL_CERT, in PEM.'),
   KAFKA_SASL_MECHANISM: mechanism
     .optional()
     .describe(
-      'How we say to the broker who we are: plain, scram-sha-256 or scram-sha-512 (with KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD), or oauthbearer (with KAFKA_SASL_TOKEN_URL, KAFKA_SASL_CLIENT_ID and KAFKA_SASL_CLIENT_SECRET). Unset: not at all.',
+      'How to log in to the broker: plain, scram-sha-256 or scram-sha-512 (with KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD), or oauthbearer (with KAFKA_SASL_TOKEN_URL, KAFKA_SASL_CLIENT_ID and KAFKA_SASL_CLIENT_SECRET). Unset: no login.',
     ),
-  KAFKA_SASL_USERNAME: text.optional().describe('The user of plain and scram.'),
-  KAFKA_SASL_PASSWORD: text.optional().describe('The password of that user.'),
+  KAFKA_SASL_USERNAME: text.optional().describe('User name for plain and scram.'),
+  KAFKA_SASL_PASSWORD: text.optional().describe('Password of that user.'),
   KAFKA_SASL_TOKEN_URL: z
     .string()
     .refine(isSecureUrl, { error: 'must be an https URL (http on loopback only), such as https://login.example.com/oauth/token' })
     .optional()
-    .describe('Where oauthbearer gets its tokens, by the grant client_credentials.'),
-  KAFKA_SASL_CLIENT_ID: text.optional().describe('The OAuth client that these tokens are for.'),
-  KAFKA_SASL_CLIENT_SECRET: text.optional().describe('The secret of that client.'),
-  KAFKA_SASL_SCOPE: text.optional().describe('The scope that is asked for with a token. Unset: none.'),
+    .describe('URL from which oauthbearer gets its tokens, with the grant client_credentials.'),
+  KAFKA_SASL_CLIENT_ID: text.optional().describe('Id of the OAuth client that asks for these tokens.'),
+  KAFKA_SASL_CLIENT_SECRET: text.optional().describe('Secret of that OAuth client.'),
+  KAFKA_SASL_SCOPE: text.optional().describe('Scope of these tokens. Unset: none.'),
   KAFKA_PREFIX: z
     .string()
     .regex(/^[\w.-]{0,200}$/, { error: 'must be at most 200 of the characters a-z, A-Z, 0-9, ".", "_" and "-"' })
     .default('')
-    .describe('Put before the name of every topic and consumer group, such as eu1. (with the dot). Default: nothing.'),
+    .describe('Prefix of the name of every topic and consumer group, such as eu1. (with the dot). Default: none.'),
 };
 
 type Name = keyof typeof kafkaSettings;

@@ -27,18 +27,18 @@ function isOrigin(text: string): boolean {
 export const servingSettings = {
   OPERATIONS_PORT: port
     .optional()
-    .describe('Port of /health/* and /metrics, which are then nowhere else. Unset: the service’s own port.'),
+    .describe('Port of /health/* and /metrics, which are then not on any other port. Unset: the service’s own port.'),
   SHUTDOWN_DELAY: shutdownDelay
     .default(0)
     .describe(
-      'After SIGTERM a service is not ready at once, and answers requests for this long before it stops, so that who sends them finds another one. Default 0s.',
+      'After SIGTERM a service says at once that it is not ready, and still answers requests for this long before it stops, so that callers find another instance. Default 0s.',
     ),
   TRUST_PROXY: networks
     .default([])
     .describe(
-      'Addresses and CIDRs of proxies whose X-Forwarded-For, -Host and -Proto are believed, comma-separated. Default: none.',
+      'Addresses and CIDRs, comma-separated, of proxies whose X-Forwarded-For, -Host and -Proto are believed. Default: none.',
     ),
   CORS_ORIGINS: origins
     .default([])
-    .describe('Origins whose pages may call subscription-api from a browser, comma-separated, or *. Default: none.'),
+    .describe('Origins, comma-separated, whose pages may call subscription-api from a browser, or *. Default: none.'),
 } satisfies Record<string, z.ZodType>;

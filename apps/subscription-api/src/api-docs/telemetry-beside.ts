@@ -18,7 +18,7 @@ export function forwardTelemetry(app: NestFastifyApplication, presenceUrl: strin
       headers: { 'content-type': 'application/json', ...(authorization !== undefined && { authorization }) },
       body: JSON.stringify(request.body ?? null),
     }).catch(() => {
-      throw new ApiError('unavailable', 'Presence is not there', { headers: { 'retry-after': '1' } });
+      throw new ApiError('unavailable', 'Presence is not running', { headers: { 'retry-after': '1' } });
     });
     for (const name of ['content-type', 'retry-after', 'www-authenticate']) {
       const value = answer.headers.get(name);

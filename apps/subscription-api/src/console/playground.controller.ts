@@ -83,7 +83,7 @@ export class PlaygroundController {
   private async reporterToken(): Promise<string> {
     const found = await this.applications.findByAppId(this.playground.reporter);
     if (!found || found.revokedAt || found.access !== 'platform') {
-      throw new ApiError('unavailable', `The application ${this.playground.reporter} can report no telemetry any more`);
+      throw new ApiError('unavailable', `The application ${this.playground.reporter} cannot report telemetry any more`);
     }
     const { id, appId, clientId, access } = found;
     return signToken({ applicationId: id, appId, clientId, access }, this.signingKeys.current);

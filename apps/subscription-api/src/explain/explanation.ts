@@ -44,7 +44,7 @@ export function reportStep(moment: AtMoment, report: LastReport | undefined): St
   }
   if (moment.kind === 'change') {
     const { occurredAt, agentStatus, eventSource } = moment.change;
-    const words = `It was reported ${WORDS[agentStatus]} (${eventSource}) as of ${occurredAt.toISOString()}. Of later reports up to that moment nothing is recorded.`;
+    const words = `It was reported ${WORDS[agentStatus]} (${eventSource}) as of ${occurredAt.toISOString()}. Of later reports up to that moment, nothing is recorded.`;
     return { step, code: 'report_of_change', words };
   }
   return { step, code: 'not_recorded', words: 'No report up to that moment is recorded.' };
@@ -89,7 +89,7 @@ export function changeStep(moment: AtMoment): Step {
       return {
         step,
         code: 'not_kept',
-        words: `The log of changes is kept since ${moment.keptSince.toISOString()}; of what was before, nothing can be said.`,
+        words: `The log of changes is kept since ${moment.keptSince.toISOString()}; what was before is not known.`,
       };
   }
 }
@@ -107,11 +107,12 @@ interface ToldCounts {
 export function eventsStep(moment: AtMoment, { told, notTold, unknown, hasMore }: ToldCounts, { isKept }: DeliveryRecord): Step {
   const step = 'agent_events';
   const only = hasMore ? ' There are more agent events; only the first of them are explained.' : '';
-  if (moment.kind === 'not_kept') return { step, code: 'not_kept', words: `Who was to be told then is not kept.${only}` };
-  if (moment.kind !== 'change') return { step, code: 'nothing_to_tell', words: `There is no change to tell anybody of.${only}` };
+  if (moment.kind === 'not_kept')
+    return { step, code: 'not_kept', words: `Which agent events were to be notified then is not kept.${only}` };
+  if (moment.kind !== 'change') return { step, code: 'nothing_to_tell', words: `There is no change to notify of.${only}` };
   if (isKept && told + notTold === 0) return { step, code: 'none', words: 'There is no agent event for this agent.' };
-  const counts = `${told} agent ${told === 1 ? 'event' : 'events'} for it, ${notTold} not for it`;
-  const lost = `${unknown > 0 ? `of ${unknown}, and ` : ''}of those that are gone since, it is not kept any more`;
+  const counts = `${told} agent ${told === 1 ? 'event matches' : 'events match'} it, ${notTold} ${notTold === 1 ? 'does' : 'do'} not`;
+  const lost = `${unknown > 0 ? `for ${unknown} others and ` : ''}for deleted ones this is not kept any more`;
   const words = `${isKept ? counts : `${counts}; ${lost}`}.${only}`;
   return { step, code: told > 0 ? 'told' : isKept ? 'none_told' : 'not_kept', words };
 }
@@ -132,9 +133,7 @@ export function recordOfDeliveries(moment: AtMoment, attemptsSince: Date | undef
 
 export function attemptsStep(states: readonly DeliveryState[], { isKept, since }: DeliveryRecord): Step {
   const step = 'attempts';
-  const lost = isKept
-    ? ''
-    : `What was sent is kept${since ? ` since ${since.toISOString()}` : ''}; of what was before, nothing can be said.`;
+  const lost = isKept ? '' : `Attempts are kept${since ? ` since ${since.toISOString()}` : ''}; earlier ones are not known.`;
   if (states.length === 0)
     return isKept ? { step, code: 'none', words: 'Nothing was to be sent.' } : { step, code: 'not_kept', words: lost };
   const counts = new Map<string, number>();
@@ -154,12 +153,16 @@ export function reasonOfDelivery({ status, resending, waitingFor }: DeliveryStat
       if (waitingFor?.reason === 'earlier') {
         return { code: 'earlier', words: `it waits for an earlier notification, ${waitingFor.deliveryId}` };
       }
-      if (waitingFor?.reason === 'origin') return { code: 'origin', words: 'it waits because its origin is not sent to for now' };
+      if (waitingFor?.reason === 'origin')
+        return {
+          code: 'origin',
+          words: 'it waits because too many attempts at its origin failed: nothing is sent there for now',
+        };
       return { code: 'due', words: 'it waits for its turn' };
     case 'retrying':
-      return { code: 'retrying', words: 'its attempts failed so far, and it is tried again' };
+      return { code: 'retrying', words: 'its attempts have failed so far; it will be tried again' };
     case 'delivered':
-      return { code: 'delivered', words: resending ? 'it was delivered, and is sent again' : 'it was delivered' };
+      return { code: 'delivered', words: resending ? 'it was delivered, and is being sent again' : 'it was delivered' };
     case 'failed':
       return { code: 'failed', words: 'every attempt failed until the retry window ended' };
     case 'dropped':
@@ -209,7 +212,7 @@ function reasonAgainst(event: ExplainableEvent, change: StatusChange): Reason {
     return { code: 'other_agent_type', words: `it is for ${event.agentType} agents` };
   }
   if (wasAddedLater(event, change)) return ADDED_LATER;
-  return { code: 'not_recorded', words: 'what became of it is not recorded, or it was added while the change was made' };
+  return { code: 'not_recorded', words: 'no delivery is recorded, or it was added while the change was made' };
 }
 
 function wasAddedLater({ agentId, afterSequence, createdAt }: ExplainableEvent, { sequence, changedAt }: StatusChange): boolean {

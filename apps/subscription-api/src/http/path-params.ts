@@ -62,7 +62,7 @@ export function agentNotFound({ agentType, agentId }: AgentRef): ApiError {
   const name = nameFieldOf(agentType);
   return notFound(
     'agent_not_found',
-    `it is made by PUT /agent/${agentType}/${agentId} with its ${name} (access all), or by its first telemetry with its ${name}`,
+    `create it with PUT /agent/${agentType}/${agentId} and its ${name} (access all), or with its first telemetry, which needs the ${name}, too`,
   );
 }
 
