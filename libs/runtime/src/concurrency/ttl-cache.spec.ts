@@ -18,7 +18,10 @@ interface Question {
 }
 
 describe('a cache with a time to live', () => {
-  beforeEach(() => vi.useFakeTimers());
+  beforeEach(() => {
+    vi.useFakeTimers();
+    vi.advanceTimersByTime(1); // to lru-cache, 0 is no time
+  });
   afterEach(() => vi.useRealTimers());
 
   it('asks once at a time for a key, and only where no answer is young enough; everybody gets that one answer', async () => {

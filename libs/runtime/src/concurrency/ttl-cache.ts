@@ -14,6 +14,7 @@ export class TtlCache<K extends string | number, V> {
       max,
       ttl: ttlMs,
       ttlResolution: 0,
+      perf: { now: () => performance.now() }, // not the one that was there when lru-cache was loaded: tests have their own
       fetchMethod: async (_key, _stale, { context: ask }) => ({ value: await ask() }),
       ignoreFetchAbort: true, // whoever waits for an answer that has lost its place gets it all the same
     });
