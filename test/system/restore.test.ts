@@ -11,7 +11,7 @@ import { KafkaTap } from '../support/kafka-tap.js';
 import { eventually } from '../support/poll.js';
 import { RecordingReceiver, type RecordedRequest } from '../support/receiver.js';
 
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 const STATUS = '/client/@me/agent_status';
 const MOMENT = 'moment';
 
@@ -194,5 +194,5 @@ describe.skipIf(inject('kafkaBrokers').length === 0)('a database that is restore
     // Nothing else was sent.
     expect(told('/lost')).toEqual([]);
     expect(receiver.requests.length - before).toBe(4);
-  }, 240_000);
+  }, 480_000);
 });

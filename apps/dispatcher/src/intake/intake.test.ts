@@ -95,6 +95,21 @@ describe('intake from a topic that is not whole', () => {
     expect(sequences()).toEqual([1, 2]);
   });
 
+  it('passes over what a restore has undone in one step', async () => {
+    await world.start(PATIENT, { sweep: SOON });
+    await world.log(136);
+    await arrived(1);
+    await world.pool.query(`
+      with lifted as (
+        insert into presence.restore (after_position, until_position)
+        select last_value, (date_part('epoch', now()) * 1000000)::bigint from presence.status_change_position returning until_position)
+      select setval('presence.status_change_position', until_position) from lifted`);
+    await world.log(136);
+    await arrived(2);
+    await drained();
+    expect(sequences()).toEqual([1, 2]);
+  });
+
   it('ends between two steps when it is stopped', async () => {
     await world.log(136);
     await world.pool.query(`select setval('presence.status_change_position', 20000)`);

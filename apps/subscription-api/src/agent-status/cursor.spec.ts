@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseCursor, positionsToAccountFor, startOfLog, type LogBounds } from './cursor.js';
+import { isKnownCursor, parseCursor, positionsToAccountFor, startOfLog, type LogBounds } from './cursor.js';
 
 const bounds = (of: Partial<LogBounds>): LogBounds => ({
   lastGivenOut: 100,
@@ -29,6 +29,11 @@ describe('a cursor', () => {
     expect(startOfLog(bounds({}))).toBe(0);
     expect(startOfLog(bounds({ oldestStatus: 7 }))).toBe(6);
     expect(startOfLog(bounds({ oldestStatus: 7, oldestDirectory: 3 }))).toBe(2);
+  });
+
+  it('is known where it was given out, and not for what a restore has undone', () => {
+    const of = bounds({ undone: [{ after: 40, until: 90 }] });
+    expect([0, 40, 41, 89, 90, 100, 101].filter((cursor) => isKnownCursor(cursor, of))).toEqual([0, 40, 90, 100]);
   });
 
   it('is not judged by what is not settled', () => {

@@ -110,7 +110,8 @@ describe('the cursors of a log that has everything', () => {
   it('of another instance are good although this one has not come to them', async () => {
     const writer = await api.pool.connect();
     await writer.query('begin');
-    await writer.query(`select nextval('presence.status_change_position')`); // a change that is not committed
+    // A change that is not committed, of a transaction that is known to be open: its place is waited for longer than the test takes.
+    await writer.query(`select nextval('presence.status_change_position'), pg_current_xact_id()`);
     await writeChanges(api, 136, 4, 1);
     try {
       const cursor = await lastGivenOut(api);
