@@ -6,6 +6,8 @@ import { eventually } from '../../../test/support/poll.js';
 import { RecordingReceiver } from '../../../test/support/receiver.js';
 
 const AGENTS = 60;
+/** On a busy machine. */
+const PATIENCE_MS = 60_000;
 
 describe('isolation', () => {
   let world: DispatcherWorld;
@@ -57,16 +59,16 @@ describe('isolation', () => {
       );
       return rows[0] as never;
     };
-    await eventually('it is behind', async () => (await row()) !== undefined);
+    await eventually('it is behind', async () => (await row()) !== undefined, PATIENCE_MS);
     expect(await row()).toEqual({ version: 0, attempts: 0, out: true });
     answers[0]!();
-    await eventually('the failure is recorded', async () => (await row())?.out === false);
+    await eventually('the failure is recorded', async () => (await row())?.out === false, PATIENCE_MS);
     expect(await row()).toMatchObject({ attempts: 1, out: false });
-    await eventually('the second attempt', () => answers.length === 2);
+    await eventually('the second attempt', () => answers.length === 2, PATIENCE_MS);
     answers[1]!();
-    await world.drained();
+    await world.drained(PATIENCE_MS);
     expect(sick.requests).toHaveLength(2);
-  });
+  }, 300_000);
 
   it('keeps few waiting in memory for an endpoint that is dead, and takes more changes meanwhile', async () => {
     const { url } = sick;

@@ -84,11 +84,11 @@ describe('an agent with thousands of agent events', () => {
       60_000,
     );
     await world.pool.query('update dispatch.behind set due_at = now() where due_at is not null');
-    await world.drained(90_000);
+    await world.drained(200_000);
     const { rows } = await world.pool.query(
       `select count(*)::int as delivered from dispatch.attempt where outcome = 'delivered'`,
     );
     expect(rows).toEqual([{ delivered: 2 * EVENTS }]);
     expect(wide.requests.length).toBe(attempts + 2 * EVENTS);
-  }, 240_000);
+  }, 400_000);
 });

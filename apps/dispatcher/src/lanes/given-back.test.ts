@@ -23,9 +23,9 @@ it('a shard is given back once what is out is answered, with all recorded that w
   for (const path of ['/quick', '/slow', '/quick']) await world.subscribe(136, `${receiver.url}${path}`);
   const first = await world.start({ DELIVERY_TIMEOUT: 30_000 });
   void world.change(136).catch(() => undefined); // its batch may end with the shard
-  await eventually('some delivered, one out', () => receiver.requests.length === 3 && isOut());
+  await eventually('some delivered, one out', () => receiver.requests.length === 3 && isOut(), 90_000);
   await world.stop(first);
   await world.start({}, { sweep: { everyMs: 200, settleMs: 200 } });
-  await world.drained(60_000);
+  await world.drained(90_000);
   expect(receiver.requests).toHaveLength(3);
-}, 120_000);
+}, 240_000);
