@@ -94,9 +94,10 @@ export function beginDecide(change: NamedChange, caller: string | undefined): Ho
 }
 
 /** Tells of a report that changed nothing, and that somebody traces. @param startedAt in milliseconds of `performance.now()` */
-export function noteDecided(caller: string, startedAt: number, attributes: Attributes): void {
+export function noteDecided(caller: string, startedAt: number, { clientId, agentId }: AgentKey, result: string): void {
   const parent = recording && parseTraceparent(caller);
   if (!parent || !isRecorded(parent, false)) return;
+  const attributes = { 'rollcall.client_id': clientId, 'rollcall.agent_id': agentId, 'rollcall.result': result };
   start('telemetry.decide', SpanKind.CONSUMER, parent, { startedAt, attributes }).end();
 }
 
@@ -138,8 +139,9 @@ export function afterFanOut(change: TracedChange): string | undefined {
 export function beginAttempt(change: TracedChange): SentHop {
   const { id, traceparent } = change;
   if (!recording) return { traceparent: traceparent ?? traceparentOf(id), end: nothing };
-  const parent = fieldsOf(traceparent ?? afterFanOut(change)!);
-  return parent.isSampled ? start('delivery.attempt', SpanKind.CLIENT, parent, {}) : passedOn(parent);
+  const from = traceparent ?? afterFanOut(change)!;
+  const parent = fieldsOf(from);
+  return parent.isSampled ? start('delivery.attempt', SpanKind.CLIENT, parent, {}) : { traceparent: from, end: nothing };
 }
 
 /** Begins an attempt to tell a notice: a trace of its own, which follows from the notice's id. */

@@ -97,7 +97,7 @@ describe('tracing', () => {
     });
     const sent = Array.from({ length: 400 }, () => carry(changeOf()));
     carry(changeOf(CALLER));
-    noteDecided(CALLER, performance.now(), { 'rollcall.result': 'unchanged' });
+    noteDecided(CALLER, performance.now(), changeOf(), 'unchanged');
     await running.stop();
     const names = (traceId: string): string[] => Object.keys(collector.trace(traceId)).toSorted();
     const all = ['delivery.attempt', 'fan_out', 'relay.publish', 'telemetry.decide'];

@@ -204,9 +204,10 @@ export class TelemetryService {
 
   private decided(slots: readonly Slot[], startedAt: number): void {
     this.options.onDecided?.(slots);
-    for (const { results, index, traceparent } of slots) {
+    for (const { item, results, index, traceparent } of slots) {
+      if (traceparent === undefined) continue;
       const { result } = results[index]!;
-      if (traceparent !== undefined && result !== 'changed') noteDecided(traceparent, startedAt, { 'rollcall.result': result });
+      if (result !== 'changed') noteDecided(traceparent, startedAt, item, result);
     }
   }
 
