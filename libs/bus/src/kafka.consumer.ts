@@ -20,7 +20,7 @@ const DISCONNECT_TIMEOUT_MS = 4000;
 /** A killed member's partitions go to the others after this, in milliseconds. */
 const SESSION_TIMEOUT_MS = 8000;
 /** A member hears of it with its next heartbeat that others come or go: until then they wait for it. */
-const HEARTBEAT_INTERVAL_MS = 50;
+const HEARTBEAT_INTERVAL_MS = 100;
 const REBALANCE_TIMEOUT_MS = 30_000;
 /** Longest that a fetch stays open when there is nothing; records end it at once. Stopping and heartbeats wait for it. */
 const MAX_FETCH_WAIT_MS = 100;
