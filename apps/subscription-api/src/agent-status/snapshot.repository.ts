@@ -38,7 +38,9 @@ export class SnapshotRepository {
     }
   }
 
-  private async readOnce<T>(work: (manager: EntityManager) => Promise<T>): Promise<AgentSnapshot<T> & { readonly isExact: boolean }> {
+  private async readOnce<T>(
+    work: (manager: EntityManager) => Promise<T>,
+  ): Promise<AgentSnapshot<T> & { readonly isExact: boolean }> {
     const mark = await this.mark.move();
     return this.dataSource.transaction('REPEATABLE READ', async (manager) => {
       const { positions, open } = await this.log.readTail(mark.position, MAX_POSITIONS, manager);
