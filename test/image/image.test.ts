@@ -119,13 +119,36 @@ describe.runIf(isAsked)('the image', { timeout: 300_000 }, () => {
   }
 });
 
-/** Names of the packages that production needs, as package-lock.json has them. */
+interface LockedPackage {
+  readonly dependencies?: Record<string, string>;
+  readonly peerDependencies?: Record<string, string>;
+  readonly peerDependenciesMeta?: Record<string, { readonly optional?: boolean }>;
+}
+
+/** Names of the packages that the services need, as package-lock.json has them; the packages for receivers are others' and need more. */
 async function productionPackages(): Promise<string[]> {
-  const { packages } = JSON.parse(await readFile('package-lock.json', 'utf8')) as {
-    packages: Record<string, { dev?: boolean; optional?: boolean; devOptional?: boolean }>;
+  const { packages } = JSON.parse(await readFile('package-lock.json', 'utf8')) as { packages: Record<string, LockedPackage> };
+  const reached = new Set<string>();
+  const visit = (from: string): void => {
+    const { dependencies = {}, peerDependencies = {}, peerDependenciesMeta = {} } = packages[from]!;
+    const peers = Object.keys(peerDependencies).filter((name) => !peerDependenciesMeta[name]?.optional);
+    for (const name of [...Object.keys(dependencies), ...peers]) {
+      const path = placesOf(name, from).find((place) => place in packages);
+      if (path === undefined || reached.has(path)) continue;
+      reached.add(path);
+      visit(path);
+    }
   };
-  const needed = Object.entries(packages).filter(([path, one]) => path !== '' && !one.dev && !one.optional && !one.devOptional);
-  return [...new Set(needed.map(([path]) => path.split('node_modules/').at(-1)!))].sort();
+  visit('');
+  return [...new Set([...reached].map((path) => path.split('node_modules/').at(-1)!))].sort();
+}
+
+/** Where a package is looked for by another one, the nearest place first. */
+function placesOf(name: string, from: string): string[] {
+  const folder = '/node_modules/';
+  const parents = from === '' ? [] : [from];
+  for (let at = from.lastIndexOf(folder); at > 0; at = from.lastIndexOf(folder, at - 1)) parents.push(from.slice(0, at));
+  return [...parents.map((parent) => `${parent}${folder}${name}`), `node_modules/${name}`];
 }
 
 const SEED = '/login?agent_status=available&agent_type=local&event_source=api&agent_id=136&extension_name=000*094%40ringme.ru';
