@@ -77,6 +77,21 @@ const WAKE_SIBLINGS = {
       and (b.agent_event_id, b.agent_id) not in (select * from unnest($3::bigint[], $4::bigint[]))`,
 };
 
+/**
+ * Wakes those of what has just fallen asleep whose delivery ahead is not ahead of them any more: it may have ended in the same batch, and
+ * whoever ends wakes only what slept before.
+ */
+const WAKE_UNBLOCKED = {
+  name: 'dispatch_wake_unblocked',
+  text: `
+    update dispatch.behind b set due_at = now(), blocked_by = null, blocked_by_event = null
+    from unnest($1::bigint[], $2::bigint[]) as m (agent_event_id, agent_id)
+    where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id and b.due_at is null
+      and not exists (
+        select from dispatch.behind o
+        where o.agent_event_id = b.blocked_by_event and o.agent_id = b.agent_id and o.next_sequence < b.next_sequence)`,
+};
+
 export interface WrittenRow {
   readonly agentEventId: number;
   readonly agentId: number;
@@ -160,6 +175,13 @@ async function writeLocked(
         arrayOfPlain(mine, ({ row }) => row.agentEventId),
         arrayOfPlain(mine, ({ agentId }) => agentId),
       ],
+    });
+  }
+  const asleep = mine.filter(({ result }) => result.kind === 'wait' && result.blockedBy !== undefined);
+  if (asleep.length > 0) {
+    await client.query({
+      ...WAKE_UNBLOCKED,
+      values: [arrayOfPlain(asleep, ({ row }) => row.agentEventId), arrayOfPlain(asleep, ({ agentId }) => agentId)],
     });
   }
   return new Map(
