@@ -191,6 +191,12 @@ async function deleteLateAdditionsOf(manager: EntityManager, clientId: number): 
   );
   if (events.length > 0) {
     await deleteAgentEvents(manager, events);
+    // Mostly nothing was sent to them; what was is found by it when the client is removed again.
+    await manager.query(
+      `delete from subscription.removed_agent_event r where client_id = $1 and agent_event_id = any ($2::bigint[])
+         and not exists (select from dispatch.attempt a where a.agent_event_id = r.agent_event_id)`,
+      [clientId, events.map(({ id }) => id)],
+    );
     await manager.query(
       `update subscription.client_usage set agent_event_used =
          (select count(*) from subscription.agent_event where client_id = $1 and until_sequence is null)
