@@ -196,7 +196,7 @@ describe.skipIf(NO_BROWSER)('the whole path', { timeout: 180_000 }, () => {
     await places().getByRole('link', { name: 'Overview' }).click();
     const notices = page.getByRole('region', { name: 'Notices' });
     await notices
-      .getByText(/^Agent event \d+ \(agent-login to http.* is suspended: somebody has paused it/)
+      .getByText(/Agent event \d+ \(agent-login to http.* is suspended: somebody has paused it/)
       .first()
       .waitFor();
     await notices.getByText('Paused', { exact: true }).first().waitFor();
