@@ -18,16 +18,16 @@ const DEADLINE_MS = LONG_ROWS ? 1_800_000 : 120_000;
 
 /** What is written while a release runs, with the statement that writes a row of it. */
 const WRITES: Readonly<Record<string, string>> = {
-  'presence.agent': `update presence.agent set changed_at = now() where client_id = 1 and agent_id = (random() * 1000)::int`,
+  'presence.agent': `update presence.agent set changed_at = now() where client_id = 1 and agent_id = (select (random() * 1000)::int)`,
   'presence.status_change': `insert into presence.status_change
       (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
     values (ID, 1, 1, 'local', 'a', 'available', 'api', 1, now(), now())`,
   'presence.outbox': `insert into presence.outbox (position, shard, change_id) values (nextval('presence.status_change_position'), 1, ID)`,
-  'dispatch.agent_cursor': `update dispatch.agent_cursor set version = version + 1 where client_id = 1 and agent_id = (random() * 1000)::int`,
+  'dispatch.agent_cursor': `update dispatch.agent_cursor set version = version + 1 where client_id = 1 and agent_id = (select (random() * 1000)::int)`,
   'dispatch.attempt': `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome)
     values (1, ID, 1, now(), 1, 'delivered')`,
-  'dispatch.event_health': `update dispatch.event_health set failing_since = now() where agent_event_id = (random() * 1000)::int`,
-  'subscription.agent_event': `update subscription.agent_event set updated_at = now() where id = 1 + (random() * 1000)::int`,
+  'dispatch.event_health': `update dispatch.event_health set failing_since = now() where agent_event_id = (select (random() * 1000)::int)`,
+  'subscription.agent_event': `update subscription.agent_event set updated_at = now() where id = (select 1 + (random() * 1000)::int)`,
   'subscription.client_usage': `insert into subscription.client_usage as u (client_id) values (1)
     on conflict (client_id) do update set agent_event_used = u.agent_event_used`,
   'access.application': `update access.application set secret_hash = secret_hash where app_id = 'one'`,

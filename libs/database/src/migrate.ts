@@ -13,7 +13,7 @@ const APPLICATION_NAME = 'rollcall-migrate';
 const MIGRATION_LOCK = 7_262_001;
 const LOCK_POLL_MS = 200;
 /** A migration that waits for a lock gives up after so long, in milliseconds, and tries again: whoever comes after it waits too. */
-const LOCK_TIMEOUT_MS = 200;
+const LOCK_TIMEOUT_MS = 50;
 /** Longest that others are waited for, in milliseconds: whoever migrates too, and whoever holds a table. */
 const PATIENCE_MS = 60_000;
 const TELL_AGAIN_MS = 5000;
