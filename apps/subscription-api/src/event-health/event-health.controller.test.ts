@@ -110,3 +110,19 @@ it('is searched', async () => {
     expect((await api.api('reader', 'GET', `/client/@me/agent_event_health/${query}`)).status).toBe(400);
   }
 });
+
+it('tells of a single agent’s event that had very many in a day as many as its newest let expect', async () => {
+  // One each 12 s of the last hour: the 250 newest are of 50 minutes.
+  await api.pool.query(
+    `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome)
+     select $1, (left(presence.uuid_v7_floor(at)::text, 24) || right(gen_random_uuid()::text, 12))::uuid, 1, at, 1,
+       case when n % 5 = 0 then 'failed' else 'delivered' end
+     from generate_series(1, 300) n cross join lateral (select now() - n * interval '12 seconds' as at) a`,
+    [ofAgent],
+  );
+  const [{ day }] = (await list('?q=crm')) as unknown as [{ day: { delivered: number; failed: number } }];
+  expect(day.delivered / 5760).toBeGreaterThan(0.9);
+  expect(day.delivered / 5760).toBeLessThan(1.1);
+  expect(day.failed / 1440).toBeGreaterThan(0.9);
+  expect(day.failed / 1440).toBeLessThan(1.1);
+});

@@ -24,6 +24,7 @@ export interface EventHealthRow {
   readonly waiting: number;
   readonly oldest_waiting: Date | null;
   readonly last: (Omit<AttemptRow, 'attempted_at'> & { readonly attempted_at: string; readonly change_id: string }) | null;
+  /** In the last 24 hours; of a single agent's event that had thousands, as many as its newest let expect. */
   readonly delivered: number;
   readonly failed: number;
 }
@@ -41,6 +42,13 @@ const COUNTED_ROWS = 20_000;
 const COUNTED_ROWS_IN_LIST = 1000;
 /** The last attempt is looked for among those of the newest changes; a retry of an old one may be younger than a new one's. */
 const NEWEST_ATTEMPTS = 20;
+
+/** Attempts that are counted one by one of a single agent's event: of one, and of each in a list. */
+const COUNTED_ATTEMPTS = 5000;
+const COUNTED_ATTEMPTS_IN_LIST = 250;
+/** How often what was counted goes into a day, in SQL: once, unless that many were made in less. */
+const DAY_OF_COUNTED = `case when count(*) < $11::integer then 1
+        else greatest(1, 86400 / greatest(1, extract(epoch from now() - min(attempted_at)))) end`;
 
 /** Changes whose attempts are looked at before all others, in milliseconds. */
 const LATELY_MS = 2 * 86_400_000;
@@ -113,8 +121,12 @@ const HEALTH = `
       where e.agent_id is null and s.client_id = $1 and s.agent_event_id = e.id and s.grain = 3600 and s.at > now() - interval '24 hours'
       union all
       -- One of a single agent is not counted by itself. Of older changes, only what is sent again was attempted within the day.
-      select (a.outcome = 'delivered')::integer, (a.outcome = 'failed')::integer from dispatch.attempt a
-      where e.agent_id is not null and a.agent_event_id = e.id and a.change_id >= $10::uuid and a.attempted_at > now() - interval '24 hours'
+      select round(count(*) filter (where outcome = 'delivered') * ${DAY_OF_COUNTED}), round(count(*) filter (where outcome = 'failed') * ${DAY_OF_COUNTED})
+      from (
+        select a.outcome, a.attempted_at from dispatch.attempt a
+        where e.agent_id is not null and a.agent_event_id = e.id and a.change_id >= $10::uuid
+        order by a.change_id desc limit $11::integer) a
+      where attempted_at > now() - interval '24 hours'
     ) counted) day
   order by e.id`;
 
@@ -138,6 +150,7 @@ export class EventHealthRepository {
       take,
       id === undefined ? COUNTED_ROWS_IN_LIST : COUNTED_ROWS,
       firstChangeIdOf(Date.now() - LATELY_MS),
+      id === undefined ? COUNTED_ATTEMPTS_IN_LIST : COUNTED_ATTEMPTS,
     ]);
   }
 
