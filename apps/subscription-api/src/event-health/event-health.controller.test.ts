@@ -112,7 +112,7 @@ it('is searched', async () => {
 });
 
 it('tells of a single agent’s event that had very many in a day as many as its newest let expect', async () => {
-  // One each 12 s of the last hour: the 250 newest are of 50 minutes.
+  // One each 12 s of the last hour: the 150 newest are of half an hour.
   await api.pool.query(
     `insert into dispatch.attempt (agent_event_id, change_id, attempt, attempted_at, latency_ms, outcome)
      select $1, (left(presence.uuid_v7_floor(at)::text, 24) || right(gen_random_uuid()::text, 12))::uuid, 1, at, 1,

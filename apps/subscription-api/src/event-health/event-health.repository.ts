@@ -45,7 +45,7 @@ const NEWEST_ATTEMPTS = 20;
 
 /** Attempts that are counted one by one of a single agent's event: of one, and of each in a list. */
 const COUNTED_ATTEMPTS = 5000;
-const COUNTED_ATTEMPTS_IN_LIST = 250;
+const COUNTED_ATTEMPTS_IN_LIST = 150;
 /** How often what was counted goes into a day, in SQL: once, unless that many were made in less. */
 const DAY_OF_COUNTED = `case when count(*) < $11::integer then 1
         else greatest(1, 86400 / greatest(1, extract(epoch from now() - min(attempted_at)))) end`;
