@@ -5,12 +5,10 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         readonly TelemetryResult: {
-            /** @enum {string} */
             readonly result: "changed" | "unchanged" | "stale";
             /** @description Of the agent, after the item: counts its changes */
             readonly sequence: number;
         } | {
-            /** @enum {string} */
             readonly result: "rejected";
             /** @description What is wrong, by field */
             readonly errors: {
@@ -19,20 +17,16 @@ export interface components {
         };
         readonly Agent: {
             readonly id: number;
-            /** @enum {string} */
             readonly agent_type: "local";
             readonly extension_name: string;
-            /** @enum {string} */
             readonly agent_status: "available" | "logged_out";
             readonly status_since: string;
             /** @description Counts the status changes from 1 */
             readonly sequence: number;
         } | {
             readonly id: number;
-            /** @enum {string} */
             readonly agent_type: "remote";
             readonly agent_number: string;
-            /** @enum {string} */
             readonly agent_status: "available" | "logged_out";
             readonly status_since: string;
             /** @description Counts the status changes from 1 */
@@ -69,82 +63,15 @@ export interface components {
             readonly demo: readonly {
                 readonly app_id: string;
                 readonly secret: string;
-                /** @enum {string} */
                 readonly access: "call_api" | "all" | "platform";
             }[];
             /** @description Whether agents can be played here */
             readonly playground: boolean;
         };
-        readonly DeliveryDetails: {
-            /** @description The `webhook-id` header */
-            readonly id: string;
-            readonly agent_event: {
-                readonly id: number;
-                readonly url: string | null;
-                readonly method: ("GET" | "POST") | null;
-                readonly event_type: ("agent-login" | "agent-logout") | null;
-                readonly all_agents: boolean | null;
-                /**
-                 * @description It is gone; what it was is not kept
-                 * @enum {boolean}
-                 */
-                readonly deleted?: true;
-            };
-            /** @description As it was then; null: the log does not reach back so far */
-            readonly agent: {
-                readonly id: number;
-                /** @enum {string} */
-                readonly agent_type: "local" | "remote";
-                readonly name: string;
-            } | null;
-            readonly change: {
-                readonly id: string;
-                /** @enum {string} */
-                readonly agent_status: "available" | "logged_out";
-                /** @enum {string} */
-                readonly event_source: "api" | "phone";
-                readonly sequence: number;
-                readonly occurred_at: string;
-                readonly changed_at: string;
-            } | null;
-            /** @enum {string} */
-            readonly status: "sending" | "waiting" | "retrying" | "suspended" | "delivered" | "failed" | "dropped";
-            /**
-             * @description It was delivered, and is sent again
-             * @enum {boolean}
-             */
-            readonly resending?: true;
-            /** @description What keeps it waiting; null: nothing */
-            readonly waiting_for: ({
-                /** @enum {string} */
-                readonly reason: "earlier";
-                /** @description The delivery that goes before */
-                readonly delivery_id: string;
-            } | {
-                /** @enum {string} */
-                readonly reason: "suspended";
-                /** @description The agent event is suspended, or paused */
-                readonly since: string;
-            } | {
-                /** @enum {string} */
-                readonly reason: "origin";
-                /** @description The origin is not sent to for now */
-                readonly since: string;
-            } | {
-                /** @enum {string} */
-                readonly reason: "due";
-                /** @description Its time has not come, or has just come */
-                readonly since: string | null;
-            }) | null;
-            readonly next_attempt_at: string | null;
-            /** @description The retry window ends; null: finished */
-            readonly expires_at: string | null;
-            readonly attempts_count: number;
-            readonly last_attempt: components["schemas"]["TriggeredAttempt"] | null;
+        readonly DeliveryDetails: components["schemas"]["ListedDelivery"] & {
             readonly attempts: readonly components["schemas"]["TriggeredAttempt"][];
             /** @description As the last attempt was sent, or the first one will be; null: it can no longer be told */
             readonly request: {
-                /** @enum {string} */
                 readonly method: "GET" | "POST";
                 /** @description As it stands on the request line, with the pairs for GET */
                 readonly url: string;
@@ -161,7 +88,6 @@ export interface components {
         readonly DeliveryHint: {
             /** @description The `webhook-id` header */
             readonly delivery_id: string;
-            /** @enum {string} */
             readonly status: "sending" | "waiting" | "retrying" | "suspended" | "delivered" | "failed" | "dropped";
             /** @description The last one; null: none was made */
             readonly attempt: number | null;
@@ -181,63 +107,17 @@ export interface components {
             readonly p95_ms: readonly (number | null)[];
         };
         /** @description The agent as it was then */
-        readonly DirectoryChange: {
-            readonly id: number;
-            /** @enum {string} */
-            readonly agent_type: "local";
-            readonly extension_name: string;
-            /** @enum {string} */
-            readonly agent_status: "available" | "logged_out";
-            readonly status_since: string;
-            /** @description Counts the status changes from 1 */
-            readonly sequence: number;
-            /** @enum {string} */
-            readonly change: "created" | "renamed" | "removed";
-        } | {
-            readonly id: number;
-            /** @enum {string} */
-            readonly agent_type: "remote";
-            readonly agent_number: string;
-            /** @enum {string} */
-            readonly agent_status: "available" | "logged_out";
-            readonly status_since: string;
-            /** @description Counts the status changes from 1 */
-            readonly sequence: number;
-            /** @enum {string} */
+        readonly DirectoryChange: components["schemas"]["Agent"] & {
             readonly change: "created" | "renamed" | "removed";
         };
         readonly Explanation: {
             readonly at: string;
             /** @description As it is now */
-            readonly agent: {
-                readonly id: number;
-                /** @enum {string} */
-                readonly agent_type: "local";
-                readonly extension_name: string;
-                /** @enum {string} */
-                readonly agent_status: "available" | "logged_out";
-                readonly status_since: string;
-                /** @description Counts the status changes from 1 */
-                readonly sequence: number;
-                /** @description When it was removed from the directory */
-                readonly removed_at?: string;
-            } | {
-                readonly id: number;
-                /** @enum {string} */
-                readonly agent_type: "remote";
-                readonly agent_number: string;
-                /** @enum {string} */
-                readonly agent_status: "available" | "logged_out";
-                readonly status_since: string;
-                /** @description Counts the status changes from 1 */
-                readonly sequence: number;
+            readonly agent: components["schemas"]["Agent"] & {
                 /** @description When it was removed from the directory */
                 readonly removed_at?: string;
             };
-            /**
-             * @description Whether the log reaches back to that moment
-             * @enum {string}
-             */
+            /** @description Whether the log reaches back to that moment */
             readonly record: "kept" | "not_kept";
             /** @description With `not_kept`: since when the log is kept */
             readonly kept_since?: string;
@@ -245,16 +125,12 @@ export interface components {
             readonly change: components["schemas"]["StatusChange"] | null;
             /** @description The last telemetry, if it came before that moment and was noted; some seconds behind */
             readonly last_report: {
-                /** @enum {string} */
                 readonly agent_type: "local" | "remote";
-                /** @enum {string} */
                 readonly agent_status: "available" | "logged_out";
-                /** @enum {string} */
                 readonly event_source: "api" | "phone";
                 readonly reported_at: string;
                 /** @description null: it did not say */
                 readonly occurred_at: string | null;
-                /** @enum {string} */
                 readonly result: "changed" | "unchanged" | "stale" | "rejected";
                 /** @description Reports since the last change, as far as they were counted */
                 readonly since_change: number;
@@ -263,17 +139,13 @@ export interface components {
             readonly decision: string;
             /** @description From the last report to the attempts; `not_kept`: what was then is not kept any more */
             readonly steps: readonly {
-                /** @enum {string} */
                 readonly step: "report" | "decision" | "change" | "agent_events" | "attempts";
                 readonly code: string;
                 readonly words: string;
             }[];
             readonly agent_events: readonly {
                 readonly id: number;
-                /**
-                 * @description It is gone; its keys are absent
-                 * @enum {boolean}
-                 */
+                /** @description It is gone; its keys are absent */
                 readonly deleted?: true;
                 readonly all_agents?: boolean;
                 readonly url?: string;
@@ -284,74 +156,9 @@ export interface components {
                 readonly code: string;
                 /** @description Why, or why not, in words */
                 readonly reason: string;
-                readonly delivery: {
-                    /** @description The `webhook-id` header */
-                    readonly id: string;
-                    readonly agent_event: {
-                        readonly id: number;
-                        readonly url: string | null;
-                        readonly method: ("GET" | "POST") | null;
-                        readonly event_type: ("agent-login" | "agent-logout") | null;
-                        readonly all_agents: boolean | null;
-                        /**
-                         * @description It is gone; what it was is not kept
-                         * @enum {boolean}
-                         */
-                        readonly deleted?: true;
-                    };
-                    /** @description As it was then; null: the log does not reach back so far */
-                    readonly agent: {
-                        readonly id: number;
-                        /** @enum {string} */
-                        readonly agent_type: "local" | "remote";
-                        readonly name: string;
-                    } | null;
-                    readonly change: {
-                        readonly id: string;
-                        /** @enum {string} */
-                        readonly agent_status: "available" | "logged_out";
-                        /** @enum {string} */
-                        readonly event_source: "api" | "phone";
-                        readonly sequence: number;
-                        readonly occurred_at: string;
-                        readonly changed_at: string;
-                    } | null;
-                    /** @enum {string} */
-                    readonly status: "sending" | "waiting" | "retrying" | "suspended" | "delivered" | "failed" | "dropped";
-                    /**
-                     * @description It was delivered, and is sent again
-                     * @enum {boolean}
-                     */
-                    readonly resending?: true;
-                    /** @description What keeps it waiting; null: nothing */
-                    readonly waiting_for: ({
-                        /** @enum {string} */
-                        readonly reason: "earlier";
-                        /** @description The delivery that goes before */
-                        readonly delivery_id: string;
-                    } | {
-                        /** @enum {string} */
-                        readonly reason: "suspended";
-                        /** @description The agent event is suspended, or paused */
-                        readonly since: string;
-                    } | {
-                        /** @enum {string} */
-                        readonly reason: "origin";
-                        /** @description The origin is not sent to for now */
-                        readonly since: string;
-                    } | {
-                        /** @enum {string} */
-                        readonly reason: "due";
-                        /** @description Its time has not come, or has just come */
-                        readonly since: string | null;
-                    }) | null;
-                    readonly next_attempt_at: string | null;
-                    /** @description The retry window ends; null: finished */
-                    readonly expires_at: string | null;
-                    readonly attempts_count: number;
-                    readonly last_attempt: components["schemas"]["TriggeredAttempt"] | null;
+                readonly delivery: (components["schemas"]["ListedDelivery"] & {
                     readonly attempts: readonly components["schemas"]["TriggeredAttempt"][];
-                } | null;
+                }) | null;
             }[];
         };
         readonly Limit: {
@@ -361,9 +168,7 @@ export interface components {
         readonly ListedAgentEventHealth: {
             readonly url: string;
             readonly id: number;
-            /** @enum {string} */
             readonly method: "GET" | "POST";
-            /** @enum {string} */
             readonly event_type: "agent-login" | "agent-logout";
             readonly all_agents: boolean;
             /** @description null: agents of both types */
@@ -371,11 +176,9 @@ export interface components {
             /** @description null: it is for all agents */
             readonly agent: {
                 readonly id: number;
-                /** @enum {string} */
                 readonly agent_type: "local" | "remote";
                 readonly name: string | null;
             } | null;
-            /** @enum {string} */
             readonly state: "active" | "failing" | "suspended";
             /** @description Why it is suspended */
             readonly reason: ("gone" | "failing" | "paused") | null;
@@ -385,24 +188,9 @@ export interface components {
             readonly waiting: number;
             /** @description When the oldest of them changed */
             readonly oldest_waiting: string | null;
-            readonly last_outcome: {
-                /** @description From 1 */
-                readonly attempt: number;
-                /**
-                 * @description What it was made for
-                 * @enum {string}
-                 */
-                readonly trigger: "first" | "retry" | "redeliver" | "replay";
-                readonly at: string;
-                readonly latency_ms: number;
-                /** @enum {string} */
-                readonly outcome: "delivered" | "retry" | "failed" | "dropped";
-                readonly http_status: number | null;
-                readonly error: string | null;
-                /** @description The first 4 KiB, of a success the first 256 bytes */
-                readonly response: string | null;
+            readonly last_outcome: (components["schemas"]["TriggeredAttempt"] & {
                 readonly delivery_id: string;
-            } | null;
+            }) | null;
             /** @description Within about 24 hours; some seconds behind */
             readonly day: {
                 readonly delivered: number;
@@ -418,54 +206,40 @@ export interface components {
                 readonly method: ("GET" | "POST") | null;
                 readonly event_type: ("agent-login" | "agent-logout") | null;
                 readonly all_agents: boolean | null;
-                /**
-                 * @description It is gone; what it was is not kept
-                 * @enum {boolean}
-                 */
+                /** @description It is gone; what it was is not kept */
                 readonly deleted?: true;
             };
             /** @description As it was then; null: the log does not reach back so far */
             readonly agent: {
                 readonly id: number;
-                /** @enum {string} */
                 readonly agent_type: "local" | "remote";
                 readonly name: string;
             } | null;
             readonly change: {
                 readonly id: string;
-                /** @enum {string} */
                 readonly agent_status: "available" | "logged_out";
-                /** @enum {string} */
                 readonly event_source: "api" | "phone";
                 readonly sequence: number;
                 readonly occurred_at: string;
                 readonly changed_at: string;
             } | null;
-            /** @enum {string} */
             readonly status: "sending" | "waiting" | "retrying" | "suspended" | "delivered" | "failed" | "dropped";
-            /**
-             * @description It was delivered, and is sent again
-             * @enum {boolean}
-             */
+            /** @description It was delivered, and is sent again */
             readonly resending?: true;
             /** @description What keeps it waiting; null: nothing */
             readonly waiting_for: ({
-                /** @enum {string} */
                 readonly reason: "earlier";
                 /** @description The delivery that goes before */
                 readonly delivery_id: string;
             } | {
-                /** @enum {string} */
                 readonly reason: "suspended";
                 /** @description The agent event is suspended, or paused */
                 readonly since: string;
             } | {
-                /** @enum {string} */
                 readonly reason: "origin";
                 /** @description The origin is not sent to for now */
                 readonly since: string;
             } | {
-                /** @enum {string} */
                 readonly reason: "due";
                 /** @description Its time has not come, or has just come */
                 readonly since: string | null;
@@ -478,7 +252,6 @@ export interface components {
         };
         readonly Notice: {
             readonly id: number;
-            /** @enum {string} */
             readonly type: "endpoint.suspended" | "endpoint.recovered" | "replay.finished" | "limit.near";
             readonly at: string;
             /** @description null: it is about the client */
@@ -491,7 +264,6 @@ export interface components {
             /** @description Where it was sent, and what became of that */
             readonly deliveries: readonly {
                 readonly notice_event_id: number;
-                /** @enum {string} */
                 readonly status: "waiting" | "delivered" | "failed" | "dropped";
                 readonly attempts: number;
                 readonly last_error: string | null;
@@ -500,10 +272,7 @@ export interface components {
         readonly Origin: {
             /** @description Scheme, host and port */
             readonly origin: string;
-            /**
-             * @description `closed`: it is sent to; `open`: it is not, for now; `probing`: one attempt decides
-             * @enum {string}
-             */
+            /** @description `closed`: it is sent to; `open`: it is not, for now; `probing`: one attempt decides */
             readonly state: "closed" | "open" | "probing";
             /** @description null: it was never otherwise, as far as is known */
             readonly since: string | null;
@@ -515,7 +284,6 @@ export interface components {
         };
         readonly Replay: {
             readonly id: number;
-            /** @enum {string} */
             readonly status: "running" | "finished" | "cancelled";
             /** @description Deliveries in all */
             readonly total: number;
@@ -540,7 +308,6 @@ export interface components {
             /**
              * @description `failed`: what has failed alone; it reaches as far back as attempts are kept
              * @default all
-             * @enum {string}
              */
             readonly only: "failed" | "all";
             /** @description Not read */
@@ -556,15 +323,11 @@ export interface components {
             readonly cursor: number;
             readonly client_id: string;
             readonly agent_id: number;
-            /** @enum {string} */
             readonly agent_type: "local" | "remote";
             readonly extension_name?: string;
             readonly agent_number?: string;
-            /** @enum {string} */
             readonly agent_status: "available" | "logged_out";
-            /** @enum {string} */
             readonly previous_status: "available" | "logged_out";
-            /** @enum {string} */
             readonly event_source: "api" | "phone";
             readonly sequence: number;
             readonly occurred_at: string;
@@ -582,14 +345,10 @@ export interface components {
         readonly TriggeredAttempt: {
             /** @description From 1 */
             readonly attempt: number;
-            /**
-             * @description What it was made for
-             * @enum {string}
-             */
+            /** @description What it was made for */
             readonly trigger: "first" | "retry" | "redeliver" | "replay";
             readonly at: string;
             readonly latency_ms: number;
-            /** @enum {string} */
             readonly outcome: "delivered" | "retry" | "failed" | "dropped";
             readonly http_status: number | null;
             readonly error: string | null;
@@ -603,10 +362,7 @@ export interface components {
             /** @description Whether the application acts for every client */
             readonly admin: boolean;
             readonly client_id: number;
-            /**
-             * @description What the application may do
-             * @enum {string}
-             */
+            /** @description What the application may do */
             readonly access: "call_api" | "all" | "platform";
         };
         readonly WebhookSecret: {
