@@ -24,7 +24,7 @@ export interface EventHealthRow {
   readonly waiting: number;
   readonly oldest_waiting: Date | null;
   readonly last: (Omit<AttemptRow, 'attempted_at'> & { readonly attempted_at: string; readonly change_id: string }) | null;
-  /** In the last 24 hours; of a single agent's event that had thousands, as many as its newest let expect. */
+  /** In the last 24 hours; of a single agent's event that had more than are counted, as many as those let expect. */
   readonly delivered: number;
   readonly failed: number;
 }
