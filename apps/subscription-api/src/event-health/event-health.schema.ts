@@ -44,12 +44,10 @@ export const listedHealthSchema = z
       .meta({ description: 'Deliveries that wait; an estimate where they are of more than a thousand agents', example: 0 }),
     oldest_waiting: moment.nullable().meta({ description: 'When the oldest of them changed' }),
     last_outcome: triggeredAttemptSchema.extend({ delivery_id: z.string() }).nullable(),
-    day: z
-      .object({ delivered: z.number().int().meta({ example: 118 }), failed: z.number().int().meta({ example: 0 }) })
-      .meta({
-        description:
-          'Within about 24 hours; some seconds behind. Of a single agent: an estimate beyond 5,000 attempts, in a list beyond 150',
-      }),
+    day: z.object({ delivered: z.number().int().meta({ example: 118 }), failed: z.number().int().meta({ example: 0 }) }).meta({
+      description:
+        'Within about 24 hours; some seconds behind. Of a single agent: an estimate beyond 5,000 attempts, in a list beyond 150',
+    }),
   })
   .meta({ id: 'ListedAgentEventHealth' });
 
