@@ -48,4 +48,13 @@ describe('a map by agent', () => {
       { numRuns: 500 },
     );
   });
+
+  it('keeps nothing of a client whose agents were deleted', () => {
+    const map = new AgentMap<number>(LATEST);
+    for (let clientId = 1; clientId <= 100; clientId++) {
+      map.set({ clientId, agentId: 1 }, 1);
+      map.delete({ clientId, agentId: 1 });
+    }
+    expect(map).toEqual(new AgentMap<number>(LATEST));
+  });
 });
