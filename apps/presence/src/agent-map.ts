@@ -25,11 +25,6 @@ export class AgentMap<V> {
     return old;
   }
 
-  /** Does not. */
-  has({ clientId, agentId }: AgentKey): boolean {
-    return (this.young.get(clientId)?.has(agentId) ?? false) || (this.old.get(clientId)?.has(agentId) ?? false);
-  }
-
   set({ clientId, agentId }: AgentKey, value: V): void {
     this.put(clientId, agentId, value);
   }
