@@ -1,4 +1,3 @@
-import { migrateCommandOf } from '../../tools/services.js';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { Kafka, logLevel, type Admin } from 'kafkajs';
@@ -9,6 +8,7 @@ import { EmbeddedPostgres } from '#database';
 import { createLogger } from '#runtime';
 import { Cluster, SERVICES, type ServiceName } from '../../test/support/cluster.js';
 import type { Urls } from '../../test/support/client.js';
+import { migrateCommandOf } from '../../tools/services.js';
 import { startBroker } from './broker.js';
 import type { Build } from './build.js';
 import type { Lab } from './lab.js';

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TELEMETRY_DEAD_LETTER_TOPIC, TELEMETRY_TOPIC, STATUS_CHANGED_TOPIC } from '#contracts';
-import { RestClient, call } from '../support/client.js';
-import { Cluster } from '../support/cluster.js';
-import { KafkaTap, type TappedRecord } from '../support/kafka-tap.js';
+import { call, type RestClient } from '../support/client.js';
+import type { Cluster } from '../support/cluster.js';
+import { ClusterWorld } from '../support/cluster-world.js';
+import type { KafkaTap, TappedRecord } from '../support/kafka-tap.js';
 import { eventually } from '../support/poll.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { RecordingReceiver } from '../support/receiver.js';
+import type { RecordingReceiver } from '../support/receiver.js';
 import { LOGIN_ITEM } from '../support/telemetry-item.js';
 import { LocalKafka } from '../../tools/kafka/local-kafka.js';
 
@@ -14,7 +14,7 @@ const PAIRS = 'agent_status=available&agent_type=local&event_source=api&agent_id
 // The services' topics and groups have fixed names, so this suite has a broker of its own.
 describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on real Kafka and PostgreSQL', () => {
   let kafka: LocalKafka;
-  let database: TestDatabase;
+  let world: ClusterWorld;
   let cluster: Cluster;
   let tap: KafkaTap;
   let receiver: RecordingReceiver;
@@ -23,21 +23,14 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on r
 
   beforeAll(async () => {
     kafka = await LocalKafka.start();
-    receiver = await RecordingReceiver.start();
-    database = await createTestDatabase();
-    cluster = await Cluster.startOn(database.url, kafka.brokers, {
+    world = await ClusterWorld.start(kafka.brokers, {
       DELIVERY_RETRY_SCHEDULE: '200ms,400ms,800ms,1s,1s,1s,1s,1s,1s,1s,1s,1s',
     });
-    tap = new KafkaTap(kafka.brokers);
-    demo = await RestClient.create(cluster.urls, 'demo', 'demo-secret');
-    platform = await RestClient.create(cluster.urls, 'platform', 'platform-secret');
+    ({ cluster, tap, receiver, demo, platform } = world);
   }, 180_000);
 
   afterAll(async () => {
-    await tap?.close();
-    await cluster?.stop();
-    await database?.drop();
-    await receiver?.stop();
+    await world?.stop();
     await kafka?.stop();
   }, 60_000);
 
@@ -147,7 +140,7 @@ describe.skipIf((await LocalKafka.missing()) !== undefined)('three services on r
   }, 180_000);
 
   it('answers 503 and says why it is not ready while the database is gone', async () => {
-    await database.drop();
+    await world.database.drop();
     const unavailable = { status: 503, json: { status: 'unavailable' } };
     expect(await demo.api('GET', '/client/@me/limit/')).toMatchObject(unavailable);
     expect(await platform.telemetry({ ...LOGIN_ITEM, agent_status: 'available', occurred_at: undefined })).toMatchObject(

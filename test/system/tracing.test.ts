@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { TELEMETRY_TOPIC } from '#contracts';
-import { RestClient } from '../support/client.js';
-import { Cluster } from '../support/cluster.js';
-import { KafkaTap } from '../support/kafka-tap.js';
+import type { RestClient } from '../support/client.js';
+import type { Cluster } from '../support/cluster.js';
+import { ClusterWorld } from '../support/cluster-world.js';
+import type { KafkaTap } from '../support/kafka-tap.js';
 import { OtlpCollector, type CollectedSpan } from '../support/otlp-collector.js';
 import { eventually } from '../support/poll.js';
-import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
-import { RecordingReceiver } from '../support/receiver.js';
+import type { RecordingReceiver } from '../support/receiver.js';
 import { LOGIN_ITEM } from '../support/telemetry-item.js';
 
 const LONG_MS = 90_000;
@@ -22,7 +22,7 @@ function callersTrace(flags = '01'): { traceId: string; spanId: string; tracepar
 
 /** The services in processes of their own, and a collector that they send their spans to. */
 describe.skipIf(inject('kafkaBrokers').length === 0)('the trace of a change', () => {
-  let database: TestDatabase;
+  let world: ClusterWorld;
   let cluster: Cluster;
   let collector: OtlpCollector;
   let receiver: RecordingReceiver;
@@ -32,11 +32,8 @@ describe.skipIf(inject('kafkaBrokers').length === 0)('the trace of a change', ()
   let lastAgent = 1000;
 
   beforeAll(async () => {
-    database = await createTestDatabase();
-    receiver = await RecordingReceiver.start();
     collector = await OtlpCollector.start();
-    const brokers = inject('kafkaBrokers');
-    cluster = await Cluster.startOn(database.url, brokers, {
+    world = await ClusterWorld.start(inject('kafkaBrokers'), {
       KAFKA_PREFIX: prefix,
       KAFKA_TOPIC_PARTITIONS: '2',
       DELIVERY_TIMEOUT: '2s',
@@ -45,16 +42,11 @@ describe.skipIf(inject('kafkaBrokers').length === 0)('the trace of a change', ()
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
       OTEL_BSP_SCHEDULE_DELAY: '100',
     });
-    tap = new KafkaTap(brokers);
-    demo = await RestClient.create(cluster.urls, 'demo', 'demo-secret');
-    platform = await RestClient.create(cluster.urls, 'platform', 'platform-secret');
+    ({ cluster, tap, receiver, demo, platform } = world);
   }, 180_000);
 
   afterAll(async () => {
-    await tap?.close();
-    await cluster?.stop();
-    await database?.drop();
-    await receiver?.stop();
+    await world?.stop();
     await collector?.stop();
   }, 60_000);
 

@@ -52,11 +52,4 @@ export {
   TELEMETRY_TOPIC,
   TOPICS,
 } from './topics.js';
-export {
-  cleanTraceparent,
-  formatTraceparent,
-  ownTraceOf,
-  parseTraceparent,
-  traceparentOf,
-  type TraceParent,
-} from './trace-context.js';
+export { formatTraceparent, ownTraceOf, parseTraceparent, traceparentOf, type TraceParent } from './trace-context.js';

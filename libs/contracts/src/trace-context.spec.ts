@@ -49,6 +49,7 @@ describe('a traceparent', () => {
       fc.property(fc.uuid({ version: 7 }), (id) => {
         expect(parseTraceparent(traceparentOf(id))).toEqual(ownTraceOf(id));
         expect(formatTraceparent(ownTraceOf(id))).toBe(traceparentOf(id));
+        expect(cleanTraceparent(traceparentOf(id))).toBe(traceparentOf(id));
       }),
     );
   });

@@ -18,9 +18,13 @@ export function parseTraceparent(text: string): TraceParent | undefined {
   return { traceId: traceId!, spanId: spanId!, isSampled: (Number.parseInt(flags!, 16) & 1) === 1 };
 }
 
-/** A `traceparent` as it is handed on; undefined where what somebody sent is none. */
+/** As {@link formatTraceparent} writes it. */
+const FORMATTED = /^00-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-0[01]$/;
+
+/** A `traceparent` as it is handed on; undefined where what somebody sent is none. Nearly all are our own, and stay as they are. */
 export function cleanTraceparent(text: string | undefined): string | undefined {
-  const read = text === undefined ? undefined : parseTraceparent(text);
+  if (text === undefined || FORMATTED.test(text)) return text;
+  const read = parseTraceparent(text);
   return read && formatTraceparent(read);
 }
 

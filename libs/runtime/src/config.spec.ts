@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigError, describeSettings, readServiceSettings, readSettings } from './config.js';
-import { isLoopback } from './setting-types.js';
-import { parseDuration } from './setting-types.js';
+import { isLoopback, parseDuration } from './setting-types.js';
 
 describe('settings', () => {
   it('has the defaults of the contract', () => {

@@ -1,11 +1,9 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { parseDuration } from './setting-types.js';
 import { lookUp, type Environment } from './environment.js';
 import { KAFKA_FILES, kafkaProblems, kafkaSettings } from './kafka-settings.js';
-import { isSecureUrl } from './setting-types.js';
 import { servingSettings } from './serving-settings.js';
-import { commaList, duration, flag, networks, onOrOff, port, wholeNumber } from './setting-types.js';
+import { commaList, duration, flag, isSecureUrl, networks, onOrOff, parseDuration, port, wholeNumber } from './setting-types.js';
 import { StartError } from './start-error.js';
 import { TRACING_FILES, tracingSettings } from './tracing-settings.js';
 

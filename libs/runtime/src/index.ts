@@ -18,7 +18,7 @@ export { createLogger, NestLogger, type Logger } from './logger.js';
 export { endOrphan } from './orphan.js';
 export { DegradedError, Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';
 export { readOrMakeSecret } from './secret-file.js';
-export { isLoopback, isSecureUrl, parseDuration } from './setting-types.js';
+export { isLoopback, isSecureUrl } from './setting-types.js';
 export { runService, type Lifetime, type RunningService } from './service.js';
 export { endOnSigterm, onStopSignal } from './signals.js';
 export { startWithCleanup, type Cleanup } from './start-with-cleanup.js';

@@ -1,7 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { z } from 'zod';
-import { isSecureUrl } from './setting-types.js';
-import { flag } from './setting-types.js';
+import { flag, isSecureUrl } from './setting-types.js';
 
 /** How a broker is reached that asks who is there, and what names are used on it: contract §8. */
 

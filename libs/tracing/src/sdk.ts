@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { OTLPTraceExporter as JsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { OTLPTraceExporter as ProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
@@ -12,7 +11,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import { VERSION, type Logger } from '#runtime';
+import { settledWithin, VERSION, type Logger } from '#runtime';
 import type { ChosenIds, Recording } from './hops.js';
 import { ToldExporter } from './told-exporter.js';
 import type { Sampling, TracingOptions } from './tracing-options.js';
@@ -63,9 +62,7 @@ export function startSdk(options: TracingOptions, logger: Logger): RunningSdk {
       isParentBased: sampling.isParentBased,
     },
     stop: async () => {
-      // What could not be sent was told.
-      const sent = provider.shutdown().catch(() => undefined);
-      await Promise.race([sent, delay(STOP_MS, undefined, { ref: false })]);
+      await settledWithin(STOP_MS, [provider.shutdown()]); // what could not be sent was told
     },
   };
 }

@@ -83,6 +83,7 @@ describe('what OTEL_* ask for', () => {
     ['OTEL_RESOURCE_ATTRIBUTES', 'a=%', { resource: { 'service.name': 'rollcall-presence' } }],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4317', undefined],
     ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', undefined],
+    ['OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', 'grpc', undefined],
     ['OTEL_TRACES_EXPORTER', 'zipkin', undefined],
   ])('names %s where it is "%s", and goes on', (name, value, expected) => {
     const { options, problems } = read({ ...COLLECTOR, [name]: value });

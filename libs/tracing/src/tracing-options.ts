@@ -77,9 +77,11 @@ export function tracingOptionsOf(settings: TracingSettings, service: string): Tr
   if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
     return off(`${name}: is no http(s) URL such as ${DEFAULT_ENDPOINT}; nothing is traced`);
   }
-  const protocol = settings.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL ?? settings.OTEL_EXPORTER_OTLP_PROTOCOL ?? PROTOCOLS[0];
+  const own = settings.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL;
+  const protocol = own ?? settings.OTEL_EXPORTER_OTLP_PROTOCOL ?? PROTOCOLS[0];
   if (!isOneOf(PROTOCOLS, protocol)) {
-    return off(`OTEL_EXPORTER_OTLP_PROTOCOL: is none of ${PROTOCOLS.join(', ')}; nothing is traced`);
+    const wrong = own === undefined ? 'OTEL_EXPORTER_OTLP_PROTOCOL' : 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL';
+    return off(`${wrong}: is none of ${PROTOCOLS.join(', ')}; nothing is traced`);
   }
   const number = (setting: NumberSetting, byDefault: number, most: number): number => {
     const text = settings[setting];

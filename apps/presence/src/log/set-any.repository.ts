@@ -12,14 +12,8 @@ import {
   type StateColumns,
 } from './agent-write.js';
 import { millisecondsOf } from './milliseconds.js';
-import {
-  assertMoved,
-  heldPositions,
-  movedPositions,
-  POSITIONS_IN_PLACE,
-  valuesOfMoves,
-  type PositionMove,
-} from './telemetry-position.repository.js';
+import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
+import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 
 /**
  * Compares and sets the agents, and logs and queues the changes of those that were still as they had been read: one
@@ -108,18 +102,14 @@ function setAnyText(withPositions: boolean): string {
       where w.ord not in (select ord from written)
     )${withPositions ? `, ${movedPositions('want w')}` : ''}
     select (select json_build_array(json_agg(ord), json_agg(${millisecondsOf('changed_at')})) from written) as written,
-           pg_current_xact_id_if_assigned()::text as xid,
            (select json_build_array(json_agg(id), json_agg(position), json_agg(shard),
                                     json_agg(${millisecondsOf('occurred_at')}), json_agg(${millisecondsOf('changed_at')}))
             from of_caller) as of_caller,
            (select json_build_array(${statesOf('a.ord')}) from lost a) as lost,
-           ${withPositions ? '(select count(*) from moved)' : '0'} as moved,
-           (select count(pg_notify('rollcall_outbox', ''))
-            from (select 1 from located where shard <> all ($19::smallint[]) limit 1) of_others) as notified`;
+           ${commonColumns(withPositions, 'located', 19)}`;
 }
 
-const SET_ANY = { name: 'presence_compare_and_set', text: setAnyText(false) };
-const SET_ANY_AT = { name: 'presence_compare_and_set_at', text: setAnyText(true) };
+const SET_ANY = setStatement('presence_compare_and_set', setAnyText);
 
 /** Columns in the same order of changes; null where there is none. */
 type CommittedColumns = [
@@ -133,6 +123,12 @@ type CommittedColumns = [
 /** Columns in the same order of writes; null where there is none. */
 type WrittenColumns = [ords: number[] | null, changedAts: (number | null)[]];
 
+interface SetColumns {
+  readonly written: WrittenColumns;
+  readonly of_caller: CommittedColumns;
+  readonly lost: StateColumns;
+}
+
 /** As `compareAndSet`, for writes of any kind. */
 export async function setAny(
   pool: Pool,
@@ -141,40 +137,24 @@ export async function setAny(
   moves: readonly PositionMove[],
 ): Promise<Outcome> {
   const changes = writes.flatMap((write, index) => write.changes.map((change) => ({ agentOrd: index + 1, ...change })));
-  const { rows } = await pool.query<{
-    written: WrittenColumns;
-    xid: string | null;
-    of_caller: CommittedColumns;
-    lost: StateColumns;
-    moved: number;
-  }>({
-    ...(moves.length > 0 ? SET_ANY_AT : SET_ANY),
-    values: [
-      arrayOfPlain(writes, (write) => write.clientId),
-      arrayOfPlain(writes, (write) => write.agentId),
-      arrayOfPlain(writes, ({ after }) => after.agentType),
-      arrayOfTexts(writes, ({ after }) => after.name),
-      arrayOfPlain(writes, ({ after }) => after.agentStatus),
-      arrayOfPlain(writes, ({ after }) => after.sequence),
-      arrayOfPlain(writes, (write) => changedAsOf(write)),
-      arrayOfPlain(writes, ({ before }) => before?.sequence),
-      arrayOfPlain(writes, ({ before }) => before?.agentType),
-      arrayOfTexts(writes, ({ before }) => before?.name ?? null),
-      arrayOfPlain(writes, ({ before }) => before?.removed),
-      arrayOfPlain(changes, (change) => change.agentOrd),
-      arrayOfPlain(changes, (change) => change.id),
-      arrayOfTexts(changes, (change) => change.name),
-      arrayOfPlain(changes, (change) => change.agentStatus),
-      arrayOfPlain(changes, (change) => change.eventSource),
-      arrayOfPlain(changes, (change) => change.sequence),
-      arrayOfPlain(changes, (change) => change.occurredAt),
-      arrayOfPlain(ownShards, (shard) => shard),
-      arrayOfPlain(changes, ({ hop }) => hop.traceparent),
-      ...(moves.length > 0 ? valuesOfMoves(moves) : []),
-    ],
-  });
-  const { written, xid, of_caller, lost, moved } = rows[0]!;
-  assertMoved(moves, moved);
+  const values = [
+    ...valuesOfAgents(writes),
+    arrayOfPlain(writes, (write) => changedAsOf(write)),
+    arrayOfPlain(writes, ({ before }) => before?.sequence),
+    arrayOfPlain(writes, ({ before }) => before?.agentType),
+    arrayOfTexts(writes, ({ before }) => before?.name ?? null),
+    arrayOfPlain(writes, ({ before }) => before?.removed),
+    arrayOfPlain(changes, (change) => change.agentOrd),
+    arrayOfPlain(changes, (change) => change.id),
+    arrayOfTexts(changes, (change) => change.name),
+    arrayOfPlain(changes, (change) => change.agentStatus),
+    arrayOfPlain(changes, (change) => change.eventSource),
+    arrayOfPlain(changes, (change) => change.sequence),
+    arrayOfPlain(changes, (change) => change.occurredAt),
+    arrayOfPlain(ownShards, (shard) => shard),
+    arrayOfPlain(changes, ({ hop }) => hop.traceparent),
+  ];
+  const { written, xid, of_caller, lost } = await runSetStatement<SetColumns>(pool, SET_ANY, values, moves);
   const states = writtenOf(writes, written);
   return {
     written: states,

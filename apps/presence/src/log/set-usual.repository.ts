@@ -1,16 +1,10 @@
 import type { Pool } from 'pg';
-import { arrayOfPlain, arrayOfTexts } from '#database';
+import { arrayOfPlain } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 import { asOf, toCommitted, type AgentWrite, type CommittedChange, type DecidedChange, type Outcome } from './agent-write.js';
 import { millisecondsOf } from './milliseconds.js';
-import {
-  assertMoved,
-  heldPositions,
-  movedPositions,
-  POSITIONS_IN_PLACE,
-  valuesOfMoves,
-  type PositionMove,
-} from './telemetry-position.repository.js';
+import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
+import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 
 /** A write of a known agent that is there, which changes its status once and nothing else: nearly all of them. */
 export interface UsualWrite extends AgentWrite {
@@ -65,15 +59,11 @@ function setUsualText(withPositions: boolean): string {
     )${withPositions ? `, ${movedPositions('unnest($1::bigint[], $2::bigint[]) with ordinality as w(client_id, agent_id, ord)')}` : ''}
     select json_build_array(json_agg(ord), json_agg(position), json_agg(shard), json_agg(${millisecondsOf('as_of')}),
                             json_agg(${millisecondsOf('changed_at')})) as written,
-           pg_current_xact_id_if_assigned()::text as xid,
-           ${withPositions ? '(select count(*) from moved)' : '0'} as moved,
-           (select count(pg_notify('rollcall_outbox', ''))
-            from (select 1 from written where shard <> all ($10::smallint[]) limit 1) of_others) as notified
+           ${commonColumns(withPositions, 'written', 10)}
     from written`;
 }
 
-const SET_USUAL = { name: 'presence_compare_and_set_usual', text: setUsualText(false) };
-const SET_USUAL_AT = { name: 'presence_compare_and_set_usual_at', text: setUsualText(true) };
+const SET_USUAL = setStatement('presence_compare_and_set_usual', setUsualText);
 
 /** Columns in the same order of writes; null where there is none. */
 type WrittenColumns = [ords: number[] | null, positions: number[], shards: number[], asOfs: number[], changedAts: number[]];
@@ -88,25 +78,15 @@ export async function setUsual(
   // By key, as everybody takes their locks.
   const places = writes.map((_, index) => index).sort((a, b) => compareKeys(writes[a]!, writes[b]!));
   const inOrder = places.map((place) => writes[place]!);
-  const { rows } = await pool.query<{ written: WrittenColumns; xid: string | null; moved: number }>({
-    ...(moves.length > 0 ? SET_USUAL_AT : SET_USUAL),
-    values: [
-      arrayOfPlain(inOrder, (write) => write.clientId),
-      arrayOfPlain(inOrder, (write) => write.agentId),
-      arrayOfPlain(inOrder, ({ after }) => after.agentType),
-      arrayOfTexts(inOrder, ({ after }) => after.name),
-      arrayOfPlain(inOrder, ({ after }) => after.agentStatus),
-      arrayOfPlain(inOrder, ({ after }) => after.sequence),
-      arrayOfPlain(inOrder, ({ changes }) => changes[0].eventSource),
-      arrayOfPlain(inOrder, ({ changes }) => changes[0].occurredAt ?? Infinity),
-      arrayOfPlain(inOrder, ({ changes }) => changes[0].id),
-      arrayOfPlain(ownShards, (shard) => shard),
-      arrayOfPlain(inOrder, ({ changes }) => changes[0].hop.traceparent),
-      ...(moves.length > 0 ? valuesOfMoves(moves) : []),
-    ],
-  });
-  const { written: columns, xid, moved } = rows[0]!;
-  assertMoved(moves, moved);
+  const values = [
+    ...valuesOfAgents(inOrder),
+    arrayOfPlain(inOrder, ({ changes }) => changes[0].eventSource),
+    arrayOfPlain(inOrder, ({ changes }) => changes[0].occurredAt ?? Infinity),
+    arrayOfPlain(inOrder, ({ changes }) => changes[0].id),
+    arrayOfPlain(ownShards, (shard) => shard),
+    arrayOfPlain(inOrder, ({ changes }) => changes[0].hop.traceparent),
+  ];
+  const { written: columns, xid } = await runSetStatement<{ written: WrittenColumns }>(pool, SET_USUAL, values, moves);
   const [ords, positions, shards, asOfs, changedAts] = columns;
   const written = new Map<number, AgentState>();
   const committed: CommittedChange[] = [];

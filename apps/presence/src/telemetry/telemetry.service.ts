@@ -236,6 +236,8 @@ export class TelemetryService {
     metrics.observeBatch(tookMs / 1000);
     metrics.setWaiting('http', this.requests.waiting);
     metrics.setWaiting('kafka', this.partitions.waiting);
+    const isNews = changes.length > 0;
+    if (!logger.isLevelEnabled(isNews ? 'info' : 'debug')) return;
     const summary = {
       requests: jobs.length,
       items: jobs.reduce((sum, job) => sum + job.size, 0),
@@ -245,7 +247,7 @@ export class TelemetryService {
       rounds,
       latency_ms: Math.round(tookMs),
     };
-    logger[changes.length > 0 ? 'info' : 'debug'](summary, 'telemetry.applied');
+    logger[isNews ? 'info' : 'debug'](summary, 'telemetry.applied');
   }
 
   /**
