@@ -60,3 +60,4 @@ export {
   traceparentOf,
   type TraceParent,
 } from './trace-context.js';
+export { isUndone, pastUndone, type UndoneSpan } from './undone-positions.js';
