@@ -81,7 +81,7 @@ async function reseal(terminal: Terminal): Promise<void> {
 }
 
 /** The keys in the order that they sign in. Pure. */
-export function showKeys(keys: readonly StoredSigningKey[], now: number): ShownKey[] {
+function showKeys(keys: readonly StoredSigningKey[], now: number): ShownKey[] {
   const current = signingKeyAt(keys, now);
   return keys.map((key) => ({
     kid: key.kid,

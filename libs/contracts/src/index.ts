@@ -53,3 +53,4 @@ export {
   TOPICS,
 } from './topics.js';
 export { formatTraceparent, ownTraceOf, parseTraceparent, traceparentOf, type TraceParent } from './trace-context.js';
+export { isUndone, pastUndone, type UndoneSpan } from './undone-positions.js';

@@ -2,7 +2,6 @@ export { arrayOfPlain, arrayOfTexts } from './array-literal.js';
 export { createDataSource, createPool, MIGRATIONS, poolOf, type DatabaseOptions, type Migration } from './data-source.js';
 export { EmbeddedPostgres } from './embedded-postgres.js';
 export { EmbeddedPostgresError } from './server-place.js';
-export { isUndone, pastUndone, readUndoneSpans, type UndoneSpan } from './undone-positions.js';
 export { ListReads, whyReplicaIsUnusable } from './list-reads.js';
 export { DatabaseClock } from './database-clock.js';
 export { explainDatabaseError } from './database-error.js';

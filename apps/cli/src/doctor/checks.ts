@@ -47,7 +47,7 @@ export function checkSettings(read: () => Settings): { readonly settings?: Setti
 }
 
 /** What settings allow and an operator may not want. Pure. */
-export function judgeSettings(settings: Settings): Finding[] {
+function judgeSettings(settings: Settings): Finding[] {
   const findings: Finding[] = [];
   if (settings.ALLOW_DESTINATIONS?.some((network) => network.endsWith('/0')))
     findings.push(
@@ -69,7 +69,7 @@ export function judgeSettings(settings: Settings): Finding[] {
 }
 
 /** Looks at the database, what is in it, and the key that opens it. */
-export async function checkDatabase(settings: Settings, { instances }: DoctorOptions): Promise<Finding[]> {
+async function checkDatabase(settings: Settings, { instances }: DoctorOptions): Promise<Finding[]> {
   let url: string;
   try {
     url = await databaseUrlOf(settings, 'the database to look at');
@@ -119,7 +119,7 @@ export async function checkDatabase(settings: Settings, { instances }: DoctorOpt
 }
 
 /** Looks whether lists can be read from DATABASE_READ_URL. */
-export async function checkReplica({ DATABASE_URL, DATABASE_READ_URL }: Settings): Promise<Finding> {
+async function checkReplica({ DATABASE_URL, DATABASE_READ_URL }: Settings): Promise<Finding> {
   const check = 'database.replica';
   if (DATABASE_URL === undefined || DATABASE_READ_URL === undefined)
     return ok(check, 'the database answers lists itself: DATABASE_READ_URL is not set');
@@ -151,7 +151,7 @@ async function checkKey(settings: Settings, query: Parameters<typeof assertKeyFi
 }
 
 /** Looks at the broker and what is on it, without writing anything. */
-export async function checkKafka(settings: Settings): Promise<Finding[]> {
+async function checkKafka(settings: Settings): Promise<Finding[]> {
   const brokers = settings.KAFKA_BROKERS;
   if (brokers === undefined) return [ok('kafka.reach', 'the in-process bus is used: KAFKA_BROKERS is not set')];
   const options = kafkaOptionsOf({ ...settings, KAFKA_BROKERS: brokers }, 'doctor', createLogger('doctor', 'silent'));

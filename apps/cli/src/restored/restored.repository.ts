@@ -45,7 +45,10 @@ export class RestoredRepository {
       await client.query('begin');
       const { rows } = await client.query<LiftedPositions>(
         `insert into presence.restore (after_position, until_position)
-         select greatest((select max(position) from presence.status_change), (select max(position) from presence.directory_change), 0),
+         -- The last positions are those of the last ids, give or take a transaction; no index has all of them in order.
+         select greatest((select max(position) from presence.status_change
+                          where id >= presence.uuid_v7_floor((select changed_at from presence.status_change order by id desc limit 1) - interval '1 hour')),
+                         (select max(position) from presence.directory_change), 0),
                 greatest((date_part('epoch', clock_timestamp()) * 1000000)::bigint, (select last_value from presence.status_change_position) + 1)
          returning after_position as after, until_position as until`,
       );

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import type { StatusChange } from '#contracts';
+import type { StatusChange, UndoneSpan } from '#contracts';
 import { arrayOfPlain, statusChangeOf, type StatusChangeRow } from '#database';
 
 const COLUMNS = `s.id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence, s.occurred_at, s.changed_at, s.traceparent`;
@@ -64,6 +64,14 @@ export async function lastPosition(pool: Pool): Promise<number> {
     'select case when is_called then last_value else 0 end as position from presence.status_change_position',
   );
   return rows[0]!.position;
+}
+
+/** Reads what restores have undone; nearly always nothing. */
+export async function readUndoneSpans(pool: Pool): Promise<UndoneSpan[]> {
+  const { rows } = await pool.query<{ after: number; until: number }>(
+    'select after_position as after, until_position as until from presence.restore',
+  );
+  return rows;
 }
 
 /** The position up to which the log has been compared with the cursors of all these shards' agents. */

@@ -1,9 +1,16 @@
-import { pastUndone, readUndoneSpans, type Pool } from '#database';
+import { pastUndone } from '#contracts';
+import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import { hashOf } from '../lanes/agent-work.js';
 import type { ShardLeases } from '../lanes/shard-leases.js';
 import type { DispatcherMetrics } from '../metrics.js';
-import { lastPosition, moveSweptPosition, readUnplannedBetween, sweptPosition } from './change-log.repository.js';
+import {
+  lastPosition,
+  moveSweptPosition,
+  readUndoneSpans,
+  readUnplannedBetween,
+  sweptPosition,
+} from './change-log.repository.js';
 import type { Intake } from './intake.js';
 
 export interface LogSweepOptions {

@@ -1,4 +1,4 @@
-import { isUndone, type UndoneSpan } from '#database';
+import { isUndone, type UndoneSpan } from '#contracts';
 import { ApiError } from '#http';
 import type { ResetReason } from '../streams/streams.module.js';
 

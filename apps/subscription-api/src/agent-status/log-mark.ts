@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { pastUndone, type UndoneSpan } from '#database';
+import { pastUndone, type UndoneSpan } from '#contracts';
 import type { ResetReason } from '../streams/streams.module.js';
 import { isKnownCursor, positionsToAccountFor, startOfLog } from './cursor.js';
 import { advance, type HighWaterMark } from './high-water-mark.js';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { AgentStatus, AgentType, StatusChange } from '#contracts';
-import { ListReads, statusChangeOf, type StatusChangeRow, type UndoneSpan } from '#database';
+import type { AgentStatus, AgentType, StatusChange, UndoneSpan } from '#contracts';
+import { ListReads, statusChangeOf, type StatusChangeRow } from '#database';
 import type { LogBounds } from './cursor.js';
 import type { OpenTransactions } from './high-water-mark.js';
 

@@ -45,7 +45,7 @@ export class DeliveriesModule {}
 export { DeliveryFactsRepository, type AttemptRow } from './delivery-facts.repository.js';
 export { DELIVERY_ID_PATTERN, firstChangeIdOf, timeOf } from './delivery-id.js';
 export { DeliveryList, type ShownDelivery } from './delivery-list.js';
-export { IS_FOR } from './delivery-sources.js';
+export { IS_FOR } from './delivery-sources.repository.js';
 export type { DeliveryState } from './delivery-state.js';
 export { listedDeliverySchema, triggeredAttemptSchema } from './delivery-view.schema.js';
 export { triggeredAttemptViewOf, listedViewOf } from './delivery-view.js';

@@ -4,9 +4,19 @@ import type { AgentType, EventType, NotificationMethod, StatusChange } from '#co
 import { ListReads, NotificationListener, poolOf, statusChangeOf, type StatusChangeRow } from '#database';
 import type { Logger } from '#runtime';
 import { deliveryId, targetOf } from '#webhook';
-import { COUNT_BEHIND, MATCHES, statementOf, type Order, type Source, type SourceParameters } from './delivery-sources.js';
+import {
+  COUNT_BEHIND,
+  MATCHES,
+  statementOf,
+  type Order,
+  type Source,
+  type SourceParameters,
+} from './delivery-sources.repository.js';
 import type { AttemptOutcome, BehindFacts, DeliveryFacts } from './delivery-state.js';
 import type { CountedMinute } from './delivery-window.js';
+
+/** Agent events of a client that were removed since a change: of more, nobody looks whether it was sent to them. */
+const REMOVED_LOOKED_AT = 10_000;
 
 /** A delivery by what it is made of. */
 export interface DeliveryKey {
@@ -223,17 +233,20 @@ export class DeliveryFactsRepository {
   }
 
   /**
-   * Finds agent events that a change was attempted for, and that are gone.
+   * Finds agent events that a change was attempted for, and that are gone: what was removed before the change never had it. Of very many
+   * that were removed since, those that went first are looked at.
    *
    * @param limit how many of them at most
    */
-  async removedEventsOf(clientId: number, changeId: string, limit: number): Promise<number[]> {
+  async removedEventsOf(clientId: number, change: Pick<StatusChange, 'id' | 'changedAt'>, limit: number): Promise<number[]> {
     const rows = await this.reads.query<{ agent_event_id: number }>(
-      `select r.agent_event_id from subscription.removed_agent_event r
-       where r.client_id = $1
-         and exists (select from dispatch.attempt a where a.agent_event_id = r.agent_event_id and a.change_id = $2)
-       order by r.agent_event_id limit $3`,
-      [clientId, changeId, limit],
+      // Clocks differ, and both times are of the beginning of a transaction.
+      `select r.agent_event_id from (
+         select agent_event_id from subscription.removed_agent_event
+         where client_id = $1 and removed_at > $3::timestamptz - interval '1 hour' order by removed_at limit ${REMOVED_LOOKED_AT}) r
+       where exists (select from dispatch.attempt a where a.agent_event_id = r.agent_event_id and a.change_id = $2)
+       order by r.agent_event_id limit $4`,
+      [clientId, change.id, change.changedAt, limit],
     );
     return rows.map(({ agent_event_id }) => agent_event_id);
   }

@@ -1,5 +1,5 @@
 import type { AgentType } from '#contracts';
-import type { Source } from './delivery-sources.js';
+import type { Source } from './delivery-sources.repository.js';
 import type { DeliveryStatus } from './delivery-state.js';
 
 /** What deliveries are listed by: contract §3. Pure. */

@@ -5,7 +5,7 @@ import { SETTINGS } from '../core.module.js';
 import { DeliveryFactsRepository, type DeliveryKey, type FoundDelivery } from './delivery-facts.repository.js';
 import { searchOf, type DeliveryFilter } from './delivery-filter.js';
 import { firstChangeIdOf, timeOf } from './delivery-id.js';
-import type { Source, SourceParameters } from './delivery-sources.js';
+import type { Source, SourceParameters } from './delivery-sources.repository.js';
 import { deliveryStateOf, type DeliveryState } from './delivery-state.js';
 import { beginningsIn } from './delivery-window.js';
 

@@ -9,7 +9,7 @@ const id = integerParam(0, ID_LIMIT - 1);
 const STATUSES = `must be some of ${DELIVERY_STATUSES.join(', ')}, with commas between them`;
 
 /** The filters of deliveries: contract §3. */
-export const deliveryFilterShape = {
+const deliveryFilterShape = {
   status: z
     .string({ error: 'must be given once' })
     .transform((text, context) => {
@@ -31,7 +31,7 @@ export const deliveryFilterShape = {
   until: momentSchema.optional().meta({ description: 'Of changes that were made before', format: 'date-time' }),
 };
 
-export const agentEventFilter = { agent_event_id: id.optional().meta({ description: 'Of this agent event alone' }) };
+const agentEventFilter = { agent_event_id: id.optional().meta({ description: 'Of this agent event alone' }) };
 
 const before = z
   .string({ error: 'must be given once' })

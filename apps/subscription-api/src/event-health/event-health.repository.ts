@@ -46,9 +46,15 @@ const NEWEST_ATTEMPTS = 20;
 /** Attempts that are counted one by one of a single agent's event: of one, and of each in a list. */
 const COUNTED_ATTEMPTS = 5000;
 const COUNTED_ATTEMPTS_IN_LIST = 150;
-/** How often what was counted goes into a day, in SQL: once, unless that many were made in less. */
-const DAY_OF_COUNTED = `case when count(*) < $11::integer then 1
-        else greatest(1, 86400 / greatest(1, extract(epoch from now() - min(attempted_at)))) end`;
+/** The time of change `newest.change_id` that is the oldest of some, in milliseconds since the epoch, in SQL: the first 48 bits of a UUIDv7. */
+const OLDEST_CHANGE_MS = `('x' || translate(left(min(newest.change_id::text), 13), '-', ''))::bit(48)::bigint`;
+/**
+ * How often the attempts of the newest changes go into a day of agent event `e`, in SQL: once, unless there are more of them. By the age of
+ * the changes and not of the attempts, of which an outage's end or a replay makes many at once.
+ */
+const DAY_OF_COUNTED = `case when count(*) <= $11::integer then 1
+        else greatest(1, extract(epoch from least(interval '24 hours', now() - e.created_at))
+          / greatest(1, extract(epoch from now()) - ${OLDEST_CHANGE_MS} / 1000.0)) end`;
 
 /** Changes whose attempts are looked at before all others, in milliseconds. */
 const LATELY_MS = 2 * 86_400_000;
@@ -123,9 +129,9 @@ const HEALTH = `
       -- One of a single agent is not counted by itself. Of older changes, only what is sent again was attempted within the day.
       select round(count(*) filter (where outcome = 'delivered') * ${DAY_OF_COUNTED}), round(count(*) filter (where outcome = 'failed') * ${DAY_OF_COUNTED})
       from (
-        select a.outcome, a.attempted_at from dispatch.attempt a
+        select a.outcome, a.attempted_at, a.change_id from dispatch.attempt a
         where e.agent_id is not null and a.agent_event_id = e.id and a.change_id >= $10::uuid
-        order by a.change_id desc limit $11::integer) a
+        order by a.change_id desc limit $11::integer + 1) newest
       where attempted_at > now() - interval '24 hours'
     ) counted) day
   order by e.id`;

@@ -107,14 +107,14 @@ export class Explainer {
   /** Reads the deliveries of a change, to the given agent events and to deleted ones. */
   private async deliveriesOf(
     clientId: number,
-    { id: changeId }: LoggedChange,
+    change: LoggedChange,
     events: readonly AgentEventEntity[],
   ): Promise<ShownDelivery[]> {
-    const gone = await this.facts.removedEventsOf(clientId, changeId, MAX_EVENTS);
+    const gone = await this.facts.removedEventsOf(clientId, change, MAX_EVENTS);
     const ids = new Set([...events.map(({ id }) => id), ...gone]);
     return this.deliveries.show(
       clientId,
-      [...ids].map((agentEventId) => ({ agentEventId, changeId })),
+      [...ids].map((agentEventId) => ({ agentEventId, changeId: change.id })),
     );
   }
 }

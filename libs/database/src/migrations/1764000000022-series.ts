@@ -65,8 +65,10 @@ export class Series1764000000022 implements MigrationInterface {
         primary key (client_id, agent_event_id)
       );
       comment on table subscription.removed_agent_event is 'agent events that are gone, for as long as attempts are kept: whose those were';
+      -- Serves what a client removed since a change.
+      create index removed_agent_event_by_client on subscription.removed_agent_event (client_id, removed_at);
       -- Serves the clean-up.
-      create index removed_agent_event_by_removed_at on subscription.removed_agent_event using brin (removed_at) with (autosummarize = on);
+      create index removed_agent_event_by_removed_at on subscription.removed_agent_event (removed_at);
       create function subscription.remember_removed() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
         begin
           insert into subscription.removed_agent_event (client_id, agent_event_id, is_for_all)

@@ -1,5 +1,3 @@
-import type { QueryResult, QueryResultRow } from 'pg';
-
 /**
  * Positions of the log that a restore to an earlier moment undid: those above `after` and below `until` may have been given out for
  * changes that are not there any more, and no change will ever have one of them.
@@ -9,22 +7,12 @@ export interface UndoneSpan {
   readonly until: number;
 }
 
-/** Reads what restores have undone; nearly always nothing. */
-export async function readUndoneSpans(pool: {
-  query<Row extends QueryResultRow>(text: string): Promise<QueryResult<Row>>;
-}): Promise<UndoneSpan[]> {
-  const { rows } = await pool.query<{ after: number; until: number }>(
-    'select after_position as after, until_position as until from presence.restore',
-  );
-  return rows;
-}
-
-/** Whether a position may have been given out for a change that was undone. Pure. */
+/** Whether a position may have been given out for a change that was undone. */
 export function isUndone(position: number, spans: readonly UndoneSpan[]): boolean {
   return spans.some(({ after, until }) => position > after && position < until);
 }
 
-/** Where a reader goes on that has read everything up to a position: past what was undone, in which nothing is. Pure. */
+/** Where a reader goes on that has read everything up to a position: past what was undone, in which nothing is. */
 export function pastUndone(position: number, spans: readonly UndoneSpan[]): number {
   return spans.reduce((at, { after, until }) => (at >= after && at < until ? until : at), position);
 }
