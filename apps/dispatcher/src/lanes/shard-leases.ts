@@ -37,8 +37,8 @@ export interface ShardLeasesOptions {
 }
 
 /**
- * Leases of shards, one row each: they say which instance works for which agents. They go by the partitions that this instance is given, and are
- * given back when nothing is out and everything is recorded. Its clock is read before the request for a lease leaves, so that
+ * Leases of shards, one row each: they say which instance works for which agents. They go by the partitions that this instance is
+ * given, and are given back when nothing is out and everything is recorded. Its clock is read before the request for a lease leaves, so that
  * this instance always takes its lease for shorter than the database does.
  */
 export class ShardLeases {
