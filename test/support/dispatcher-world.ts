@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
+import { afterEach, beforeEach } from 'vitest';
 import { InProcessBroker, type Bus, type BusProducer } from '#bus';
 import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type AgentStatus, type StatusChange } from '#contracts';
 import { createSealer } from '#database';
@@ -9,6 +10,7 @@ import { generateSecret } from '#webhook';
 import { startDispatcher, type DispatcherOptions } from '../../apps/dispatcher/src/start.js';
 import { eventually } from './poll.js';
 import { createTestDatabase, type TestDatabase } from './postgres.js';
+import { RecordingReceiver } from './receiver.js';
 
 export const CLIENT = 12;
 export const OTHER_CLIENT = 13;
@@ -217,4 +219,19 @@ export class DispatcherWorld {
     );
     return rows as never;
   }
+}
+
+/** Gives each test of a file or a describe a world and a receiver of its own. @param take keeps them for the test */
+export function useDispatcherWorld(take: (world: DispatcherWorld, receiver: RecordingReceiver) => void): void {
+  let world: DispatcherWorld;
+  let receiver: RecordingReceiver;
+  beforeEach(async () => {
+    world = await DispatcherWorld.create();
+    receiver = await RecordingReceiver.start();
+    take(world, receiver);
+  });
+  afterEach(async () => {
+    await world.remove();
+    await receiver.stop();
+  });
 }

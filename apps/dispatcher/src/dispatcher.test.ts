@@ -1,24 +1,15 @@
 import { Webhook } from 'standardwebhooks';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DispatcherWorld } from '../../../test/support/dispatcher-world.js';
+import { describe, expect, it } from 'vitest';
+import { useDispatcherWorld, type DispatcherWorld } from '../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../test/support/poll.js';
-import { RecordingReceiver } from '../../../test/support/receiver.js';
+import type { RecordingReceiver } from '../../../test/support/receiver.js';
 
 const PAIRS = 'agent_status=available&agent_type=local&event_source=api&agent_id=136&extension_name=000*094%40ringme.ru';
 
 describe('the dispatcher', () => {
   let world: DispatcherWorld;
   let receiver: RecordingReceiver;
-
-  beforeEach(async () => {
-    world = await DispatcherWorld.create();
-    receiver = await RecordingReceiver.start();
-  });
-
-  afterEach(async () => {
-    await world.remove();
-    await receiver.stop();
-  });
+  useDispatcherWorld((...given) => ([world, receiver] = given));
 
   const drained = () => world.drained();
   const sequencesAt = (prefix: string) => receiver.at(prefix).map(({ headers }) => Number(headers['webhook-sequence']));

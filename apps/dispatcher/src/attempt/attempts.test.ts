@@ -2,9 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { Webhook } from 'standardwebhooks';
 import { uuidv7 } from 'uuidv7';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { AddressGuard, generateSecret, signingKey, WebhookClient } from '#webhook';
-import { DispatcherWorld, OTHER_CLIENT } from '../../../../test/support/dispatcher-world.js';
+import { OTHER_CLIENT, useDispatcherWorld, type DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { RecordingReceiver, type RecordedRequest } from '../../../../test/support/receiver.js';
 import { DispatcherMetrics } from '../metrics.js';
@@ -18,16 +18,10 @@ const BOUND_MS = 500;
 describe('attempts', () => {
   let world: DispatcherWorld;
   let receiver: RecordingReceiver;
+  useDispatcherWorld((...given) => ([world, receiver] = given));
 
-  beforeEach(async () => {
-    world = await DispatcherWorld.create();
-    receiver = await RecordingReceiver.start();
-  });
-
-  afterEach(async () => {
+  afterEach(() => {
     vi.restoreAllMocks();
-    await world.remove();
-    await receiver.stop();
   });
 
   const drained = () => world.drained();

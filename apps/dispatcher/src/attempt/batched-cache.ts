@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { Coalescer } from '#runtime';
 
 /** Most entries: more than deliveries are out at a time. Beyond it the one that was read the longest ago is dropped. */
@@ -14,7 +15,11 @@ export interface Read<V> {
 
 /** Reads values many at a time and keeps each for a short while. What cannot be read is not kept. */
 export class BatchedCache<V> {
-  private readonly entries = new Map<number, Read<V>>();
+  /** Only looked into with `peek`, so that what was read last comes last. */
+  private readonly entries: { peek(key: number): Read<V> | undefined; set(key: number, entry: Read<V>): unknown } = new LRUCache<
+    number,
+    Read<V>
+  >({ max: MAX_ENTRIES });
   /** Keys that wait for the next read; who asks during a read waits for the one after it. */
   private readonly pending = new Map<number, Promise<Read<V>>>();
   private readonly reads: Pick<Coalescer<number, { readonly values: ReadonlyMap<number, V>; readonly readAt: number }>, 'add'>;
@@ -38,22 +43,19 @@ export class BatchedCache<V> {
 
   /** Returns the value if it is fresh, without waiting. */
   peek(key: number): Read<V> | undefined {
-    const entry = this.entries.get(key);
+    const entry = this.entries.peek(key);
     return entry && performance.now() - entry.readAt < this.ttlMs ? entry : undefined;
   }
 
   /** Returns the value however old it is; undefined if it was never read. */
   latest(key: number): Read<V> | undefined {
-    return this.entries.get(key);
+    return this.entries.peek(key);
   }
 
   /** Offers a value that was read elsewhere; it is ignored if a newer one is known. */
   offer(key: number, value: V, readAt: number): void {
-    const known = this.entries.get(key);
-    if (known && known.readAt >= readAt) return;
-    this.entries.delete(key); // so that those that were not read for the longest come first
-    this.entries.set(key, { value, readAt });
-    if (this.entries.size > MAX_ENTRIES) this.entries.delete(this.entries.keys().next().value!);
+    const known = this.entries.peek(key);
+    if (!known || known.readAt < readAt) this.entries.set(key, { value, readAt });
   }
 
   /** Returns the value, reading it if it is not fresh. @throws what `load` throws */

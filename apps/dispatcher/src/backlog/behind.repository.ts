@@ -1,5 +1,4 @@
 import type { Pool } from 'pg';
-import type { NotificationMethod } from '#contracts';
 import { arrayOfPlain } from '#database';
 import type { Endpoint } from '../attempt/delivery.js';
 import type { Change } from '../lanes/agent-work.js';
@@ -44,7 +43,7 @@ export interface DueQuery {
   readonly windowMs: number;
 }
 
-interface DueLine extends HeadLine {
+interface DueLine extends HeadLine, Required<Omit<Endpoint, 'url'>> {
   agent_event_id: number;
   client_id: number;
   hash: number;
@@ -52,11 +51,8 @@ interface DueLine extends HeadLine {
   version: number;
   attempts: number;
   due: boolean;
+  /** null: the agent event is deleted. */
   url: string | null;
-  method: NotificationMethod;
-  suspended: boolean;
-  unwell: boolean;
-  is_for_all: boolean;
   last_sequence: number;
   ahead: boolean;
   due_at: string;
@@ -79,7 +75,7 @@ const DUE = {
               from due d order by d.due_at desc, d.agent_event_id desc, d.agent_id desc limit 1)
     select b.agent_event_id, b.client_id, b.agent_id, b.hash, b.next_sequence, b.version, b.attempts,
            d.agent_id is not null and b.next_sequence <= coalesce(c.last_sequence, 0) as due, e.url, e.method, h.suspended_at is not null as suspended,
-           h.agent_event_id is not null as unwell, e.agent_id is null as is_for_all, coalesce(c.last_sequence, 0) as last_sequence,
+           h.agent_event_id is not null as unwell, e.agent_id is null as "isForAll", coalesce(c.last_sequence, 0) as last_sequence,
            coalesce(c.ahead, false) as ahead, null::text as due_at, ${HEAD}
     from (select distinct client_id, agent_id from due) a
     cross join lateral (
@@ -128,6 +124,7 @@ export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
       if (count >= limit) last = { dueAt, agentEventId, agentId };
       continue;
     }
+    const { url, method, suspended, unwell, isForAll } = line;
     rows.push({
       agentEventId: line.agent_event_id,
       clientId: line.client_id,
@@ -137,16 +134,7 @@ export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
       version: line.version,
       attempts: line.attempts,
       isDue: line.due,
-      endpoint:
-        line.url === null
-          ? undefined
-          : {
-              url: line.url,
-              method: line.method,
-              suspended: line.suspended,
-              unwell: line.unwell,
-              isForAll: line.is_for_all,
-            },
+      endpoint: url === null ? undefined : { url, method, suspended, unwell, isForAll },
       head: headOfLine(line, readAt),
       cursor: line.last_sequence,
       isAhead: line.ahead,

@@ -1,23 +1,14 @@
 import { uuidv7 } from 'uuidv7';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { StatusChange } from '#contracts';
-import { DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
+import { useDispatcherWorld, type DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
-import { RecordingReceiver } from '../../../../test/support/receiver.js';
+import type { RecordingReceiver } from '../../../../test/support/receiver.js';
 
 describe('the queue of the version before', () => {
   let world: DispatcherWorld;
   let receiver: RecordingReceiver;
-
-  beforeEach(async () => {
-    world = await DispatcherWorld.create();
-    receiver = await RecordingReceiver.start();
-  });
-
-  afterEach(async () => {
-    await world.remove();
-    await receiver.stop();
-  });
+  useDispatcherWorld((...given) => ([world, receiver] = given));
 
   /** Rows of one lane, as the dispatcher before left them. */
   async function queued(

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { StatusChange } from '#contracts';
-import { DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
+import { useDispatcherWorld, type DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
-import { RecordingReceiver } from '../../../../test/support/receiver.js';
+import type { RecordingReceiver } from '../../../../test/support/receiver.js';
 import { RedeliverySender } from '../../../../test/support/sent-again.js';
 
 const WINDOW = `interval '1 hour'`;
@@ -12,15 +12,10 @@ describe('what is sent again', () => {
   let receiver: RecordingReceiver;
   const senders: RedeliverySender[] = [];
 
-  beforeEach(async () => {
-    world = await DispatcherWorld.create();
-    receiver = await RecordingReceiver.start();
-  });
+  useDispatcherWorld((...given) => ([world, receiver] = given));
 
   afterEach(async () => {
     for (const sender of senders.splice(0)) await sender.stop();
-    await world.remove();
-    await receiver.stop();
   });
 
   const start = async (over: { schedule?: number[]; shards?: number[]; base?: number } = {}): Promise<RedeliverySender> => {

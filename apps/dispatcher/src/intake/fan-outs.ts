@@ -1,9 +1,9 @@
 import type { StatusChange } from '#contracts';
 import type { Pool } from '#database';
 import { waitBackoff, type Logger } from '#runtime';
+import { noteFanOut } from '#tracing';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
-import { noteFanOut } from '#tracing';
 import { changeOf, type AgentWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
@@ -33,8 +33,9 @@ interface Queue {
   changes: StatusChange[];
   /** Of the first change, agent events up to this one are planned. */
   after: number;
-  /** So many, since this moment of `performance.now()`. */
+  /** How many are. */
   planned: number;
+  /** When the planning of the first change began, in milliseconds of `performance.now()`. */
   startedAt: number;
   /** What the topic lacks is taken from the log up to here. */
   filledTo: number;

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
 import { uuidv7 } from 'uuidv7';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { createDataSource, createSealer, poolOf } from '#database';
 import { AddressGuard } from '#webhook';
-import { CLIENT, DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
+import { CLIENT, useDispatcherWorld, type DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
-import { RecordingReceiver } from '../../../../test/support/receiver.js';
+import type { RecordingReceiver } from '../../../../test/support/receiver.js';
 import { DEFAULT_BUDGETS } from '../attempt/attempts.js';
 import { Dispatch } from '../dispatch.js';
 import { DispatcherMetrics } from '../metrics.js';
@@ -19,17 +19,11 @@ const SOON = { everyMs: 100, settleMs: 300 };
 describe('intake from a topic that is not whole', () => {
   let world: DispatcherWorld;
   let receiver: RecordingReceiver;
+  useDispatcherWorld((...given) => ([world, receiver] = given));
 
   beforeEach(async () => {
-    world = await DispatcherWorld.create();
-    receiver = await RecordingReceiver.start();
     await world.subscribe(null, `${receiver.url}/x`, 'agent-login');
     await world.subscribe(null, `${receiver.url}/x`, 'agent-logout');
-  });
-
-  afterEach(async () => {
-    await world.remove();
-    await receiver.stop();
   });
 
   const sequences = () => receiver.requests.map(({ headers }) => Number(headers['webhook-sequence']));

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { partitionKey, type StatusChange } from '#contracts';
 import type { Pool } from '#database';
-import { waitBackoff, type Logger } from '#runtime';
+import { inTurns, waitBackoff, type Logger } from '#runtime';
 import { noteFanOut, traceIdsOf } from '#tracing';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
@@ -10,7 +10,6 @@ import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { readGaps } from './change-log.repository.js';
 import { FanOuts } from './fan-outs.js';
-import { inTurns } from './in-turns.js';
 import { readPlan, type Plan, type PlannedAgent } from './plan.repository.js';
 import { entriesOf, eventsByChange } from './planned-entries.js';
 import { joinOn } from './progress.js';

@@ -1,16 +1,12 @@
 import type { Pool } from 'pg';
-import { eventTypeOf, type NotificationMethod, type StatusChange } from '#contracts';
+import { eventTypeOf, type StatusChange } from '#contracts';
 import { arrayOfPlain } from '#database';
+import type { Endpoint } from '../attempt/delivery.js';
 
 /** A first attempt that is to be made. */
-export interface PlannedDelivery {
+export interface PlannedDelivery extends Required<Endpoint> {
   readonly changeId: string;
   readonly agentEventId: number;
-  readonly url: string;
-  readonly method: NotificationMethod;
-  readonly suspended: boolean;
-  readonly unwell: boolean;
-  readonly isForAll: boolean;
 }
 
 /** What is behind for an agent. */
@@ -102,7 +98,7 @@ const PLAN = {
         order by e.id limit $8::integer) e
       order by f.nth, e.id limit $8::integer)
     select 'delivery' as kind, m.id, m.agent_event_id as a, m.url, m.method, h.suspended_at is not null as suspended, h.agent_event_id is not null as unwell,
-           m.is_for_all, null::bigint as b, null::bigint as c, null::bigint as d
+           m.is_for_all as "isForAll", null::bigint as b, null::bigint as c, null::bigint as d
     from matched m
     left join lateral (
       select h.agent_event_id, h.suspended_at from dispatch.event_health h where h.agent_event_id = m.agent_event_id limit 1) h on true
@@ -131,16 +127,7 @@ const PLAN = {
 };
 
 type Line =
-  | {
-      kind: 'delivery';
-      id: string;
-      a: number;
-      url: string;
-      method: NotificationMethod;
-      suspended: boolean;
-      unwell: boolean;
-      is_for_all: boolean;
-    }
+  | ({ kind: 'delivery'; id: string; a: number } & Required<Endpoint>)
   | { kind: 'logged'; id: string }
   | { kind: 'agent'; a: number; b: number; c: number; d: number | null }
   | { kind: 'end'; id: string; a: number }
@@ -170,17 +157,11 @@ export async function readPlan(pool: Pool, changes: readonly StatusChange[], { a
   let end: PlanPlace | undefined;
   for (const line of rows) {
     switch (line.kind) {
-      case 'delivery':
-        deliveries.push({
-          changeId: line.id,
-          agentEventId: line.a,
-          url: line.url,
-          method: line.method,
-          suspended: line.suspended,
-          unwell: line.unwell,
-          isForAll: line.is_for_all,
-        });
+      case 'delivery': {
+        const { id: changeId, a: agentEventId, url, method, suspended, unwell, isForAll } = line;
+        deliveries.push({ changeId, agentEventId, url, method, suspended, unwell, isForAll });
         break;
+      }
       case 'logged':
         logged.add(line.id);
         break;

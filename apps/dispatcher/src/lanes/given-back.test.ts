@@ -1,21 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
+import { expect, it } from 'vitest';
+import { useDispatcherWorld, type DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
-import { RecordingReceiver } from '../../../../test/support/receiver.js';
+import type { RecordingReceiver } from '../../../../test/support/receiver.js';
 
 let world: DispatcherWorld;
 let receiver: RecordingReceiver;
-
-beforeEach(async () => {
-  world = await DispatcherWorld.create();
-  receiver = await RecordingReceiver.start();
-});
-
-afterEach(async () => {
-  await world.remove();
-  await receiver.stop();
-});
+useDispatcherWorld((...given) => ([world, receiver] = given));
 
 it('a shard is given back once what is out is answered, with all recorded that was delivered beside it: nothing is sent again', async () => {
   const isOut = (): boolean => receiver.at('/slow').length > 0;

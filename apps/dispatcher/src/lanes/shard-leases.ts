@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Pool } from '#database';
-import { within, type Logger } from '#runtime';
+import { unlessAborted, within, type Logger } from '#runtime';
 import { releaseLeases, shardBase, takeLeases } from './shard-lease.repository.js';
 
 /** What a lease must have left beyond the timeout of an attempt, to break it off and to write what became of it, in milliseconds. */
@@ -37,8 +37,8 @@ export interface ShardLeasesOptions {
 }
 
 /**
- * Leases of shards, one row each: they say which instance works for which agents. They go by the partitions that this instance is given, and are
- * given back when nothing is out and everything is recorded. Its clock is read before the request for a lease leaves, so that
+ * Leases of shards, one row each: they say which instance works for which agents. They go by the partitions that this instance is
+ * given, and are given back when nothing is out and everything is recorded. Its clock is read before the request for a lease leaves, so that
  * this instance always takes its lease for shorter than the database does.
  */
 export class ShardLeases {
@@ -117,12 +117,9 @@ export class ShardLeases {
    */
   async ready(partition: number, signal: AbortSignal): Promise<void> {
     const { revocations } = this;
-    while (!signal.aborted && !this.stopped && (this.base === 0 || !this.holds(partition % this.base))) {
+    while (!this.stopped && (this.base === 0 || !this.holds(partition % this.base))) {
       if (this.revocations !== revocations) throw new Error(`partition ${partition} was given up before its shard was taken`);
-      await new Promise<void>((resolve) => {
-        this.waiting.push(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await unlessAborted(new Promise<void>((resolve) => this.waiting.push(resolve)), signal);
     }
     signal.throwIfAborted();
     if (this.stopped) throw new Error('the dispatcher is stopping');

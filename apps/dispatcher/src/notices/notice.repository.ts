@@ -159,7 +159,8 @@ function deliveryOf({ id, type, at, agent_event_id, data, ...row }: DueRow & { i
 
 /**
  * Writes what became of those that are still in the same hand, and how their notice events do: the first failure since a success
- * begins a bad time, and one that has lasted long enough suspends. What waited for one that is over comes now. Where one is delivered, what waited for its retry comes now.
+ * begins a bad time, and one that has lasted long enough suspends. The next one
+ * of the same agent event, which waited for one that is over, comes now. Where one is delivered, what waited for its retry comes now.
  */
 const RECORD = {
   name: 'dispatch_record_notices',

@@ -10,7 +10,7 @@ export interface BatchWriterOptions<T> {
   /** Handles an item that the database refuses: writing it again cannot help. */
   readonly onRefused: (item: T) => Promise<void>;
   readonly maxSize: number;
-  /** A batch that has so much weight takes no further item; without it, their number is all that counts. */
+  /** Most weight of a batch; a heavier item is a batch of its own. No limit by default. */
   readonly maxWeight?: number;
   readonly weightOf?: (item: T) => number;
   /** Items of different keys take turns, so that none waits for all of another's. */

@@ -41,7 +41,8 @@ const RECORD = {
         (agent_event_id, client_id, agent_id, hash, next_sequence, attempts, due_at, sending_until, head_change_id, head_expires_at,
          blocked_by, blocked_by_event)
       select r.agent_event_id, r.client_id, r.agent_id, r.hash, r.next_sequence, r.attempts,
-             now() + r.due_ms * interval '1 ms', case when r.out then now() + r.due_ms * interval '1 ms' end, r.change_id, now() + r.expires_ms * interval '1 ms', r.blocked_by, r.blocked_by_event
+             now() + r.due_ms * interval '1 ms', case when r.out then now() + r.due_ms * interval '1 ms' end,
+             r.change_id, now() + r.expires_ms * interval '1 ms', r.blocked_by, r.blocked_by_event
       from unnest($21::bigint[], $22::bigint[], $23::bigint[], $24::integer[], $25::bigint[], $26::smallint[], $27::double precision[],
                   $28::boolean[], $29::uuid[], $30::double precision[], $31::uuid[], $32::bigint[])
         as r (agent_event_id, client_id, agent_id, hash, next_sequence, attempts, due_ms, out, change_id, expires_ms, blocked_by, blocked_by_event)

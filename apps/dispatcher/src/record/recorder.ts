@@ -43,10 +43,10 @@ const LEASE_AGAIN_MS = 200;
  */
 export class Recorder {
   private readonly pending = new Map<AgentWork, AgentSnapshot | undefined>();
-  private readonly batcher: BatchWriter<AgentWork>;
+  private readonly writer: BatchWriter<AgentWork>;
 
   constructor(private readonly options: RecorderOptions) {
-    this.batcher = new BatchWriter<AgentWork>({
+    this.writer = new BatchWriter<AgentWork>({
       name: 'records',
       write: (agents) => this.write(agents),
       onRefused: (agent) => this.endUnstorable(agent),
@@ -65,12 +65,12 @@ export class Recorder {
     if (this.pending.has(agent)) return;
     this.pending.set(agent, undefined);
     agent.isRecording = true;
-    this.batcher.add(agent);
+    this.writer.add(agent);
   }
 
   /** Waits until all is written, but no longer than this, in milliseconds. */
   drain(timeoutMs: number): Promise<void> {
-    return this.batcher.drain(timeoutMs);
+    return this.writer.drain(timeoutMs);
   }
 
   private async write(agents: readonly AgentWork[]): Promise<void> {
@@ -96,7 +96,7 @@ export class Recorder {
     const snapshot = this.pending.get(agent);
     if (snapshot?.recorded) this.apply(snapshot, snapshot.recorded);
     else if (snapshot && needsCursor(snapshot) && this.options.deliveries.isCurrent(agent)) {
-      setTimeout(() => this.batcher.add(agent), LEASE_AGAIN_MS);
+      setTimeout(() => this.writer.add(agent), LEASE_AGAIN_MS);
       return;
     }
     this.pending.delete(agent);

@@ -19,8 +19,8 @@ export interface CountedAttempt {
 }
 
 /**
- * Counts attempts by client, and by agent event where it is for all agents, minute and hour, beside the work. One of a single agent has about
- * as many attempts as there would be counts of them, which are then counted in the log where somebody asks: ADR 28.
+ * Counts attempts by minute and hour, beside the work: of each client, and of each agent event for all agents. An agent event of a
+ * single agent would have about as many counts as attempts; its attempts are counted in the log when somebody asks: ADR 28.
  */
 export class DeliverySeries {
   private readonly counts = new Tally<DeliveryCount>(MAX_KEYS, (into, older) => {

@@ -9,8 +9,7 @@ import { GOOD, KEY } from '../../../../test/support/certificates.js';
 import { eventually } from '../../../../test/support/poll.js';
 import { AddressGuard } from '../address-guard.js';
 import { describeFailure } from '../failure.js';
-import { inTurn } from './connector.js';
-import { createConnector } from './connector.js';
+import { addressesToTry, createConnector } from './connector.js';
 import type { HostLookup } from './host-resolver.js';
 
 const CLIENT = 12;
@@ -40,15 +39,19 @@ describe('the addresses of a name', () => {
       ['a::1', '1.1.1.1', '2.2.2.2', '3.3.3.3'],
       ['a::1', '1.1.1.1', '2.2.2.2', '3.3.3.3'],
     ],
+    [
+      ['1.1.1.1', 'a::1', 'a::2', '2.2.2.2'],
+      ['1.1.1.1', 'a::1', '2.2.2.2', 'a::2'],
+    ],
     [['1.1.1.1', '1.1.1.1'], ['1.1.1.1']],
     [[], []],
   ])('%j are tried as %j', (addresses, expected) => {
-    expect(inTurn(found(...addresses))).toEqual(expected);
+    expect(addressesToTry(found(...addresses))).toEqual(expected);
   });
 
   it('are at most 8', () => {
     const many = Array.from({ length: 20 }, (_, index) => `1.1.1.${index}`);
-    expect(inTurn(found(...many))).toEqual(many.slice(0, 8));
+    expect(addressesToTry(found(...many))).toEqual(many.slice(0, 8));
   });
 });
 

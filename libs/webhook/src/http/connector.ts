@@ -2,6 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { LRUCache } from 'lru-cache';
+import { inTurns } from '#runtime';
 import { portOf, type AddressGuard } from '../address-guard.js';
 import { AttemptFailure, tlsFailure } from '../failure.js';
 import type { HostLookup } from './host-resolver.js';
@@ -79,7 +80,7 @@ class ConnectAttempt {
   private onFound(found: readonly LookupAddress[]): void {
     if (this.isOver) return;
     const { guard, host } = this;
-    const addresses = inTurn(found.filter(({ address }) => guard.allows(address)));
+    const addresses = addressesToTry(found.filter(({ address }) => guard.allows(address)));
     if (addresses.length > 0) this.race(addresses);
     else this.refuse(`destination ${found[0]?.address ?? host} is not a public address`);
   }
@@ -167,11 +168,7 @@ class ConnectAttempt {
 }
 
 /** Puts a name's addresses in the order in which they are tried: the families in turn, the first one's first (RFC 8305 §4). */
-export function inTurn(addresses: readonly LookupAddress[]): string[] {
-  const first = addresses[0]?.family;
-  const preferred = addresses.filter(({ family }) => family === first);
-  const others = addresses.filter(({ family }) => family !== first);
-  const ordered = preferred.flatMap((one, index) => [one, ...others.slice(index, index + 1)]);
-  const all = [...ordered, ...others.slice(preferred.length)].map(({ address }) => address);
-  return [...new Set(all)].slice(0, MAX_ADDRESSES);
+export function addressesToTry(addresses: readonly LookupAddress[]): string[] {
+  const ordered = inTurns(addresses, ({ family }) => family);
+  return [...new Set(ordered.map(({ address }) => address))].slice(0, MAX_ADDRESSES);
 }

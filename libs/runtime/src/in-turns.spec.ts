@@ -6,6 +6,7 @@ const items = fc.array(fc.record({ client: fc.nat(4), nth: fc.nat() }), { maxLen
 
 it('puts the first of each client before the second of any, and keeps the order of each', () => {
   expect(inTurns(['a1', 'a2', 'a3', 'b1', 'c1', 'b2'], ([client]) => client)).toEqual(['a1', 'b1', 'c1', 'a2', 'b2', 'a3']);
+  expect(inTurns(['a1', 'b1', 'b2', 'a2'], ([client]) => client)).toEqual(['a1', 'b1', 'a2', 'b2']);
 });
 
 it('leaves nothing out, and keeps nobody waiting for more of another than it has itself', () => {
