@@ -191,7 +191,7 @@ export interface components {
             readonly last_outcome: (components["schemas"]["TriggeredAttempt"] & {
                 readonly delivery_id: string;
             }) | null;
-            /** @description Within about 24 hours; some seconds behind. Of a single agent: an estimate beyond 5,000 attempts, in a list beyond 150 */
+            /** @description Within about 24 hours; some seconds behind. Of a single agent: of its newest 5,000 attempts, in a list of its newest 200 */
             readonly day: {
                 readonly delivered: number;
                 readonly failed: number;

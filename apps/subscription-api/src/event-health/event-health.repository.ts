@@ -24,7 +24,7 @@ export interface EventHealthRow {
   readonly waiting: number;
   readonly oldest_waiting: Date | null;
   readonly last: (Omit<AttemptRow, 'attempted_at'> & { readonly attempted_at: string; readonly change_id: string }) | null;
-  /** In the last 24 hours; of a single agent's event that had more than are counted, as many as those let expect. */
+  /** In the last 24 hours; of a single agent's event no more than its newest, as many as are counted. */
   readonly delivered: number;
   readonly failed: number;
 }
@@ -43,18 +43,9 @@ const COUNTED_ROWS_IN_LIST = 1000;
 /** The last attempt is looked for among those of the newest changes; a retry of an old one may be younger than a new one's. */
 const NEWEST_ATTEMPTS = 20;
 
-/** Attempts that are counted one by one of a single agent's event: of one, and of each in a list. */
+/** Attempts within a day that are counted of a single agent's event: of one, and of each in a list. */
 const COUNTED_ATTEMPTS = 5000;
-const COUNTED_ATTEMPTS_IN_LIST = 150;
-/** The time of change `newest.change_id` that is the oldest of some, in milliseconds since the epoch, in SQL: the first 48 bits of a UUIDv7. */
-const OLDEST_CHANGE_MS = `('x' || translate(left(min(newest.change_id::text), 13), '-', ''))::bit(48)::bigint`;
-/**
- * How often the attempts of the newest changes go into a day of agent event `e`, in SQL: once, unless there are more of them. By the age of
- * the changes and not of the attempts, of which an outage's end or a replay makes many at once.
- */
-const DAY_OF_COUNTED = `case when count(*) <= $11::integer then 1
-        else greatest(1, extract(epoch from least(interval '24 hours', now() - e.created_at))
-          / greatest(1, extract(epoch from now()) - ${OLDEST_CHANGE_MS} / 1000.0)) end`;
+const COUNTED_ATTEMPTS_IN_LIST = 200;
 
 /** Changes whose attempts are looked at before all others, in milliseconds. */
 const LATELY_MS = 2 * 86_400_000;
@@ -127,11 +118,10 @@ const HEALTH = `
       where e.agent_id is null and s.client_id = $1 and s.agent_event_id = e.id and s.grain = 3600 and s.at > now() - interval '24 hours'
       union all
       -- One of a single agent is not counted by itself. Of older changes, only what is sent again was attempted within the day.
-      select round(count(*) filter (where outcome = 'delivered') * ${DAY_OF_COUNTED}), round(count(*) filter (where outcome = 'failed') * ${DAY_OF_COUNTED})
-      from (
-        select a.outcome, a.attempted_at, a.change_id from dispatch.attempt a
+      select (outcome = 'delivered')::integer, (outcome = 'failed')::integer from (
+        select a.outcome, a.attempted_at from dispatch.attempt a
         where e.agent_id is not null and a.agent_event_id = e.id and a.change_id >= $10::uuid
-        order by a.change_id desc limit $11::integer + 1) newest
+        order by a.change_id desc limit $11::integer) newest
       where attempted_at > now() - interval '24 hours'
     ) counted) day
   order by e.id`;

@@ -46,7 +46,7 @@ export const listedHealthSchema = z
     last_outcome: triggeredAttemptSchema.extend({ delivery_id: z.string() }).nullable(),
     day: z.object({ delivered: z.number().int().meta({ example: 118 }), failed: z.number().int().meta({ example: 0 }) }).meta({
       description:
-        'Within about 24 hours; some seconds behind. Of a single agent: an estimate beyond 5,000 attempts, in a list beyond 150',
+        'Within about 24 hours; some seconds behind. Of a single agent: of its newest 5,000 attempts, in a list of its newest 200',
     }),
   })
   .meta({ id: 'ListedAgentEventHealth' });
