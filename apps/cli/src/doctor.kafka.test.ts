@@ -132,6 +132,20 @@ describe.skipIf(inject('kafkaBrokers').length === 0)('doctor, of Kafka', { timeo
     expectFinding(await examine({ KAFKA_PREFIX: prefix }), `kafka.${prefix}rollcall.presence`, / 0 members, 2 records behind/);
   });
 
+  it('waits for a cluster that never had a group, and finds one that cannot have any', async () => {
+    const ownBroker = async (offsetsCopies: string): Promise<Examination> => {
+      const own = await LocalKafka.start({ settings: { 'offsets.topic.replication.factor': offsetsCopies } });
+      try {
+        return await examine({ KAFKA_BROKERS: own.brokers.join(), KAFKA_PREFIX: 'new.' });
+      } finally {
+        await own.stop();
+      }
+    };
+    expect(kafkaFindings(await ownBroker('1'))).toEqual([]);
+    const words = /no broker coordinates the group new\.\S+; is offsets\.topic\.replication\.factor above/;
+    expectFinding(await ownBroker('3'), 'kafka.reach', words);
+  });
+
   it('finds a wrong password, a mechanism that is not on, and TLS where there is none', async () => {
     expectFinding(await examine(as('alice', 'wrong')), 'kafka.reach', /check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD/);
     const scram = { ...as('alice', 'a'), KAFKA_SASL_MECHANISM: 'scram-sha-256' };

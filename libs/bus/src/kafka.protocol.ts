@@ -32,7 +32,7 @@ export interface Broker {
   readonly versions: Readonly<Record<number, { readonly maxVersion: number }>>;
   readonly connectionPool: { readonly send: <T>(protocol: Protocol<T>) => Promise<T> };
 }
-interface Cluster {
+export interface Cluster {
   readonly connect: () => Promise<void>;
   readonly disconnect: () => Promise<void>;
   readonly refreshMetadata: () => Promise<void>;

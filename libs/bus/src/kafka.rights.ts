@@ -1,12 +1,16 @@
 import type { Kafka } from 'kafkajs';
+import { retry, type Backoff } from '#runtime';
 import { readTopicMetadata } from './kafka.metadata.js';
-import { ask, readArray, withCluster, type Broker, type Decoder } from './kafka.protocol.js';
+import { ask, readArray, withCluster, type Broker, type Cluster, type Decoder } from './kafka.protocol.js';
 
 /** In the first flexible version; kafkajs 2.2.4 ends at 2 and asks for no rights. */
 const DESCRIBE_GROUPS = { apiKey: 15, apiVersion: 5, apiName: 'DescribeGroups' };
 /** The bits of Kafka's operations that a service does. */
 const OPERATION_BITS = { read: 3, write: 4 } as const;
-const NOT_COORDINATOR = 16;
+const COORDINATOR_ERRORS: ReadonlySet<number> = new Set([14, 15, 16]); // it loads, is not there, is another broker
+/** A cluster that never had a group makes the topic of its coordinators when it is first asked for one. */
+const COORDINATOR_TIMEOUT_MS = 10_000;
+const COORDINATOR_BACKOFF: Backoff = { firstMs: 50, maxMs: 500 };
 const TOPIC_AUTHORIZATION_FAILED = 29;
 const GROUP_AUTHORIZATION_FAILED = 30;
 
@@ -47,14 +51,31 @@ export async function readRights(
   return { topics, groups, hiddenTopics };
 }
 
-/** @returns undefined where the group's coordinator cannot tell now */
+/** @returns undefined where the group's coordinator cannot tell now. @throws where there is none, also after a while */
 function readGroupRights(kafka: Kafka, groupId: string): Promise<KafkaOperation[] | undefined> {
   return withCluster(kafka, async (cluster) => {
     // Any broker says that we may not even ask; kafkajs hides this where it looks for the coordinator.
     let group = await askGroup(await cluster.findControllerBroker(), groupId);
-    if (group?.errorCode === NOT_COORDINATOR) group = await askGroup(await cluster.findGroupCoordinator({ groupId }), groupId);
+    if (group && COORDINATOR_ERRORS.has(group.errorCode)) group = await askCoordinator(cluster, groupId);
     if (group?.errorCode === GROUP_AUTHORIZATION_FAILED) return [];
     return group?.errorCode === 0 ? operationsIn(group.operations) : undefined;
+  });
+}
+
+function askCoordinator(cluster: Cluster, groupId: string): Promise<GroupAnswer | undefined> {
+  const giveUpAt = performance.now() + COORDINATOR_TIMEOUT_MS;
+  const work = async (): Promise<GroupAnswer | undefined> => {
+    const group = await askGroup(await cluster.findGroupCoordinator({ groupId }), groupId);
+    if (group && COORDINATOR_ERRORS.has(group.errorCode)) throw new Error(`DescribeGroups failed with ${group.errorCode}`);
+    return group;
+  };
+  return retry(work, {
+    backoff: COORDINATOR_BACKOFF,
+    onFailure: (cause) => {
+      if (performance.now() < giveUpAt) return;
+      const found = `no broker coordinates the group ${groupId}; is offsets.topic.replication.factor above the number of brokers?`;
+      throw new Error(found, { cause });
+    },
   });
 }
 
