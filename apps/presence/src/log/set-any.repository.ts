@@ -8,7 +8,7 @@ import {
   toOutboxEntry,
   type AgentWrite,
   type OutboxEntry,
-  type Outcome,
+  type WriteOutcome,
   type StateColumns,
 } from './agent-write.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
@@ -128,13 +128,13 @@ interface SetColumns {
   readonly lost: StateColumns;
 }
 
-/** As `compareAndSet`, for writes of any kind. */
+/** Writes what `compareAndSet` is given, of any kind. */
 export async function setAny(
   pool: Pool,
   writes: readonly AgentWrite[],
   ownShards: readonly number[],
   moves: readonly PositionMove[],
-): Promise<Outcome> {
+): Promise<WriteOutcome> {
   const changes = writes.flatMap((write, index) => write.changes.map((change) => ({ agentOrd: index + 1, ...change })));
   const values = [
     ...valuesOfAgents(writes),
@@ -163,7 +163,7 @@ export async function setAny(
   };
 }
 
-/** Of the last change; Infinity where that did not say, undefined where there is none. */
+/** Returns when the last change occurred; Infinity where it did not say, undefined where there is no change. */
 function changedAsOf({ changes }: AgentWrite): number | undefined {
   const last = changes.at(-1);
   return last && (last.occurredAt ?? Infinity);
