@@ -43,7 +43,8 @@ export interface Notification {
   readonly attempt: number;
   /** The agent's. */
   readonly sequence: number;
-  readonly occurredAt: Date;
+  /** In milliseconds since the epoch. */
+  readonly occurredAt: number;
   /** The time of the attempt, milliseconds since the epoch. */
   readonly at: number;
   /** W3C trace context of the attempt; absent: the change's own. */
@@ -71,7 +72,7 @@ export function deliveryId(changeId: string, agentEventId: number): string {
 }
 
 /** The id of the change that a {@link deliveryId} is of. */
-function changeIdOf(id: string): string {
+function changeIdIn(id: string): string {
   return id.slice(0, id.lastIndexOf('_'));
 }
 
@@ -127,7 +128,7 @@ function headersOf({
   keys,
   attempt,
   occurredAt,
-  traceparent = traceparentOf(changeIdOf(id)),
+  traceparent = traceparentOf(changeIdIn(id)),
 }: Omit<Notification, 'method' | 'sequence' | 'test'>): Record<string, string> {
   const timestamp = Math.floor(at / 1000);
   return {
@@ -139,7 +140,7 @@ function headersOf({
     'webhook-timestamp': String(timestamp),
     'webhook-signature': signV1(keys, id, timestamp, pairs),
     'webhook-attempt': String(attempt),
-    'webhook-event-time': occurredAt.toISOString(),
+    'webhook-event-time': new Date(occurredAt).toISOString(),
   };
 }
 

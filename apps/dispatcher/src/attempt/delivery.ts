@@ -13,15 +13,15 @@ export interface Endpoint {
   readonly isForAll?: boolean;
 }
 
-/** One notification that may be attempted now. */
-export interface Delivery {
+/** A delivery of which an attempt may be made now. */
+export interface DueDelivery {
   readonly changeId: string;
   readonly clientId: number;
   readonly agentEventId: number;
   /** The agent's. */
   readonly sequence: number;
-  /** What is told: the encoded pairs, and when it happened; and the trace that it is part of. */
-  readonly change: { readonly pairs: string; readonly occurredAt: Date; readonly traceparent?: string | undefined };
+  /** What is told: the encoded pairs; when it happened, in milliseconds since the epoch; and the trace that it is part of. */
+  readonly change: { readonly pairs: string; readonly occurredAt: number; readonly traceparent?: string | undefined };
   /** Attempts made before, in earlier runs of the schedule too. */
   readonly attemptsBefore: number;
   /** Whether this is a later attempt of the same run; it then takes its place from the budget of retries. */
@@ -29,7 +29,7 @@ export interface Delivery {
   readonly endpoint: Read<Endpoint>;
   /** Moment after which it must not be started any more, in milliseconds of `performance.now()`. */
   readonly startBy: number;
-  /** Told, once, that its request is out for long at an origin that is slow: what waits for it had better not. */
+  /** Called once when its request has been out for long at a slow origin, so that nothing goes on waiting for it. */
   readonly onSlow?: (() => void) | undefined;
 }
 

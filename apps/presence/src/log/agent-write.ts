@@ -1,7 +1,7 @@
-import type { AgentKey, AgentStatus, EventSource, StatusChange } from '#contracts';
+import type { AgentKey, AgentStatus, EventSource, LoggedChange } from '#contracts';
+import { millisecondsOf } from '#database';
 import type { Hop } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
-import { millisecondsOf } from './milliseconds.js';
 
 /** A change that was decided and is not yet written. */
 export interface DecidedChange {
@@ -11,13 +11,13 @@ export interface DecidedChange {
   readonly agentStatus: AgentStatus;
   readonly eventSource: EventSource;
   readonly sequence: number;
-  /** As reported, in milliseconds since the epoch; undefined: as of its receipt, which the database tells. */
+  /** As reported, in milliseconds since the epoch; undefined: when it was received, which the database says. */
   readonly occurredAt: number | undefined;
   /** Ended once it is committed. */
   readonly hop: Hop;
 }
 
-/** One agent's row as it was read and as it shall be, with the changes between the two in order. */
+/** One agent's state as it was read and as it is to be written, with the changes between the two in order. */
 export interface AgentWrite extends AgentKey {
   /** Undefined for a never-seen agent. */
   readonly before: AgentState | undefined;
@@ -25,23 +25,20 @@ export interface AgentWrite extends AgentKey {
   readonly changes: readonly DecidedChange[];
 }
 
-/** A change that was committed, and waits in the outbox to be published. */
-export interface CommittedChange {
-  /** Of its row in the log and in the outbox. */
-  readonly position: number;
-  /** Of the outbox. */
+/** A committed change that waits in the outbox to be published. */
+export interface OutboxEntry extends LoggedChange {
+  /** Shard of the outbox. */
   readonly shard: number;
-  readonly change: StatusChange;
 }
 
 /** What became of a batch of writes. */
-export interface Outcome {
-  /** The agents that were written as they are now, by index: when they changed is what the database says. */
+export interface WriteOutcome {
+  /** States of the agents that were written, by index, with the time of the change as the database says. */
   readonly written: ReadonlyMap<number, AgentState>;
-  /** The writes that lost to somebody else, by index, with what is known of their agents now: decide again. */
+  /** Current states, as far as known, of the agents whose writes lost to somebody else, by index: decide again. */
   readonly lost: ReadonlyMap<number, AgentState | undefined>;
   /** The changes in shards that this instance publishes itself, those of an agent in sequence. */
-  readonly committed: CommittedChange[];
+  readonly committed: OutboxEntry[];
   /** The transaction that wrote; undefined where nothing was written. */
   readonly xid: string | undefined;
 }
@@ -51,8 +48,8 @@ const AVAILABLE = 2;
 const REMOVED = 4;
 
 /**
- * The states of agents `a`, each with its place `ord` in the caller's arrays, in SQL. One row of JSON columns instead of a row an
- * agent: to read them is nearly all that a repeat costs, and the driver takes rows apart at several times JSON.parse's cost.
+ * Selects the states of agents `a`, each with its index `ord` in the caller's arrays, in SQL: one row of JSON columns instead of a row
+ * an agent. Reading them is nearly all that a repeat costs, and the driver takes rows apart at several times JSON.parse's cost.
  */
 export const statesOf = (ord: string): string => `
     json_agg(${ord}), json_agg(a.sequence), json_agg(a.name),
@@ -69,7 +66,7 @@ export type StateColumns = [
   changedAts: (number | null)[],
 ];
 
-/** The states by the agents' places in the caller's arrays, from 0. */
+/** Reads {@link statesOf}: each state with the agent's index in the caller's arrays, from 0. */
 export function statesIn([ords, sequences, names, flags, changedAts]: StateColumns): [place: number, state: AgentState][] {
   return (ords ?? []).map((ord, nth) => [
     ord - 1,
@@ -85,32 +82,37 @@ export function statesIn([ords, sequences, names, flags, changedAts]: StateColum
 }
 
 /**
- * As of when a change counts, in SQL: as reported, but not ahead of its receipt, which is now by the only clock that decides:
- * ADR 19. What did not say when it occurred comes as infinity.
+ * Computes as of when a change counts, in SQL: as reported, but not after its receipt, which is now by the database's clock (ADR 19).
+ * Where the report did not say when it occurred, `ms` is infinity.
  */
 export const asOf = (ms: string): string => `least(to_timestamp(${ms} / 1000), date_trunc('milliseconds', clock_timestamp()))`;
 
-/** A change as it is published, from what was written and what the database said of it; times in milliseconds since the epoch. */
-export function toCommitted(
+/**
+ * Builds the entry of a change from what was written and what the database said of it.
+ *
+ * @param occurredAt in milliseconds since the epoch, as is `changedAt`
+ */
+export function toOutboxEntry(
   { clientId, agentId, after }: AgentWrite,
   { id, name, agentStatus, eventSource, sequence, hop }: DecidedChange,
-  told: { readonly position: number; readonly shard: number; readonly occurredAt: number; readonly changedAt: number },
-): CommittedChange {
+  position: number,
+  shard: number,
+  occurredAt: number,
+  changedAt: number,
+): OutboxEntry {
   return {
-    position: told.position,
-    shard: told.shard,
-    change: {
-      id,
-      clientId,
-      agentId,
-      agentType: after.agentType,
-      name,
-      agentStatus,
-      eventSource,
-      sequence,
-      occurredAt: new Date(told.occurredAt),
-      changedAt: new Date(told.changedAt),
-      traceparent: hop.traceparent,
-    },
+    position,
+    shard,
+    id,
+    clientId,
+    agentId,
+    agentType: after.agentType,
+    name,
+    agentStatus,
+    eventSource,
+    sequence,
+    occurredAt,
+    changedAt,
+    traceparent: hop.traceparent,
   };
 }

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { AgentKey } from '#contracts';
 import { arrayOfPlain } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
-import { statesIn, statesOf, type AgentWrite, type Outcome, type StateColumns } from './agent-write.js';
+import { statesIn, statesOf, type AgentWrite, type WriteOutcome, type StateColumns } from './agent-write.js';
 import { setAny } from './set-any.repository.js';
 import { isUsual, setUsual } from './set-usual.repository.js';
 import type { PositionMove } from './telemetry-position.repository.js';
@@ -43,7 +43,7 @@ export function compareAndSet(
   writes: readonly AgentWrite[],
   ownShards: readonly number[],
   moves: readonly PositionMove[],
-): Promise<Outcome> {
+): Promise<WriteOutcome> {
   return writes.every(isUsual) ? setUsual(pool, writes, ownShards, moves) : setAny(pool, writes, ownShards, moves);
 }
 

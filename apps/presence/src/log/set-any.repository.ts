@@ -1,17 +1,16 @@
 import type { Pool } from 'pg';
-import { arrayOfPlain, arrayOfTexts } from '#database';
+import { arrayOfPlain, arrayOfTexts, millisecondsOf } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 import {
   asOf,
   statesIn,
   statesOf,
-  toCommitted,
+  toOutboxEntry,
   type AgentWrite,
-  type CommittedChange,
-  type Outcome,
+  type OutboxEntry,
+  type WriteOutcome,
   type StateColumns,
 } from './agent-write.js';
-import { millisecondsOf } from './milliseconds.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 
@@ -129,13 +128,13 @@ interface SetColumns {
   readonly lost: StateColumns;
 }
 
-/** As `compareAndSet`, for writes of any kind. */
+/** Writes what `compareAndSet` is given, of any kind. */
 export async function setAny(
   pool: Pool,
   writes: readonly AgentWrite[],
   ownShards: readonly number[],
   moves: readonly PositionMove[],
-): Promise<Outcome> {
+): Promise<WriteOutcome> {
   const changes = writes.flatMap((write, index) => write.changes.map((change) => ({ agentOrd: index + 1, ...change })));
   const values = [
     ...valuesOfAgents(writes),
@@ -164,7 +163,7 @@ export async function setAny(
   };
 }
 
-/** Of the last change; Infinity where that did not say, undefined where there is none. */
+/** Returns when the last change occurred; Infinity where it did not say, undefined where there is no change. */
 function changedAsOf({ changes }: AgentWrite): number | undefined {
   const last = changes.at(-1);
   return last && (last.occurredAt ?? Infinity);
@@ -187,12 +186,11 @@ function lostOf(
 function committedOf(
   writes: readonly AgentWrite[],
   [ids, positions, shards, occurredAts, changedAts]: CommittedColumns,
-): CommittedChange[] {
+): OutboxEntry[] {
   if (ids === null) return [];
   const byId = new Map(writes.flatMap((write) => write.changes.map((change) => [change.id, { write, change }])));
   return ids.map((id, nth) => {
     const { write, change } = byId.get(id)!;
-    const [position, shard, occurredAt, changedAt] = [positions[nth]!, shards[nth]!, occurredAts[nth]!, changedAts[nth]!];
-    return toCommitted(write, change, { position, shard, occurredAt, changedAt });
+    return toOutboxEntry(write, change, positions[nth]!, shards[nth]!, occurredAts[nth]!, changedAts[nth]!);
   });
 }

@@ -1,19 +1,19 @@
 import { NotificationListener, type Pool } from '#database';
-import type { BusMessage, BusProducer } from '#bus';
-import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
+import type { BusProducer } from '#bus';
+import { encodeStatusChange, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import { Loop, PeriodicWork, settledWithin, type Logger } from '#runtime';
 import { beginPublish, traceIdsOf } from '#tracing';
-import type { CommittedChange } from '../log/agent-write.js';
+import type { OutboxEntry } from '../log/agent-write.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';
-import { advanceOutbox, deletePublished, sampleOutbox, type OutboxRow } from './outbox.repository.js';
+import { advanceOutbox, deletePublished, sampleOutbox, type OutboxPage } from './outbox.repository.js';
 import { Publications } from './publications.js';
 import { SHARDS_CHANNEL } from './relay-lease.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
 
 const BATCH_ROWS = 1000;
-/** The table is read at least this often, in milliseconds: it finds what nobody told of. */
+/** How often the table is read at least, in milliseconds: that finds changes of which no notification came. */
 const POLL_MS = 500;
 /** Published rows are deleted this long after, in milliseconds, many at a time. A crash publishes that much again. */
 const DELETE_DELAY_MS = 100;
@@ -38,9 +38,9 @@ export interface OutboxRelayOptions {
 }
 
 /**
- * Publishes the changes of the outbox: contract §5. A row is read, or handed over by who has just committed it; sent;
- * durable on the bus; and only then deleted, in this order; a crash in between repeats it. One loop, which sends a batch when
- * the one before it is accepted: that is what keeps an agent's changes in order.
+ * Publishes the changes of the outbox: contract §5. An entry is read, or offered by the code that has just committed it; then sent;
+ * then durable on the bus; and only then deleted. A crash in between repeats it. One loop sends a batch when the one before it is
+ * accepted: that keeps an agent's changes in order.
  */
 export class OutboxRelay implements ChangeListener {
   private readonly loop: Loop;
@@ -94,20 +94,20 @@ export class OutboxRelay implements ChangeListener {
     return this.leases.shards();
   }
 
-  hand(changes: readonly CommittedChange[]): void {
+  offer(changes: readonly OutboxEntry[]): void {
     const held = this.leases.shards();
     this.handover.offer(changes.filter(({ shard }) => held.includes(shard))); // others' are found by their next read
     this.loop.wake();
   }
 
-  /** Finishes the batch that is on its way and gives the shards back; what is left is published by whoever comes next. */
+  /** Finishes the batch that is on its way and releases the shards; the next owner publishes what is left. */
   async stop(): Promise<void> {
     const finished = this.loop.stop().then(() => this.finishAtEnd());
     const [settled] = await Promise.all([settledWithin(STOP_MS, [finished]), this.listener.stop(), this.samples.stop()]);
     await this.leases.stop(settled);
   }
 
-  /** Forgets what was handed over and published: others may have published meanwhile. */
+  /** Forgets what was offered and published: others may have published meanwhile. */
   private startAfresh(): void {
     this.handover = new Handover();
     this.loop.wake();
@@ -145,20 +145,20 @@ export class OutboxRelay implements ChangeListener {
     const { metrics, logger } = this.options;
     const { handover } = this;
     if (performance.now() - this.readAt >= POLL_MS) handover.askForRead();
-    let rows: readonly OutboxRow[] = handover.take(BATCH_ROWS);
-    if (rows.length === 0 && handover.needsRead) rows = await this.read(handover);
-    if (rows.length === 0) return 0;
+    let changes = handover.take(BATCH_ROWS);
+    let expired: readonly number[] = [];
+    if (changes.length === 0 && handover.needsRead) ({ entries: changes, expired } = await this.read(handover));
+    const positions = [...expired, ...changes.map(({ position }) => position)];
+    if (positions.length === 0) return 0;
     // A read takes time, and leases end; whoever holds a shard by now may already be publishing these rows.
     if (handover !== this.handover || this.leases.shards().length === 0) {
       handover.askForRead();
-      return rows.length;
+      return positions.length;
     }
-    const changes = rows.flatMap(({ change }) => change ?? []);
-    if (changes.length < rows.length) logger.error({ rows: rows.length - changes.length }, 'relay.change_expired');
+    if (expired.length > 0) logger.error({ rows: expired.length }, 'relay.change_expired');
     const startedAt = performance.now();
-    const positions = rows.map(({ position }) => position);
     const hops = changes.map((change) => beginPublish(change, STATUS_CHANGED_TOPIC));
-    const messages = changes.map((change, index) => toMessage(change, hops[index]!.traceparent));
+    const messages = changes.map((change, index) => encodeStatusChange(change, hops[index]!.traceparent));
     await this.publications.send(messages, positions, () => {
       for (const hop of hops) hop.end();
       metrics.countPublished(changes.length);
@@ -169,22 +169,22 @@ export class OutboxRelay implements ChangeListener {
       logger.debug({ changes: changes.length, trace_ids: traceIds, latency_ms: latencyMs }, 'relay.published');
     });
     handover.acknowledge(changes);
-    return rows.length;
+    return positions.length;
   }
 
   /** Reads the table, and deletes what was published with it. */
-  private async read(handover: Handover): Promise<OutboxRow[]> {
+  private async read(handover: Handover): Promise<OutboxPage> {
     const { pool, metrics } = this.options;
     const shards = this.leases.shards();
-    if (shards.length === 0) return [];
+    if (shards.length === 0) return { entries: [], expired: [] };
     handover.beginRead();
     this.readAt = performance.now();
     const published = [...this.publications.positionsDurable];
     const underway = this.publications.positionsUnderway;
-    const rows = await metrics.time('advance_outbox', () => advanceOutbox(pool, { published, underway, shards }, BATCH_ROWS));
+    const page = await metrics.time('advance_outbox', () => advanceOutbox(pool, { published, underway, shards }, BATCH_ROWS));
     this.publications.forget(published);
-    if (rows.length === BATCH_ROWS) handover.askForRead();
-    return rows;
+    if (page.entries.length + page.expired.length === BATCH_ROWS) handover.askForRead();
+    return page;
   }
 
   /** Waits for what is on its way, and deletes it. */
@@ -204,9 +204,4 @@ export class OutboxRelay implements ChangeListener {
     const isSampler = this.leases.shards().includes(SAMPLER_SHARD);
     this.options.metrics.setOutbox(isSampler ? await sampleOutbox(this.options.pool) : undefined);
   }
-}
-
-function toMessage(change: StatusChange, traceparent: string): BusMessage {
-  const { value, headers } = encodeStatusChange(change, traceparent);
-  return { key: partitionKey(change), value, headers };
 }

@@ -1,18 +1,18 @@
 import type { TelemetryItem } from '#contracts';
 import type { Pool } from '#database';
 import { AgentMap } from '../agent-map.js';
-import type { Slot } from '../telemetry/agent-work.js';
+import type { PendingItem } from '../telemetry/agent-batch.js';
 import { putLastReports, type LastReport } from './series.repository.js';
 
 /** Agents whose reports are counted for certain, and most that wait to be written. */
 const MAX_AGENTS = 50_000;
 /**
- * Agents that are written at a time: repeats cost the database next to nothing (ADR 15), and shall not begin to. Of more agents the
- * last report is written that much later.
+ * Agents that are written at a time. Repeats cost the database next to nothing (ADR 15), and it stays so: with more agents, each report
+ * is written later.
  */
 const ROWS_AT_ONCE = 2000;
 
-/** Of one agent, brought up to date with each of its reports: a repeat makes nothing new. */
+/** The last report of one agent, updated in place, so that a repeat allocates nothing. */
 class Noted implements LastReport {
   sinceChange = 0;
   isUnwritten = false;
@@ -23,18 +23,19 @@ class Noted implements LastReport {
   ) {}
 }
 
-/** Remembers the last telemetry of each agent, for whoever asks why there was no change, beside the work: ADR 28. */
+/** Remembers the last telemetry of each agent, from which `explain` says why there was no change (ADR 28). */
 export class LastReports {
   private readonly last = new AgentMap<Noted>(MAX_AGENTS);
-  /** Those that are not written yet; who has waited longest comes first. */
+  /** Reports that are not written yet, in the order in which they began to wait. */
   private unwritten: Noted[] = [];
 
   constructor(private readonly pool: Pool) {}
 
-  /** @param slots items that were decided, in order */
-  note(slots: readonly Slot[]): void {
-    for (const { item, results, index } of slots) {
-      const { result } = results[index]!;
+  /** Notes items that were decided. @param items in order */
+  note(items: readonly PendingItem[]): void {
+    for (const pending of items) {
+      const { item } = pending;
+      const { result } = pending.result!;
       let noted = this.last.get(item);
       if (noted === undefined) this.last.set(item, (noted = new Noted(item, result)));
       noted.item = item;

@@ -1,7 +1,8 @@
-import type { AgentKey, FieldErrors, TelemetryItem } from '#contracts';
+import type { AgentKey, FieldErrors } from '#contracts';
 import { parseTelemetry, partitionKey } from '#contracts';
 import type { TelemetryPosition } from '../log/telemetry-position.repository.js';
-import { reasonOf } from './telemetry-record.js';
+import type { PendingItem } from './agent-batch.js';
+import { describeRejection } from './telemetry-record.js';
 
 /** A record of a partition whose value is JSON. */
 export interface PartitionRecord {
@@ -14,11 +15,9 @@ export interface PartitionRecord {
   readonly traceparent: string | undefined;
 }
 
-/** An item of a partition, and the offset of its record. */
-export interface PartitionItem {
+/** An item of a partition, with the offset of its record. */
+export interface PartitionItem extends PendingItem {
   readonly offset: number;
-  readonly item: TelemetryItem;
-  readonly traceparent: string | undefined;
 }
 
 /** What a batch of a partition's records asks for. */
@@ -31,14 +30,14 @@ export interface PartitionPlan {
   readonly asOf: number | null;
   /** Why records cannot be used, by offset. */
   readonly rejected: Map<number, string>;
-  /** Of these, what may look good when it is consumed again, and so has to be kept. */
+  /** Those of the rejected that may be valid when they are consumed again: they have to be remembered. */
   readonly kept: Map<number, string>;
 }
 
 /**
- * Sorts records into those that are known, by their offset, and those that are to be decided, and says as of when they are:
- * contract §4. Pure. What does not say when it occurred is as of its record's time, but neither ahead of its receipt nor older
- * than what came before it in its partition.
+ * Sorts records by their offset into those that were decided before and those that are to be decided: contract §4. Pure. An item that
+ * does not say when it occurred gets its record's time, but neither later than its receipt nor earlier than what came before it in
+ * its partition.
  *
  * @param now of the receipt, in milliseconds since the epoch
  */
@@ -56,12 +55,17 @@ export function planRecords(records: readonly PartitionRecord[], position: Telem
     const known = position.rejected[offset];
     const parsed = parseTelemetry(value, now);
     if (!parsed.ok) {
-      rejected.set(offset, known ?? reasonOf(parsed.errors));
+      rejected.set(offset, known ?? describeRejection(parsed.errors));
       if (mayComeTrue(parsed.errors)) kept.set(offset, rejected.get(offset)!);
     } else if (offset >= nextOffset || isLeft(offset, parsed.item)) {
       const occurredAt = parsed.item.occurredAt ?? Math.max(asOf, timestamp > 0 ? Math.min(timestamp, now) : now);
       asOf = Math.max(asOf, Math.min(occurredAt, now));
-      (offset >= nextOffset ? items : leftover).push({ offset, item: { ...parsed.item, occurredAt }, traceparent });
+      (offset >= nextOffset ? items : leftover).push({
+        offset,
+        item: { ...parsed.item, occurredAt },
+        traceparent,
+        result: undefined,
+      });
     } else if (known !== undefined) {
       rejected.set(offset, known);
       kept.set(offset, known);
@@ -70,7 +74,7 @@ export function planRecords(records: readonly PartitionRecord[], position: Telem
   return { leftover, items, asOf: asOf === -Infinity ? null : asOf, rejected, kept };
 }
 
-/** What lies too far ahead does not always. */
+/** Tells whether an item may become valid: a time too far ahead does not stay so. */
 function mayComeTrue(errors: FieldErrors): boolean {
   return errors['occurred_at'] !== undefined;
 }

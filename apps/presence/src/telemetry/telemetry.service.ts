@@ -5,18 +5,25 @@ import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import { noteDecided, traceIdsOf } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
-import type { AgentWrite, CommittedChange, DecidedChange, Outcome } from '../log/agent-write.js';
+import type { AgentWrite, DecidedChange, OutboxEntry, WriteOutcome } from '../log/agent-write.js';
 import { compareAndSet, readStates } from '../log/presence.repository.js';
 import { movePositions, type TelemetryPosition } from '../log/telemetry-position.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
-import { decideWork, groupByAgent, slotsByClient, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
+import {
+  decideBatch,
+  batchesByAgent,
+  itemsByClient,
+  type AgentBatch,
+  type PendingItem,
+  type TelemetryResult,
+} from './agent-batch.js';
 import { MicroBatcher } from './micro-batcher.js';
 import { PartitionPositions } from './partition-positions.js';
 import { planRecords, type PartitionItem, type PartitionPlan, type PartitionRecord } from './partition-records.js';
 import { PositionMover, type PositionTarget } from './position-mover.js';
 import { RecentWrites } from './recent-writes.js';
 import { StateMemory } from './state-memory.js';
-import { reasonOf } from './telemetry-record.js';
+import { describeRejection } from './telemetry-record.js';
 
 /** Most items of a statement, unless one partition brings more. Others wait for what is under way, so it is no more than a request may bring. */
 const MAX_BATCH_ITEMS = 1000;
@@ -30,31 +37,31 @@ const BUS_LIMITS = { maxSize: MAX_BATCH_ITEMS, maxInFlight: 2, maxInFlightOfOwne
 /** Rounds in which an agent may lose to another writer. Somebody wins every round, so this is never met in practice. */
 const MAX_ROUNDS = 50;
 
-/** What the service tells the relay of this process. */
+/** Takes committed changes: the relay of this process. */
 export interface ChangeListener {
-  /** Shards that this process publishes itself, so that it need not be notified through the database. */
+  /** Lists the shards that this process publishes itself, so that it need not be notified through the database. */
   ownShards(): readonly number[];
-  /** These were committed, in shards that this process publishes itself; those of an agent in sequence. */
-  hand(changes: readonly CommittedChange[]): void;
+  /** Offers changes that were committed, in shards that this process publishes itself. @param changes those of an agent in sequence */
+  offer(changes: readonly OutboxEntry[]): void;
 }
 
 export interface TelemetryServiceOptions {
   readonly pool: Pool;
   readonly relay: ChangeListener;
-  /** The database's, in milliseconds since the epoch. */
+  /** The database's clock, in milliseconds since the epoch. */
   readonly clock: { now(): number };
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
-  /** Told of items once they are decided, in order. */
-  readonly onDecided?: (slots: readonly Slot[]) => void;
+  /** Called with items once they are decided, in order. */
+  readonly onDecided?: (items: readonly PendingItem[]) => void;
 }
 
-/** Why an item could not be decided: too many others write the same agent. Nothing of it was answered; it may be sent again. */
+/** Says that an item could not be decided, since too many others write the same agent. Nothing was answered; it may be sent again. */
 export class ContentionError extends Error {
   override readonly name = 'ContentionError';
 }
 
-/** Why a request was refused before anything of it was decided: a client's telemetry comes faster than it can be taken. */
+/** Says that a request was refused before anything of it was decided: a client's telemetry comes faster than it can be taken. */
 export class BacklogError extends Error {
   override readonly name = 'BacklogError';
 
@@ -71,27 +78,27 @@ export class BacklogError extends Error {
 interface Job {
   /** The client, or the partition. */
   readonly owner: number | string;
-  readonly slots: readonly Slot[];
+  readonly items: readonly PendingItem[];
   readonly size: number;
-  /** Of the partition. */
+  /** Moves the partition's position; undefined over HTTP. */
   readonly mover?: PositionMover;
 }
 
-/** What is not settled yet. */
+/** An agent whose items are not settled yet. */
 interface Open {
-  readonly agent: AgentWork;
-  /** What the agent was when this process last heard of it. */
+  readonly agent: AgentBatch;
+  /** State of the agent as this process remembers it. */
   readonly guess: AgentState | undefined;
 }
 
-/** Items that would change nothing, if the guess still holds. */
+/** An agent whose items would change nothing, if the guess still holds. */
 interface Repeat extends Open {
   readonly guess: AgentState;
 }
 
 /** An agent's items, and what is to be written for them. */
 interface Decided {
-  readonly agent: AgentWork;
+  readonly agent: AgentBatch;
   readonly write: AgentWrite;
 }
 
@@ -122,19 +129,21 @@ export class TelemetryService {
   async apply(values: readonly unknown[], now = this.options.clock.now(), traceparent?: string): Promise<TelemetryResult[]> {
     const startedAt = performance.now();
     const results = new Array<TelemetryResult>(values.length);
-    const slots: Slot[] = [];
+    const items: PendingItem[] = [];
     for (let index = 0; index < values.length; index++) {
       const parsed = parseTelemetry(values[index], now);
-      if (parsed.ok) slots.push({ item: parsed.item, results, index, traceparent });
+      if (parsed.ok) items.push({ item: parsed.item, traceparent, result: undefined });
       else results[index] = { result: 'rejected', errors: parsed.errors };
     }
-    const byClient = slotsByClient(slots);
+    const byClient = itemsByClient(items);
     for (const [clientId, { length }] of byClient) {
       if (!this.requests.hasRoomFor(clientId, length)) throw new BacklogError(clientId, this.requests.backlogOf(clientId) > 0);
     }
-    await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, slots: of, size: of.length })));
+    await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, items: of, size: of.length })));
+    let decided = 0;
+    for (let index = 0; index < results.length; index++) results[index] ??= items[decided++]!.result!;
     this.options.metrics.countResults(results, 'http');
-    this.decided(slots, startedAt);
+    this.decided(items, startedAt);
     return results;
   }
 
@@ -159,7 +168,7 @@ export class TelemetryService {
     }
   }
 
-  /** What a crash left undecided; the rest of it may come with the next batch. */
+  /** Applies the records that a crash left undecided; more of them may come with the next batch. */
   private async applyLeftover(plan: PartitionPlan, end: number, position: TelemetryPosition): Promise<TelemetryPosition> {
     const { undecided, nextOffset } = position;
     if (undecided === null || plan.leftover.length === 0) return position;
@@ -180,34 +189,34 @@ export class TelemetryService {
     position: TelemetryPosition,
     target: Omit<PositionTarget, 'rejected'>,
   ): Promise<TelemetryPosition> {
-    const results = new Array<TelemetryResult>(items.length);
     const keepRejected = (): Record<string, string> => {
       const all: Record<string, string> = Object.fromEntries(kept);
-      results.forEach((result, index) => {
-        if (result.result === 'rejected') all[items[index]!.offset] = reasonOf(result.errors);
-      });
+      for (const { offset, result } of items) {
+        if (result?.result === 'rejected') all[offset] = describeRejection(result.errors);
+      }
       return all;
     };
     const mover = new PositionMover(position, { ...target, rejected: keepRejected });
     const startedAt = performance.now();
-    const slots = items.map(({ item, traceparent }, index) => ({ item, results, index, traceparent }));
     const owner = `${position.topicId}[${position.partition}]`;
-    await this.partitions.add({ owner, slots, size: slots.length, mover });
+    await this.partitions.add({ owner, items, size: items.length, mover });
     for (const [offset, reason] of Object.entries(keepRejected())) {
       rejected.set(Number(offset), reason);
       kept.set(Number(offset), reason);
     }
-    this.options.metrics.countResults(results, 'kafka');
-    this.decided(slots, startedAt);
+    this.options.metrics.countResults(
+      items.map(({ result }) => result!),
+      'kafka',
+    );
+    this.decided(items, startedAt);
     return mover.position;
   }
 
-  private decided(slots: readonly Slot[], startedAt: number): void {
-    this.options.onDecided?.(slots);
-    for (const { item, results, index, traceparent } of slots) {
-      if (traceparent === undefined) continue;
-      const { result } = results[index]!;
-      if (result !== 'changed') noteDecided(traceparent, startedAt, item, result);
+  private decided(items: readonly PendingItem[], startedAt: number): void {
+    this.options.onDecided?.(items);
+    for (const { item, result, traceparent } of items) {
+      if (traceparent === undefined || result!.result === 'changed') continue;
+      noteDecided(traceparent, startedAt, item, result!.result);
     }
   }
 
@@ -218,7 +227,7 @@ export class TelemetryService {
 
   private async runBatch(jobs: readonly Job[]): Promise<void> {
     const startedAt = performance.now();
-    const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.slots : jobs.flatMap((job) => job.slots));
+    const agents = batchesByAgent(jobs.length === 1 ? jobs[0]!.items : jobs.flatMap((job) => job.items));
     const movers = jobs.flatMap(({ mover }) => mover ?? []);
     const changes: DecidedChange[] = [];
     let rounds = 0;
@@ -251,8 +260,8 @@ export class TelemetryService {
   }
 
   /**
-   * One round: decide, and write where there is something to write. What would be written from an outdated guess is lost to
-   * whoever made it so, as in any race; what would not be written is believed once we know that nobody else has.
+   * Does one round: decides, and writes where there is something to write. A write from an outdated guess loses, as in any race; that
+   * nothing is to be written is believed once it is known that nobody else has written the agent.
    */
   private async decideAndWrite(
     open: readonly Open[],
@@ -260,26 +269,26 @@ export class TelemetryService {
   ): Promise<{ lost: Open[]; changes: readonly DecidedChange[] }> {
     const decided: Decided[] = [];
     const repeats: Repeat[] = [];
-    const unknown: AgentWork[] = [];
+    const unknown: AgentBatch[] = [];
     for (const { agent, guess } of open) {
-      const write = guess && decideWork(agent, guess, this.newId);
+      const write = guess && decideBatch(agent, guess, this.newId);
       if (write) decided.push({ agent, write });
       else if (guess) repeats.push({ agent, guess });
       else unknown.push(agent);
     }
     if (repeats.length > 0) {
-      await this.recentWrites.lookAgain();
+      await this.recentWrites.refresh();
       for (const { agent, guess } of repeats) if (!this.memory.isStill(agent, guess)) unknown.push(agent);
     }
     const states = unknown.length > 0 ? await this.read(unknown) : [];
     unknown.forEach((agent, index) => {
-      const write = decideWork(agent, states[index], this.newId);
+      const write = decideBatch(agent, states[index], this.newId);
       if (write) decided.push({ agent, write });
     });
     return decided.length > 0 ? this.write(decided, movers) : { lost: [], changes: [] };
   }
 
-  /** By the time of receipt, which is the database's, as is that of the partition which the row belongs to. */
+  /** Makes the id of a change from its time of receipt, by the database's clock: the partition of its row goes by that time too. */
   private readonly newId = (at: number): string => this.ids.generateOrResetWithTs(at).toString();
 
   /** Notes that records were decided where nothing had to be written for them. */
@@ -289,14 +298,14 @@ export class TelemetryService {
     movers.forEach((mover, index) => mover.moved(moves[index]!, true));
   }
 
-  private async read(agents: readonly AgentWork[]): Promise<readonly (AgentState | undefined)[]> {
-    const asking = this.memory.ask(agents);
+  private async read(agents: readonly AgentBatch[]): Promise<readonly (AgentState | undefined)[]> {
+    const pending = this.memory.ask(agents);
     let states: readonly (AgentState | undefined)[] = [];
     try {
       states = await this.options.metrics.time('read_states', () => readStates(this.options.pool, agents));
       return states;
     } finally {
-      agents.forEach((agent, index) => this.memory.learn(asking, agent, states[index]));
+      agents.forEach((agent, index) => this.memory.learn(pending, agent, states[index]));
     }
   }
 
@@ -307,8 +316,8 @@ export class TelemetryService {
     const { pool, relay, metrics } = this.options;
     const writes = decided.map(({ write }) => write);
     const moves = movers.map((mover) => mover.next());
-    const asking = this.memory.ask(writes);
-    let outcome: Outcome | undefined;
+    const pending = this.memory.ask(writes);
+    let outcome: WriteOutcome | undefined;
     try {
       outcome = await metrics.time('compare_and_set', () => compareAndSet(pool, writes, relay.ownShards(), moves));
     } catch (error) {
@@ -316,14 +325,14 @@ export class TelemetryService {
       if ((error as { code?: string }).code !== '40P01') throw error;
     } finally {
       writes.forEach((write, index) => {
-        this.memory.learn(asking, write, outcome?.written.get(index) ?? outcome?.lost.get(index));
+        this.memory.learn(pending, write, outcome?.written.get(index) ?? outcome?.lost.get(index));
       });
     }
     if (outcome === undefined) return { lost: decided.map(({ agent }) => ({ agent, guess: undefined })), changes: [] };
     const { lost, committed, xid } = outcome;
     movers.forEach((mover, index) => mover.moved(moves[index]!, lost.size === 0));
-    if (xid !== undefined) this.recentWrites.passOver(xid);
-    if (committed.length > 0) relay.hand(committed);
+    if (xid !== undefined) this.recentWrites.ignoreOwn(xid);
+    if (committed.length > 0) relay.offer(committed);
     const changes = writes.flatMap((write, index) => (lost.has(index) ? [] : write.changes));
     for (const { hop } of changes) hop.end();
     return { lost: [...lost].map(([index, guess]) => ({ agent: decided[index]!.agent, guess })), changes };

@@ -4,6 +4,7 @@ import { pagingSchema } from '../http/paging.js';
 import { integerParam, wordParam, momentSchema } from '../http/query-params.js';
 import { DELIVERY_ID_PATTERN, parseDeliveryId } from './delivery-id.js';
 import { DELIVERY_STATUSES } from './delivery-state.js';
+import { deliveryIdSchema } from './delivery.schema.js';
 
 const id = integerParam(0, ID_LIMIT - 1);
 const STATUSES = `must be some of ${DELIVERY_STATUSES.join(', ')}, with commas between them`;
@@ -77,10 +78,6 @@ export const deliveryStreamQuerySchema = z.strictObject({ ...deliveryFilterShape
 export type DeliveryStreamQuery = z.output<typeof deliveryStreamQuerySchema>;
 
 const moment = z.iso.datetime().meta({ example: '2026-11-22T10:00:00.123Z' });
-const deliveryIdSchema = z
-  .string()
-  .meta({ description: 'The `webhook-id` header', example: '019aa0e5-6b2c-7c3e-9a4f-3f1d2c4b5a69_7' });
-
 const attemptShape = {
   attempt: z.number().int().meta({ description: 'From 1', example: 1 }),
   trigger: z.enum(['first', 'retry', 'redeliver', 'replay']).meta({ description: 'What it was made for' }),

@@ -31,8 +31,8 @@ export function listedViewOf({
           agent_status: change.agentStatus,
           event_source: change.eventSource,
           sequence: change.sequence,
-          occurred_at: change.occurredAt.toISOString(),
-          changed_at: change.changedAt.toISOString(),
+          occurred_at: new Date(change.occurredAt).toISOString(),
+          changed_at: new Date(change.changedAt).toISOString(),
         }
       : null,
     status,
@@ -69,7 +69,7 @@ export function attemptViewOf(row: AttemptRow): AttemptView {
  *
  * @param keys the client's; those of then may be gone
  */
-export function requestOf(
+export function requestViewOf(
   { id, event, change, lastAttempt }: FoundDelivery,
   keys: readonly WebhookSigningKey[],
 ): DeliveryDetailsView['request'] {
