@@ -1,16 +1,8 @@
 import type { Pool } from 'pg';
 import { arrayOfPlain, arrayOfTexts } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
-import {
-  asOf,
-  statesIn,
-  statesOf,
-  toCommitted,
-  type AgentWrite,
-  type CommittedChange,
-  type Outcome,
-  type StateColumns,
-} from './agent-write.js';
+import { asOf, statesIn, statesOf, type StateColumns } from './agent-states.repository.js';
+import { toCommitted, type AgentWrite, type CommittedChange, type Outcome } from './agent-write.js';
 import { millisecondsOf } from './milliseconds.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';

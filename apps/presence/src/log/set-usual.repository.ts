@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import { arrayOfPlain } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
-import { asOf, toCommitted, type AgentWrite, type CommittedChange, type DecidedChange, type Outcome } from './agent-write.js';
+import { asOf } from './agent-states.repository.js';
+import { toCommitted, type AgentWrite, type CommittedChange, type DecidedChange, type Outcome } from './agent-write.js';
 import { millisecondsOf } from './milliseconds.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
