@@ -1,14 +1,7 @@
 import { uuidv7 } from 'uuidv7';
 import type pg from 'pg';
 import type { BusMessage, BusProducer } from '#bus';
-import {
-  encodeStatusChange,
-  partitionKey,
-  STATUS_CHANGED_TOPIC,
-  TELEMETRY_TOPIC,
-  traceparentOf,
-  type StatusChange,
-} from '#contracts';
+import { encodeStatusChange, STATUS_CHANGED_TOPIC, TELEMETRY_TOPIC, traceparentOf, type StatusChange } from '#contracts';
 import { createSealer } from '#database';
 import { generateSecret } from '#webhook';
 import { ENCRYPTION_KEY } from './target.js';
@@ -98,7 +91,7 @@ export class Population {
     await inChunks(
       producer,
       STATUS_CHANGED_TOPIC,
-      changes.map((change) => ({ key: partitionKey(change), ...encodeStatusChange(change, traceparentOf(change.id)) })),
+      changes.map((change) => encodeStatusChange(change, traceparentOf(change.id))),
     );
   }
 
@@ -109,7 +102,7 @@ export class Population {
 
   private nextChange(): StatusChange {
     const { agent, sequence, available } = this.next();
-    const now = new Date();
+    const now = Date.now();
     return {
       id: uuidv7(),
       clientId: this.clientId,
@@ -180,7 +173,7 @@ async function log(pool: pg.Pool, changes: readonly StatusChange[]): Promise<voi
       changes.map(({ name }) => name),
       changes.map(({ agentStatus }) => agentStatus),
       changes.map(({ sequence }) => sequence),
-      changes.map(({ changedAt }) => changedAt),
+      changes.map(({ changedAt }) => new Date(changedAt)),
     ],
   );
 }

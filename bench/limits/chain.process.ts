@@ -35,9 +35,9 @@ function poster(origin: string): (item: ChainItem) => Promise<void> {
     });
     const { sequence } = item;
     const id = `${item.agent_id}_${sequence}`;
-    const now = new Date();
+    const now = Date.now();
     const request = buildRequest(
-      { method: 'POST', url, pairs, id, attempt: 1, sequence, occurredAt: now, at: now.getTime(), keys },
+      { method: 'POST', url, pairs, id, attempt: 1, sequence, occurredAt: now, at: now, keys },
       { origin, path: '/login' },
     );
     const { body } = await pool.request({ ...request, body: request.body ?? null });

@@ -69,7 +69,7 @@ function notification(change: NotifiedChange, method: NotificationMethod, path: 
     id: deliveryId('019aa0e5-6b2c-7c3e-9a4f-3f1d2c4b5a69', 7),
     attempt: 1,
     sequence: 42,
-    occurredAt: new Date('2026-11-22T10:00:00.123Z'),
+    occurredAt: Date.parse('2026-11-22T10:00:00.123Z'),
     at,
     keys: [signingKey(secret), signingKey(formerSecret)], // as after a rotation
   });

@@ -37,7 +37,7 @@ function sent(method: 'GET' | 'POST', change = LOCAL, extra: { at?: number; test
     id: 'change_7',
     attempt: 2,
     sequence: 42,
-    occurredAt: new Date('2026-11-22T10:00:00.123Z'),
+    occurredAt: Date.parse('2026-11-22T10:00:00.123Z'),
     at: extra.at ?? Date.now(),
     keys: [signingKey(extra.secret ?? secret)],
     ...(extra.test && { test: true }),

@@ -20,7 +20,7 @@ const INSIDE = '127.0.0.1';
 const keys = [signingKey(generateSecret())];
 
 function request(url: string, method: 'GET' | 'POST' = 'POST', pairs = 'a=b') {
-  return buildRequest({ method, url, pairs, id: 'x_1', attempt: 1, sequence: 1, occurredAt: new Date(0), at: 0, keys });
+  return buildRequest({ method, url, pairs, id: 'x_1', attempt: 1, sequence: 1, occurredAt: 0, at: 0, keys });
 }
 
 describe('the outgoing guard, where connections are made', () => {

@@ -118,8 +118,8 @@ export function* statusGarbage(random: Random): Generator<Garbage> {
     agentStatus: 'available',
     eventSource: 'api',
     sequence: 1,
-    occurredAt: new Date(),
-    changedAt: new Date(),
+    occurredAt: Date.now(),
+    changedAt: Date.now(),
   };
   const encoded = encodeStatusChange(change, `00-${'1'.repeat(32)}-${'1'.repeat(16)}-01`);
   const wire = JSON.parse(encoded.value) as Record<string, unknown>;

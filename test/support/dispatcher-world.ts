@@ -3,7 +3,7 @@ import pg from 'pg';
 import { uuidv7 } from 'uuidv7';
 import { afterEach, beforeEach } from 'vitest';
 import { InProcessBroker, type Bus, type BusProducer } from '#bus';
-import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type AgentStatus, type StatusChange } from '#contracts';
+import { encodeStatusChange, STATUS_CHANGED_TOPIC, type AgentStatus, type StatusChange } from '#contracts';
 import { createSealer } from '#database';
 import type { RunningService } from '#runtime';
 import { generateSecret } from '#webhook';
@@ -135,7 +135,7 @@ export class DispatcherWorld {
     const sequence = (this.sequences.get(key) ?? 0) + 1;
     this.sequences.set(key, sequence);
     const agentStatus: AgentStatus = sequence % 2 === 1 ? 'available' : 'logged_out';
-    const now = new Date();
+    const now = Date.now();
     const change: StatusChange = {
       id: uuidv7(),
       clientId: CLIENT,
@@ -152,7 +152,10 @@ export class DispatcherWorld {
     await this.pool.query(
       `insert into presence.status_change (id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at)
        values ($1, $2, $3, 'local', $4, $5, 'api', $6, $7, $8)`,
-      [change.id, change.clientId, agentId, change.name, change.agentStatus, sequence, change.occurredAt, change.changedAt],
+      [
+        ...[change.id, change.clientId, agentId, change.name, change.agentStatus, sequence],
+        ...[new Date(change.occurredAt), new Date(change.changedAt)],
+      ],
     );
     return change;
   }
@@ -162,7 +165,7 @@ export class DispatcherWorld {
     const traceparent = '00-00000000000000000000000000000001-0000000000000001-01';
     return this.producer.send(
       STATUS_CHANGED_TOPIC,
-      changes.map((change) => ({ key: partitionKey(change), ...encodeStatusChange(change, traceparent) })),
+      changes.map((change) => encodeStatusChange(change, traceparent)),
     );
   }
 

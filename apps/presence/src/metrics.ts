@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { TelemetryResult } from './telemetry/agent-work.js';
+import type { TelemetryResult } from './telemetry/agent-batch.js';
 
 /** How telemetry comes in. */
 export type WayIn = 'http' | 'kafka';

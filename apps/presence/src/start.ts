@@ -100,7 +100,7 @@ async function startSteps(options: PresenceOptions, undo: Cleanup[]): Promise<Om
     clock,
     metrics,
     logger,
-    onDecided: (slots) => series.reports.note(slots),
+    onDecided: (items) => series.reports.note(items),
   });
   undo.push(() => telemetry.drain());
 

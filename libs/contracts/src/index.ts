@@ -23,10 +23,13 @@ export {
   encodeStatusChange,
   statusChangedJsonSchema,
   statusChangedSchema,
+  statusChangeViewOf,
   STATUS_CHANGED_SOURCE,
   STATUS_CHANGED_TYPE,
   type EncodedStatusChange,
+  type LoggedChange,
   type StatusChange,
+  type StatusChangeView,
 } from './status-changed.js';
 export {
   MAX_CLOCK_LEAD_MS,

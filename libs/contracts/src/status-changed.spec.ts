@@ -14,8 +14,8 @@ const CHANGE: StatusChange = {
   agentStatus: 'available',
   eventSource: 'api',
   sequence: 42,
-  occurredAt: new Date('2026-11-22T10:00:00.123Z'),
-  changedAt: new Date('2026-11-22T10:00:00.140Z'),
+  occurredAt: Date.parse('2026-11-22T10:00:00.123Z'),
+  changedAt: Date.parse('2026-11-22T10:00:00.140Z'),
 };
 
 describe('the status topic', () => {
@@ -31,7 +31,7 @@ describe('the status topic', () => {
 
   it('gives back what was written', () => {
     const id = fc.integer({ min: 0, max: ID_LIMIT - 1 });
-    const time = fc.date({ min: new Date(0), max: new Date('2100-01-01T00:00:00Z'), noInvalidDate: true });
+    const time = fc.integer({ min: 0, max: Date.parse('2100-01-01T00:00:00Z') });
     const change = fc.record({
       id: fc.uuid({ version: 7 }),
       clientId: id,
@@ -79,12 +79,13 @@ describe('the status topic', () => {
           return;
         }
         expect(Number.isSafeInteger(read.clientId) && Number.isSafeInteger(read.agentId) && read.sequence > 0).toBe(true);
-        expect([read.occurredAt.getTime(), read.changedAt.getTime()].some(Number.isNaN)).toBe(false);
+        expect([read.occurredAt, read.changedAt].some(Number.isNaN)).toBe(false);
         expect(AGENT_TYPES).toContain(read.agentType);
         expect(AGENT_STATUSES).toContain(read.agentStatus);
         expect(EVENT_SOURCES).toContain(read.eventSource);
         // Dates that do not exist would come back as others.
-        if (field === 'occurred_at') expect(read.occurredAt.toISOString().slice(0, 19)).toBe((instead as string).slice(0, 19));
+        if (field === 'occurred_at')
+          expect(new Date(read.occurredAt).toISOString().slice(0, 19)).toBe((instead as string).slice(0, 19));
       }),
       { numRuns: 1000 },
     );

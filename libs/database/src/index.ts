@@ -15,6 +15,6 @@ export { ApplicationEntity } from './entities/application.entity.js';
 export { WebhookSecretEntity } from './entities/webhook-secret.entity.js';
 export type { Pool } from 'pg';
 export { WriteCheck } from './write-check.js';
-export { statusChangeOf, type StatusChangeRow } from './status-change-row.js';
+export { millisecondsOf, statusChangeColumns, statusChangeJson } from './status-change-row.js';
 export { NotificationListener } from './notification-listener.js';
 export { measurePool, queryBriefly } from './pool.js';

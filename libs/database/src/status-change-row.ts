@@ -1,34 +1,39 @@
 import type { StatusChange } from '#contracts';
 
-/** A row of `presence.status_change`. */
-export interface StatusChangeRow {
-  readonly id: string;
-  readonly client_id: number;
-  readonly agent_id: number;
-  readonly agent_type: StatusChange['agentType'];
-  readonly name: string;
-  readonly agent_status: StatusChange['agentStatus'];
-  readonly event_source: StatusChange['eventSource'];
-  readonly sequence: number;
-  readonly occurred_at: Date;
-  readonly changed_at: Date;
-  /** Null: the change's own; absent: not asked for. */
-  readonly traceparent?: string | null;
+/**
+ * Converts a time to milliseconds since the epoch, in SQL; microseconds are cut off. Exact for every year: what is left is a whole number
+ * of milliseconds, of which the epoch's binary fraction is off by far less than a half.
+ */
+export const millisecondsOf = (time: string): string => `round(date_part('epoch', date_trunc('milliseconds', ${time})) * 1000)`;
+
+/** How each field of a change is read from a row of `presence.status_change`, or of what has its columns. */
+const EXPRESSIONS: Readonly<Record<keyof StatusChange, (row: string) => string>> = {
+  id: (row) => `${row}.id`,
+  clientId: (row) => `${row}.client_id`,
+  agentId: (row) => `${row}.agent_id`,
+  agentType: (row) => `${row}.agent_type`,
+  name: (row) => `${row}.name`,
+  agentStatus: (row) => `${row}.agent_status`,
+  eventSource: (row) => `${row}.event_source`,
+  sequence: (row) => `${row}.sequence`,
+  occurredAt: (row) => millisecondsOf(`${row}.occurred_at`),
+  changedAt: (row) => millisecondsOf(`${row}.changed_at`),
+  traceparent: (row) => `${row}.traceparent`,
+};
+
+/**
+ * Lists the columns of a `select` whose rows are {@link StatusChange}s as the driver gives them: there is nothing to convert.
+ *
+ * @param row alias of `presence.status_change`
+ */
+export function statusChangeColumns(row: string): string {
+  return Object.entries(EXPRESSIONS)
+    .map(([field, expression]) => `${expression(row)} as "${field}"`)
+    .join(', ');
 }
 
-/** Reads a change from its row in the log. */
-export function statusChangeOf(row: StatusChangeRow): StatusChange {
-  return {
-    id: row.id,
-    clientId: row.client_id,
-    agentId: row.agent_id,
-    agentType: row.agent_type,
-    name: row.name,
-    agentStatus: row.agent_status,
-    eventSource: row.event_source,
-    sequence: row.sequence,
-    occurredAt: row.occurred_at,
-    changedAt: row.changed_at,
-    traceparent: row.traceparent ?? undefined,
-  };
+/** As {@link statusChangeColumns}, as one column of JSON; null where an outer join found no row. */
+export function statusChangeJson(row: string): string {
+  const pairs = Object.entries(EXPRESSIONS).map(([field, expression]) => `'${field}', ${expression(row)}`);
+  return `case when ${row}.id is not null then json_build_object(${pairs.join(', ')}) end`;
 }

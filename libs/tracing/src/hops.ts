@@ -129,7 +129,7 @@ export function noteFanOut(change: StatusChange, startedAt: number, deliveries: 
  * all of them, and stands in its flag.
  */
 export function afterFanOut(change: TracedChange): string | undefined {
-  if (!recording) return change.traceparent;
+  if (!recording) return change.traceparent ?? undefined;
   const { parent, isOwn } = traceOf(change);
   if (!isRecorded(parent, isOwn)) return passedOn(parent).traceparent;
   return formatTraceparent({ traceId: parent.traceId, spanId: fanOutSpanOf(change.id), isSampled: true });
@@ -167,7 +167,7 @@ export function traceIdsOf<T>(changes: readonly T[], traced: (change: T) => Trac
 
 /** What a change goes on from, and whether that is a trace of its own. */
 function traceOf({ id, traceparent }: TracedChange): { readonly parent: TraceParent; readonly isOwn: boolean } {
-  if (traceparent === undefined) return { parent: ownTraceOf(id), isOwn: true };
+  if (!traceparent) return { parent: ownTraceOf(id), isOwn: true };
   const parent = fieldsOf(traceparent);
   return { parent, isOwn: isTraceOf(parent.traceId, id) };
 }

@@ -22,7 +22,7 @@ const CALLER = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 function changeOf(traceparent?: string): StatusChange {
   return {
     ...{ id: uuidv7(), clientId: 12, agentId: 136, agentType: 'local', name: '136', agentStatus: 'available' },
-    ...{ eventSource: 'api', sequence: 1, occurredAt: new Date(), changedAt: new Date(), traceparent },
+    ...{ eventSource: 'api', sequence: 1, occurredAt: Date.now(), changedAt: Date.now(), traceparent },
   };
 }
 
@@ -51,7 +51,7 @@ describe('tracing', () => {
 
   /** Has a change go all its way. @returns what the third party is told */
   function carry(change: StatusChange): string {
-    beginDecide(change, change.traceparent).end();
+    beginDecide(change, change.traceparent ?? undefined).end();
     const publish = beginPublish(change, 'topic');
     publish.end();
     const arrived = { ...change, traceparent: publish.traceparent };

@@ -19,7 +19,7 @@ function notification(over: Partial<Notification> = {}): Notification {
     id: deliveryId(change, 7),
     attempt: 2,
     sequence: 42,
-    occurredAt: new Date('2026-11-22T10:00:00.123Z'),
+    occurredAt: Date.parse('2026-11-22T10:00:00.123Z'),
     at: Date.now(),
     keys: secrets.map(signingKey),
     ...over,

@@ -43,7 +43,8 @@ export interface Notification {
   readonly attempt: number;
   /** The agent's. */
   readonly sequence: number;
-  readonly occurredAt: Date;
+  /** In milliseconds since the epoch. */
+  readonly occurredAt: number;
   /** The time of the attempt, milliseconds since the epoch. */
   readonly at: number;
   /** W3C trace context of the attempt; absent: the change's own. */
@@ -139,7 +140,7 @@ function headersOf({
     'webhook-timestamp': String(timestamp),
     'webhook-signature': signV1(keys, id, timestamp, pairs),
     'webhook-attempt': String(attempt),
-    'webhook-event-time': occurredAt.toISOString(),
+    'webhook-event-time': new Date(occurredAt).toISOString(),
   };
 }
 

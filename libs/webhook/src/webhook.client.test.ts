@@ -13,7 +13,7 @@ const PAIRS = 'agent_status=available&agent_type=local';
 const keys = [signingKey(generateSecret())];
 
 function request(url: string, method: 'GET' | 'POST' = 'POST') {
-  const occurredAt = new Date();
+  const occurredAt = Date.now();
   return buildRequest({
     method,
     url,

@@ -20,8 +20,8 @@ export interface Delivery {
   readonly agentEventId: number;
   /** The agent's. */
   readonly sequence: number;
-  /** What is told: the encoded pairs, and when it happened; and the trace that it is part of. */
-  readonly change: { readonly pairs: string; readonly occurredAt: Date; readonly traceparent?: string | undefined };
+  /** What is told: the encoded pairs; when it happened, in milliseconds since the epoch; and the trace that it is part of. */
+  readonly change: { readonly pairs: string; readonly occurredAt: number; readonly traceparent?: string | undefined };
   /** Attempts made before, in earlier runs of the schedule too. */
   readonly attemptsBefore: number;
   /** Whether this is a later attempt of the same run; it then takes its place from the budget of retries. */

@@ -1,4 +1,5 @@
 import type { AgentStatus, AgentType, EventSource } from '#contracts';
+import { millisecondsOf } from '#database';
 import { afterFanOut } from '#tracing';
 import { encodePairs } from '#webhook';
 import type { Change } from '../lanes/agent-work.js';
@@ -10,7 +11,8 @@ import type { Change } from '../lanes/agent-work.js';
  */
 export const headOf = (from: string, windowMs: string): string => `
   left join lateral (
-    select s.id, s.agent_status, s.agent_type, s.event_source, s.agent_id, s.name, s.occurred_at, s.sequence, s.traceparent,
+    select s.id, s.agent_status, s.agent_type, s.event_source, s.agent_id, s.name, ${millisecondsOf('s.occurred_at')} as occurred_ms,
+           s.sequence, s.traceparent,
            (extract(epoch from s.changed_at - now()) * 1000)::double precision + ${windowMs} as expires_in_ms
     from presence.status_change s
     where s.client_id = b.client_id and s.agent_id = b.agent_id and s.sequence >= ${from} and s.sequence <= c.last_sequence
@@ -26,7 +28,7 @@ export const headOf = (from: string, windowMs: string): string => `
 
 /** The columns of a head. */
 export const HEAD =
-  's.id as change_id, s.agent_status, s.agent_type, s.event_source, s.name, s.occurred_at, s.sequence, s.expires_in_ms, s.traceparent';
+  's.id as change_id, s.agent_status, s.agent_type, s.event_source, s.name, s.occurred_ms, s.sequence, s.expires_in_ms, s.traceparent';
 
 export interface HeadLine {
   change_id: string | null;
@@ -35,7 +37,7 @@ export interface HeadLine {
   event_source: EventSource;
   agent_id: number;
   name: string;
-  occurred_at: Date;
+  occurred_ms: number;
   sequence: number;
   expires_in_ms: number;
   traceparent: string | null;
@@ -54,7 +56,7 @@ export function headOfLine(line: HeadLine, readAt: number): Change | undefined {
       eventSource: line.event_source,
       name: line.name,
     }),
-    occurredAt: line.occurred_at,
+    occurredAt: line.occurred_ms,
     expiresAt: readAt + line.expires_in_ms,
     traceparent: afterFanOut({ id: line.change_id, traceparent: line.traceparent ?? undefined }),
   };

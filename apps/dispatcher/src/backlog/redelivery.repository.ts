@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { NotificationMethod, StatusChange } from '#contracts';
-import { arrayOfPlain, arrayOfTexts, statusChangeOf, type StatusChangeRow } from '#database';
+import { arrayOfPlain, arrayOfTexts, statusChangeColumns } from '#database';
 
 /** Names a lane of redeliveries. */
 export interface RedeliveryLane {
@@ -178,14 +178,12 @@ export async function findDue(pool: Pool, asked: Asked): Promise<DueRedeliveries
 /** A statement of its own, since the log is partitioned: each change by its key. */
 async function readChanges(pool: Pool, ids: readonly string[]): Promise<Map<string, StatusChange>> {
   if (ids.length === 0) return new Map();
-  const { rows } = await pool.query<StatusChangeRow>({
+  const { rows } = await pool.query<StatusChange>({
     name: 'dispatch_read_changes_again',
-    text: `
-      select id, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at, traceparent
-      from presence.status_change where id = any ($1::uuid[])`,
+    text: `select ${statusChangeColumns('s')} from presence.status_change s where s.id = any ($1::uuid[])`,
     values: [arrayOfPlain(ids, (id) => id)],
   });
-  return new Map(rows.map((row) => [row.id, statusChangeOf(row)]));
+  return new Map(rows.map((change) => [change.id, change]));
 }
 
 /**

@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
 import type { StatusChange, UndoneSpan } from '#contracts';
-import { arrayOfPlain, statusChangeOf, type StatusChangeRow } from '#database';
+import { arrayOfPlain, statusChangeColumns } from '#database';
 
-const COLUMNS = `s.id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence, s.occurred_at, s.changed_at, s.traceparent`;
+const COLUMNS = statusChangeColumns('s');
 
 /** Young enough to be notified; the ids leave out older partitions. */
 const IN_WINDOW = `
@@ -19,10 +19,10 @@ export interface Gap {
 
 /** Reads from the log what the topic has left out. */
 export async function readGaps(pool: Pool, gaps: readonly Gap[], windowMs: number): Promise<StatusChange[]> {
-  const { rows } = await pool.query<StatusChangeRow>({
+  const { rows } = await pool.query<StatusChange>({
     name: 'dispatch_read_gaps',
     text: `
-      select ${COLUMNS}
+      select s.*
       from (select *, $5::double precision as window_ms
             from unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[]) as a (client_id, agent_id, after, before)) a
       cross join lateral (
@@ -37,12 +37,12 @@ export async function readGaps(pool: Pool, gaps: readonly Gap[], windowMs: numbe
       windowMs,
     ],
   });
-  return rows.map(statusChangeOf);
+  return rows;
 }
 
 /** Reads what lies beyond the agents' cursors of a part of the log, positions above `after` up to `upTo`. */
 export async function readUnplannedBetween(pool: Pool, after: number, upTo: number, windowMs: number): Promise<StatusChange[]> {
-  const { rows } = await pool.query<StatusChangeRow>({
+  const { rows } = await pool.query<StatusChange>({
     name: 'dispatch_read_unplanned_between',
     text: `
       select ${COLUMNS}
@@ -55,7 +55,7 @@ export async function readUnplannedBetween(pool: Pool, after: number, upTo: numb
       order by s.client_id, s.agent_id, s.sequence`,
     values: [after, upTo, windowMs],
   });
-  return rows.map(statusChangeOf);
+  return rows;
 }
 
 /** The last position that was given out, whether or not it can be seen yet: of changes, and of the directory's entries beside them. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createKafkaBus, type Bus } from '#bus';
-import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
+import { encodeStatusChange, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import { DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { LocalKafka } from '../../../../test/support/kafka.js';
 import { eventually } from '../../../../test/support/poll.js';
@@ -49,7 +49,7 @@ describe.skipIf(inject('kafkaBrokers').length === 0)('intake from a Kafka topic 
     await writing.ensureTopics([STATUS_CHANGED_TOPIC]);
     await writing.producer().send(
       STATUS_CHANGED_TOPIC,
-      changes.map((change) => ({ key: partitionKey(change), ...encodeStatusChange(change, TRACEPARENT) })),
+      changes.map((change) => encodeStatusChange(change, TRACEPARENT)),
     );
     await writing.close();
     return changes;

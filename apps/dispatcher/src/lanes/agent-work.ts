@@ -10,7 +10,8 @@ export interface Change {
   readonly id: string;
   readonly sequence: number;
   readonly pairs: string;
-  readonly occurredAt: Date;
+  /** In milliseconds since the epoch. */
+  readonly occurredAt: number;
   /** End of its window by the database's clock, in milliseconds of `performance.now()`. */
   readonly expiresAt: number;
   /** W3C trace context that its attempts go on from; undefined: its own. */
@@ -24,7 +25,7 @@ export function changeOf(change: StatusChange, windowMs: number, clockOffset: nu
     sequence: change.sequence,
     pairs: encodePairs(change),
     occurredAt: change.occurredAt,
-    expiresAt: change.changedAt.getTime() + windowMs + clockOffset,
+    expiresAt: change.changedAt + windowMs + clockOffset,
     traceparent: afterFanOut(change),
   };
 }

@@ -18,7 +18,7 @@ const ENDPOINT = {
   unwell: false,
   isForAll: false,
 } satisfies Endpoint;
-const CHANGE: Change = { id: 'change', sequence: 1, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
+const CHANGE: Change = { id: 'change', sequence: 1, pairs: '', occurredAt: 0, expiresAt: Infinity };
 const ROW: BehindRow = {
   ...{ agentEventId: 7, clientId: 12, agentId: 136, hash: 0, next: 1, version: 0, attempts: 0 },
   ...{ isDue: true, endpoint: ENDPOINT, head: CHANGE, cursor: 1, isAhead: false },

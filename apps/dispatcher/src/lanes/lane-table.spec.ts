@@ -279,7 +279,7 @@ function rowOf(agentEventId: number, next: number): RowWork {
 }
 
 function changeOf(sequence: number): Change {
-  return { id: String(sequence), sequence, pairs: '', occurredAt: new Date(0), expiresAt: Infinity };
+  return { id: String(sequence), sequence, pairs: '', occurredAt: 0, expiresAt: Infinity };
 }
 
 function nameOf(sequence: number, event: number): string {

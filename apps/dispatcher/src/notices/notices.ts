@@ -132,7 +132,7 @@ export class Notices {
       clientId,
       agentEventId: delivery.noticeEventId,
       sequence: notice.id,
-      change: { pairs: JSON.stringify({ ...noticeViewOf(notice), client_id: clientId }), occurredAt: notice.at },
+      change: { pairs: JSON.stringify({ ...noticeViewOf(notice), client_id: clientId }), occurredAt: notice.at.getTime() },
       attemptsBefore: attempts,
       isRetry: attempts > 0,
       endpoint: { value: { url, method: 'POST', suspended }, readAt: claimedAt },

@@ -4,7 +4,7 @@ import { hasUnrecorded, snapshotOf } from './snapshot.js';
 
 const changeOf = (sequence: number): Change => ({
   ...{ id: `change ${sequence}`, sequence, pairs: '' },
-  ...{ occurredAt: new Date(0), expiresAt: Infinity },
+  ...{ occurredAt: 0, expiresAt: Infinity },
 });
 const entry = (sequence: number, agentEventId: number, state: EntryWork['state']): EntryWork => ({
   ...{ sequence, agentEventId, state },

@@ -1,5 +1,5 @@
+import { millisecondsOf } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
-import { millisecondsOf } from './milliseconds.js';
 
 const LOCAL = 1;
 const AVAILABLE = 2;

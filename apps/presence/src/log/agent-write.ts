@@ -1,4 +1,4 @@
-import type { AgentKey, AgentStatus, EventSource, StatusChange } from '#contracts';
+import type { AgentKey, AgentStatus, EventSource, LoggedChange } from '#contracts';
 import type { Hop } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
 
@@ -24,13 +24,10 @@ export interface AgentWrite extends AgentKey {
   readonly changes: readonly DecidedChange[];
 }
 
-/** A change that was committed, and waits in the outbox to be published. */
-export interface CommittedChange {
-  /** Of its row in the log and in the outbox. */
-  readonly position: number;
-  /** Of the outbox. */
+/** A committed change that waits in the outbox to be published. */
+export interface OutboxEntry extends LoggedChange {
+  /** Shard of the outbox. */
   readonly shard: number;
-  readonly change: StatusChange;
 }
 
 /** What became of a batch of writes. */
@@ -40,32 +37,37 @@ export interface Outcome {
   /** The writes that lost to somebody else, by index, with what is known of their agents now: decide again. */
   readonly lost: ReadonlyMap<number, AgentState | undefined>;
   /** The changes in shards that this instance publishes itself, those of an agent in sequence. */
-  readonly committed: CommittedChange[];
+  readonly committed: OutboxEntry[];
   /** The transaction that wrote; undefined where nothing was written. */
   readonly xid: string | undefined;
 }
 
-/** A change as it is published, from what was written and what the database said of it; times in milliseconds since the epoch. */
-export function toCommitted(
+/**
+ * Builds the entry of a change from what was written and what the database said of it.
+ *
+ * @param occurredAt in milliseconds since the epoch, as is `changedAt`
+ */
+export function toOutboxEntry(
   { clientId, agentId, after }: AgentWrite,
   { id, name, agentStatus, eventSource, sequence, hop }: DecidedChange,
-  told: { readonly position: number; readonly shard: number; readonly occurredAt: number; readonly changedAt: number },
-): CommittedChange {
+  position: number,
+  shard: number,
+  occurredAt: number,
+  changedAt: number,
+): OutboxEntry {
   return {
-    position: told.position,
-    shard: told.shard,
-    change: {
-      id,
-      clientId,
-      agentId,
-      agentType: after.agentType,
-      name,
-      agentStatus,
-      eventSource,
-      sequence,
-      occurredAt: new Date(told.occurredAt),
-      changedAt: new Date(told.changedAt),
-      traceparent: hop.traceparent,
-    },
+    position,
+    shard,
+    id,
+    clientId,
+    agentId,
+    agentType: after.agentType,
+    name,
+    agentStatus,
+    eventSource,
+    sequence,
+    occurredAt,
+    changedAt,
+    traceparent: hop.traceparent,
   };
 }

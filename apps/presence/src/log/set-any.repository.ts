@@ -1,9 +1,8 @@
 import type { Pool } from 'pg';
-import { arrayOfPlain, arrayOfTexts } from '#database';
+import { arrayOfPlain, arrayOfTexts, millisecondsOf } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 import { asOf, statesIn, statesOf, type StateColumns } from './agent-states.repository.js';
-import { toCommitted, type AgentWrite, type CommittedChange, type Outcome } from './agent-write.js';
-import { millisecondsOf } from './milliseconds.js';
+import { toOutboxEntry, type AgentWrite, type OutboxEntry, type Outcome } from './agent-write.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 
@@ -179,12 +178,11 @@ function lostOf(
 function committedOf(
   writes: readonly AgentWrite[],
   [ids, positions, shards, occurredAts, changedAts]: CommittedColumns,
-): CommittedChange[] {
+): OutboxEntry[] {
   if (ids === null) return [];
   const byId = new Map(writes.flatMap((write) => write.changes.map((change) => [change.id, { write, change }])));
   return ids.map((id, nth) => {
     const { write, change } = byId.get(id)!;
-    const [position, shard, occurredAt, changedAt] = [positions[nth]!, shards[nth]!, occurredAts[nth]!, changedAts[nth]!];
-    return toCommitted(write, change, { position, shard, occurredAt, changedAt });
+    return toOutboxEntry(write, change, positions[nth]!, shards[nth]!, occurredAts[nth]!, changedAts[nth]!);
   });
 }

@@ -1,9 +1,8 @@
 import type { Pool } from 'pg';
-import { arrayOfPlain } from '#database';
+import { arrayOfPlain, millisecondsOf } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 import { asOf } from './agent-states.repository.js';
-import { toCommitted, type AgentWrite, type CommittedChange, type DecidedChange, type Outcome } from './agent-write.js';
-import { millisecondsOf } from './milliseconds.js';
+import { toOutboxEntry, type AgentWrite, type DecidedChange, type OutboxEntry, type Outcome } from './agent-write.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 
@@ -90,7 +89,7 @@ export async function setUsual(
   const { written: columns, xid } = await runSetStatement<{ written: WrittenColumns }>(pool, SET_USUAL, values, moves);
   const [ords, positions, shards, asOfs, changedAts] = columns;
   const written = new Map<number, AgentState>();
-  const committed: CommittedChange[] = [];
+  const committed: OutboxEntry[] = [];
   ords?.forEach((ord, nth) => {
     const place = places[ord - 1]!;
     const write = writes[place]!;
@@ -99,7 +98,7 @@ export async function setUsual(
     const shard = shards[nth]!;
     if (!ownShards.includes(shard)) return;
     const occurredAt = change.occurredAt ?? asOfs[nth]!;
-    committed.push(toCommitted(write, change, { position: positions[nth]!, shard, occurredAt, changedAt: changedAts[nth]! }));
+    committed.push(toOutboxEntry(write, change, positions[nth]!, shard, occurredAt, changedAts[nth]!));
   });
   const lost = new Map<number, undefined>();
   if (written.size < writes.length) writes.forEach((_, index) => !written.has(index) && lost.set(index, undefined));

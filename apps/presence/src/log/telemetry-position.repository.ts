@@ -1,7 +1,6 @@
 import type { Pool } from 'pg';
 import type { AgentKey } from '#contracts';
-import { arrayOfPlain, arrayOfTexts } from '#database';
-import { millisecondsOf } from './milliseconds.js';
+import { arrayOfPlain, arrayOfTexts, millisecondsOf } from '#database';
 
 /** Agents of whom the records from an offset on were not decided with the others'. */
 export interface Undecided {

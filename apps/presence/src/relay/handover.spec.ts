@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { StatusChange } from '#contracts';
-import type { CommittedChange } from '../log/agent-write.js';
+import type { OutboxEntry } from '../log/agent-write.js';
 import { Handover } from './handover.js';
 
 const LIMIT = 4;
@@ -9,7 +9,7 @@ const LIMIT = 4;
 /** A table, the processes that write it, and a relay of one of them, as `OutboxRelay` is one; without waiting. */
 class World {
   /** What is committed and not deleted, in order. */
-  private readonly table: CommittedChange[] = [];
+  private readonly table: OutboxEntry[] = [];
   private readonly sequences = new Map<number, number>();
   private readonly handover = new Handover();
   readonly topic: StatusChange[] = [];
@@ -17,30 +17,30 @@ class World {
   write(agentId: number, handed: boolean): void {
     const sequence = (this.sequences.get(agentId) ?? 0) + 1;
     this.sequences.set(agentId, sequence);
-    const row = rowOf(agentId, sequence);
-    this.table.push(row);
-    if (handed) this.handover.offer([row]);
+    const entry = entryOf(agentId, sequence);
+    this.table.push(entry);
+    if (handed) this.handover.offer([entry]);
   }
 
   /** @param before what happens between the decision to read and the read @param after … and between that and the publishing */
   publish(isTaken: boolean, before: () => void = () => undefined, after: () => void = () => undefined): number {
-    let rows: readonly CommittedChange[] = this.handover.take(LIMIT);
-    if (rows.length === 0 && this.handover.needsRead) {
+    let entries: readonly OutboxEntry[] = this.handover.take(LIMIT);
+    if (entries.length === 0 && this.handover.needsRead) {
       this.handover.beginRead();
       before();
-      rows = this.table.slice(0, LIMIT);
-      if (rows.length === LIMIT) this.handover.askForRead();
+      entries = this.table.slice(0, LIMIT);
+      if (entries.length === LIMIT) this.handover.askForRead();
     }
     after();
     if (!isTaken) {
-      this.topic.push(...rows.slice(0, rows.length / 2).map(({ change }) => change));
+      this.topic.push(...entries.slice(0, entries.length / 2));
       this.handover.askForRead();
-      return rows.length;
+      return entries.length;
     }
-    this.topic.push(...rows.map(({ change }) => change));
-    this.handover.acknowledge(rows.map(({ change }) => change));
-    for (const row of rows) this.table.splice(this.table.indexOf(row), 1);
-    return rows.length;
+    this.topic.push(...entries);
+    this.handover.acknowledge(entries);
+    for (const entry of entries) this.table.splice(this.table.indexOf(entry), 1);
+    return entries.length;
   }
 
   /** As the relay does now and then. */
@@ -65,10 +65,12 @@ class World {
 }
 
 let position = 0;
-function rowOf(agentId: number, sequence: number): CommittedChange {
+function entryOf(agentId: number, sequence: number): OutboxEntry {
   position += 1;
-  const now = new Date();
-  const change: StatusChange = {
+  const now = Date.now();
+  return {
+    position,
+    shard: 0,
     id: `${agentId}-${sequence}`,
     clientId: 12,
     agentId,
@@ -80,7 +82,6 @@ function rowOf(agentId: number, sequence: number): CommittedChange {
     occurredAt: now,
     changedAt: now,
   };
-  return { position, shard: 0, change };
 }
 
 const AGENTS = [1, 2, 3];
@@ -125,8 +126,8 @@ describe('the handover', () => {
   it('needs no read for what it is handed, once the agent is known', () => {
     const handover = new Handover();
     handover.beginRead();
-    handover.acknowledge([rowOf(1, 5).change]);
-    const [known, next, fresh] = [rowOf(1, 6), rowOf(1, 7), rowOf(2, 1)];
+    handover.acknowledge([entryOf(1, 5)]);
+    const [known, next, fresh] = [entryOf(1, 6), entryOf(1, 7), entryOf(2, 1)];
     handover.offer([known]);
     handover.offer([next, fresh]);
     expect(handover.take(2)).toEqual([known, next]);
@@ -137,8 +138,8 @@ describe('the handover', () => {
   it('asks for a read before a change whose predecessor it did not publish', () => {
     const handover = new Handover();
     handover.beginRead();
-    const first = rowOf(1, 1);
-    handover.offer([first, rowOf(2, 4), rowOf(1, 2)]);
+    const first = entryOf(1, 1);
+    handover.offer([first, entryOf(2, 4), entryOf(1, 2)]);
     expect(handover.take(10)).toEqual([first]);
     expect(handover.needsRead).toBe(true);
     expect(handover.take(10)).toEqual([]);
@@ -147,9 +148,9 @@ describe('the handover', () => {
   it('leaves to the table what is too much for memory', () => {
     const handover = new Handover();
     handover.beginRead();
-    handover.offer(Array.from({ length: 10_000 }, (_, index) => rowOf(index, 1)));
+    handover.offer(Array.from({ length: 10_000 }, (_, index) => entryOf(index, 1)));
     expect(handover.needsRead).toBe(false);
-    handover.offer([rowOf(10_000, 1)]);
+    handover.offer([entryOf(10_000, 1)]);
     expect(handover.needsRead).toBe(true);
     expect(handover.take(10)).toEqual([]);
   });

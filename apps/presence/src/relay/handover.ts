@@ -1,9 +1,9 @@
 import type { StatusChange } from '#contracts';
 import { AgentMap } from '../agent-map.js';
-import type { CommittedChange } from '../log/agent-write.js';
+import type { OutboxEntry } from '../log/agent-write.js';
 
 /** More than this waits in the table rather than in memory. */
-const MAX_ROWS = 10_000;
+const MAX_ENTRIES = 10_000;
 /** Agents whose last published sequence is known for certain. */
 const LATEST_AGENTS = 50_000;
 
@@ -17,7 +17,7 @@ const LATEST_AGENTS = 50_000;
  * publish, so it is made anew with every change of the shards that are held.
  */
 export class Handover {
-  private rows: CommittedChange[] = [];
+  private entries: OutboxEntry[] = [];
   /** The table has nothing that is neither here nor published. */
   private complete = false;
   /** Sequence of the last published change, by agent. */
@@ -31,50 +31,50 @@ export class Handover {
   /**
    * Offers changes that were committed just now.
    *
-   * @param rows those of one agent in sequence
+   * @param entries those of one agent in sequence
    */
-  offer(rows: readonly CommittedChange[]): void {
+  offer(entries: readonly OutboxEntry[]): void {
     if (!this.complete) return; // the read that is due finds them
-    if (this.rows.length + rows.length > MAX_ROWS) this.askForRead();
-    else this.rows.push(...rows);
+    if (this.entries.length + entries.length > MAX_ENTRIES) this.askForRead();
+    else this.entries.push(...entries);
   }
 
   /** Requires a read: there may be changes in the table that were not offered. */
   askForRead(): void {
     this.complete = false;
-    this.rows = [];
+    this.entries = [];
   }
 
   /** Notes that a read of the table begins: it finds what was offered before, and may miss what is offered from now on. */
   beginRead(): void {
     this.complete = true;
-    this.rows = [];
+    this.entries = [];
   }
 
   /**
    * Takes what is to be published next. Ends before a change whose predecessor was not published from here: it asks for a read.
    *
-   * @param limit most rows to take
+   * @param limit most entries to take
    * @returns in order, each agent's without a gap
    */
-  take(limit: number): CommittedChange[] {
-    const batch: CommittedChange[] = [];
+  take(limit: number): OutboxEntry[] {
+    const batch: OutboxEntry[] = [];
     const ahead = new AgentMap<number>(Infinity);
-    const waiting = this.rows;
+    const waiting = this.entries;
     let taken = 0;
     for (; taken < waiting.length && batch.length < limit; taken++) {
-      const row = waiting[taken]!;
-      const last = ahead.get(row.change) ?? this.published.get(row.change) ?? 0;
-      const { sequence } = row.change;
+      const entry = waiting[taken]!;
+      const last = ahead.get(entry) ?? this.published.get(entry) ?? 0;
+      const { sequence } = entry;
       if (sequence <= last) continue; // a read has found it meanwhile
       if (sequence > last + 1) {
         this.askForRead();
         return batch;
       }
-      ahead.set(row.change, sequence);
-      batch.push(row);
+      ahead.set(entry, sequence);
+      batch.push(entry);
     }
-    this.rows = waiting.slice(taken);
+    this.entries = waiting.slice(taken);
     return batch;
   }
 

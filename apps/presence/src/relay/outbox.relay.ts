@@ -1,13 +1,13 @@
 import { NotificationListener, type Pool } from '#database';
-import type { BusMessage, BusProducer } from '#bus';
-import { encodeStatusChange, partitionKey, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
+import type { BusProducer } from '#bus';
+import { encodeStatusChange, STATUS_CHANGED_TOPIC, type StatusChange } from '#contracts';
 import { Loop, PeriodicWork, settledWithin, type Logger } from '#runtime';
 import { beginPublish, traceIdsOf } from '#tracing';
-import type { CommittedChange } from '../log/agent-write.js';
+import type { OutboxEntry } from '../log/agent-write.js';
 import type { PresenceMetrics } from '../metrics.js';
 import type { ChangeListener } from '../telemetry/telemetry.service.js';
 import { Handover } from './handover.js';
-import { advanceOutbox, deletePublished, sampleOutbox, type OutboxRow } from './outbox.repository.js';
+import { advanceOutbox, deletePublished, sampleOutbox, type OutboxPage } from './outbox.repository.js';
 import { Publications } from './publications.js';
 import { SHARDS_CHANNEL } from './relay-lease.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
@@ -94,7 +94,7 @@ export class OutboxRelay implements ChangeListener {
     return this.leases.shards();
   }
 
-  hand(changes: readonly CommittedChange[]): void {
+  hand(changes: readonly OutboxEntry[]): void {
     const held = this.leases.shards();
     this.handover.offer(changes.filter(({ shard }) => held.includes(shard))); // others' are found by their next read
     this.loop.wake();
@@ -145,20 +145,20 @@ export class OutboxRelay implements ChangeListener {
     const { metrics, logger } = this.options;
     const { handover } = this;
     if (performance.now() - this.readAt >= POLL_MS) handover.askForRead();
-    let rows: readonly OutboxRow[] = handover.take(BATCH_ROWS);
-    if (rows.length === 0 && handover.needsRead) rows = await this.read(handover);
-    if (rows.length === 0) return 0;
+    let changes = handover.take(BATCH_ROWS);
+    let expired: readonly number[] = [];
+    if (changes.length === 0 && handover.needsRead) ({ entries: changes, expired } = await this.read(handover));
+    const positions = [...expired, ...changes.map(({ position }) => position)];
+    if (positions.length === 0) return 0;
     // A read takes time, and leases end; whoever holds a shard by now may already be publishing these rows.
     if (handover !== this.handover || this.leases.shards().length === 0) {
       handover.askForRead();
-      return rows.length;
+      return positions.length;
     }
-    const changes = rows.flatMap(({ change }) => change ?? []);
-    if (changes.length < rows.length) logger.error({ rows: rows.length - changes.length }, 'relay.change_expired');
+    if (expired.length > 0) logger.error({ rows: expired.length }, 'relay.change_expired');
     const startedAt = performance.now();
-    const positions = rows.map(({ position }) => position);
     const hops = changes.map((change) => beginPublish(change, STATUS_CHANGED_TOPIC));
-    const messages = changes.map((change, index) => toMessage(change, hops[index]!.traceparent));
+    const messages = changes.map((change, index) => encodeStatusChange(change, hops[index]!.traceparent));
     await this.publications.send(messages, positions, () => {
       for (const hop of hops) hop.end();
       metrics.countPublished(changes.length);
@@ -169,22 +169,22 @@ export class OutboxRelay implements ChangeListener {
       logger.debug({ changes: changes.length, trace_ids: traceIds, latency_ms: latencyMs }, 'relay.published');
     });
     handover.acknowledge(changes);
-    return rows.length;
+    return positions.length;
   }
 
   /** Reads the table, and deletes what was published with it. */
-  private async read(handover: Handover): Promise<OutboxRow[]> {
+  private async read(handover: Handover): Promise<OutboxPage> {
     const { pool, metrics } = this.options;
     const shards = this.leases.shards();
-    if (shards.length === 0) return [];
+    if (shards.length === 0) return { entries: [], expired: [] };
     handover.beginRead();
     this.readAt = performance.now();
     const published = [...this.publications.positionsDurable];
     const underway = this.publications.positionsUnderway;
-    const rows = await metrics.time('advance_outbox', () => advanceOutbox(pool, { published, underway, shards }, BATCH_ROWS));
+    const page = await metrics.time('advance_outbox', () => advanceOutbox(pool, { published, underway, shards }, BATCH_ROWS));
     this.publications.forget(published);
-    if (rows.length === BATCH_ROWS) handover.askForRead();
-    return rows;
+    if (page.entries.length + page.expired.length === BATCH_ROWS) handover.askForRead();
+    return page;
   }
 
   /** Waits for what is on its way, and deletes it. */
@@ -204,9 +204,4 @@ export class OutboxRelay implements ChangeListener {
     const isSampler = this.leases.shards().includes(SAMPLER_SHARD);
     this.options.metrics.setOutbox(isSampler ? await sampleOutbox(this.options.pool) : undefined);
   }
-}
-
-function toMessage(change: StatusChange, traceparent: string): BusMessage {
-  const { value, headers } = encodeStatusChange(change, traceparent);
-  return { key: partitionKey(change), value, headers };
 }

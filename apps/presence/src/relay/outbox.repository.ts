@@ -1,14 +1,13 @@
 import type { Pool } from 'pg';
-import { queryBriefly } from '#database';
-import type { AgentStatus, AgentType, EventSource, StatusChange } from '#contracts';
-import { millisecondsOf } from '../log/milliseconds.js';
+import { queryBriefly, statusChangeColumns } from '#database';
+import type { OutboxEntry } from '../log/agent-write.js';
 import type { OutboxSample } from '../metrics.js';
 
-/** A change that waits to be published. */
-export interface OutboxRow {
-  readonly position: number;
-  /** Undefined where the log no longer holds the change: its partition was dropped before it could be published. */
-  readonly change: StatusChange | undefined;
+/** What waits to be published. */
+export interface OutboxPage {
+  readonly entries: OutboxEntry[];
+  /** Positions of changes that the log no longer holds: their partition was dropped before they could be published. */
+  readonly expired: number[];
 }
 
 /**
@@ -23,30 +22,20 @@ const ADVANCE_OUTBOX = {
     with gone as (
       delete from presence.outbox where position = any ($1::bigint[])
     ), head as materialized (
-      select position, change_id from presence.outbox
+      select position, shard, change_id from presence.outbox
       where shard = any ($2::smallint[]) and position not in (select unnest($1::bigint[] || $3::bigint[]))
       order by position limit $4
     )
-    select head.position, head.change_id, s.client_id, s.agent_id, s.agent_type, s.name, s.agent_status, s.event_source, s.sequence,
-           ${millisecondsOf('s.occurred_at')}, ${millisecondsOf('s.changed_at')}, s.traceparent
+    select head.position, head.shard, ${statusChangeColumns('s')}
     from head left join lateral (select * from presence.status_change where id = head.change_id limit 1) s on true
     order by head.position`,
 };
 
-type Row = [
-  position: number,
-  id: string,
-  clientId: number | null,
-  agentId: number,
-  agentType: AgentType,
-  name: string,
-  agentStatus: AgentStatus,
-  eventSource: EventSource,
-  sequence: number,
-  occurredAt: number,
-  changedAt: number,
-  traceparent: string | null,
-];
+/** A row whose change is not in the log. */
+interface ExpiredRow {
+  readonly position: number;
+  readonly id: null;
+}
 
 /** Of the outbox, by position and shard. */
 export interface OutboxState {
@@ -63,27 +52,12 @@ export async function advanceOutbox(
   pool: Pool,
   { published, underway, shards }: OutboxState,
   limit: number,
-): Promise<OutboxRow[]> {
+): Promise<OutboxPage> {
   const values = [`{${published.join()}}`, `{${shards.join()}}`, `{${underway.join()}}`, limit];
-  const { rows } = await pool.query<Row>({ ...ADVANCE_OUTBOX, rowMode: 'array', values });
-  return rows.map((row) => ({ position: row[0], change: row[2] === null ? undefined : toChange(row, row[2]) }));
-}
-
-function toChange(row: Row, clientId: number): StatusChange {
-  const [, id, , agentId, agentType, name, agentStatus, eventSource, sequence, occurredAt, changedAt, traceparent] = row;
-  return {
-    id,
-    clientId,
-    agentId,
-    agentType,
-    name,
-    agentStatus,
-    eventSource,
-    sequence,
-    occurredAt: new Date(occurredAt),
-    changedAt: new Date(changedAt),
-    traceparent: traceparent ?? undefined,
-  };
+  const { rows } = await pool.query<OutboxEntry | ExpiredRow>({ ...ADVANCE_OUTBOX, values });
+  const entries = rows.filter((row) => row.id !== null);
+  const expired = rows.filter((row) => row.id === null).map(({ position }) => position);
+  return { entries, expired };
 }
 
 /** Deletes published rows, with no further read: the last thing before a stop. */

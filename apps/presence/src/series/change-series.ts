@@ -20,7 +20,7 @@ export class ChangeSeries {
   /** @param changes each of which was published, and is told once */
   note(changes: readonly StatusChange[]): void {
     for (const { clientId, changedAt, agentStatus } of changes) {
-      const minute = Math.floor(changedAt.getTime() / MINUTE_MS) * MINUTE_MS;
+      const minute = Math.floor(changedAt / MINUTE_MS) * MINUTE_MS;
       const count = this.counts.of(`${clientId}:${minute}`, () => ({ clientId, minute, logins: 0, logouts: 0 }));
       if (count) count[agentStatus === 'available' ? 'logins' : 'logouts'] += 1;
     }

@@ -1,7 +1,7 @@
 import type { TelemetryItem } from '#contracts';
 import type { Pool } from '#database';
 import { AgentMap } from '../agent-map.js';
-import type { Slot } from '../telemetry/agent-work.js';
+import type { PendingItem } from '../telemetry/agent-batch.js';
 import { putLastReports, type LastReport } from './series.repository.js';
 
 /** Agents whose reports are counted for certain, and most that wait to be written. */
@@ -31,10 +31,11 @@ export class LastReports {
 
   constructor(private readonly pool: Pool) {}
 
-  /** @param slots items that were decided, in order */
-  note(slots: readonly Slot[]): void {
-    for (const { item, results, index } of slots) {
-      const { result } = results[index]!;
+  /** Notes items that were decided. @param items in order */
+  note(items: readonly PendingItem[]): void {
+    for (const pending of items) {
+      const { item } = pending;
+      const { result } = pending.result!;
       let noted = this.last.get(item);
       if (noted === undefined) this.last.set(item, (noted = new Noted(item, result)));
       noted.item = item;

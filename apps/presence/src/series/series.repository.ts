@@ -1,6 +1,6 @@
 import { arrayOfPlain, type Pool } from '#database';
 import type { TelemetryItem } from '#contracts';
-import type { TelemetryResult } from '../telemetry/agent-work.js';
+import type { TelemetryResult } from '../telemetry/agent-batch.js';
 
 /** Status changes of a client in a minute. */
 export interface ChangeCount {

@@ -43,7 +43,7 @@ describe('what is counted and remembered of telemetry', { timeout: 2 * LONG_MS }
   const START = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 10 * MINUTE_MS;
 
   const change = (minute: number, agentStatus: AgentStatus, clientId = 12): StatusChange =>
-    ({ clientId, agentStatus, changedAt: new Date(START + minute * MINUTE_MS + 59_999) }) as StatusChange;
+    ({ clientId, agentStatus, changedAt: START + minute * MINUTE_MS + 59_999 }) as StatusChange;
 
   /** Minutes after the start, logins, logouts and available agents. */
   async function minutesOf(clientId: number): Promise<number[][]> {
@@ -182,7 +182,7 @@ describe('what is counted and remembered of telemetry', { timeout: 2 * LONG_MS }
         clock: Date,
         metrics: new PresenceMetrics(new Registry()),
         logger: SILENT,
-        onDecided: (slots) => reports.note(slots),
+        onDecided: (items) => reports.note(items),
       });
 
     it('is remembered with what was made of it, and how many came since the change', async () => {

@@ -1,6 +1,7 @@
-import type { AgentKey, FieldErrors, TelemetryItem } from '#contracts';
+import type { AgentKey, FieldErrors } from '#contracts';
 import { parseTelemetry, partitionKey } from '#contracts';
 import type { TelemetryPosition } from '../log/telemetry-position.repository.js';
+import type { PendingItem } from './agent-batch.js';
 import { reasonOf } from './telemetry-record.js';
 
 /** A record of a partition whose value is JSON. */
@@ -14,11 +15,9 @@ export interface PartitionRecord {
   readonly traceparent: string | undefined;
 }
 
-/** An item of a partition, and the offset of its record. */
-export interface PartitionItem {
+/** An item of a partition, with the offset of its record. */
+export interface PartitionItem extends PendingItem {
   readonly offset: number;
-  readonly item: TelemetryItem;
-  readonly traceparent: string | undefined;
 }
 
 /** What a batch of a partition's records asks for. */
@@ -61,7 +60,12 @@ export function planRecords(records: readonly PartitionRecord[], position: Telem
     } else if (offset >= nextOffset || isLeft(offset, parsed.item)) {
       const occurredAt = parsed.item.occurredAt ?? Math.max(asOf, timestamp > 0 ? Math.min(timestamp, now) : now);
       asOf = Math.max(asOf, Math.min(occurredAt, now));
-      (offset >= nextOffset ? items : leftover).push({ offset, item: { ...parsed.item, occurredAt }, traceparent });
+      (offset >= nextOffset ? items : leftover).push({
+        offset,
+        item: { ...parsed.item, occurredAt },
+        traceparent,
+        result: undefined,
+      });
     } else if (known !== undefined) {
       rejected.set(offset, known);
       kept.set(offset, known);

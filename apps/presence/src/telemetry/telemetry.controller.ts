@@ -3,7 +3,7 @@ import { ApiBody, ApiHeader, ApiOperation, ApiResponse, ApiTags } from '@nestjs/
 import { MAX_TELEMETRY_ITEMS } from '#contracts';
 import { RequireAccess } from '#auth';
 import { ApiError } from '#http';
-import type { TelemetryResult } from './agent-work.js';
+import type { TelemetryResult } from './agent-batch.js';
 import { telemetryRequestJsonSchema, telemetryResultSchema } from './telemetry.schema.js';
 import { BacklogError, ContentionError, TelemetryService } from './telemetry.service.js';
 

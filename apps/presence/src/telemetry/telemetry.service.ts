@@ -5,11 +5,18 @@ import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import { noteDecided, traceIdsOf } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
-import type { AgentWrite, CommittedChange, DecidedChange, Outcome } from '../log/agent-write.js';
+import type { AgentWrite, DecidedChange, OutboxEntry, Outcome } from '../log/agent-write.js';
 import { compareAndSet, readStates } from '../log/presence.repository.js';
 import { movePositions, type TelemetryPosition } from '../log/telemetry-position.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
-import { decideWork, groupByAgent, slotsByClient, type AgentWork, type Slot, type TelemetryResult } from './agent-work.js';
+import {
+  decideBatch,
+  groupByAgent,
+  groupByClient,
+  type AgentBatch,
+  type PendingItem,
+  type TelemetryResult,
+} from './agent-batch.js';
 import { MicroBatcher } from './micro-batcher.js';
 import { PartitionPositions } from './partition-positions.js';
 import { planRecords, type PartitionItem, type PartitionPlan, type PartitionRecord } from './partition-records.js';
@@ -35,7 +42,7 @@ export interface ChangeListener {
   /** Shards that this process publishes itself, so that it need not be notified through the database. */
   ownShards(): readonly number[];
   /** These were committed, in shards that this process publishes itself; those of an agent in sequence. */
-  hand(changes: readonly CommittedChange[]): void;
+  hand(changes: readonly OutboxEntry[]): void;
 }
 
 export interface TelemetryServiceOptions {
@@ -45,8 +52,8 @@ export interface TelemetryServiceOptions {
   readonly clock: { now(): number };
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
-  /** Told of items once they are decided, in order. */
-  readonly onDecided?: (slots: readonly Slot[]) => void;
+  /** Called with items once they are decided, in order. */
+  readonly onDecided?: (items: readonly PendingItem[]) => void;
 }
 
 /** Why an item could not be decided: too many others write the same agent. Nothing of it was answered; it may be sent again. */
@@ -71,7 +78,7 @@ export class BacklogError extends Error {
 interface Job {
   /** The client, or the partition. */
   readonly owner: number | string;
-  readonly slots: readonly Slot[];
+  readonly items: readonly PendingItem[];
   readonly size: number;
   /** Of the partition. */
   readonly mover?: PositionMover;
@@ -79,7 +86,7 @@ interface Job {
 
 /** What is not settled yet. */
 interface Open {
-  readonly agent: AgentWork;
+  readonly agent: AgentBatch;
   /** What the agent was when this process last heard of it. */
   readonly guess: AgentState | undefined;
 }
@@ -91,7 +98,7 @@ interface Repeat extends Open {
 
 /** An agent's items, and what is to be written for them. */
 interface Decided {
-  readonly agent: AgentWork;
+  readonly agent: AgentBatch;
   readonly write: AgentWrite;
 }
 
@@ -122,19 +129,21 @@ export class TelemetryService {
   async apply(values: readonly unknown[], now = this.options.clock.now(), traceparent?: string): Promise<TelemetryResult[]> {
     const startedAt = performance.now();
     const results = new Array<TelemetryResult>(values.length);
-    const slots: Slot[] = [];
+    const items: PendingItem[] = [];
     for (let index = 0; index < values.length; index++) {
       const parsed = parseTelemetry(values[index], now);
-      if (parsed.ok) slots.push({ item: parsed.item, results, index, traceparent });
+      if (parsed.ok) items.push({ item: parsed.item, traceparent, result: undefined });
       else results[index] = { result: 'rejected', errors: parsed.errors };
     }
-    const byClient = slotsByClient(slots);
+    const byClient = groupByClient(items);
     for (const [clientId, { length }] of byClient) {
       if (!this.requests.hasRoomFor(clientId, length)) throw new BacklogError(clientId, this.requests.backlogOf(clientId) > 0);
     }
-    await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, slots: of, size: of.length })));
+    await Promise.all([...byClient].map(([owner, of]) => this.requests.add({ owner, items: of, size: of.length })));
+    let decided = 0;
+    for (let index = 0; index < results.length; index++) results[index] ??= items[decided++]!.result!;
     this.options.metrics.countResults(results, 'http');
-    this.decided(slots, startedAt);
+    this.decided(items, startedAt);
     return results;
   }
 
@@ -180,34 +189,34 @@ export class TelemetryService {
     position: TelemetryPosition,
     target: Omit<PositionTarget, 'rejected'>,
   ): Promise<TelemetryPosition> {
-    const results = new Array<TelemetryResult>(items.length);
     const keepRejected = (): Record<string, string> => {
       const all: Record<string, string> = Object.fromEntries(kept);
-      results.forEach((result, index) => {
-        if (result.result === 'rejected') all[items[index]!.offset] = reasonOf(result.errors);
-      });
+      for (const { offset, result } of items) {
+        if (result?.result === 'rejected') all[offset] = reasonOf(result.errors);
+      }
       return all;
     };
     const mover = new PositionMover(position, { ...target, rejected: keepRejected });
     const startedAt = performance.now();
-    const slots = items.map(({ item, traceparent }, index) => ({ item, results, index, traceparent }));
     const owner = `${position.topicId}[${position.partition}]`;
-    await this.partitions.add({ owner, slots, size: slots.length, mover });
+    await this.partitions.add({ owner, items, size: items.length, mover });
     for (const [offset, reason] of Object.entries(keepRejected())) {
       rejected.set(Number(offset), reason);
       kept.set(Number(offset), reason);
     }
-    this.options.metrics.countResults(results, 'kafka');
-    this.decided(slots, startedAt);
+    this.options.metrics.countResults(
+      items.map(({ result }) => result!),
+      'kafka',
+    );
+    this.decided(items, startedAt);
     return mover.position;
   }
 
-  private decided(slots: readonly Slot[], startedAt: number): void {
-    this.options.onDecided?.(slots);
-    for (const { item, results, index, traceparent } of slots) {
-      if (traceparent === undefined) continue;
-      const { result } = results[index]!;
-      if (result !== 'changed') noteDecided(traceparent, startedAt, item, result);
+  private decided(items: readonly PendingItem[], startedAt: number): void {
+    this.options.onDecided?.(items);
+    for (const { item, result, traceparent } of items) {
+      if (traceparent === undefined || result!.result === 'changed') continue;
+      noteDecided(traceparent, startedAt, item, result!.result);
     }
   }
 
@@ -218,7 +227,7 @@ export class TelemetryService {
 
   private async runBatch(jobs: readonly Job[]): Promise<void> {
     const startedAt = performance.now();
-    const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.slots : jobs.flatMap((job) => job.slots));
+    const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.items : jobs.flatMap((job) => job.items));
     const movers = jobs.flatMap(({ mover }) => mover ?? []);
     const changes: DecidedChange[] = [];
     let rounds = 0;
@@ -260,9 +269,9 @@ export class TelemetryService {
   ): Promise<{ lost: Open[]; changes: readonly DecidedChange[] }> {
     const decided: Decided[] = [];
     const repeats: Repeat[] = [];
-    const unknown: AgentWork[] = [];
+    const unknown: AgentBatch[] = [];
     for (const { agent, guess } of open) {
-      const write = guess && decideWork(agent, guess, this.newId);
+      const write = guess && decideBatch(agent, guess, this.newId);
       if (write) decided.push({ agent, write });
       else if (guess) repeats.push({ agent, guess });
       else unknown.push(agent);
@@ -273,7 +282,7 @@ export class TelemetryService {
     }
     const states = unknown.length > 0 ? await this.read(unknown) : [];
     unknown.forEach((agent, index) => {
-      const write = decideWork(agent, states[index], this.newId);
+      const write = decideBatch(agent, states[index], this.newId);
       if (write) decided.push({ agent, write });
     });
     return decided.length > 0 ? this.write(decided, movers) : { lost: [], changes: [] };
@@ -289,7 +298,7 @@ export class TelemetryService {
     movers.forEach((mover, index) => mover.moved(moves[index]!, true));
   }
 
-  private async read(agents: readonly AgentWork[]): Promise<readonly (AgentState | undefined)[]> {
+  private async read(agents: readonly AgentBatch[]): Promise<readonly (AgentState | undefined)[]> {
     const asking = this.memory.ask(agents);
     let states: readonly (AgentState | undefined)[] = [];
     try {

@@ -15,7 +15,7 @@ import {
   snapshotQuerySchema,
   streamEventSchema,
   streamQuerySchema,
-  statusChangeViewOf,
+  loggedChangeViewOf,
 } from './agent-status.schema.js';
 import { summaryOf, summarySchema, type SummaryView } from './agent-summary.js';
 import { parseCursor, refuseCursor } from './cursor.js';
@@ -104,7 +104,7 @@ export class AgentStatusController {
     const last = found.length > limit ? changes.at(-1)!.position : undefined;
     reply.header(CURSOR_HEADER, order === 'asc' ? (last ?? Math.max(after, upTo)) : end);
     if (order === 'desc' && last !== undefined) reply.header(NEXT_CURSOR, last);
-    return changes.map(statusChangeViewOf);
+    return changes.map(loggedChangeViewOf);
   }
 
   @Get('stream')

@@ -16,5 +16,5 @@ import { StatusStreams } from './status-streams.js';
 })
 export class AgentStatusModule {}
 
-export { loggedChangeSchema, statusChangeViewOf } from './agent-status.schema.js';
-export { StatusLogRepository, type LoggedChange } from './status-log.repository.js';
+export { loggedChangeSchema, loggedChangeViewOf } from './agent-status.schema.js';
+export { StatusLogRepository } from './status-log.repository.js';

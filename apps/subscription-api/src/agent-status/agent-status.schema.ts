@@ -1,11 +1,18 @@
 import { z } from 'zod';
-import { AGENT_TYPES, ID_LIMIT, nameFieldOf, previousStatusOf, statusChangedSchema } from '#contracts';
+import {
+  AGENT_TYPES,
+  ID_LIMIT,
+  statusChangedSchema,
+  statusChangeViewOf,
+  type LoggedChange,
+  type StatusChangeView,
+} from '#contracts';
 import { agentSchemaWith, type AgentView, agentViewOf } from '../agents/agents.module.js';
 import { pagingSchema } from '../http/paging.js';
 import { integerParam, momentSchema } from '../http/query-params.js';
 import { frameOf, RESET_REASONS } from '../streams/streams.module.js';
 import { parseCursor } from './cursor.js';
-import { DIRECTORY_CHANGES, type DirectoryChange, type LogEntry, type LoggedChange } from './status-log.repository.js';
+import { DIRECTORY_CHANGES, type DirectoryChange, type LogEntry } from './status-log.repository.js';
 
 const cursor = z
   .string({ error: 'must be given once' })
@@ -74,21 +81,9 @@ export const resetSchema = z.object({ reason: z.enum(RESET_REASONS) }).meta({ id
 /** The data of an event of the stream: `agent-status`, `agent` or `reset`. */
 export const streamEventSchema = z.union([loggedChangeSchema, directoryChangeSchema, resetSchema]);
 
-export function statusChangeViewOf(change: LoggedChange): unknown {
-  return {
-    id: change.id,
-    cursor: change.position,
-    client_id: String(change.clientId),
-    agent_id: change.agentId,
-    agent_type: change.agentType,
-    [nameFieldOf(change.agentType)]: change.name,
-    agent_status: change.agentStatus,
-    previous_status: previousStatusOf(change.agentStatus),
-    event_source: change.eventSource,
-    sequence: change.sequence,
-    occurred_at: change.occurredAt.toISOString(),
-    changed_at: change.changedAt.toISOString(),
-  };
+/** Shows a change of the log, with the cursor after it. */
+export function loggedChangeViewOf(change: LoggedChange): StatusChangeView & { readonly id: string; readonly cursor: number } {
+  return { id: change.id, cursor: change.position, ...statusChangeViewOf(change) };
 }
 
 function directoryChangeViewOf({ kind, agentId, ...agent }: DirectoryChange): AgentView & { readonly change: string } {
@@ -98,6 +93,6 @@ function directoryChangeViewOf({ kind, agentId, ...agent }: DirectoryChange): Ag
 /** Encodes an entry of the log as a stream sends it: contract §3. */
 export function frameOfEntry(entry: LogEntry): string {
   return 'status' in entry
-    ? frameOf(entry.position, 'agent-status', statusChangeViewOf(entry.status))
+    ? frameOf(entry.position, 'agent-status', loggedChangeViewOf(entry.status))
     : frameOf(entry.position, 'agent', directoryChangeViewOf(entry.directory));
 }

@@ -1,14 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
-import type { AgentStatus, AgentType, StatusChange, UndoneSpan } from '#contracts';
-import { ListReads, statusChangeOf, type StatusChangeRow } from '#database';
+import type { AgentStatus, AgentType, LoggedChange, UndoneSpan } from '#contracts';
+import { ListReads, statusChangeColumns } from '#database';
 import type { LogBounds } from './cursor.js';
 import type { OpenTransactions } from './high-water-mark.js';
-
-/** A change and its place in the log. */
-export interface LoggedChange extends StatusChange {
-  readonly position: number;
-}
 
 export const DIRECTORY_CHANGES = ['created', 'renamed', 'removed'] as const;
 /** What became of an agent's entry in the directory. */
@@ -57,17 +52,15 @@ export interface LogTail {
   readonly lastGivenOut: number;
 }
 
-interface ChangeRow extends StatusChangeRow {
-  readonly position: number;
-}
+/** A status change, or a change of the directory, which lacks some of the columns. */
+type EntryRow = LoggedChange &
+  (
+    | { readonly directory_change: null; readonly status_since: null }
+    | { readonly directory_change: DirectoryChangeKind; readonly status_since: Date }
+  );
 
-interface EntryRow extends ChangeRow {
-  /** Null: a status change. Otherwise `changed_at` is since when the agent has its status. */
-  readonly directory_change: DirectoryChangeKind | null;
-}
-
-const COLUMNS =
-  'id, position, client_id, agent_id, agent_type, name, agent_status, event_source, sequence, occurred_at, changed_at';
+/** Of `presence.status_change s`, whose rows are then {@link LoggedChange}s. */
+const COLUMNS = `s.position, ${statusChangeColumns('s')}`;
 
 /** Nobody else's statement sees it; a sequence that nothing was taken from yet says 1. */
 const LAST_GIVEN_OUT =
@@ -84,9 +77,9 @@ export class StatusLogRepository {
   /** Reads the status changes of a client. */
   async readHistory(clientId: number, filter: HistoryFilter, limit: number): Promise<LoggedChange[]> {
     const { agentId, agentType, since, until, after, upTo, order } = filter;
-    const rows = await this.reads.query<ChangeRow>(
+    return this.reads.query<LoggedChange>(
       // The span of ids (a little wider than that of changed_at) leaves out the partitions of other days.
-      `select ${COLUMNS} from presence.status_change
+      `select ${COLUMNS} from presence.status_change s
        where client_id = $1 and ($2::bigint is null or agent_id = $2) and ($3::text is null or agent_type = $3)
          and position > $4 and position <= $5
          and ($6::timestamptz is null or (changed_at >= $6 and id >= presence.uuid_v7_floor($6 - interval '1 hour')))
@@ -94,7 +87,6 @@ export class StatusLogRepository {
        order by position ${order} limit $8`,
       [clientId, agentId ?? null, agentType ?? null, after, upTo, since ?? null, until ?? null, limit],
     );
-    return rows.map(changeOf);
   }
 
   /**
@@ -105,12 +97,12 @@ export class StatusLogRepository {
   async readEntries(clientId: number, { after, upTo }: Span, sinceMs: number | undefined, limit: number): Promise<LogEntry[]> {
     const rows: EntryRow[] = await this.dataSource.query(
       `select * from (
-         (select ${COLUMNS}, null as directory_change from presence.status_change
+         (select ${COLUMNS}, null as directory_change, null as status_since from presence.status_change s
           where client_id = $1 and position > $2 and position <= $3
             and ($5::float8 is null or id >= presence.uuid_v7_floor(now() - make_interval(secs => $5 / 1000)))
           order by position limit $4)
          union all
-         (select null, position, client_id, agent_id, agent_type, name, agent_status, null, sequence, null, status_since, change
+         (select position, null, client_id, agent_id, agent_type, name, agent_status, null, sequence, null, null, null, change, status_since
           from presence.directory_change
           where client_id = $1 and position > $2 and position <= $3
           order by position limit $4)
@@ -122,22 +114,22 @@ export class StatusLogRepository {
 
   /** Finds the agent's last change up to a time. */
   async lastAt(clientId: number, agentId: number, at: Date): Promise<LoggedChange | undefined> {
-    const rows: ChangeRow[] = await this.dataSource.query(
-      `select ${COLUMNS} from presence.status_change
+    const rows: LoggedChange[] = await this.dataSource.query(
+      `select ${COLUMNS} from presence.status_change s
        where client_id = $1 and agent_id = $2 and changed_at <= $3 order by position desc limit 1`,
       [clientId, agentId, at],
     );
-    return rows[0] && changeOf(rows[0]);
+    return rows[0];
   }
 
   /** Finds the agent's first change after a time. */
   async firstAfter(clientId: number, agentId: number, at: Date): Promise<LoggedChange | undefined> {
-    const rows: ChangeRow[] = await this.dataSource.query(
-      `select ${COLUMNS} from presence.status_change
+    const rows: LoggedChange[] = await this.dataSource.query(
+      `select ${COLUMNS} from presence.status_change s
        where client_id = $1 and agent_id = $2 and changed_at > $3 order by position limit 1`,
       [clientId, agentId, at],
     );
-    return rows[0] && changeOf(rows[0]);
+    return rows[0];
   }
 
   /** Returns the start of the oldest day of status changes that is kept. */
@@ -235,22 +227,9 @@ export class StatusLogRepository {
   }
 }
 
-function changeOf(row: ChangeRow): LoggedChange {
-  return { ...statusChangeOf(row), position: row.position };
-}
-
 function entryOf(row: EntryRow): LogEntry {
-  const { position, directory_change: kind } = row;
-  if (kind === null) return { position, status: changeOf(row) };
-  const directory = {
-    position,
-    kind,
-    agentId: row.agent_id,
-    agentType: row.agent_type,
-    name: row.name,
-    agentStatus: row.agent_status,
-    statusSince: row.changed_at,
-    sequence: row.sequence,
-  };
-  return { position, directory };
+  const { position, directory_change: kind, status_since: statusSince } = row;
+  if (kind === null) return { position, status: row };
+  const { agentId, agentType, name, agentStatus, sequence } = row;
+  return { position, directory: { position, kind, agentId, agentType, name, agentStatus, statusSince, sequence } };
 }

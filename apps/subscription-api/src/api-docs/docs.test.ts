@@ -127,7 +127,7 @@ describe('the API browser', () => {
       id: deliveryId('019aa0e5-6b2c-7c3e-9a4f-3f1d2c4b5a69', 7),
       attempt: 1,
       sequence: 1,
-      occurredAt: new Date(),
+      occurredAt: Date.now(),
       at: Date.now(),
       keys: [signingKey(generateSecret())],
       test: true,

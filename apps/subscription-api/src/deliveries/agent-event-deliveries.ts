@@ -49,7 +49,7 @@ function deliveryViewOf({ id, change, state }: ShownDelivery, attempts: readonly
     agent_status: change?.agentStatus ?? null,
     event_source: change?.eventSource ?? null,
     sequence: change?.sequence ?? null,
-    occurred_at: change?.occurredAt.toISOString() ?? null,
+    occurred_at: change ? new Date(change.occurredAt).toISOString() : null,
     next_attempt_at: state.nextAttemptAt?.toISOString() ?? null,
     expires_at: state.expiresAt?.toISOString() ?? null,
     attempts: attempts.map(attemptViewOf),

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { AgentType, EventType, NotificationMethod, StatusChange } from '#contracts';
-import { ListReads, NotificationListener, poolOf, statusChangeOf, type StatusChangeRow } from '#database';
+import { ListReads, NotificationListener, poolOf, statusChangeJson } from '#database';
 import type { Logger } from '#runtime';
 import { deliveryId, targetOf } from '#webhook';
 import {
@@ -72,12 +72,7 @@ interface FactsRow {
     readonly agent_type: AgentType | null;
     readonly updated_at: string;
   } | null;
-  readonly change:
-    | (Omit<StatusChangeRow, 'occurred_at' | 'changed_at'> & {
-        readonly occurred_at: string;
-        readonly changed_at: string;
-      })
-    | null;
+  readonly change: StatusChange | null;
   readonly cursor: number | null;
   readonly matches: boolean | null;
   readonly attempts: number;
@@ -117,7 +112,7 @@ const BEGINNING = `
 
 /** The facts of deliveries by their keys, in one statement and so of one moment. */
 const FACTS = `
-  select k.agent_event_id, k.change_id, to_jsonb(e) as event, to_jsonb(s) as change, c.last_sequence as cursor,
+  select k.agent_event_id, k.change_id, to_jsonb(e) as event, ${statusChangeJson('s')} as change, c.last_sequence as cursor,
     e.id is not null and s.id is not null and ${MATCHES} as matches,
     n.attempts, n.was_delivered, to_jsonb(l) as last, to_jsonb(b) as behind, b.sending_until > now() as is_out, to_jsonb(r) as redelivery, h.suspended_at
   from unnest($2::bigint[], $3::uuid[]) with ordinality as k (agent_event_id, change_id, ord)
@@ -243,7 +238,7 @@ export class DeliveryFactsRepository {
       // Clocks differ, and both times are of the beginning of a transaction.
       `select r.agent_event_id from (
          select agent_event_id from subscription.removed_agent_event
-         where client_id = $1 and removed_at > $3::timestamptz - interval '1 hour' order by removed_at limit ${REMOVED_LOOKED_AT}) r
+         where client_id = $1 and removed_at > to_timestamp($3::float8 / 1000) - interval '1 hour' order by removed_at limit ${REMOVED_LOOKED_AT}) r
        where exists (select from dispatch.attempt a where a.agent_event_id = r.agent_event_id and a.change_id = $2)
        order by r.agent_event_id limit $4`,
       [clientId, change.id, change.changedAt, limit],
@@ -280,14 +275,7 @@ function changeIdRangeOf(keys: readonly DeliveryKey[]): [from: string, to: strin
 }
 
 function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelivery {
-  const { agent_event_id: agentEventId, change_id: changeId, event, last, redelivery, behind } = row;
-  const change =
-    row.change &&
-    statusChangeOf({
-      ...row.change,
-      occurred_at: new Date(row.change.occurred_at),
-      changed_at: new Date(row.change.changed_at),
-    });
+  const { agent_event_id: agentEventId, change_id: changeId, event, change, last, redelivery, behind } = row;
   const lastAttempt = last ? { ...last, attempted_at: new Date(last.attempted_at) } : undefined;
   return {
     agentEventId,

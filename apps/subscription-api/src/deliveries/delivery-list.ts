@@ -140,6 +140,6 @@ export function matchesFilter(
   if (ofEvent !== undefined && agentEventId !== ofEvent) return false;
   if (agentType !== undefined && change?.agentType !== agentType) return false;
   if (agentId !== undefined && change?.agentId !== agentId) return false;
-  if (since && change && change.changedAt < since) return false;
-  return !(until && change && change.changedAt >= until);
+  if (since && change && change.changedAt < since.getTime()) return false;
+  return !(until && change && change.changedAt >= until.getTime());
 }

@@ -16,7 +16,7 @@ const BEHIND: BehindFacts = {
 };
 const FACTS: DeliveryFacts = {
   sequence: 5,
-  changedAt: at(9),
+  changedAt: at(9).getTime(),
   cursor: 9,
   matches: true,
   lastOutcome: undefined,

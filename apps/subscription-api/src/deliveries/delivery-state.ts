@@ -15,7 +15,8 @@ export type WaitingFor =
 export interface DeliveryFacts {
   /** The agent's, of the change; undefined: the log does not keep it any more. */
   readonly sequence: number | undefined;
-  readonly changedAt: Date | undefined;
+  /** Of the change, in milliseconds since the epoch. */
+  readonly changedAt: number | undefined;
   /** Changes of the agent up to this sequence are finished or behind. */
   readonly cursor: number;
   /** Whether the agent event is for such a change, and was there before it. */
@@ -81,7 +82,7 @@ export function deliveryStateOf(facts: DeliveryFacts, windowMs: number): Deliver
   // What arrived has arrived, whatever became of sending it again.
   if (wasDelivered) return { ...FINISHED, status: 'delivered' };
   if (lastOutcome !== undefined && lastOutcome !== 'retry') return { ...FINISHED, status: lastOutcome };
-  const expiresAt = changedAt && new Date(changedAt.getTime() + windowMs);
+  const expiresAt = changedAt === undefined ? undefined : new Date(changedAt + windowMs);
   if (facts.behind && isBehind(facts, facts.behind)) return ofBehind(facts, facts.behind, expiresAt);
   if (lastOutcome === 'retry') return { ...FINISHED, status: 'dropped' }; // nobody will try again
   if (facts.matches && facts.sequence !== undefined && facts.sequence > facts.cursor) {

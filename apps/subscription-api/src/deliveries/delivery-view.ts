@@ -31,8 +31,8 @@ export function listedViewOf({
           agent_status: change.agentStatus,
           event_source: change.eventSource,
           sequence: change.sequence,
-          occurred_at: change.occurredAt.toISOString(),
-          changed_at: change.changedAt.toISOString(),
+          occurred_at: new Date(change.occurredAt).toISOString(),
+          changed_at: new Date(change.changedAt).toISOString(),
         }
       : null,
     status,

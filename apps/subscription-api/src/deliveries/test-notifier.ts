@@ -26,7 +26,7 @@ export class TestNotifier implements OnModuleDestroy {
   async send(event: AgentEvent): Promise<TestResultView> {
     const [agent, keys] = await Promise.all([this.agentOf(event), this.secrets.signingKeys(event.clientId)]);
     const agentStatus: AgentStatus = event.eventType === 'agent-login' ? 'available' : 'logged_out';
-    const now = new Date();
+    const now = Date.now();
     const request = buildRequest({
       method: event.method,
       url: event.url,
@@ -35,7 +35,7 @@ export class TestNotifier implements OnModuleDestroy {
       attempt: 1,
       sequence: agent.sequence,
       occurredAt: now,
-      at: now.getTime(),
+      at: now,
       keys,
       test: true,
     });

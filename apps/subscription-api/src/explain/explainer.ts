@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import type { StatusChange } from '#contracts';
 import type { AgentEventEntity } from '#database';
 import { ApiError } from '#http';
 import { AgentEventRepository } from '../agent-events/agent-events.module.js';
-import { statusChangeViewOf, StatusLogRepository, type LoggedChange } from '../agent-status/agent-status.module.js';
+import { loggedChangeViewOf, StatusLogRepository } from '../agent-status/agent-status.module.js';
 import { AgentRepository, type AgentEver, type LastReport } from '../agents/agents.module.js';
 import {
   DeliveryFactsRepository,
@@ -79,7 +80,7 @@ export class Explainer {
       agent: { ...found.view, ...(found.removedAt && { removed_at: found.removedAt.toISOString() }) },
       record: moment.kind === 'not_kept' ? 'not_kept' : 'kept',
       ...(moment.kind === 'not_kept' && { kept_since: moment.keptSince.toISOString() }),
-      change: change ? statusChangeViewOf(change) : null,
+      change: change ? loggedChangeViewOf(change) : null,
       last_report: report ? reportViewOf(report) : null,
       decision: decisionStep(moment, report).words,
       steps: [
@@ -107,7 +108,7 @@ export class Explainer {
   /** Reads the deliveries of a change, to the given agent events and to deleted ones. */
   private async deliveriesOf(
     clientId: number,
-    change: LoggedChange,
+    change: StatusChange,
     events: readonly AgentEventEntity[],
   ): Promise<ShownDelivery[]> {
     const gone = await this.facts.removedEventsOf(clientId, change, MAX_EVENTS);

@@ -35,7 +35,7 @@ const WORDS: Readonly<Record<AgentStatus, string>> = { available: 'available', l
 /** Explains the last known report. */
 export function reportStep(moment: AtMoment, report: LastReport | undefined): Step {
   const step = 'report';
-  const isOfChange = moment.kind === 'change' && (!report || report.reported_at < moment.change.changedAt);
+  const isOfChange = moment.kind === 'change' && (!report || report.reported_at.getTime() < moment.change.changedAt);
   if (report && !isOfChange) {
     const { reported_at, agent_status, event_source, result, since_change } = report;
     const count = result === 'changed' ? '' : `, report ${since_change} since the last change`;
@@ -44,7 +44,7 @@ export function reportStep(moment: AtMoment, report: LastReport | undefined): St
   }
   if (moment.kind === 'change') {
     const { occurredAt, agentStatus, eventSource } = moment.change;
-    const words = `It was reported ${WORDS[agentStatus]} (${eventSource}) as of ${occurredAt.toISOString()}. Of later reports up to that moment, nothing is recorded.`;
+    const words = `It was reported ${WORDS[agentStatus]} (${eventSource}) as of ${new Date(occurredAt).toISOString()}. Of later reports up to that moment, nothing is recorded.`;
     return { step, code: 'report_of_change', words };
   }
   return { step, code: 'not_recorded', words: 'No report up to that moment is recorded.' };
@@ -53,12 +53,16 @@ export function reportStep(moment: AtMoment, report: LastReport | undefined): St
 /** Explains what presence decided about the last known report. */
 export function decisionStep(moment: AtMoment, report: LastReport | undefined): Step {
   const step = 'decision';
-  if (report && report.result !== 'changed' && !(moment.kind === 'change' && report.reported_at < moment.change.changedAt)) {
+  if (
+    report &&
+    report.result !== 'changed' &&
+    !(moment.kind === 'change' && report.reported_at.getTime() < moment.change.changedAt)
+  ) {
     return { step, code: report.result, words: DECISIONS[report.result] };
   }
   if (moment.kind !== 'change') return { step, code: 'not_recorded', words: 'No decision up to that moment is recorded.' };
   const { occurredAt, eventSource, agentStatus } = moment.change;
-  const words = `The report of ${occurredAt.toISOString()} (${eventSource}) changed the status to ${agentStatus}.`;
+  const words = `The report of ${new Date(occurredAt).toISOString()} (${eventSource}) changed the status to ${agentStatus}.`;
   return { step, code: 'changed', words };
 }
 
@@ -74,7 +78,7 @@ export function changeStep(moment: AtMoment): Step {
   switch (moment.kind) {
     case 'change': {
       const { agentStatus, sequence, changedAt } = moment.change;
-      const words = `Change ${sequence} of the agent, to ${WORDS[agentStatus]}, was written at ${changedAt.toISOString()}.`;
+      const words = `Change ${sequence} of the agent, to ${WORDS[agentStatus]}, was written at ${new Date(changedAt).toISOString()}.`;
       return { step, code: 'changed', words };
     }
     case 'no_change':
@@ -195,7 +199,7 @@ export function withoutDelivery(
   }
   const reason = reasonAgainst(event, moment.change);
   // Of one that was changed since, what it was for then is not said by what it is for now.
-  const mayHaveMatched = reason.code === 'not_recorded' || event.updatedAt > moment.change.changedAt;
+  const mayHaveMatched = reason.code === 'not_recorded' || event.updatedAt.getTime() > moment.change.changedAt;
   if (!isKept && mayHaveMatched && !wasAddedLater(event, moment.change)) return { notified: null, reason: NOT_KEPT };
   return { notified: false, reason };
 }
@@ -216,5 +220,5 @@ function reasonAgainst(event: ExplainableEvent, change: StatusChange): Reason {
 }
 
 function wasAddedLater({ agentId, afterSequence, createdAt }: ExplainableEvent, { sequence, changedAt }: StatusChange): boolean {
-  return agentId !== null ? sequence <= afterSequence : changedAt < createdAt;
+  return agentId !== null ? sequence <= afterSequence : changedAt < createdAt.getTime();
 }

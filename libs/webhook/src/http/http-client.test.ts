@@ -21,7 +21,7 @@ function request(url: string, method: 'GET' | 'POST' = 'POST') {
     id: ID,
     attempt: 3,
     sequence: 1,
-    occurredAt: new Date(),
+    occurredAt: Date.now(),
     at: Date.now(),
     keys,
   });

@@ -8,81 +8,82 @@ export type TelemetryResult =
   | { readonly result: 'changed' | 'unchanged' | 'stale'; readonly sequence: number }
   | { readonly result: 'rejected'; readonly errors: FieldErrors };
 
-/** A well-formed item and the place where its result goes. */
-export interface Slot {
+/** A well-formed item on its way to be decided. */
+export interface PendingItem {
   readonly item: TelemetryItem;
-  readonly results: TelemetryResult[];
-  readonly index: number;
   /** W3C trace context as whoever reported it sent it. */
   readonly traceparent: string | undefined;
+  /** Undefined until it is decided. */
+  result: TelemetryResult | undefined;
 }
 
 /** The items of one agent in a batch, in the order of arrival. */
-export interface AgentWork extends AgentKey {
-  readonly slots: Slot[];
+export interface AgentBatch extends AgentKey {
+  readonly items: PendingItem[];
 }
 
 /** Groups items by client, in order. */
-export function slotsByClient(slots: readonly Slot[]): Map<number, Slot[]> {
-  const clients = new Map<number, Slot[]>();
-  for (const slot of slots) {
-    const { clientId } = slot.item;
+export function groupByClient(items: readonly PendingItem[]): Map<number, PendingItem[]> {
+  const clients = new Map<number, PendingItem[]>();
+  for (const pending of items) {
+    const { clientId } = pending.item;
     const of = clients.get(clientId);
-    if (of === undefined) clients.set(clientId, [slot]);
-    else of.push(slot);
+    if (of === undefined) clients.set(clientId, [pending]);
+    else of.push(pending);
   }
   return clients;
 }
 
 /** Groups items by agent, in order. Two maps of numbers: cheaper than one of joined keys. */
-export function groupByAgent(slots: Iterable<Slot>): AgentWork[] {
-  const work: AgentWork[] = [];
-  const clients = new Map<number, Map<number, AgentWork>>();
-  for (const slot of slots) {
-    const { clientId, agentId } = slot.item;
+export function groupByAgent(items: Iterable<PendingItem>): AgentBatch[] {
+  const batches: AgentBatch[] = [];
+  const clients = new Map<number, Map<number, AgentBatch>>();
+  for (const pending of items) {
+    const { clientId, agentId } = pending.item;
     let agents = clients.get(clientId);
-    if (agents === undefined) clients.set(clientId, (agents = new Map<number, AgentWork>()));
+    if (agents === undefined) clients.set(clientId, (agents = new Map<number, AgentBatch>()));
     let agent = agents.get(agentId);
     if (agent === undefined) {
-      agent = { clientId, agentId, slots: [] };
+      agent = { clientId, agentId, items: [] };
       agents.set(agentId, agent);
-      work.push(agent);
+      batches.push(agent);
     }
-    agent.slots.push(slot);
+    agent.items.push(pending);
   }
-  return work;
+  return batches;
 }
 
 /**
- * Decides the items of one agent one after the other, and puts their results in place.
+ * Decides the items of one agent one after the other, and sets their results.
  *
  * @param before the agent as it was read
  * @param newId makes the id of a change of that time, in milliseconds since the epoch
  * @returns what is to be written; undefined where nothing is
  */
-export function decideWork(
-  work: AgentWork,
+export function decideBatch(
+  { clientId, agentId, items }: AgentBatch,
   before: AgentState | undefined,
   newId: (at: number) => string,
 ): AgentWrite | undefined {
   let state = before;
   const changes: DecidedChange[] = [];
-  for (const { item, results, index, traceparent } of work.slots) {
+  for (const pending of items) {
+    const { item, traceparent } = pending;
     const decision = decide(state, item);
     if (decision.result === 'rejected') {
-      results[index] = decision;
+      pending.result = decision;
       continue;
     }
     const { result } = decision;
     state = decision.state;
-    results[index] = { result, sequence: state.sequence };
+    pending.result = { result, sequence: state.sequence };
     if (result !== 'changed') continue;
     const { name, agentStatus, sequence } = state;
     const { eventSource, occurredAt, receivedAt } = item;
     const id = newId(receivedAt);
-    const hop = beginDecide({ id, clientId: work.clientId, agentId: work.agentId, sequence }, traceparent);
+    const hop = beginDecide({ id, clientId, agentId, sequence }, traceparent);
     changes.push({ id, name, agentStatus, eventSource, sequence, occurredAt, hop });
   }
   if (state === undefined || state === before) return undefined;
-  return { clientId: work.clientId, agentId: work.agentId, before, after: state, changes };
+  return { clientId, agentId, before, after: state, changes };
 }
