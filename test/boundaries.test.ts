@@ -22,7 +22,7 @@ const VIOLATIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'apps/dispatcher/src/engine.ts': '',
   },
   'no-lib-to-app': { 'libs/http/src/a.ts': `import '../../../apps/presence/src/a.js';`, 'apps/presence/src/a.ts': '' },
-  'contracts-import-their-schema-library-only': { 'libs/contracts/src/a.ts': `import 'rxjs';` },
+  'contracts-import-schema-libraries-only': { 'libs/contracts/src/a.ts': `import 'rxjs';` },
   'libs-by-their-index': { 'apps/presence/src/a.ts': `import '../../../libs/bus/src/kafka.js';`, 'libs/bus/src/kafka.ts': '' },
   'features-by-their-module': {
     'apps/subscription-api/src/notices/notices.ts': `import '../deliveries/deliveries.repository.js';`,
