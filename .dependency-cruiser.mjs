@@ -52,11 +52,11 @@ export default {
       to: { path: '^(apps|tools)/' },
     },
     {
-      name: 'contracts-import-their-schema-library-only',
+      name: 'contracts-import-schema-libraries-only',
       severity: 'error',
-      comment: 'What the services share of each other stands on nothing but zod.',
+      comment: 'What the services share of each other stands on nothing but zod, and ajv, which compiles its schemas.',
       from: { path: '^libs/contracts/', pathNot: [TESTS] },
-      to: { pathNot: ['^libs/contracts/', '(^|/)node_modules/zod/'] },
+      to: { pathNot: ['^libs/contracts/', '(^|/)node_modules/(zod|ajv)/'] },
     },
     {
       name: 'libs-by-their-index',

@@ -22,7 +22,7 @@ const VIOLATIONS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'apps/dispatcher/src/engine.ts': '',
   },
   'no-lib-to-app': { 'libs/http/src/a.ts': `import '../../../apps/presence/src/a.js';`, 'apps/presence/src/a.ts': '' },
-  'contracts-import-their-schema-library-only': { 'libs/contracts/src/a.ts': `import 'rxjs';` },
+  'contracts-import-schema-libraries-only': { 'libs/contracts/src/a.ts': `import 'rxjs';` },
   'libs-by-their-index': { 'apps/presence/src/a.ts': `import '../../../libs/bus/src/kafka.js';`, 'libs/bus/src/kafka.ts': '' },
   'features-by-their-module': {
     'apps/subscription-api/src/notices/notices.ts': `import '../deliveries/deliveries.repository.js';`,
@@ -84,11 +84,31 @@ describe('boundaries', () => {
     expect(Object.keys(VIOLATIONS).sort()).toEqual(config.forbidden.map((rule) => rule.name).sort());
   });
 
-  it('sees process.env outside the settings', async () => {
+  /** The rules that a text would break in a file of this tree, each with its line. */
+  async function lint(path: string, lines: readonly string[]): Promise<[line: number, rule: string | null][]> {
     const eslint = new ESLint({ cwd: ROOT });
-    const [result] = await eslint.lintText(`export const port = process.env['PORT'];\n`, {
-      filePath: join(ROOT, 'apps/presence/src/start.ts'),
-    });
-    expect(result?.messages.map((message) => message.ruleId)).toContain('no-restricted-properties');
+    const [result] = await eslint.lintText(`${lines.join('\n')}\n`, { filePath: join(ROOT, path) });
+    return result!.messages.map(({ line, ruleId }) => [line, ruleId]);
+  }
+
+  it('sees process.env outside the settings', async () => {
+    const broken = await lint('apps/presence/src/start.ts', [`export const port = process.env['PORT'];`]);
+    expect(broken).toContainEqual([1, 'no-restricted-properties']);
   }, 180_000); // the linter reads all types first
+
+  it('sees SQL outside repositories', async () => {
+    const lines = [
+      'export const sql = (column: string): string[] => [',
+      '  `select * from presence.agent`,',
+      `  'update presence.agent set name = $1',`,
+      '  `\\n  with old as (delete from dispatch.behind returning 1) table old`,',
+      '  `${column}\\n  left join lateral (table old) s on true`,',
+      '  `json_agg(${column})`,',
+      `  'Select an agent, or update one; with an array as it is.',`,
+      '];',
+    ];
+    const broken = await lint('apps/presence/src/start.ts', lines);
+    expect(broken.filter(([, rule]) => rule === 'no-restricted-syntax').map(([line]) => line)).toEqual([2, 3, 4, 5, 6]);
+    expect(await lint('apps/presence/src/log/presence.repository.ts', lines)).toEqual([]);
+  }, 180_000);
 });

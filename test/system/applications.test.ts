@@ -1,5 +1,8 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -65,11 +68,41 @@ describe('the command for applications', () => {
       expect([code, error]).toEqual([0, '']);
       expect(out).toMatch(/Notified after \d+ ms: GET \/\?agent_status=available&[^]*All is well\.\n$/);
     }
-    const ports = { SUBSCRIPTION_API_PORT: new URL(subscriptionApi).port, PRESENCE_PORT: new URL(presence).port };
+    const [apiPort, presencePort, dispatcherPort] = system.serviceUrls.map((url) => new URL(url).port) as [
+      string,
+      string,
+      string,
+    ];
+    const ports = { SUBSCRIPTION_API_PORT: apiPort, PRESENCE_PORT: presencePort, DISPATCHER_PORT: dispatcherPort };
     expect((await cli(['smoke'], undefined, ports)).code).toBe(0);
     const wrong = await smoke('--secret', 'wrong');
     expect([wrong.code, wrong.error]).toEqual([1, expect.stringContaining('/oauth/token answered 401') as string]);
   });
+
+  it('has its sibling wait until the product is ready, and say what it waits for', async () => {
+    const { subscriptionApi, presence } = system.urls;
+    let looks = 0;
+    const starting = createServer((_, response) => {
+      looks += 1;
+      response.writeHead(looks > 2 ? 404 : 503).end('{"ready":false,"checks":{"postgresql":"starting"}}');
+    }).listen(0, '127.0.0.1');
+    await once(starting, 'listening');
+    const place = `http://127.0.0.1:${(starting.address() as AddressInfo).port}`;
+    const smoke = (...args: string[]) => cli(['smoke', '--presence', presence, ...args]);
+    // It is ready, and no subscription-api.
+    const late = await smoke('--api', place);
+    expect(late.out).toBe(`Waiting for ${place}/health/ready (503: {"ready":false,"checks":{"postgresql":"starting"}}) ...\n`);
+    expect([late.code, late.error]).toEqual([1, expect.stringContaining(`${place}/oauth/token answered 404`) as string]);
+    starting.closeAllConnections();
+    starting.close();
+    await once(starting, 'close');
+    const never = await smoke('--api', place, '--wait', '0');
+    expect(never.error).toMatch(
+      /\/health\/ready was not ready within 0 s \(connect ECONNREFUSED [^]+\); is Rollcall running\?\n$/,
+    );
+    expect(never.code).toBe(1);
+    expect((await smoke('--api', subscriptionApi, '--wait', 'long')).code).toBe(2);
+  }, 120_000);
 
   it('has a sibling that looks at the database of the all-in-one, with the key that is set for it', async () => {
     const probe = ['--probe', new URL(system.urls.presence).host];

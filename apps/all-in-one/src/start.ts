@@ -17,12 +17,11 @@ import {
 import { startDispatcher } from '../../dispatcher/src/start.js';
 import { startPresence } from '../../presence/src/start.js';
 import { startSubscriptionApi } from '../../subscription-api/src/start.js';
-import { lockDataDirectory } from './data-directory-lock.js';
+import { encryptionKeyOf, lockDataDirectory } from './data-directory.js';
 import { banner, DEMO_AGENT, DEMO_APPLICATIONS } from './demo.js';
 import { startDemoReceiver } from './demo-receiver.js';
 import { addDemoAgent } from './demo.repository.js';
 import { startDemoSession } from './demo-session.js';
-import { encryptionKeyOf } from './encryption-key.js';
 import { assertPortsFree } from './ports.js';
 
 const SERVICES = ['dispatcher', 'presence', 'subscription-api'] as const;

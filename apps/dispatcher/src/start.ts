@@ -1,19 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
-import { BusMetrics, type Bus } from '#bus';
+import { BusMetrics, startOnBus, type Bus } from '#bus';
 import { DISPATCHER_GROUP, TOPICS } from '#contracts';
 import { assertKeyFits, connectDatabase, createSealer, DatabaseClock, measurePool, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
-import {
-  PeriodicWork,
-  Readiness,
-  startWithCleanup,
-  unlessAborted,
-  within,
-  type Cleanup,
-  type Logger,
-  type RunningService,
-} from '#runtime';
+import { PeriodicWork, Readiness, startWithCleanup, type Cleanup, type Logger, type RunningService } from '#runtime';
 import { AddressGuard } from '#webhook';
 import { DEFAULT_BUDGETS, type Budgets } from './attempt/attempts.js';
 import { watchKey } from './encryption-key.js';
@@ -31,8 +22,6 @@ import { DispatcherSeries } from './series/series.js';
 import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
-/** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
-const BUS_START_MS = 10_000;
 /** A change that the topic never brought is notified within a minute (contract §5): settled, found by the next sweep, fanned out. */
 const DEFAULT_SWEEP = { everyMs: 10_000, settleMs: 30_000 };
 
@@ -158,10 +147,6 @@ async function startSteps(options: DispatcherOptions, undo: Cleanup[]): Promise<
     await carriedOver;
     await app.startAllMicroservices();
   });
-  onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await unlessAborted(
-    within(BUS_START_MS, onBus, () => undefined),
-    options.stopping,
-  );
+  await startOnBus(onBus, logger, options.stopping);
   return { url: http.url, drain: () => readiness.stop() };
 }

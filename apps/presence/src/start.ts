@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
 import { externalIssuerOf, type IssuerTimes } from '#auth';
-import { BusMetrics, type Bus } from '#bus';
+import { BusMetrics, startOnBus, type Bus } from '#bus';
 import { PRESENCE_GROUP, TOPICS, type StatusChange } from '#contracts';
 import { connectDatabase, DatabaseClock, measurePool, poolOf, WriteCheck } from '#database';
 import { ServiceHttp, type OperationsServer } from '#http';
@@ -10,8 +10,6 @@ import {
   PeriodicWork,
   Readiness,
   startWithCleanup,
-  unlessAborted,
-  within,
   type Cleanup,
   type Logger,
   type RunningService,
@@ -30,8 +28,6 @@ import { TelemetryService } from './telemetry/telemetry.service.js';
 /** A thousand items with the longest names, every character of them escaped, and room to spare. */
 const BODY_LIMIT = 4 * 1024 * 1024;
 const MAX_BATCH_RECORDS = 4000;
-/** Longest that the start waits for the broker; after that the service runs without, and readiness says so. */
-const BUS_START_MS = 10_000;
 
 export interface PresenceOptions {
   readonly settings: PresenceSettings;
@@ -145,10 +141,6 @@ async function startSteps(options: PresenceOptions, undo: Cleanup[]): Promise<Om
     if (!stopping) await app.startAllMicroservices();
     consuming = true;
   });
-  onBus.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed')); // the bus was closed meanwhile
-  await unlessAborted(
-    within(BUS_START_MS, onBus, () => undefined),
-    options.stopping,
-  );
+  await startOnBus(onBus, logger, options.stopping);
   return { url: http.url, drain: () => readiness.stop() };
 }

@@ -25,3 +25,4 @@ export { type KafkaOperation, type KafkaRights } from './kafka.rights.js';
 export { KafkaOperator, type OperatedTopic, type PartitionBounds, type PartitionOffset } from './kafka.operator.js';
 export { explainKafkaError } from './kafka-error.js';
 export { KAFKA_SETTINGS, kafkaBusOf, kafkaOptionsOf, type KafkaSettings } from './kafka.settings.js';
+export { startOnBus } from './start-on-bus.js';

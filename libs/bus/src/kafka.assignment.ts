@@ -7,7 +7,7 @@ import { ABORT_GRACE_MS, MAX_BATCH_BYTES, MAX_HELD_BYTES } from './bus-server.js
 import { headerTexts } from './headers.js';
 import { protocolErrorOf } from './kafka.client.js';
 import { Offsets, type CommitOffsets } from './kafka.offsets.js';
-import { readTopicId } from './kafka.topic-ids.js';
+import { readTopicId } from './kafka.metadata.js';
 import { PartitionQueue, type QueuedBatch } from './partition-queue.js';
 import type { FetchedRecord } from './record-batches.js';
 

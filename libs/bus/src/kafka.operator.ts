@@ -1,6 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import { createClient, type KafkaBusOptions } from './kafka.client.js';
-import { readTopicId } from './kafka.topic-ids.js';
+import { readTopicId } from './kafka.metadata.js';
 
 /** What is kept of a partition: records from `low` on, the next one gets `high`. */
 export interface PartitionBounds {

@@ -1,3 +1,4 @@
+import { Ajv, type ValidateFunction } from 'ajv';
 import { z } from 'zod';
 import {
   AGENT_STATUSES,
@@ -112,7 +113,8 @@ export function encodeStatusChange(change: StatusChange, traceparent: string): E
 const EARLIEST_CHANGE = Date.parse('1970-01-01T00:00:00Z');
 const LATEST_CHANGE = Date.parse('9000-01-01T00:00:00Z');
 
-function isChangeTime(at: number): boolean {
+function isChangeTime(text: string): boolean {
+  const at = Date.parse(text);
   return at >= EARLIEST_CHANGE && at < LATEST_CHANGE;
 }
 
@@ -128,7 +130,7 @@ export const statusChangedSchema = z.object({
   event_source: z.enum(EVENT_SOURCES),
   sequence: z.number().int().positive(),
   occurred_at: z.iso.datetime(),
-  changed_at: z.iso.datetime().refine((text) => isChangeTime(Date.parse(text)), 'must be a time from 1970 to 8999'),
+  changed_at: z.iso.datetime().refine(isChangeTime, 'must be a time from 1970 to 8999'),
 });
 
 /** The JSON Schema of a record's value, for the published descriptions of the interfaces. */
@@ -136,9 +138,7 @@ export function statusChangedJsonSchema(): object {
   return z.toJSONSchema(statusChangedSchema);
 }
 
-const CLIENT_ID = /^\d{1,10}$/;
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
-const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
 
 /**
  * Reads a record of the status topic.
@@ -147,20 +147,8 @@ const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/;
  */
 export function decodeStatusChange(value: string, headers: Readonly<Record<string, string>>): StatusChange {
   const json: unknown = JSON.parse(value);
-  if (isWellFormed(json)) {
-    const occurredAt = readInstant(json.occurred_at);
-    const changedAt = readInstant(json.changed_at);
-    if (occurredAt !== undefined && changedAt !== undefined && isChangeTime(changedAt)) {
-      return toChange(json, occurredAt, changedAt, headers);
-    }
-  }
-  const wire = statusChangedSchema.parse(json);
-  return toChange(wire, Date.parse(wire.occurred_at), Date.parse(wire.changed_at), headers);
-}
-
-type Wire = z.output<typeof statusChangedSchema>;
-
-function toChange(wire: Wire, occurredAt: number, changedAt: number, headers: Readonly<Record<string, string>>): StatusChange {
+  // Only the schema has the words for what is wrong.
+  const wire = isWellFormed(json) ? json : statusChangedSchema.parse(json);
   const id = headers['ce_id'];
   if (id === undefined || !UUID.test(id)) throw new Error('the ce_id header must be a UUID');
   const name = wire[nameFieldOf(wire.agent_type)];
@@ -174,56 +162,22 @@ function toChange(wire: Wire, occurredAt: number, changedAt: number, headers: Re
     agentStatus: wire.agent_status,
     eventSource: wire.event_source,
     sequence: wire.sequence,
-    occurredAt,
-    changedAt,
+    occurredAt: Date.parse(wire.occurred_at),
+    changedAt: Date.parse(wire.changed_at),
     traceparent: cleanTraceparent(headers['traceparent']),
   };
 }
 
-/**
- * Whether a record is as presence writes it, but for its times: the schema by hand, at a tenth of its cost. What this refuses is for
- * the schema to judge, and to name what is wrong; what this takes, the schema takes.
- */
+type Wire = z.output<typeof statusChangedSchema>;
+
+/** The schema, compiled at the first record: few processes read any. */
+let validate: ValidateFunction<Wire> | undefined;
+
+/** Whether the schema takes a record, at less than half of its cost. */
 function isWellFormed(json: unknown): json is Wire {
-  if (typeof json !== 'object' || json === null) return false;
-  const wire = json as Partial<Record<keyof Wire, unknown>>;
-  return (
-    isText(wire.client_id, CLIENT_ID) &&
-    isCount(wire.agent_id, 0) &&
-    isOneOf(AGENT_TYPES, wire.agent_type) &&
-    isOptionalText(wire.extension_name) &&
-    isOptionalText(wire.agent_number) &&
-    isOneOf(AGENT_STATUSES, wire.agent_status) &&
-    isOneOf(AGENT_STATUSES, wire.previous_status) &&
-    isOneOf(EVENT_SOURCES, wire.event_source) &&
-    isCount(wire.sequence, 1)
+  // Patterns check the times, and what is refined has no place in JSON Schema. It is right: to check the schema costs ten times more.
+  validate ??= new Ajv({ formats: { 'date-time': true }, meta: false, validateSchema: false }).compile<Wire>(
+    z.toJSONSchema(statusChangedSchema, { io: 'input', target: 'draft-7' }),
   );
-}
-
-function isText(value: unknown, pattern: RegExp): boolean {
-  return typeof value === 'string' && pattern.test(value);
-}
-
-function isOptionalText(value: unknown): boolean {
-  return value === undefined || typeof value === 'string';
-}
-
-function isCount(value: unknown, least: number): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= least;
-}
-
-function isOneOf(values: readonly string[], value: unknown): boolean {
-  return typeof value === 'string' && values.includes(value);
-}
-
-/**
- * Reads a time as presence writes it, once.
- *
- * @returns milliseconds since the epoch; undefined for anything else, and for a date that does not exist, such as 31 February: Date
- *   takes that for one in March
- */
-function readInstant(value: unknown): number | undefined {
-  if (typeof value !== 'string' || !INSTANT.test(value)) return undefined;
-  const date = new Date(value);
-  return date.getUTCDate() === Number(value.slice(8, 10)) ? date.getTime() : undefined;
+  return validate(json) && isChangeTime(json.changed_at);
 }

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { changeSeriesQuery } from '../api/queries';
 import { useNow } from '../clock';
 import { LazyChart } from '../parts/lazy-chart';
-import { SeriesTable } from '../parts/series-table';
+import { SeriesTable, TableToggle } from '../parts/series-table';
 import { Loaded, Skeleton } from '../parts/states';
 import type { LiveBoard } from './live-board';
 
@@ -47,9 +47,7 @@ export const AvailableChart = memo(function AvailableChart({
             </button>
           ))}
         </div>
-        <button type="button" className="button quiet small" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
-          Show as table
-        </button>
+        <TableToggle asTable={asTable} onToggle={setAsTable} />
       </div>
       <Loaded query={series} what="The chart" skeleton={<Skeleton rows={1} height={96} />}>
         {() =>

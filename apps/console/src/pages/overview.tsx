@@ -8,7 +8,7 @@ import { useRowKeys } from '../parts/keyboard';
 import { LazyChart } from '../parts/lazy-chart';
 import { Moment } from '../parts/moment';
 import { Page } from '../parts/page';
-import { SeriesTable } from '../parts/series-table';
+import { SeriesTable, TableToggle } from '../parts/series-table';
 import { Empty, Loaded, Skeleton } from '../parts/states';
 import { Status } from '../parts/status';
 import { countOf, formatCount } from '../text/numbers';
@@ -105,9 +105,7 @@ function Flow(): ReactNode {
             </button>
           ))}
         </div>
-        <button type="button" className="button quiet small" aria-pressed={asTable} onClick={() => setAsTable(!asTable)}>
-          Show as table
-        </button>
+        <TableToggle asTable={asTable} onToggle={setAsTable} />
       </div>
       <Loaded query={series} what="The chart" skeleton={<Skeleton rows={2} height={96} />}>
         {(data) => <FlowCharts data={data} asTable={asTable} />}

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { call, ofApi } from '../api/http';
 import { configQuery } from '../api/queries';
 import type { ConsoleConfig, User } from '../api/types';
-import { textOf } from '../parts/form-text';
+import { textOf } from '../parts/field';
 import { Logo } from '../parts/icons';
 import { clientCredentials } from '../session/credentials';
 import { issuerTokens } from '../session/issuer';

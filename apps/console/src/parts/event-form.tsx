@@ -5,8 +5,7 @@ import { eventPath, eventsPath, type EventOwner } from '../api/paths';
 import type { EventHealth, EventType, Method } from '../api/types';
 import { Dialog } from './dialog';
 import { changedFields, type EventFields } from './event-fields';
-import { Field } from './field';
-import { textOf } from './form-text';
+import { Field, textOf } from './field';
 import { isOpen, ScopeField, type Scope } from './scope-field';
 import { say } from './toasts';
 

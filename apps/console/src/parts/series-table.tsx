@@ -7,6 +7,21 @@ export interface Column {
   readonly values: readonly (number | null | undefined)[];
 }
 
+/** Switches between a chart and its figures. */
+export function TableToggle({
+  asTable,
+  onToggle,
+}: {
+  readonly asTable: boolean;
+  readonly onToggle: (asTable: boolean) => void;
+}): ReactNode {
+  return (
+    <button type="button" className="button quiet small" aria-pressed={asTable} onClick={() => onToggle(!asTable)}>
+      Show as table
+    </button>
+  );
+}
+
 /** A chart's figures for who cannot see it; the newest first. @param times seconds since the epoch */
 export function SeriesTable({
   times,

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { arrayOfPlain } from '#database';
 import type { Endpoint } from '../attempt/delivery.js';
 import type { Change } from '../lanes/agent-work.js';
-import { HEAD, headOf, headOfLine, type HeadLine } from './head.js';
+import { HEAD, headOf, headOfLine, type HeadLine } from './head.repository.js';
 
 /** A row of an agent that has something due. */
 export interface BehindRow {

@@ -1,6 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import { arrayOfPlain } from '#database';
-import { HEAD, headOf, headOfLine, type HeadLine } from '../backlog/head.js';
+import { HEAD, headOf, headOfLine, type HeadLine } from '../backlog/head.repository.js';
 import type { Change } from '../lanes/agent-work.js';
 import { leaseHeld } from '../lanes/shard-lease.repository.js';
 import type { ShardLease } from '../lanes/shard-leases.js';

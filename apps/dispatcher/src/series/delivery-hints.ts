@@ -1,5 +1,6 @@
 import type { Pool } from '#database';
 import { deliveryId } from '#webhook';
+import { notifyDeliveries } from './series.repository.js';
 
 /** A delivery that something has become of. */
 export interface HintedDelivery {
@@ -42,6 +43,6 @@ export class DeliveryHints {
       }
     }
     this.pending.clear();
-    await this.pool.query(`select pg_notify('rollcall_deliveries', payload) from unnest($1::text[]) as payload`, [payloads]);
+    await notifyDeliveries(this.pool, payloads);
   }
 }

@@ -102,3 +102,8 @@ export async function dropDeliveryCounts(pool: Pool, retentionMs: number, atMost
 export async function dropOriginStates(pool: Pool, olderThanMs: number): Promise<void> {
   await pool.query(`delete from dispatch.origin_state where seen_at < now() - $1 * interval '1 ms'`, [olderThanMs]);
 }
+
+/** Notifies whoever listens for deliveries. @param payloads a client's id and ids of its deliveries, apart by spaces; at most 8,000 bytes each */
+export async function notifyDeliveries(pool: Pool, payloads: readonly string[]): Promise<void> {
+  await pool.query(`select pg_notify('rollcall_deliveries', payload) from unnest($1::text[]) as payload`, [payloads]);
+}

@@ -1,16 +1,8 @@
 import type { Pool } from 'pg';
 import { arrayOfPlain, arrayOfTexts, millisecondsOf } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
-import {
-  asOf,
-  statesIn,
-  statesOf,
-  toOutboxEntry,
-  type AgentWrite,
-  type OutboxEntry,
-  type WriteOutcome,
-  type StateColumns,
-} from './agent-write.js';
+import { asOf, statesIn, statesOf, type StateColumns } from './agent-states.repository.js';
+import { toOutboxEntry, type AgentWrite, type OutboxEntry, type WriteOutcome } from './agent-write.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 

@@ -1,7 +1,8 @@
 import type { Pool } from 'pg';
 import { arrayOfPlain, millisecondsOf } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
-import { asOf, toOutboxEntry, type AgentWrite, type DecidedChange, type OutboxEntry, type WriteOutcome } from './agent-write.js';
+import { asOf } from './agent-states.repository.js';
+import { toOutboxEntry, type AgentWrite, type DecidedChange, type OutboxEntry, type WriteOutcome } from './agent-write.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 

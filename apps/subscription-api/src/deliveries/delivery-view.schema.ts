@@ -3,8 +3,8 @@ import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, EVENT_TYPES, ID_LIMIT, NOTI
 import { pagingSchema } from '../http/paging.js';
 import { integerParam, wordParam, momentSchema } from '../http/query-params.js';
 import { DELIVERY_ID_PATTERN, parseDeliveryId } from './delivery-id.js';
+import { attemptSchema, deliveryIdSchema } from './delivery.schema.js';
 import { DELIVERY_STATUSES } from './delivery-state.js';
-import { deliveryIdSchema } from './delivery.schema.js';
 
 const id = integerParam(0, ID_LIMIT - 1);
 const STATUSES = `must be some of ${DELIVERY_STATUSES.join(', ')}, with commas between them`;
@@ -78,17 +78,15 @@ export const deliveryStreamQuerySchema = z.strictObject({ ...deliveryFilterShape
 export type DeliveryStreamQuery = z.output<typeof deliveryStreamQuerySchema>;
 
 const moment = z.iso.datetime().meta({ example: '2026-11-22T10:00:00.123Z' });
-const attemptShape = {
-  attempt: z.number().int().meta({ description: 'From 1', example: 1 }),
-  trigger: z.enum(['first', 'retry', 'redeliver', 'replay']).meta({ description: 'What it was made for' }),
-  at: moment,
-  latency_ms: z.number().int().meta({ example: 85 }),
-  outcome: z.enum(['delivered', 'retry', 'failed', 'dropped']),
-  http_status: z.number().int().nullable().meta({ example: 200 }),
-  error: z.string().nullable(),
-  response: z.string().nullable().meta({ description: 'The first 4 KiB, of a success the first 256 bytes' }),
-};
-export const triggeredAttemptSchema = z.object(attemptShape).meta({ id: 'TriggeredAttempt' });
+const { attempt, ...ofAnAttempt } = attemptSchema.shape;
+export const triggeredAttemptSchema = z
+  .object({
+    attempt,
+    trigger: z.enum(['first', 'retry', 'redeliver', 'replay']).meta({ description: 'What it was made for' }),
+    ...ofAnAttempt,
+    at: moment,
+  })
+  .meta({ id: 'TriggeredAttempt' });
 
 const waitingForSchema = z
   .union([

@@ -5,7 +5,7 @@ import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { eventually } from '../../../test/support/poll.js';
 import { consume } from './bus.conformance.js';
 import { createKafkaBus } from './kafka.bus.js';
-import { readTopicId } from './kafka.topic-ids.js';
+import { readTopicId } from './kafka.metadata.js';
 
 const brokers = inject('kafkaBrokers');
 

@@ -4,7 +4,7 @@ import { mkdir, realpath, rm } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { reasonOf, StartError } from '#runtime';
+import { readOrMakeSecret, reasonOf, StartError, type Settings } from '#runtime';
 
 /** Paths of Unix sockets are cut off beyond this on some systems. */
 const MAX_SOCKET_PATH = 100;
@@ -65,4 +65,17 @@ function socketPath(dataDir: string): string {
   const inside = join(dataDir, 'lock');
   if (inside.length <= MAX_SOCKET_PATH) return inside;
   return join(tmpdir(), `rollcall-${createHash('sha256').update(dataDir).digest('hex').slice(0, 16)}.lock`);
+}
+
+/**
+ * The key to seal secrets with. A database of our own has a key of its own beside it, which survives with it and is the same
+ * whatever is started on it: the all-in-one, or the local cluster.
+ *
+ * @returns undefined where the database is somebody else's and no key is set
+ */
+export async function encryptionKeyOf(
+  settings: Pick<Settings, 'ENCRYPTION_KEY' | 'DATABASE_URL' | 'DATA_DIR'>,
+): Promise<string | undefined> {
+  if (settings.ENCRYPTION_KEY !== undefined || settings.DATABASE_URL !== undefined) return settings.ENCRYPTION_KEY;
+  return readOrMakeSecret(join(settings.DATA_DIR, 'encryption.key'));
 }
