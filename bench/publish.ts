@@ -1,11 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { format, resolveConfig } from 'prettier';
+import type { RunOfItsOwn } from './command-line.js';
 import { describe, type Results } from './report.js';
 
 const README = 'bench/README.md';
 
-/** What is published of a run of all rows, or of growth. */
-export type Publication = 'results' | 'growth';
+/** What is published: of a run of all rows, or of one of its own. */
+export type Publication = 'results' | RunOfItsOwn;
 
 /** Writes a run to `bench/<name>.json`, and its tables between its marks in bench/README.md. */
 export async function publish(name: Publication, results: Results): Promise<void> {
