@@ -186,7 +186,8 @@ function figure(value: number): string {
   return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 }
 
-function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
+/** A table in Markdown. */
+export function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [row(header), row(header.map(() => '---')), ...lines.map(row)].join('\n');
 }
