@@ -53,6 +53,8 @@ export interface Row<T extends Target = Target> {
    * name that stands beside it.
    */
   readonly limit?: 'loop' | 'one instance' | Limit<T>;
+  /** Its round warms up by itself what it starts. */
+  readonly isWarm?: boolean;
   readonly prepare: (lab: Lab, target: T) => Promise<Round>;
 }
 
@@ -95,7 +97,7 @@ export async function measure<T extends Target>(row: Row<T>, lab: Lab, targets: 
     const loop = await lab.bareLoop();
     const beside = limit ? await warmed(limit) : row.limit === 'loop' ? loop : undefined;
     const builds: Measurement[] = [];
-    for (const round of rounds) builds.push(await warmed(round));
+    for (const round of rounds) builds.push(await (row.isWarm ? round(row.items) : warmed(round)));
     samples.push({ loop, limit: beside, builds });
   }
   const limitName = typeof row.limit === 'object' ? row.limit.name : row.limit === 'loop' ? LOOP_NAME : row.limit;

@@ -82,20 +82,14 @@ export class ThreeServices implements Target {
     return { ...this.servers, ...Object.fromEntries(services) };
   }
 
-  /**
-   * Starts or ends instances until so many of presence and of the dispatcher run. The first of each stays.
-   *
-   * @returns whether there was anything to do
-   */
-  async scale(instances: number): Promise<boolean> {
-    let isChanged = false;
-    for (const service of SCALED) {
-      for (; this.cluster.of(service).length < instances; isChanged = true) await this.cluster.add(service);
-      for (; this.cluster.of(service).length > instances; isChanged = true) {
-        await this.cluster.remove(this.cluster.of(service).at(-1)!);
-      }
-    }
-    return isChanged;
+  /** Starts or ends instances until so many of presence and of the dispatcher run. The first of each stays. */
+  async scale(instances: number): Promise<void> {
+    const changes = SCALED.flatMap((service): Promise<unknown>[] => {
+      const running = this.cluster.of(service);
+      const missing = Array.from({ length: Math.max(0, instances - running.length) }, () => this.cluster.add(service));
+      return [...missing, ...running.slice(instances).map((instance) => this.cluster.remove(instance))];
+    });
+    await Promise.all(changes);
   }
 
   pid(service: ServiceName): number {

@@ -49,14 +49,16 @@ function manyRow({ name, unit, items: usual, prepare }: Work, instances: number,
     figures: [{ goal: { of: 'ratio', atLeast: 0.9 } }],
     items,
     limit: 'one instance',
+    isWarm: true,
     prepare: async (lab, system) => {
       const agents = Math.min(items, 20_000);
       const work = await prepare(lab, system, agents);
       await work(agents);
       await system.pool.query('analyze');
-      /** Those that have just started are cold, and those that stay have been given other partitions. */
+      // Those that have just started are cold, and those that stay have been given other partitions.
       const workWith = async (running: number, count: number) => {
-        if (await system.scale(running)) await work(Math.min(WARM_UP * running, items));
+        await system.scale(running);
+        await work(Math.min(WARM_UP * running, items));
         return work(count);
       };
       return async (count) => {
