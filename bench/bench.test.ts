@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, inject, describe, it } from 'vitest';
+import { beforeAll, expect, inject, describe, it } from 'vitest';
 import { tellsProcessorTime } from './lab/processor.js';
 import { allProcessor, type Results } from './report.js';
 
@@ -11,7 +11,21 @@ const run = promisify(execFile);
 
 const MAIN = join('dist', 'bench', 'main.js');
 const ROW = 'an item a request over HTTP, 64 connections: three services';
+const MANY = 'many: changes waiting in Kafka → notified and recorded, 2 instances';
 const ITEMS = 600;
+
+/** Measures the rows once, with few items. @returns the results, and the tables as they are printed */
+async function runRow(row: string): Promise<{ readonly results: Results; readonly tables: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'rollcall-bench-test-'));
+  try {
+    const file = join(directory, 'results.json');
+    const args = [MAIN, row, '--times', '1', '--items', String(ITEMS), '--results', file];
+    const { stdout: tables } = await run(process.execPath, args);
+    return { results: JSON.parse(await readFile(file, 'utf8')) as Results, tables };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
 
 const hasKafka = inject('kafkaBrokers').length > 0;
 
@@ -37,19 +51,12 @@ describe('the bench', () => {
 
 /** Tells that the bench still works on the services as they are; its figures of so few items mean nothing. */
 describe.skipIf(!hasKafka)('a row of the bench', () => {
-  let directory: string;
   let results: Results;
   let tables: string;
 
   beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), 'rollcall-bench-test-'));
-    const file = join(directory, 'results.json');
-    const args = [MAIN, ROW, '--times', '1', '--items', String(ITEMS), '--results', file];
-    ({ stdout: tables } = await run(process.execPath, args));
-    results = JSON.parse(await readFile(file, 'utf8')) as Results;
+    ({ results, tables } = await runRow(ROW));
   }, 600_000);
-
-  afterAll(() => rm(directory, { recursive: true, force: true }));
 
   it('has the row, its limit and the bare loop, each with a rate', () => {
     expect(results.rows.map(({ name }) => name)).toEqual([ROW]);
@@ -77,5 +84,17 @@ describe.skipIf(!hasKafka)('a row of the bench', () => {
   it('prints the tables', () => {
     expect(tables).toContain(`| ${ROW} | `);
     expect(tables).toContain('| PostgreSQL | Kafka |');
+  });
+});
+
+describe.skipIf(!hasKafka)('a row of many instances', () => {
+  it('has one instance beside two', { timeout: 600_000 }, async () => {
+    const { results, tables } = await runRow(MANY);
+    expect(results.rows.map(({ name }) => name)).toEqual([MANY]);
+    const [measured] = results.rows[0]!.samples[0]!.builds;
+    const { limit, items, seconds, values } = measured!;
+    expect(values[0]).toBeCloseTo(items / seconds, 5);
+    expect(limit!.values[0]).toBeGreaterThan(0);
+    expect(tables).toContain('| limit: one instance | ');
   });
 });

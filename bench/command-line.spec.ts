@@ -26,17 +26,19 @@ describe('parseCommandLine', () => {
     expect(() => parseCommandLine(args)).toThrow(name);
   });
 
-  it.each([[['--publish']], [['--publish', 'growth']], [['growth', '--publish', '--against', 'main']]])(
+  it.each([[['--publish']], [['--publish', 'growth']], [['--publish', 'many']], [['growth', '--publish', '--against', 'main']]])(
     'publishes a whole run: %j',
     (args) => {
       expect(parseCommandLine(args).publish).toBe(true);
     },
   );
 
-  it.each([[['--publish', 'dispatcher']], [['--publish', '--items', '5']], [['--publish', 'growth', 'latency']]])(
-    'does not publish a part of one: %j',
-    (args) => {
-      expect(() => parseCommandLine(args)).toThrow(/--publish/);
-    },
-  );
+  it.each([
+    [['--publish', 'dispatcher']],
+    [['--publish', '--items', '5']],
+    [['--publish', 'growth', 'latency']],
+    [['--publish', 'growth', 'many']],
+  ])('does not publish a part of one: %j', (args) => {
+    expect(() => parseCommandLine(args)).toThrow(/--publish/);
+  });
 });

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 
 /** What a run of the bench is told. */
 export interface CommandLine {
-  /** Parts of rows' names; none: all rows but those of growth. */
+  /** Parts of rows' names; none: all rows but those of {@link RUNS}. */
   readonly rows: readonly string[];
   /** Samples of each row. */
   readonly times: number;
@@ -23,12 +23,13 @@ export class CommandLineError extends Error {
 
 export const USAGE = `npm run bench -- [rows …] [options]
 
-  rows              parts of rows' names; without any: all but growth
+  rows              parts of rows' names; without any: all but those of growth and many
   growth            the dispatcher on tables that grow: a run of its own
+  many              the same work for one, two and four instances: a run of its own
   --times <n>       samples of each row (3)
   --items <n>       items in each timed window, instead of each row's own; few make a run that only shows that it works
   --against <ref>   builds that commit below .cache/builds, and measures its services in turn with this tree's
-  --publish         writes bench/results.json (growth: bench/growth.json) and the tables of bench/README.md
+  --publish         writes bench/results.json (or bench/growth.json, bench/many.json) and the tables of bench/README.md
   --results <file>  where all samples are written as JSON (.cache/bench.json)
   --help            this text
 `;
@@ -45,15 +46,21 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
     results: values.results,
     help: values.help,
   };
-  const whole = positionals.length === 0 || (positionals.length === 1 && positionals[0] === GROWTH);
+  const whole = positionals.length === 0 || (positionals.length === 1 && isRunOfItsOwn(positionals[0]));
   if (line.publish && (!whole || line.items !== undefined)) {
     throw new CommandLineError('--publish: publishes whole runs only, so name no rows and no --items beside it');
   }
   return line;
 }
 
-/** The rows of growth are a run of their own. */
-export const GROWTH = 'growth';
+/** Whose rows are measured only when they are asked for: tables that grow take minutes to fill, and instances to come and go. */
+export const RUNS = ['growth', 'many'] as const;
+export type RunOfItsOwn = (typeof RUNS)[number];
+
+/** @param row part of a row's name */
+export function isRunOfItsOwn(row: string | undefined): row is RunOfItsOwn {
+  return RUNS.some((run) => run === row);
+}
 
 function parse(args: readonly string[]) {
   try {

@@ -1,3 +1,4 @@
+import { type RunOfItsOwn } from './command-line.js';
 import { startAllInOne } from './lab/all-in-one.js';
 import type { Build } from './lab/build.js';
 import { flatOut, paced } from './lab/entrance.js';
@@ -12,6 +13,7 @@ import { dispatcherRow } from './rows/dispatcher.js';
 import { fanOutRow } from './rows/fan-out.js';
 import { growthRows } from './rows/growth.js';
 import { memoryRow } from './rows/memory.js';
+import { manyRows } from './rows/many.js';
 import { itemARequestRow, latencyRow } from './rows/over-http.js';
 import { telemetryInArraysRow } from './rows/telemetry-in-arrays.js';
 import { telemetryOverKafkaRow } from './rows/telemetry-over-kafka.js';
@@ -63,7 +65,8 @@ export function allInOne(items?: number): Group<Target> {
   };
 }
 
-/** @param items in each timed window; undefined: each row's own number */
-export function growth(items?: number): Group<ThreeServices> {
-  return { start: startThreeServices(items), rows: growthRows(items) };
-}
+/** Measured only when they are asked for by their names, on systems of their own. */
+export const RUNS_OF_THEIR_OWN: Readonly<Record<RunOfItsOwn, (items?: number) => Group<ThreeServices>>> = {
+  growth: (items) => ({ start: startThreeServices(items), rows: growthRows(items) }),
+  many: (items) => ({ start: startThreeServices(items), rows: manyRows(items) }),
+};

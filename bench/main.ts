@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describeCircumstances, type Circumstances } from './circumstances.js';
-import { CommandLineError, GROWTH, parseCommandLine, USAGE, type CommandLine } from './command-line.js';
-import { allInOne, growth, threeServices, type Group } from './groups.js';
+import { CommandLineError, isRunOfItsOwn, parseCommandLine, RUNS, USAGE, type CommandLine } from './command-line.js';
+import { allInOne, RUNS_OF_THEIR_OWN, threeServices, type Group } from './groups.js';
 import { BuildError, buildOf, thisBuild } from './lab/build.js';
 import { Lab } from './lab/lab.js';
 import { SETTINGS, type Target } from './lab/target.js';
@@ -50,14 +50,15 @@ async function run({ rows: wanted, times, items, against, publish: publishes, re
   };
   await take(threeServices(items));
   await take(allInOne(items));
-  // Only when it is asked for by its name: its tables take minutes to fill.
-  if (wanted.some((part) => part.startsWith(GROWTH))) await take(growth(items));
+  for (const name of RUNS) {
+    if (wanted.some((part) => part.startsWith(name))) await take(RUNS_OF_THEIR_OWN[name](items));
+  }
   if (!circumstances) throw new CommandLineError(`no row's name contains ${wanted.join(' or ')}`);
 
   const results = { ...circumstances, rows: measured };
   await mkdir(dirname(file), { recursive: true });
   await writeFile(file, `${JSON.stringify(results, null, 2)}\n`);
-  if (publishes) await publish(wanted[0] === GROWTH ? GROWTH : 'results', results);
+  if (publishes) await publish(isRunOfItsOwn(wanted[0]) ? wanted[0] : 'results', results);
   process.stdout.write(`${describe(results)}\n`);
 }
 

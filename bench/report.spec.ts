@@ -4,7 +4,14 @@ import { replaceBetweenMarks } from './publish.js';
 import type { Goal, Measured, Measurement } from './row.js';
 
 function measurement(value: number, processor?: Record<string, number>, limit?: number): Measurement {
-  return { values: [value], items: 100, seconds: 1, processor, wal: 400, ...(limit !== undefined && { limit: [limit] }) };
+  return {
+    values: [value],
+    items: 100,
+    seconds: 1,
+    processor,
+    wal: 400,
+    ...(limit !== undefined && { limit: { values: [limit] } }),
+  };
 }
 
 const LOOP = measurement(20_000, { receiver: 30, limit: 40 });

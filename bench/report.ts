@@ -1,5 +1,5 @@
 import type { Circumstances } from './circumstances.js';
-import type { Figure, Measured, Measurement, Sample } from './row.js';
+import type { Beside, Figure, Measured, Measurement, Sample } from './row.js';
 import { medianOf } from './statistics.js';
 
 /** All of a run: what is written as JSON, and what the tables are made of. */
@@ -42,7 +42,7 @@ function words({ at, command, builds, times, machine, versions, settings }: Omit
 }
 
 /** Processor time an item of all processes together, in µs. */
-export function allProcessor({ processor }: Measurement): number | undefined {
+export function allProcessor({ processor }: Pick<Measurement, 'processor'>): number | undefined {
   return processor && Object.values(processor).reduce((sum, each) => sum + each, 0);
 }
 
@@ -75,8 +75,8 @@ function figureLines(row: Measured): string[][] {
       spread(samples.map((sample) => own(sample).wal)),
       goal === undefined ? NOTHING : goalText(goal, row.unit),
       goal === undefined ? NOTHING : isMet(row, nth) ? 'yes' : 'no',
-      spread(samples.map((sample) => limitOf(sample, nth))),
-      spread(samples.map((sample) => sample.limit && allProcessor(sample.limit))),
+      spread(samples.map((sample) => limitOf(sample)?.values[nth])),
+      spread(samples.map((sample) => allProcessor(limitOf(sample) ?? {}))),
       spread(ratios(row, nth)),
       `${spread(samples.map(({ loop }) => loop.values[0]!))}/s`,
     ];
@@ -114,7 +114,7 @@ function processTable(rows: readonly Measured[]): string {
     { name, split: typical(samples.map(own)) },
     ...(limit === undefined
       ? []
-      : [{ name: `limit: ${limit}`, split: typical(samples.flatMap((sample) => sample.limit ?? [])) }]),
+      : [{ name: `limit: ${limit}`, split: typical(samples.flatMap((sample) => limitOf(sample) ?? [])) }]),
   ]);
   const told = lines.flatMap(({ name, split }) => (split ? [{ name, split }] : []));
   if (told.length === 0) return 'This system does not tell the processor time of processes (there is no /proc).';
@@ -129,7 +129,7 @@ function processTable(rows: readonly Measured[]): string {
 }
 
 /** The split of the measurement that has the median sum, so that the columns add up. */
-function typical(measurements: readonly Measurement[]): Readonly<Record<string, number>> | undefined {
+function typical(measurements: readonly Beside[]): Readonly<Record<string, number>> | undefined {
   const told = measurements.filter(({ processor }) => processor !== undefined);
   const sorted = told.sort((left, right) => allProcessor(left)! - allProcessor(right)!);
   return sorted[(sorted.length - 1) >> 1]?.processor;
@@ -139,14 +139,15 @@ function nameOf(row: Measured, figure: Figure): string {
   return figure.name === undefined ? row.name : `${row.name}, ${figure.name}`;
 }
 
-function limitOf(sample: Sample, nth: number): number | undefined {
-  return own(sample).limit?.[nth] ?? sample.limit?.values[nth];
+/** What this tree's build is held against: what its own measurement tells comes first. */
+function limitOf(sample: Sample): Beside | undefined {
+  return own(sample).limit ?? sample.limit;
 }
 
 /** Of what this tree's build did to the limit beside it in the same sample. */
 function ratios({ samples }: Measured, nth: number): (number | undefined)[] {
   return samples.map((sample) => {
-    const limit = limitOf(sample, nth);
+    const limit = limitOf(sample)?.values[nth];
     return limit && own(sample).values[nth]! / limit;
   });
 }
@@ -185,7 +186,8 @@ function figure(value: number): string {
   return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
 }
 
-function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
+/** A table in Markdown. */
+export function table(header: readonly string[], lines: readonly (readonly string[])[]): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [row(header), row(header.map(() => '---')), ...lines.map(row)].join('\n');
 }

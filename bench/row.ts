@@ -11,9 +11,12 @@ export interface Measurement {
   readonly processor?: Readonly<Record<string, number>> | undefined;
   /** Bytes of PostgreSQL's write-ahead log an item; undefined where there is no database. */
   readonly wal?: number | undefined;
-  /** What stands beside `values` in a row whose limit is the build itself under other circumstances. */
-  readonly limit?: readonly number[] | undefined;
+  /** What stands beside it in a row whose limit is the build itself under other circumstances. */
+  readonly limit?: Beside | undefined;
 }
+
+/** What a measurement is held against. */
+export type Beside = Pick<Measurement, 'values' | 'processor'>;
 
 /** Puts so many items through, and waits until nothing of them is left to do. */
 export type Round = (items: number) => Promise<Measurement>;
@@ -45,8 +48,13 @@ export interface Row<T extends Target = Target> {
   readonly figures: readonly Figure[];
   /** In the timed window. */
   readonly items: number;
-  /** `loop`: the bare loop, which is measured with every row. None: nothing stands beside it, or what the measurement itself tells. */
-  readonly limit?: 'loop' | Limit<T>;
+  /**
+   * `loop`: the bare loop, which is measured with every row. Another name: what the measurement itself tells. None: nothing has a
+   * name that stands beside it.
+   */
+  readonly limit?: 'loop' | 'one instance' | Limit<T>;
+  /** Its round warms up by itself what it starts. */
+  readonly isWarm?: boolean;
   readonly prepare: (lab: Lab, target: T) => Promise<Round>;
 }
 
@@ -67,7 +75,7 @@ export interface Measured {
 }
 
 /** Items that go ahead of each timed window: half of a cold process's time is the compiler's. */
-const WARM_UP = 2000;
+export const WARM_UP = 2000;
 const LOOP_NAME = 'bare loop';
 
 /**
@@ -89,9 +97,9 @@ export async function measure<T extends Target>(row: Row<T>, lab: Lab, targets: 
     const loop = await lab.bareLoop();
     const beside = limit ? await warmed(limit) : row.limit === 'loop' ? loop : undefined;
     const builds: Measurement[] = [];
-    for (const round of rounds) builds.push(await warmed(round));
+    for (const round of rounds) builds.push(await (row.isWarm ? round(row.items) : warmed(round)));
     samples.push({ loop, limit: beside, builds });
   }
-  const limitName = typeof row.limit === 'object' ? row.limit.name : row.limit === 'loop' ? LOOP_NAME : undefined;
+  const limitName = typeof row.limit === 'object' ? row.limit.name : row.limit === 'loop' ? LOOP_NAME : row.limit;
   return { name: row.name, unit: row.unit, figures: row.figures, limit: limitName, samples };
 }

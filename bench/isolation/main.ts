@@ -1,12 +1,14 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { endWithUs } from '#runtime';
 import { DnsServer } from '../../test/support/dns-server.js';
+import { publishText } from '../publish.js';
+import { table } from '../report.js';
 import { Neighbour } from './neighbour.js';
 import { NOISES, type Noise } from './noises.js';
 import { Town } from './town.js';
@@ -14,13 +16,14 @@ import { isKept, limitOf, type Latencies } from './verdict.js';
 
 /**
  * What one client costs another: contract §7.5. A client is measured without and beside a noisy one, noise after noise:
- * `npm run bench:isolation -- [words of noises' names …] [--agents n] [--seconds n]`. Ends with 1 where a verdict is no.
+ * `npm run bench:isolation -- [words of noises' names …] [--agents n] [--seconds n] [--publish]`. Ends with 1 where a verdict is no.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     agents: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: '20' },
+    publish: { type: 'boolean', default: false },
     names: { type: 'string' },
   },
 });
@@ -67,6 +70,25 @@ function tell({ noise, without, beside, said }: Row): void {
   say(`  ${isKept(without, beside) ? 'yes' : 'NO'}: at most ${ms(limitOf(without))}${said && `; ${said}`}`);
 }
 
+/** The run in Markdown. */
+function describe(rows: readonly Row[]): string {
+  const { model } = cpus()[0]!;
+  const words = ({ p50, p99, missing }: Latencies): string =>
+    `${ms(p50)}, ${ms(p99)}${missing > 0 ? ` (${missing} missing)` : ''}`;
+  const cells = rows.map(({ noise, without, beside, said }) => [
+    `\`${noise}\``,
+    words(without),
+    words(beside),
+    ms(limitOf(without)),
+    isKept(without, beside) ? 'yes' : 'no',
+    said.startsWith('failed') ? 'failed' : 'done',
+  ]);
+  return [
+    `${new Date().toISOString().slice(0, 10)}, ${values.seconds} s each, ${values.agents} agents. ${model}, ${cpus().length} cores.`,
+    table(['noise', 'without: p50, p99', 'beside: p50, p99', 'at most', 'kept', 'calls of the noise'], cells),
+  ].join('\n\n');
+}
+
 async function measure(noises: readonly Noise[]): Promise<boolean> {
   const names = values.names === undefined ? undefined : await DnsServer.start(values.names, 53);
   const town = await Town.start(names);
@@ -83,6 +105,7 @@ async function measure(noises: readonly Noise[]): Promise<boolean> {
     await town.stop();
     await names?.stop();
   }
+  if (values.publish) await publishText('isolation', describe(rows));
   return rows.every(({ without, beside, said }) => isKept(without, beside) && !said.startsWith('failed'));
 }
 

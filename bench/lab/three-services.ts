@@ -23,6 +23,9 @@ const CONSUMERS = [
   { groupId: DISPATCHER_GROUP, topic: STATUS_CHANGED_TOPIC },
 ] as const;
 
+/** Services of which several instances share the work. */
+const SCALED = ['presence', 'dispatcher'] as const;
+
 /**
  * A build's three services as production starts them, on a PostgreSQL and a Kafka of their own: topics and groups have fixed
  * names. Nothing is switched off: fsync and acks=all stand.
@@ -34,7 +37,7 @@ export class ThreeServices implements Target {
     readonly pool: pg.Pool,
     readonly brokers: string[],
     readonly producer: BusProducer,
-    readonly processes: Metered['processes'],
+    private readonly servers: Metered['processes'],
     private readonly cluster: Cluster,
     private readonly admin: Admin,
   ) {}
@@ -69,9 +72,24 @@ export class ThreeServices implements Target {
     lab.onStop(() => cluster.stop());
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
     lab.onStop(() => pool.end());
-    const services = SERVICES.map((service) => [service, cluster.of(service).map(({ process }) => process)] as const);
-    const processes = { PostgreSQL: [await serverOf(pool)], Kafka: [kafka], ...Object.fromEntries(services) };
-    return new ThreeServices(cluster.urls, databaseUrl, pool, brokers, producer, processes, cluster, admin);
+    const servers = { PostgreSQL: [await serverOf(pool)], Kafka: [kafka] };
+    return new ThreeServices(cluster.urls, databaseUrl, pool, brokers, producer, servers, cluster, admin);
+  }
+
+  /** Of the servers, and of all instances of the services that run now. */
+  get processes(): Metered['processes'] {
+    const services = SERVICES.map((service) => [service, this.cluster.of(service).map(({ process }) => process)] as const);
+    return { ...this.servers, ...Object.fromEntries(services) };
+  }
+
+  /** Starts or ends instances until so many of presence and of the dispatcher run. The first of each stays. */
+  async scale(instances: number): Promise<void> {
+    const changes = SCALED.flatMap((service): Promise<unknown>[] => {
+      const running = this.cluster.of(service);
+      const missing = Array.from({ length: Math.max(0, instances - running.length) }, () => this.cluster.add(service));
+      return [...missing, ...running.slice(instances).map((instance) => this.cluster.remove(instance))];
+    });
+    await Promise.all(changes);
   }
 
   pid(service: ServiceName): number {
@@ -80,11 +98,15 @@ export class ThreeServices implements Target {
 
   /** Has services stand still, so that what is prepared waits for them. */
   pause(...services: readonly ServiceName[]): void {
-    for (const service of services) process.kill(this.pid(service), 'SIGSTOP');
+    this.signal(services, 'SIGSTOP');
   }
 
   resume(...services: readonly ServiceName[]): void {
-    for (const service of services) process.kill(this.pid(service), 'SIGCONT');
+    this.signal(services, 'SIGCONT');
+  }
+
+  private signal(services: readonly ServiceName[], signal: NodeJS.Signals): void {
+    for (const service of services) for (const { process } of this.cluster.of(service)) process.signal(signal);
   }
 
   /** Waits until presence has committed the offsets of all telemetry. */

@@ -29,7 +29,7 @@ export function deadOriginRow(items = 20_000): Row<ThreeServices> {
       await others(agents);
       await system.pool.query('analyze');
       return async (changes) => {
-        const { values: limit } = await others(changes);
+        const limit = await others(changes);
         return { ...(await others(changes, 0)), limit };
       };
     },

@@ -45,7 +45,7 @@ export function growthRows(items = 30_000): Row<ThreeServices>[] {
       return async (count) => {
         const measured = await dispatchRound(lab, system, stages.population, count);
         if (nth === 0 && count === items) stages.first.push(...measured.values);
-        return { ...measured, limit: [nth === 0 ? measured.values[0]! : medianOf(stages.first)] };
+        return { ...measured, limit: { values: [nth === 0 ? measured.values[0]! : medianOf(stages.first)] } };
       };
     },
   }));

@@ -1,9 +1,10 @@
 import { createTopic } from '../lab/broker.js';
+import type { Lab } from '../lab/lab.js';
 import { Population, publishTelemetry, type Mixture } from '../lab/population.js';
 import { until } from '../lab/target.js';
 import type { ThreeServices } from '../lab/three-services.js';
 import type { BatchCount } from '../limits/batch-count.process.js';
-import type { Limit, Row } from '../row.js';
+import type { Limit, Measurement, Row } from '../row.js';
 
 /** Telemetry waits in Kafka; nobody is subscribed to the changes in it. */
 export function telemetryOverKafkaRow(mixture: Mixture, atMost: number, items = 100_000): Row<ThreeServices> {
@@ -16,20 +17,28 @@ export function telemetryOverKafkaRow(mixture: Mixture, atMost: number, items = 
     prepare: async (lab, system) => {
       const agents = Math.min(items, 20_000);
       const population = await Population.create(system.pool, agents);
-      const round = async (count: number) => {
-        system.pause('presence', 'dispatcher');
-        await publishTelemetry(system.producer, population.repeats(count, mixture));
-        const work = async (): Promise<void> => {
-          system.resume('presence', 'dispatcher');
-          await system.untilTelemetryTaken();
-        };
-        return lab.metered(system, count, work, system.settled);
-      };
-      await round(agents); // makes the agents known as what they are
+      await telemetryRound(lab, system, population, mixture, agents); // makes the agents known as what they are
       await system.pool.query('analyze');
-      return round;
+      return (count) => telemetryRound(lab, system, population, mixture, count);
     },
   };
+}
+
+/** Has telemetry wait for presence, and measures until all of it is taken. */
+export async function telemetryRound(
+  lab: Lab,
+  system: ThreeServices,
+  population: Population,
+  mixture: Mixture,
+  count: number,
+): Promise<Measurement> {
+  system.pause('presence', 'dispatcher');
+  await publishTelemetry(system.producer, population.repeats(count, mixture));
+  const work = async (): Promise<void> => {
+    system.resume('presence', 'dispatcher');
+    await system.untilTelemetryTaken();
+  };
+  return lab.metered(system, count, work, system.settled);
 }
 
 /** The same items from a topic of its own, while nobody else reads them. */

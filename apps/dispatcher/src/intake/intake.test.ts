@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
 import { uuidv7 } from 'uuidv7';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { createDataSource, createSealer, poolOf } from '#database';
 import { AddressGuard } from '#webhook';
 import { CLIENT, useDispatcherWorld, type DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
@@ -127,20 +127,38 @@ describe('intake from a topic that is not whole', () => {
     }
   });
 
-  it('leaves what was being planned when its shard was given up to whoever has that next', async () => {
-    const metrics = new DispatcherMetrics(new Registry());
-    const { pool, logger } = world;
-    const guard = new AddressGuard(['127.0.0.0/8'], [{ from: 1, to: 65_535 }]);
-    const times = { timeoutMs: 20_000, leaseMs: 60_000, windowMs: 60_000, retentionMs: 86_400_000, schedule: [100] };
-    const dispatch = new Dispatch({
-      pool,
-      guard,
+  /** A dispatcher without a bus. */
+  const newDispatch = (): Dispatch =>
+    new Dispatch({
+      ...{ pool: world.pool, logger: world.logger },
+      guard: new AddressGuard(['127.0.0.0/8'], [{ from: 1, to: 65_535 }]),
       sealer: createSealer(undefined),
-      ...times,
+      ...{ timeoutMs: 20_000, leaseMs: 60_000, windowMs: 60_000, retentionMs: 86_400_000, schedule: [100] },
       budgets: DEFAULT_BUDGETS,
-      metrics,
-      logger,
+      metrics: new DispatcherMetrics(new Registry()),
     });
+
+  it('plans by one statement what several partitions bring at the same moment', async () => {
+    const dispatch = newDispatch();
+    try {
+      await dispatch.leases.assign([0], 1);
+      await dispatch.leases.ready(0, AbortSignal.timeout(60_000));
+      const changes = [await world.log(1), await world.log(2), await world.log(3)];
+      const statements = vi.spyOn(world.pool, 'query');
+      const planned = await Promise.all(changes.map((change) => dispatch.intake.plan([change])));
+      const texts = statements.mock.calls.map(([query]) => (query as unknown as { readonly text?: string }).text);
+      statements.mockRestore();
+      await Promise.all(planned.map(({ recorded }) => recorded));
+      expect(texts.filter((text) => text?.includes('dispatch.changes('))).toHaveLength(1);
+      expect(planned.flatMap(({ passedOver }) => passedOver)).toEqual([]);
+    } finally {
+      await dispatch.stop();
+    }
+  });
+
+  it('leaves what was being planned when its shard was given up to whoever has that next', async () => {
+    const { pool } = world;
+    const dispatch = newDispatch();
     const other = await pool.connect();
     try {
       await dispatch.leases.assign([0], 1);

@@ -89,12 +89,14 @@ export class Intake {
     if (changes.length === 0) return Promise.resolve({ recorded: Promise.resolve(), passedOver: [] });
     return new Promise((resolve, reject) => {
       this.waiting.push({ changes, size: MAX_BATCH, parts: [], resolve, reject });
-      if (!this.running) void this.run();
+      if (this.running) return;
+      this.running = true;
+      // After what else was brought at this moment: a batch of each partition then shares the plan.
+      setImmediate(() => void this.run());
     });
   }
 
   private async run(): Promise<void> {
-    this.running = true;
     while (this.waiting.length > 0) {
       const turns = this.take();
       const changes = [...new Map(turns.flatMap((turn) => turn.changes).map((change) => [change.id, change])).values()];

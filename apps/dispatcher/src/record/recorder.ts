@@ -32,8 +32,11 @@ export interface RecorderOptions {
 const MAX_BATCH = 500;
 /** ... and about so many attempts, so that nobody waits for what another has much of. */
 const MAX_WEIGHT = 2000;
-/** Statements cost by the call as well as by the row, and only what follows in the lane of a failure waits for one. */
-const LINGER_MS = 10;
+/**
+ * Statements cost by the call as well as by the row, and only what follows in the lane of a failure waits for one. What was answered in this
+ * time is sent again after a crash.
+ */
+const LINGER_MS = 25;
 /** Until an agent is written again whose shard's lease is between two renewals, in milliseconds. */
 const LEASE_AGAIN_MS = 200;
 
