@@ -91,10 +91,12 @@ const WAKE_UNBLOCKED = {
   text: `
     update dispatch.behind b set due_at = now(), blocked_by = null, blocked_by_event = null
     from unnest($1::bigint[], $2::bigint[]) as m (agent_event_id, agent_id)
-    where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id and b.due_at is null
+    cross join lateral (
+      select b.ctid as place from dispatch.behind b where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id offset 0) h
+    where b.ctid = h.place and b.due_at is null
       and not exists (
         select from dispatch.behind o
-        where o.agent_event_id = b.blocked_by_event and o.agent_id = b.agent_id and o.next_sequence < b.next_sequence)`,
+        where o.agent_event_id = b.blocked_by_event and o.agent_id = b.agent_id and o.next_sequence < b.next_sequence offset 0)`,
 };
 
 export interface WrittenRow {
