@@ -76,7 +76,7 @@ function describe(rows: readonly Row[]): string {
   const words = ({ p50, p99, missing }: Latencies): string =>
     `${ms(p50)}, ${ms(p99)}${missing > 0 ? ` (${missing} missing)` : ''}`;
   const cells = rows.map(({ noise, without, beside, said }) => [
-    `\`${noise}\``,
+    noise,
     words(without),
     words(beside),
     ms(limitOf(without)),

@@ -27,7 +27,11 @@ const LOCK_ROWS = {
     where r.shard in (select shard from lease)`,
 };
 
-/** Logs the attempts, and moves each row on to its next change, gives it another moment, or lets it go when nothing waits any more. */
+/**
+ * Logs the attempts, and moves each row on to its next change, gives it another moment, or lets it go when nothing waits any more. The
+ * rows are locked, so they are found again by their places: a join by their keys reads the whole table as long as the statistics say
+ * that it is empty.
+ */
 const WRITE_ROWS = {
   name: 'dispatch_write_rows',
   text: `
@@ -40,30 +44,31 @@ const WRITE_ROWS = {
                            $14::smallint[], $15::text[], $16::text[])
       on conflict do nothing),
     headed as materialized (
-      select b.agent_event_id, b.agent_id, b.client_id, m.kind, ${HEAD}
+      select b.place, b.agent_event_id, b.agent_id, b.client_id, m.kind, ${HEAD}
       from mine m
       cross join lateral (
-        select * from dispatch.behind b where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id offset 0) b
+        select b.ctid as place, b.* from dispatch.behind b
+        where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id offset 0) b
       left join lateral (select * from subscription.agent_event e where e.id = b.agent_event_id limit 1) e on true
       left join lateral (
         select c.last_sequence from dispatch.agent_cursor c where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c on true
       ${headOf(`m.sent + 1 and m.kind = 'next'`, '$17::double precision')}),
     gone as (
       delete from dispatch.behind b using headed h
-      where b.agent_event_id = h.agent_event_id and b.agent_id = h.agent_id
-        and (h.kind = 'drop' or (h.kind = 'next' and h.change_id is null))),
+      where b.ctid = h.place and (h.kind = 'drop' or (h.kind = 'next' and h.change_id is null))),
     moved as (
       update dispatch.behind b
       set next_sequence = h.sequence, version = b.version + 1, attempts = 0, due_at = now(), sending_until = null, head_change_id = h.change_id,
           head_expires_at = now() + h.expires_in_ms * interval '1 ms', blocked_by = null, blocked_by_event = null
       from headed h
-      where b.agent_event_id = h.agent_event_id and b.agent_id = h.agent_id and h.kind = 'next' and h.change_id is not null),
+      where b.ctid = h.place and h.kind = 'next' and h.change_id is not null),
     kept as (
       update dispatch.behind b
       set version = b.version + 1, attempts = case m.kind when 'retry' then b.attempts + 1 else b.attempts end,
           due_at = now() + m.due_ms * interval '1 ms', sending_until = null, blocked_by = m.blocked_by, blocked_by_event = m.blocked_by_event
       from mine m
-      where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id and m.kind in ('retry', 'wait'))
+      join headed h on h.agent_event_id = m.agent_event_id and h.agent_id = m.agent_id
+      where b.ctid = h.place and m.kind in ('retry', 'wait'))
     select * from headed`,
 };
 
@@ -86,10 +91,12 @@ const WAKE_UNBLOCKED = {
   text: `
     update dispatch.behind b set due_at = now(), blocked_by = null, blocked_by_event = null
     from unnest($1::bigint[], $2::bigint[]) as m (agent_event_id, agent_id)
-    where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id and b.due_at is null
+    cross join lateral (
+      select b.ctid as place from dispatch.behind b where b.agent_event_id = m.agent_event_id and b.agent_id = m.agent_id offset 0) h
+    where b.ctid = h.place and b.due_at is null
       and not exists (
         select from dispatch.behind o
-        where o.agent_event_id = b.blocked_by_event and o.agent_id = b.agent_id and o.next_sequence < b.next_sequence)`,
+        where o.agent_event_id = b.blocked_by_event and o.agent_id = b.agent_id and o.next_sequence < b.next_sequence offset 0)`,
 };
 
 export interface WrittenRow {
