@@ -8,7 +8,7 @@ import { AddressGuard, WebhookClient } from '#webhook';
 import { Attempts, DEFAULT_BUDGETS, VIEW_TTL_MS } from '../../apps/dispatcher/src/attempt/attempts.js';
 import { BatchedCache } from '../../apps/dispatcher/src/attempt/batched-cache.js';
 import { readEndpoints, readSigningKeys } from '../../apps/dispatcher/src/attempt/endpoint.repository.js';
-import { Redeliveries, type OwnedShards, type OwnedShard } from '../../apps/dispatcher/src/backlog/redeliveries.js';
+import { Redeliveries, type OwnedShards, type ShardEpoch } from '../../apps/dispatcher/src/backlog/redeliveries.js';
 import { ReplayJobs } from '../../apps/dispatcher/src/backlog/replay-jobs.js';
 import { DispatcherMetrics } from '../../apps/dispatcher/src/metrics.js';
 
@@ -26,7 +26,7 @@ export interface SenderOptions {
 export class RedeliverySender implements OwnedShards {
   readonly owner = randomUUID();
   readonly base: number;
-  held: OwnedShard[];
+  held: ShardEpoch[];
   private readonly redeliveries: Redeliveries;
   private readonly attempts: Attempts;
   private readonly client: WebhookClient;
@@ -70,7 +70,7 @@ export class RedeliverySender implements OwnedShards {
     return sender;
   }
 
-  tenureOf(hash: number): OwnedShard | undefined {
+  leaseOf(hash: number): ShardEpoch | undefined {
     return this.held.find(({ shard }) => shard === hash % this.base);
   }
 

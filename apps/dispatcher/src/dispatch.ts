@@ -83,8 +83,8 @@ export class Dispatch {
     this.leases = new ShardLeases({
       ...options,
       onTaken: () => this.backlog.wakeIn(0),
-      onEnding: async (tenure, isLost) => {
-        await Promise.all([this.deliveries.end(tenure, isLost), this.redeliveries.ended(tenure)]);
+      onEnding: async (lease, isLost) => {
+        await Promise.all([this.deliveries.end(lease, isLost), this.redeliveries.ended(lease)]);
       },
       endMs: timeoutMs + DRAIN_MS,
     });

@@ -153,7 +153,7 @@ export class DispatcherMetrics {
   /** Counts an attempt that was made, by what follows from it; after a 410 it is tried again once the agent event is resumed. */
   countAttempt(verdict: Verdict['kind'], result: AttemptResult): void {
     this.latency.observe(result.latencyMs / 1000);
-    this.attempts.inc({ outcome: verdict === 'gone' ? 'retry' : verdict, reason: reasonOf(result) });
+    this.attempts.inc({ outcome: verdict === 'gone' ? 'retry' : verdict, reason: attemptReason(result) });
   }
 
   /**
@@ -196,7 +196,7 @@ const REASONS = {
 };
 
 /** Why an attempt came to its outcome, in a few words: a label. */
-function reasonOf(result: AttemptResult): string {
+function attemptReason(result: AttemptResult): string {
   if (!('status' in result)) return result.kind;
   const { status } = result;
   if (status === 410 || status === 429) return String(status);

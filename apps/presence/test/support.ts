@@ -15,7 +15,7 @@ export const SILENT = pino({ level: 'silent' });
 /** Nobody publishes in this process; what others are notified of is left out too. */
 export const NO_RELAY: ChangeListener = {
   ownShards: () => Array.from({ length: 16 }, (_, shard) => shard),
-  hand: () => undefined,
+  offer: () => undefined,
 };
 
 /** One process's connections to a database and the broker, and what runs on them. */

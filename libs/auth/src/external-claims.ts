@@ -16,7 +16,7 @@ export interface ExternalApplication {
   readonly access: AccessLevel;
 }
 
-const MAX_NAME_LENGTH = 255;
+const MAX_CLAIM_LENGTH = 255;
 
 /**
  * Reads the claims of a verified token. Pure. The application is the OAuth client that the token was given to:
@@ -44,5 +44,5 @@ export function isAccessTokenType(typ: string | undefined): boolean {
 }
 
 function isName(text: string): boolean {
-  return text !== '' && text.length <= MAX_NAME_LENGTH && text.isWellFormed() && !/\p{Cc}/u.test(text);
+  return text !== '' && text.length <= MAX_CLAIM_LENGTH && text.isWellFormed() && !/\p{Cc}/u.test(text);
 }

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, randomBytes, scryptSync } from 'node:crypto';
 
-const VERSION = 'v1';
+const SEAL_VERSION = 'v1';
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 /** The same everywhere, since every service must derive the same key; the setting is what is secret. */
@@ -43,11 +43,11 @@ export function createSealer(encryptionKey: string | undefined, others: readonly
       const iv = randomBytes(IV_BYTES);
       const cipher = createCipheriv('aes-256-gcm', current.key, iv);
       const text = Buffer.concat([cipher.update(plain, 'utf8'), cipher.final()]);
-      return `${VERSION}.${keyId}.${Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url')}`;
+      return `${SEAL_VERSION}.${keyId}.${Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url')}`;
     },
     open(sealed) {
       const [version, sealedWith = '', payload] = sealed.split('.');
-      if (version !== VERSION || payload === undefined) throw new Error('not a sealed text');
+      if (version !== SEAL_VERSION || payload === undefined) throw new Error('not a sealed text');
       const key = keys.get(sealedWith);
       if (!key) throw new Error(`sealed with key ${sealedWith}, and ENCRYPTION_KEY is key ${keyId}`);
       const bytes = Buffer.from(payload, 'base64url');

@@ -4,7 +4,7 @@ import { VERSION, type Logger, type Readiness } from '#runtime';
 import { traceOfRequest } from './request-trace.js';
 
 /** Methods that are told apart; strangers may send any of Node's thirty. */
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
+const MEASURED_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']);
 
 /** Adds the metrics that every service has: process, version, dependencies. */
 export function describeService(metrics: Registry, readiness: Readiness): void {
@@ -53,7 +53,7 @@ export function measureRequests(instance: FastifyInstance, metrics: Registry, lo
     registers,
   });
   instance.addHook('onResponse', (request, reply, done) => {
-    const method = METHODS.has(request.method) ? request.method : 'other';
+    const method = MEASURED_METHODS.has(request.method) ? request.method : 'other';
     // The template, never the path: ids would make a series each.
     const route = request.is404 ? 'unknown' : (request.routeOptions.url ?? 'unknown');
     requests.inc({ method, route, status: `${Math.floor(reply.statusCode / 100)}xx` });

@@ -23,7 +23,7 @@ export interface ReadinessReport {
   readonly reasons?: Readonly<Record<string, string>>;
 }
 
-interface Outcome {
+interface CheckOutcome {
   readonly name: string;
   readonly state: 'ok' | 'degraded' | 'failed';
   readonly reason?: string;
@@ -81,12 +81,12 @@ export class Readiness {
     return new Map((await this.look()).map(({ name, state }) => [name, state === 'ok']));
   }
 
-  private look(): Promise<Outcome[]> {
+  private look(): Promise<CheckOutcome[]> {
     return Promise.all([...this.checks].map(([name, check]) => outcomeOf(name, check)));
   }
 }
 
-async function outcomeOf(name: string, check: ReadinessCheck): Promise<Outcome> {
+async function outcomeOf(name: string, check: ReadinessCheck): Promise<CheckOutcome> {
   try {
     await within(CHECK_TIMEOUT_MS, Promise.resolve().then(check), () => {
       throw new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`);

@@ -29,16 +29,16 @@ export type TracedChange = Pick<StatusChange, 'id' | 'traceparent'>;
 /** A change, as spans name it. */
 export type NamedChange = AgentKey & Pick<StatusChange, 'id' | 'sequence'>;
 
-/** What came of a hop. */
+/** Result of a hop. */
 export interface HopEnd {
   readonly attributes: Attributes;
   /** What went wrong, in a word or two. */
   readonly error?: string | undefined;
 }
 
-/** A hop that is under way. One that is never ended is never told of: it did not come to anything, or is done again. */
+/** A hop that is under way. One that is never ended makes no span: it came to nothing, or is done again. */
 export interface Hop {
-  /** For whoever goes on; undefined: the change's own. */
+  /** Context for the next hop; undefined: the change's own. */
   readonly traceparent: string | undefined;
   /** @param tell what came of it; asked only where it is recorded */
   end(tell?: () => HopEnd): void;
@@ -53,21 +53,21 @@ export interface ChosenIds {
   spanId?: string | undefined;
 }
 
-/** What spans are made with. */
+/** Tools that make spans. */
 export interface Recording {
   /** Of an SDK that records every span, and takes its ids from {@link Recording.ids}. */
   readonly tracer: Tracer;
   readonly ids: ChosenIds;
   /** Whether a trace that begins here is recorded: the same for the same id, in every process that is set like this one. */
   readonly isRecorded: (traceId: string) => boolean;
-  /** Whether of a trace that somebody else began what they record is recorded, and nothing else. */
+  /** Whether a trace that somebody else began is recorded exactly if they record it. */
   readonly isParentBased: boolean;
 }
 
 /** Undefined while nothing is traced. */
 let recording: Recording | undefined;
 
-/** Has hops make spans from now on; undefined: no more. */
+/** Switches on that hops make spans; undefined switches it off. */
 export function recordWith(next: Recording | undefined): void {
   recording = next;
 }
@@ -93,7 +93,7 @@ export function beginDecide(change: NamedChange, caller: string | undefined): Ho
   return parent ? hop : { ...hop, traceparent: undefined };
 }
 
-/** Tells of a report that changed nothing, and that somebody traces. @param startedAt in milliseconds of `performance.now()` */
+/** Makes the span of a report that changed nothing and that somebody traces. @param startedAt in milliseconds of `performance.now()` */
 export function noteDecided(caller: string, startedAt: number, { clientId, agentId }: AgentKey, result: string): void {
   const parent = recording && parseTraceparent(caller);
   if (!parent || !isRecorded(parent, false)) return;
@@ -111,7 +111,7 @@ export function beginPublish(change: StatusChange, topic: string): SentHop {
 }
 
 /**
- * Tells that a change was fanned out.
+ * Makes the span of a fan-out that is done.
  *
  * @param startedAt in milliseconds of `performance.now()`
  * @param deliveries that were planned
@@ -125,8 +125,8 @@ export function noteFanOut(change: StatusChange, startedAt: number, deliveries: 
 }
 
 /**
- * What a change's attempts go on from: its fan-out, whoever made that, and makes them. Whether they are recorded is decided here, once for
- * all of them, and stands in its flag.
+ * Returns the context from which a change's attempts continue: its fan-out, in whichever process that was. Whether they are recorded is
+ * decided here, once for all of them, and is said by its flag.
  */
 export function afterFanOut(change: TracedChange): string | undefined {
   if (!recording) return change.traceparent ?? undefined;
@@ -152,32 +152,32 @@ export function beginNoticeAttempt({ id }: TracedChange): SentHop {
   return start('notice.attempt', SpanKind.CLIENT, undefined, { ids: { traceId: own.traceId } });
 }
 
-/** The trace id of a change, for a log line: 32 hexadecimal digits. */
+/** Returns the trace id of a change, for a log line: 32 hexadecimal digits. */
 export function traceIdOf(change: TracedChange): string {
   return traceOf(change).parent.traceId;
 }
 
-/** Of a batch, in one line. */
+/** Most trace ids in one log line. */
 const MAX_TRACE_IDS = 10;
 
-/** The trace ids of a batch's changes, for its log line; of a big batch the first ten. */
+/** Returns the trace ids of a batch's changes, for its log line; of a big batch the first ten. */
 export function traceIdsOf<T>(changes: readonly T[], traced: (change: T) => TracedChange): string[] {
   return changes.slice(0, MAX_TRACE_IDS).map((change) => traceIdOf(traced(change)));
 }
 
-/** What a change goes on from, and whether that is a trace of its own. */
+/** Returns the context of a change, and whether that is a trace of its own. */
 function traceOf({ id, traceparent }: TracedChange): { readonly parent: TraceParent; readonly isOwn: boolean } {
   if (!traceparent) return { parent: ownTraceOf(id), isOwn: true };
   const parent = fieldsOf(traceparent);
   return { parent, isOwn: isTraceOf(parent.traceId, id) };
 }
 
-/** Of a context that stands with a change, each field has its place: it was read before. */
+/** Takes a context of a change apart; it was checked when it came, so each field has its place. */
 function fieldsOf(traceparent: string): TraceParent {
   return { traceId: traceparent.slice(3, 35), spanId: traceparent.slice(36, 52), isSampled: traceparent.endsWith('1') };
 }
 
-/** Whether a trace is the change's own; asked of every change, so without a string for it. */
+/** Tells whether a trace is the change's own; called for every change, so it makes no string. */
 function isTraceOf(traceId: string, changeId: string): boolean {
   return (
     traceId.startsWith(changeId.slice(0, 8)) &&
@@ -194,7 +194,7 @@ function isRecorded({ traceId, isSampled }: TraceParent, isOwn: boolean): boolea
   return recording.isParentBased && !isOwn ? isSampled : recording.isRecorded(traceId);
 }
 
-/** A hop that is not recorded: whoever goes on goes on from what came. */
+/** Makes a hop that is not recorded: the next one continues from what came. */
 function passedOn(parent: TraceParent): SentHop {
   return { traceparent: formatTraceparent(recording ? { ...parent, isSampled: false } : parent), end: nothing };
 }

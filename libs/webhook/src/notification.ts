@@ -72,7 +72,7 @@ export function deliveryId(changeId: string, agentEventId: number): string {
 }
 
 /** The id of the change that a {@link deliveryId} is of. */
-function changeIdOf(id: string): string {
+function changeIdIn(id: string): string {
   return id.slice(0, id.lastIndexOf('_'));
 }
 
@@ -128,7 +128,7 @@ function headersOf({
   keys,
   attempt,
   occurredAt,
-  traceparent = traceparentOf(changeIdOf(id)),
+  traceparent = traceparentOf(changeIdIn(id)),
 }: Omit<Notification, 'method' | 'sequence' | 'test'>): Record<string, string> {
   const timestamp = Math.floor(at / 1000);
   return {

@@ -1,9 +1,9 @@
 import type { HopEnd } from '#tracing';
 import { deliveryId, type AttemptResult, type WebhookRequest } from '#webhook';
-import type { Delivery } from './delivery.js';
+import type { DueDelivery } from './delivery.js';
 
 /** What an attempt's span says of it: where it went, never the url, which may hold what only the receiver shall know. */
-export function attemptEnd(delivery: Delivery, attempt: number, request: WebhookRequest, result: AttemptResult): HopEnd {
+export function attemptEnd(delivery: DueDelivery, attempt: number, request: WebhookRequest, result: AttemptResult): HopEnd {
   const { changeId, clientId, agentEventId, sequence } = delivery;
   const { hostname, port, protocol } = new URL(request.origin);
   const isDelivered = 'status' in result && result.status >= 200 && result.status < 300;

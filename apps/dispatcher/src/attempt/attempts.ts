@@ -14,9 +14,9 @@ import type { DispatcherMetrics } from '../metrics.js';
 import type { OriginStates } from '../series/origin-states.js';
 import { attemptEnd } from './attempt-end.js';
 import type { BatchedCache, Read } from './batched-cache.js';
-import type { Delivery, Endpoint, SendOutcome, UnsentReason } from './delivery.js';
+import type { DueDelivery, Endpoint, SendOutcome, UnsentReason } from './delivery.js';
 import { isAlive } from './origin-health.js';
-import { ClientLoad, Origin, OriginShare, Turn, type Waiting } from './origin.js';
+import { ClientLoad, Origin, OriginShare, RoundRobin, type QueuedDelivery } from './origin.js';
 
 /** How much may be under way at once. */
 export interface Budgets {
@@ -88,7 +88,7 @@ export class Attempts {
   /** Shares with something waiting or in flight. */
   private readonly active = new Set<OriginShare>();
   /** Clients with something to send that a budget of all keeps from it. */
-  private readonly starved = new Turn<ClientLoad>();
+  private readonly starved = new RoundRobin<ClientLoad>();
   private firstAttempts = 0;
   private retries = 0;
   private waitingForSlots = 0;
@@ -111,7 +111,7 @@ export class Attempts {
   }
 
   /** Makes one attempt as soon as there is room for it. Never rejects: what goes wrong is an outcome. */
-  attempt(delivery: Delivery): Promise<SendOutcome> {
+  attempt(delivery: DueDelivery): Promise<SendOutcome> {
     if (this.stopping) return Promise.resolve(unsent('stopping'));
     const { url } = delivery.endpoint.value;
     // None is registered that cannot be read; somebody may have put one into the database by hand.
@@ -181,7 +181,7 @@ export class Attempts {
     }
   }
 
-  private async run(share: OriginShare, waiting: Waiting): Promise<void> {
+  private async run(share: OriginShare, waiting: QueuedDelivery): Promise<void> {
     const { isRetry } = waiting.delivery;
     const slot = { startedAt: performance.now(), onSlow: waiting.delivery.onSlow };
     this.count(share, isRetry, 1);
@@ -204,7 +204,7 @@ export class Attempts {
   }
 
   private tell(
-    { changeId, agentEventId, clientId, isRetry, change }: Delivery,
+    { changeId, agentEventId, clientId, isRetry, change }: DueDelivery,
     origin: string,
     { attempt, result }: SendOutcome & { readonly kind: 'attempted' },
   ): void {
@@ -257,7 +257,7 @@ export class Attempts {
   }
 
   /** Sends what may still be sent when its turn has come; what was read has to hold at the moment when the request is written. */
-  private async send({ delivery, target }: Waiting): Promise<SendOutcome> {
+  private async send({ delivery, target }: QueuedDelivery): Promise<SendOutcome> {
     const { client, keys, build = buildRequest, begin = beginAttempt, logger } = this.options;
     const { agentEventId, clientId, changeId, sequence, change, startBy } = delivery;
     const startedAt = performance.now();
@@ -291,7 +291,7 @@ export class Attempts {
     }
   }
 
-  private async freshEndpoint({ endpoint, agentEventId }: Delivery): Promise<Read<Endpoint | undefined>> {
+  private async freshEndpoint({ endpoint, agentEventId }: DueDelivery): Promise<Read<Endpoint | undefined>> {
     if (performance.now() - endpoint.readAt < VIEW_TTL_MS) return endpoint;
     const { endpoints } = this.options;
     return endpoints.peek(agentEventId) ?? (await endpoints.get(agentEventId));

@@ -13,8 +13,8 @@ export interface Endpoint {
   readonly isForAll?: boolean;
 }
 
-/** One notification that may be attempted now. */
-export interface Delivery {
+/** A delivery of which an attempt may be made now. */
+export interface DueDelivery {
   readonly changeId: string;
   readonly clientId: number;
   readonly agentEventId: number;
@@ -29,7 +29,7 @@ export interface Delivery {
   readonly endpoint: Read<Endpoint>;
   /** Moment after which it must not be started any more, in milliseconds of `performance.now()`. */
   readonly startBy: number;
-  /** Told, once, that its request is out for long at an origin that is slow: what waits for it had better not. */
+  /** Called once when its request has been out for long at a slow origin, so that nothing goes on waiting for it. */
   readonly onSlow?: (() => void) | undefined;
 }
 

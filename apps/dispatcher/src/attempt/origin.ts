@@ -1,10 +1,10 @@
 import type { Target } from '#webhook';
-import type { Delivery, SendOutcome } from './delivery.js';
+import type { DueDelivery, SendOutcome } from './delivery.js';
 import { OriginHealth } from './origin-health.js';
 
-/** A delivery that waits for a slot, and who is told what became of it. */
-export interface Waiting {
-  readonly delivery: Delivery;
+/** A delivery that waits for a slot, and the callback for its outcome. */
+export interface QueuedDelivery {
+  readonly delivery: DueDelivery;
   readonly target: Target;
   /** Milliseconds of `performance.now()`. */
   readonly since: number;
@@ -40,8 +40,8 @@ class Fifo<T> {
   }
 }
 
-/** Members in turn: whoever is taken goes to the end. */
-export class Turn<T> {
+/** A set whose members are taken in turn; a member that is added again goes to the end. */
+export class RoundRobin<T> {
   private readonly members = new Set<T>();
 
   get size(): number {
@@ -52,7 +52,7 @@ export class Turn<T> {
     this.members.add(member);
   }
 
-  /** Takes out the one that has waited longest. */
+  /** Removes and returns the member that has waited longest. */
   next(): T | undefined {
     const [member] = this.members;
     if (member !== undefined) this.members.delete(member);
@@ -60,13 +60,13 @@ export class Turn<T> {
   }
 }
 
-/** Scheme, host and port that notifications go to, whoever's they are. */
+/** Scheme, host and port of urls, for all clients. */
 export class Origin {
-  /** Of all clients. */
+  /** Requests in flight, of all clients. */
   inFlight = 0;
   readonly shares = new Map<number, OriginShare>();
   /** Shares with something to send that only the origin's own cap keeps from it. */
-  readonly starved = new Turn<OriginShare>();
+  readonly starved = new RoundRobin<OriginShare>();
 
   constructor(readonly name: string) {}
 }
@@ -79,7 +79,7 @@ export class ClientLoad {
   /** Origins that it has a share of. */
   shares = 0;
   /** Shares with something to send that only a budget keeps from it. */
-  readonly starved = new Turn<OriginShare>();
+  readonly starved = new RoundRobin<OriginShare>();
 }
 
 /**
@@ -90,8 +90,8 @@ export class OriginShare {
   readonly health: OriginHealth;
   /** When each request in flight began, the oldest first. */
   readonly inFlight = new Set<{ readonly startedAt: number; onSlow: (() => void) | undefined }>();
-  private readonly firstAttempts = new Fifo<Waiting>();
-  private readonly retries = new Fifo<Waiting>();
+  private readonly firstAttempts = new Fifo<QueuedDelivery>();
+  private readonly retries = new Fifo<QueuedDelivery>();
   private retryNext = false;
   /** Milliseconds of `performance.now()`. */
   usedAt = 0;
@@ -115,14 +115,14 @@ export class OriginShare {
     return this.waiting === 0 && this.inFlight.size === 0;
   }
 
-  /** Whether what is sent there takes long, or is not answered at all. @param now milliseconds of `performance.now()` */
+  /** Tells whether requests there take long, or are not answered at all. @param now milliseconds of `performance.now()` */
   isSlow(now: number, slowMs: number): boolean {
     const [oldest] = this.inFlight;
     if (this.health.isOpen || this.health.isSlow(slowMs)) return true;
     return oldest !== undefined && now - Math.max(oldest.startedAt, this.answeredAt) > slowMs;
   }
 
-  /** Tells those that are out since before a moment, each once. */
+  /** Calls `onSlow` of the requests that began before a moment, each once. */
   tellSlow(before: number): void {
     for (const slot of this.inFlight) {
       if (slot.startedAt >= before) return;
@@ -131,12 +131,12 @@ export class OriginShare {
     }
   }
 
-  push(waiting: Waiting): void {
+  push(waiting: QueuedDelivery): void {
     (waiting.delivery.isRetry ? this.retries : this.firstAttempts).push(waiting);
   }
 
-  /** Takes the next one of a kind that there is room for; the kinds take turns. */
-  take(firstAttemptsAllowed: boolean, retriesAllowed: boolean): Waiting | undefined {
+  /** Removes the next first attempt or retry for which there is room; the two take turns. */
+  take(firstAttemptsAllowed: boolean, retriesAllowed: boolean): QueuedDelivery | undefined {
     const canFirst = firstAttemptsAllowed && this.firstAttempts.length > 0;
     const canRetry = retriesAllowed && this.retries.length > 0;
     if (!canFirst && !canRetry) return undefined;
@@ -145,9 +145,9 @@ export class OriginShare {
     return (retry ? this.retries : this.firstAttempts).shift();
   }
 
-  /** Takes out what has waited since before a moment, and what is more than a limit. */
-  takeStale(before: number, limit: number): Waiting[] {
-    const stale: Waiting[] = [];
+  /** Removes what was queued before a moment, and the oldest beyond a limit. */
+  takeStale(before: number, limit: number): QueuedDelivery[] {
+    const stale: QueuedDelivery[] = [];
     for (const fifo of [this.retries, this.firstAttempts]) {
       while (fifo.first && (fifo.first.since < before || this.waiting > limit)) stale.push(fifo.shift()!);
     }

@@ -7,7 +7,7 @@ import { eventually } from '../../../../test/support/poll.js';
 import { createTestDatabase } from '../../../../test/support/postgres.js';
 import { AgentWork } from '../lanes/agent-work.js';
 import { takeLeases } from '../lanes/shard-lease.repository.js';
-import { record } from '../record/record.repository.js';
+import { recordSnapshots } from '../record/record.repository.js';
 import { recordRedeliveries, type RedeliveryResult } from './redelivery.repository.js';
 
 const SERVERS: [string, boolean, () => Promise<{ url: string; stop: () => Promise<void> }>][] = [
@@ -177,7 +177,12 @@ describe.each(SERVERS)('on %s', (_name, isThere, start) => {
   it("a cursor moves before a new owner has the lease, or not at all, and never where it is another's", async () => {
     const agent = new AgentWork(CLIENT, 1, 0, { shard: 0, epoch: 1, until: Infinity, ending: false });
     const move = (from: number, to: number, by = owner) =>
-      record(pool, by, [{ agent, from, to, isAhead: false, entries: [], records: [], newRows: [], rowOutcomes: [] }], []);
+      recordSnapshots(
+        pool,
+        by,
+        [{ agent, from, to, isAhead: false, entries: [], records: [], newRows: [], rowOutcomes: [] }],
+        [],
+      );
     await pool.query(`update dispatch.shard_lease set until = now() + interval '400 ms'`);
     const cursor = await begin('select from dispatch.agent_cursor for update');
     const recording = move(9, 10);
@@ -186,7 +191,7 @@ describe.each(SERVERS)('on %s', (_name, isThere, start) => {
     expect((await recording).get(agent.key)).toMatchObject({ moved: true });
     const [taken] = await taking;
     expect((await move(10, 11)).size).toBe(0);
-    Object.assign(agent.tenure, taken);
+    Object.assign(agent.lease, taken);
     expect((await move(9, 11, successor)).get(agent.key)).toMatchObject({ moved: false });
     expect((await move(10, 11, successor)).get(agent.key)).toMatchObject({ moved: true });
     const { rows } = await pool.query('select last_sequence::int as last from dispatch.agent_cursor');

@@ -19,28 +19,28 @@ import {
   type RedeliveryResult,
 } from './redelivery.repository.js';
 
-/** Which agents this instance works for: the leases of their shards. */
-export interface OwnedShards<T extends OwnedShard = OwnedShard> {
+/** Tells which agents this instance works for, by the leases of their shards. */
+export interface OwnedShards<T extends ShardEpoch = ShardEpoch> {
   /** UUID of this instance. */
   readonly owner: string;
   /** How many shards there are; 0: not known yet. */
   readonly base: number;
-  /** Those that are this instance's. */
+  /** Leases that this instance has. */
   readonly held: readonly T[];
-  /** Of an agent, by its hash; undefined: another instance works for it. */
-  tenureOf(hash: number): T | undefined;
+  /** Finds the lease of an agent's shard by the agent's hash; undefined: another instance works for it. */
+  leaseOf(hash: number): T | undefined;
   /** Moment after which no attempt may start any more, in milliseconds of `performance.now()`. */
-  startBy(tenure: T): number;
+  startBy(lease: T): number;
 }
 
-/** A shard while it is this instance's. */
-export interface OwnedShard {
+/** A shard, with the fencing token of its lease. */
+export interface ShardEpoch {
   readonly shard: number;
   /** Raised whenever the lease goes to another owner. */
   readonly epoch: number;
 }
 
-export interface RedeliveriesOptions<T extends OwnedShard = OwnedShard> {
+export interface RedeliveriesOptions<T extends ShardEpoch = ShardEpoch> {
   readonly pool: Pool;
   readonly shards: OwnedShards<T>;
   readonly attempts: Pick<Attempts, 'attempt'>;
@@ -74,8 +74,8 @@ const DRAIN_MS = 5000;
  * an agent event and an agent, by sequence, and only for agents whose shard this instance has. They share no lane with new changes,
  * so none of those waits for them; of the budgets they take what retries may have.
  */
-export class Redeliveries<T extends OwnedShard = OwnedShard> {
-  private readonly out = new Map<string, { readonly redelivery: Redelivery; readonly tenure: T }>();
+export class Redeliveries<T extends ShardEpoch = ShardEpoch> {
+  private readonly out = new Map<string, { readonly redelivery: Redelivery; readonly lease: T }>();
   /** Called when nothing of a shard is out any more. */
   private readonly settled = new Map<T, () => void>();
   private readonly outOf = new ClientCount();
@@ -118,15 +118,15 @@ export class Redeliveries<T extends OwnedShard = OwnedShard> {
     await this.results.drain(DRAIN_MS);
   }
 
-  /** Waits until nothing of a shard is out and all of it is recorded; its tenure ends, so that nothing more is started. */
-  async ended(tenure: T): Promise<void> {
-    if (!this.hasOut(tenure)) return;
-    await new Promise<void>((resolve) => this.settled.set(tenure, resolve));
-    this.settled.delete(tenure);
+  /** Waits until nothing of a shard is out and all of it is recorded; its lease ends, so that nothing more is started. */
+  async ended(lease: T): Promise<void> {
+    if (!this.hasOut(lease)) return;
+    await new Promise<void>((resolve) => this.settled.set(lease, resolve));
+    this.settled.delete(lease);
   }
 
-  private hasOut(tenure: T): boolean {
-    return [...this.out.values()].some((one) => one.tenure === tenure);
+  private hasOut(lease: T): boolean {
+    return [...this.out.values()].some((one) => one.lease === lease);
   }
 
   private async turn(): Promise<void> {
@@ -156,21 +156,21 @@ export class Redeliveries<T extends OwnedShard = OwnedShard> {
 
   private take(redelivery: Redelivery): void {
     const { clientId, hash } = redelivery;
-    const tenure = this.options.shards.tenureOf(hash);
-    if (!tenure || this.loop.signal.aborted || this.out.size >= MAX_OUT || this.outOf.of(clientId) >= MAX_OUT_OF_CLIENT) return;
-    this.out.set(laneOf(redelivery), { redelivery, tenure });
+    const lease = this.options.shards.leaseOf(hash);
+    if (!lease || this.loop.signal.aborted || this.out.size >= MAX_OUT || this.outOf.of(clientId) >= MAX_OUT_OF_CLIENT) return;
+    this.out.set(laneOf(redelivery), { redelivery, lease });
     this.outOf.add(clientId, 1);
-    void this.send(redelivery, tenure);
+    void this.send(redelivery, lease);
   }
 
-  private async send(redelivery: Redelivery, tenure: T): Promise<void> {
+  private async send(redelivery: Redelivery, lease: T): Promise<void> {
     const { attempts, shards } = this.options;
     const { change, expiresAt, suspended } = redelivery;
-    if (!change) return this.end(redelivery, tenure, 'dropped', 'the status change is older than the log');
+    if (!change) return this.end(redelivery, lease, 'dropped', 'the status change is older than the log');
     if (performance.now() >= expiresAt) {
       return this.end(
         redelivery,
-        tenure,
+        lease,
         'failed',
         suspended ? 'suspended until the retry window ended' : 'the retry window ended',
       );
@@ -187,15 +187,15 @@ export class Redeliveries<T extends OwnedShard = OwnedShard> {
       endpoint: { value: { url, method, suspended }, readAt: redelivery.readAt },
       // Asked anew each time: the lease is renewed meanwhile, or has gone.
       get startBy() {
-        return Math.min(expiresAt, shards.startBy(tenure));
+        return Math.min(expiresAt, shards.startBy(lease));
       },
     });
-    if (outcome.kind === 'attempted') return this.conclude(redelivery, tenure, outcome);
+    if (outcome.kind === 'attempted') return this.conclude(redelivery, lease, outcome);
     this.paused.set(redelivery.agentEventId, performance.now() + Math.max(MIN_PAUSE_MS, outcome.delayMs));
     this.release(redelivery);
   }
 
-  private conclude(redelivery: Redelivery, tenure: T, outcome: SendOutcome & { kind: 'attempted' }): void {
+  private conclude(redelivery: Redelivery, lease: T, outcome: SendOutcome & { kind: 'attempted' }): void {
     const { schedule, metrics } = this.options;
     const { agentEventId, changeId, attempts, expiresAt, isReplay } = redelivery;
     const { result } = outcome;
@@ -208,7 +208,7 @@ export class Redeliveries<T extends OwnedShard = OwnedShard> {
     });
     this.results.add({
       ...attemptRecord(agentEventId, changeId, outcome, verdict),
-      ...placeOf(redelivery, tenure),
+      ...placeOf(redelivery, lease),
       trigger: attempts > 0 ? null : isReplay ? 'replay' : 'redeliver',
       outcome: verdict.kind,
       delayMs: verdict.kind === 'retry' ? verdict.delayMs : verdict.kind === 'gone' ? 0 : null,
@@ -216,11 +216,11 @@ export class Redeliveries<T extends OwnedShard = OwnedShard> {
     metrics.countAttempt(verdict.kind, result);
   }
 
-  private end(redelivery: Redelivery, tenure: T, outcome: 'failed' | 'dropped', error: string): void {
+  private end(redelivery: Redelivery, lease: T, outcome: 'failed' | 'dropped', error: string): void {
     const { agentEventId, changeId, attemptsBefore, attempts } = redelivery;
     this.results.add({
       ...unsentRecord(agentEventId, changeId, attemptsBefore + attempts + 1, outcome, error),
-      ...placeOf(redelivery, tenure),
+      ...placeOf(redelivery, lease),
       trigger: null,
       delayMs: null,
     });
@@ -248,10 +248,10 @@ export class Redeliveries<T extends OwnedShard = OwnedShard> {
   private release(lane: { readonly agentEventId: number; readonly agentId: number }): void {
     const out = this.out.get(laneOf(lane));
     if (!out) return;
-    const { redelivery, tenure } = out;
+    const { redelivery, lease } = out;
     this.out.delete(laneOf(lane));
     this.outOf.add(redelivery.clientId, -1);
-    if (!this.hasOut(tenure)) this.settled.get(tenure)?.();
+    if (!this.hasOut(lease)) this.settled.get(lease)?.();
   }
 }
 
@@ -259,6 +259,6 @@ function laneOf({ agentEventId, agentId }: { readonly agentEventId: number; read
   return `${agentEventId}:${agentId}`;
 }
 
-function placeOf({ agentEventId, agentId, changeId }: Redelivery, { shard, epoch }: OwnedShard) {
+function placeOf({ agentEventId, agentId, changeId }: Redelivery, { shard, epoch }: ShardEpoch) {
   return { agentEventId, agentId, changeId, shard, epoch };
 }

@@ -172,5 +172,5 @@ function insert(queue: Queue, changes: readonly StatusChange[]): void {
 }
 
 function isOver(agent: AgentWork): boolean {
-  return agent.isOver || agent.tenure.ending;
+  return agent.isOver || agent.lease.ending;
 }

@@ -2,10 +2,10 @@ import { keyHash } from '#bus';
 import { partitionKey, type AgentKey, type StatusChange } from '#contracts';
 import { afterFanOut } from '#tracing';
 import { encodePairs } from '#webhook';
-import { LaneTable, type Entry, type Row } from './lane-table.js';
-import type { Tenure } from './shard-leases.js';
+import { LaneTable, type LaneEntry, type LaneRow } from './lane-table.js';
+import type { ShardLease } from './shard-leases.js';
 
-/** A change as its deliveries need it; made once, for there may be thousands of them. */
+/** What all deliveries of a change share; made once, since there may be thousands of them. */
 export interface Change {
   readonly id: string;
   readonly sequence: number;
@@ -14,11 +14,11 @@ export interface Change {
   readonly occurredAt: number;
   /** End of its window by the database's clock, in milliseconds of `performance.now()`. */
   readonly expiresAt: number;
-  /** W3C trace context that its attempts go on from; undefined: its own. */
+  /** W3C trace context from which its attempts continue; undefined: its own. */
   readonly traceparent?: string | undefined;
 }
 
-/** @param clockOffset adds to a moment of the database's clock, in milliseconds since the epoch, for one of `performance.now()` */
+/** Makes a {@link Change}. @param clockOffset converts a moment of the database's clock, in milliseconds since the epoch, to `performance.now()` */
 export function changeOf(change: StatusChange, windowMs: number, clockOffset: number): Change {
   return {
     id: change.id,
@@ -30,7 +30,7 @@ export function changeOf(change: StatusChange, windowMs: number, clockOffset: nu
   };
 }
 
-/** What is to be recorded of an attempt, or of a delivery that ended without one. */
+/** A row of `dispatch.attempt`: an attempt, or a delivery that ended without one. */
 export interface AttemptRecord {
   readonly agentEventId: number;
   readonly changeId: string;
@@ -45,7 +45,7 @@ export interface AttemptRecord {
 }
 
 /** A first attempt. */
-export interface EntryWork extends Entry {
+export interface EntryWork extends LaneEntry {
   readonly change: Change;
   record?: AttemptRecord;
   /** When it is tried again, from now in milliseconds; undefined: at once. */
@@ -61,7 +61,7 @@ export interface EntryWork extends Entry {
   late?: () => void;
 }
 
-/** What becomes of a row. */
+/** Result of a row's head. */
 export type RowResult =
   /** Its head is over: what comes next, if anything does. */
   | { readonly kind: 'next'; readonly record: AttemptRecord | undefined; readonly isDelivered: boolean }
@@ -73,7 +73,7 @@ export type RowResult =
   | { readonly kind: 'drop' };
 
 /** An agent event that is behind. */
-export interface RowWork extends Row {
+export interface RowWork extends LaneRow {
   readonly clientId: number;
   /** Of its head, made in this run of the schedule. */
   attempts: number;
@@ -83,25 +83,25 @@ export interface RowWork extends Row {
   result?: RowResult;
 }
 
-/** All that is at work for one agent. */
+/** Everything in memory that is in progress for one agent. */
 export class AgentWork {
   readonly table = new LaneTable<EntryWork, RowWork>();
-  /** Everything up to it is recorded; undefined: not read yet. */
+  /** Sequence up to which everything is recorded; undefined: not read yet. */
   cursor: number | undefined;
-  /** Everything up to it is planned. */
+  /** Sequence up to which everything is planned. */
   taken = 0;
-  /** What is finished beyond the cursor, and recorded, may reach up to here. */
+  /** Highest sequence that may be finished and recorded beyond the cursor. */
   aheadTo = 0;
-  /** Reads under way that tell of this agent: it is not forgotten meanwhile, or they would bring back what was. */
+  /** Number of reads under way about this agent. It is not forgotten meanwhile, or they would bring back an old state. */
   pins = 0;
-  /** It is being recorded: what is told of it then is for the next time. */
+  /** Whether it is being recorded; what happens meanwhile is recorded next time. */
   isRecording = false;
   isPumping = false;
-  /** What its agent events say now is being read. */
+  /** Whether its agent events are being read again. */
   isRefreshing = false;
-  /** Its cursor was moved by somebody else: nothing starts until what is out has ended, and all is planned anew. */
+  /** Whether somebody else moved its cursor: nothing starts until what is out has ended, and then all is planned anew. */
   isConflicted = false;
-  /** Why nothing more comes of it: its shard has gone, or it is planned anew. */
+  /** Why it has ended: its shard has gone, or it is planned anew. */
   private over: Error | undefined;
   private waiters: { readonly sequence: number; readonly resolve: () => void; readonly reject: (reason: Error) => void }[] = [];
 
@@ -109,14 +109,14 @@ export class AgentWork {
     readonly clientId: number,
     readonly agentId: number,
     readonly hash: number,
-    readonly tenure: Tenure,
+    readonly lease: ShardLease,
   ) {}
 
   get key(): string {
     return `${this.clientId}:${this.agentId}`;
   }
 
-  /** Whether it may be forgotten. */
+  /** Tells whether it may be forgotten. */
   get isIdle(): boolean {
     return this.pins === 0 && !this.isRecording && this.waiters.length === 0 && this.table.isIdle;
   }
@@ -148,7 +148,7 @@ export class AgentWork {
   }
 }
 
-/** An agent's hash: modulo the number of partitions its partition, modulo the number of shards its shard. */
+/** Returns an agent's hash: modulo the number of partitions it gives the partition, modulo the number of shards the shard. */
 export function hashOf(agent: AgentKey): number {
   return keyHash(partitionKey(agent));
 }

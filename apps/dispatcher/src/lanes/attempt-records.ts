@@ -1,5 +1,5 @@
 import type { Read } from '../attempt/batched-cache.js';
-import type { Delivery, Endpoint, SendOutcome } from '../attempt/delivery.js';
+import type { DueDelivery, Endpoint, SendOutcome } from '../attempt/delivery.js';
 import type { Verdict } from '../attempt/retry-policy.js';
 import type { AgentWork, AttemptRecord, Change } from './agent-work.js';
 import type { ShardLeases } from './shard-leases.js';
@@ -77,8 +77,11 @@ export interface DeliveryOf {
   readonly onSlow: (() => void) | undefined;
 }
 
-/** Makes the delivery that is attempted; until when it may be started is asked anew each time, for the lease is renewed meanwhile. */
-export function deliveryOf(agent: AgentWork, { agentEventId, change, attempts, endpoint, leases, onSlow }: DeliveryOf): Delivery {
+/** Makes the delivery that is attempted. `startBy` is a getter, since the lease is renewed meanwhile. */
+export function deliveryOf(
+  agent: AgentWork,
+  { agentEventId, change, attempts, endpoint, leases, onSlow }: DeliveryOf,
+): DueDelivery {
   return {
     changeId: change.id,
     clientId: agent.clientId,
@@ -90,7 +93,7 @@ export function deliveryOf(agent: AgentWork, { agentEventId, change, attempts, e
     endpoint: { value: endpoint.value!, readAt: endpoint.readAt },
     onSlow,
     get startBy() {
-      return Math.min(change.expiresAt, leases.startBy(agent.tenure));
+      return Math.min(change.expiresAt, leases.startBy(agent.lease));
     },
   };
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createLogger } from '#runtime';
 import type { Attempts } from '../attempt/attempts.js';
 import { BatchedCache } from '../attempt/batched-cache.js';
-import type { Delivery, Endpoint } from '../attempt/delivery.js';
+import type { DueDelivery, Endpoint } from '../attempt/delivery.js';
 import type { BehindRow } from '../backlog/behind.repository.js';
 import { DispatcherMetrics } from '../metrics.js';
 import { snapshotOf } from '../record/snapshot.js';
@@ -26,8 +26,8 @@ const ROW: BehindRow = {
 
 describe('a delivery that falls behind', () => {
   it('is in one pair of hands while it is recorded, also where its row is read before that is answered', () => {
-    const sent: Delivery[] = [];
-    const tenure = { shard: 0, epoch: 1, until: Infinity, ending: false };
+    const sent: DueDelivery[] = [];
+    const lease = { shard: 0, epoch: 1, until: Infinity, ending: false };
     const endpoints = new BatchedCache<Endpoint | undefined>(() => Promise.resolve(new Map()), undefined, 60_000);
     const deliveries = new Deliveries({
       attempts: {
@@ -38,7 +38,7 @@ describe('a delivery that falls behind', () => {
       } satisfies Pick<Attempts, 'attempt'> as unknown as Attempts,
       endpoints,
       ...{ schedule: [], windowMs: 60_000, timeoutMs: 10_000 },
-      leases: () => ({ tenureOf: () => tenure, isCurrent: () => true, startBy: () => Infinity }) as unknown as ShardLeases,
+      leases: () => ({ leaseOf: () => lease, isCurrent: () => true, startBy: () => Infinity }) as unknown as ShardLeases,
       ...{ onDirty: () => undefined, onRefused: () => undefined, onAnswered: () => undefined },
       metrics: new DispatcherMetrics(new Registry()),
       logger: createLogger('test', 'silent'),

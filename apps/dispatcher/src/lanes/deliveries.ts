@@ -2,7 +2,7 @@ import type { AgentKey } from '#contracts';
 import type { Logger } from '#runtime';
 import type { Attempts } from '../attempt/attempts.js';
 import type { BatchedCache } from '../attempt/batched-cache.js';
-import type { Delivery, Endpoint, SendOutcome } from '../attempt/delivery.js';
+import type { DueDelivery, Endpoint, SendOutcome } from '../attempt/delivery.js';
 import { decideRetry, type Verdict } from '../attempt/retry-policy.js';
 import type { BehindRow } from '../backlog/behind.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
@@ -10,7 +10,7 @@ import { hasUnrecorded } from '../record/snapshot.js';
 import { AgentWork, hashOf, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
 import { attemptRecord, deliveryOf, unsentRecord } from './attempt-records.js';
 import { ClientCount } from './client-count.js';
-import type { ShardLeases, Tenure } from './shard-leases.js';
+import type { ShardLeases, ShardLease } from './shard-leases.js';
 
 /** Until what could not be started, for no reason of its own, is looked at again, in milliseconds. */
 const AGAIN_MS = 200;
@@ -39,8 +39,8 @@ export interface DeliveriesOptions {
  * the order of the lanes, and hands what became of it to the recorder. One table of lanes an agent, for both.
  */
 export class Deliveries {
-  private readonly byTenure = new Map<Tenure, Map<string, AgentWork>>();
-  private readonly settled = new Map<Tenure, () => void>();
+  private readonly byLease = new Map<ShardLease, Map<string, AgentWork>>();
+  private readonly settled = new Map<ShardLease, () => void>();
   /** First attempts, and rows in hand. */
   private heldEntries = 0;
   rowsInHand = 0;
@@ -55,13 +55,13 @@ export class Deliveries {
 
   /** The work of an agent, pinned until {@link unpin}; undefined where its shard is not this instance's. */
   pin({ clientId, agentId }: AgentKey, hash = hashOf({ clientId, agentId })): AgentWork | undefined {
-    const tenure = this.options.leases().tenureOf(hash);
-    if (!tenure) return undefined;
-    let agents = this.byTenure.get(tenure);
-    if (!agents) this.byTenure.set(tenure, (agents = new Map<string, AgentWork>()));
+    const lease = this.options.leases().leaseOf(hash);
+    if (!lease) return undefined;
+    let agents = this.byLease.get(lease);
+    if (!agents) this.byLease.set(lease, (agents = new Map<string, AgentWork>()));
     const key = `${clientId}:${agentId}`;
     let agent = agents.get(key);
-    if (!agent) agents.set(key, (agent = new AgentWork(clientId, agentId, hash, tenure)));
+    if (!agent) agents.set(key, (agent = new AgentWork(clientId, agentId, hash, lease)));
     agent.pins += 1;
     return agent;
   }
@@ -117,8 +117,8 @@ export class Deliveries {
   }
 
   /** Starts nothing more of a shard. @returns when nothing of it is out and all is recorded; for one that was lost, when nothing is out */
-  async end(tenure: Tenure, isLost: boolean): Promise<void> {
-    const agents = this.byTenure.get(tenure);
+  async end(lease: ShardLease, isLost: boolean): Promise<void> {
+    const agents = this.byLease.get(lease);
     if (!agents) return;
     for (const agent of agents.values()) {
       agent.table.dropWaiting();
@@ -126,20 +126,20 @@ export class Deliveries {
       if (!isLost) this.options.onDirty(agent);
     }
     await new Promise<void>((resolve) => {
-      this.settled.set(tenure, resolve);
+      this.settled.set(lease, resolve);
       for (const agent of [...agents.values()]) this.afterChange(agent, isLost);
       if (agents.size === 0) resolve();
     });
-    this.settled.delete(tenure);
-    this.byTenure.delete(tenure);
+    this.settled.delete(lease);
+    this.byLease.delete(lease);
   }
 
   /** What has changed for an agent is to be recorded, or it is to be forgotten. */
-  afterChange(agent: AgentWork, isLost = !this.options.leases().isCurrent(agent.tenure)): void {
-    const { table, tenure } = agent;
-    const isOver = tenure.ending && !table.hasOut;
+  afterChange(agent: AgentWork, isLost = !this.options.leases().isCurrent(agent.lease)): void {
+    const { table, lease } = agent;
+    const isOver = lease.ending && !table.hasOut;
     if (isOver && (isLost || !hasUnrecorded(agent))) {
-      agent.giveUp(new Error(`shard ${tenure.shard} is not this instance's any more`));
+      agent.giveUp(new Error(`shard ${lease.shard} is not this instance's any more`));
       this.forget(agent);
       return;
     }
@@ -159,12 +159,12 @@ export class Deliveries {
   }
 
   forget(agent: AgentWork): void {
-    const agents = this.byTenure.get(agent.tenure);
+    const agents = this.byLease.get(agent.lease);
     if (agents?.get(agent.key) !== agent) return;
     agents.delete(agent.key);
     this.heldEntries -= agent.table.entriesUpTo().length;
     for (const row of agent.table.rows.values()) this.release(row);
-    if (agents.size === 0) this.settled.get(agent.tenure)?.();
+    if (agents.size === 0) this.settled.get(agent.lease)?.();
   }
 
   /** Counts entries that the recorder has taken off. */
@@ -173,8 +173,8 @@ export class Deliveries {
   }
 
   /** Whether an agent's shard is still this instance's, as it was when its work began. */
-  isCurrent({ tenure }: AgentWork): boolean {
-    return this.options.leases().isCurrent(tenure);
+  isCurrent({ lease }: AgentWork): boolean {
+    return this.options.leases().isCurrent(lease);
   }
 
   /** Has a row in hand, with its head: it may be started when its turn comes. */
@@ -210,7 +210,7 @@ export class Deliveries {
   }
 
   private run(agent: AgentWork): void {
-    if (agent.tenure.ending || agent.isConflicted) return this.afterChange(agent);
+    if (agent.lease.ending || agent.isConflicted) return this.afterChange(agent);
     const { endpoints } = this.options;
     const undecided = agent.table.undecided();
     if (undecided.length > 0) {
@@ -269,7 +269,7 @@ export class Deliveries {
     this.options.metrics.countEnd('failed');
   }
 
-  private deliveryOf(agent: AgentWork, agentEventId: number, change: Change, attempts: number, onSlow?: () => void): Delivery {
+  private deliveryOf(agent: AgentWork, agentEventId: number, change: Change, attempts: number, onSlow?: () => void): DueDelivery {
     const { endpoints, leases } = this.options;
     const endpoint = endpoints.latest(agentEventId)!;
     return deliveryOf(agent, { agentEventId, change, attempts, endpoint, leases: leases(), onSlow });
@@ -278,7 +278,7 @@ export class Deliveries {
   private async sendEntry(agent: AgentWork, entry: EntryWork): Promise<void> {
     const url = entry.sentTo!;
     const onSlow = (): void => {
-      if (entry.state !== 'out' || agent.tenure.ending) return;
+      if (entry.state !== 'out' || agent.lease.ending) return;
       entry.state = 'slow';
       entry.outUntil = performance.now() + this.options.timeoutMs;
       this.options.metrics.spilt.inc();
@@ -327,7 +327,7 @@ export class Deliveries {
       case 'stopping':
         entry.state = 'waiting';
         entry.sentTo = undefined;
-        return agent.tenure.ending ? agent.table.dropWaiting() : undefined;
+        return agent.lease.ending ? agent.table.dropWaiting() : undefined;
       case 'breaker':
       case 'full':
       case 'slow':

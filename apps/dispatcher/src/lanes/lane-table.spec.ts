@@ -79,7 +79,7 @@ class World {
       case 'takeover':
         return this.takeOver();
       case 'giveBack':
-        this.agent.tenure.ending = true;
+        this.agent.lease.ending = true;
         return this.agent.table.dropWaiting();
       case 'conflict':
         this.agent.isConflicted = true;
@@ -163,7 +163,7 @@ class World {
 
   /** Nothing starts any more. */
   private get isEnding(): boolean {
-    return this.agent.tenure.ending || this.agent.isConflicted;
+    return this.agent.lease.ending || this.agent.isConflicted;
   }
 
   private decide(): void {

@@ -35,7 +35,7 @@ export type EntryState =
   /** Nothing is to be done any more: its agent event was deleted, or its window had ended before it was looked at. */
   | 'over';
 
-export interface Entry {
+export interface LaneEntry {
   readonly sequence: number;
   readonly agentEventId: number;
   state: EntryState;
@@ -43,7 +43,7 @@ export interface Entry {
   sentTo?: string;
 }
 
-export interface Row {
+export interface LaneRow {
   readonly agentEventId: number;
   /** The first sequence that is not finished. */
   next: number;
@@ -55,7 +55,7 @@ export interface Row {
   result?: unknown;
 }
 
-export interface Decisions<E extends Entry, R extends Row> {
+export interface Decisions<E extends LaneEntry, R extends LaneRow> {
   /** Entries whose requests go out now; they are marked as out, to the url of the view. */
   readonly entries: E[];
   /** Rows whose heads go out now; they are marked likewise. */
@@ -91,7 +91,7 @@ class Lanes {
 }
 
 /** The lanes of one agent. `E` and `R` carry what their callers need. */
-export class LaneTable<E extends Entry, R extends Row> {
+export class LaneTable<E extends LaneEntry, R extends LaneRow> {
   /** Beyond the recorded cursor, by sequence. */
   private entries: E[] = [];
   readonly rows = new Map<number, R>();
@@ -271,32 +271,32 @@ export class LaneTable<E extends Entry, R extends Row> {
   }
 }
 
-function isOpen({ state }: Entry): boolean {
+function isOpen({ state }: LaneEntry): boolean {
   return state === 'waiting' || state === 'out' || state === 'dropped';
 }
 
 /** Whether it becomes a row, where its agent event has none. */
-export function fallsBehind({ state }: Entry): boolean {
+export function fallsBehind({ state }: LaneEntry): boolean {
   return state === 'failed' || state === 'behind' || state === 'slow' || state === 'gone';
 }
 
-function canBeDecided({ inHand, sentTo, result }: Row): boolean {
+function canBeDecided({ inHand, sentTo, result }: LaneRow): boolean {
   return inHand && sentTo === undefined && result === undefined;
 }
 
-function noteRow(lanes: Lanes, { agentEventId, sentTo }: Row, view: View | undefined): void {
+function noteRow(lanes: Lanes, { agentEventId, sentTo }: LaneRow, view: View | undefined): void {
   if (sentTo !== undefined) lanes.noteEvent(agentEventId, Ahead.wait);
   if (view) lanes.noteEvent(agentEventId, Ahead.behind);
 }
 
 /** At its url only what is later than its head waits: rows of a change that is recorded in pages are beside its other entries. */
-function noteRowUrl(lanes: Lanes, { sentTo }: Row, view: View | undefined): void {
+function noteRowUrl(lanes: Lanes, { sentTo }: LaneRow, view: View | undefined): void {
   lanes.noteUrl(sentTo, Ahead.wait);
   if (view && !view.suspended) lanes.noteUrl(view.url, Ahead.behind);
 }
 
 /** @returns whether it goes out */
-function decideEntry(lanes: Lanes, entry: Entry, view: View | undefined): boolean {
+function decideEntry(lanes: Lanes, entry: LaneEntry, view: View | undefined): boolean {
   if (!view) {
     entry.state = 'over';
     return false;
@@ -311,7 +311,7 @@ function decideEntry(lanes: Lanes, entry: Entry, view: View | undefined): boolea
   return false;
 }
 
-function noteEntry(lanes: Lanes, { state, agentEventId, sentTo }: Entry, view: View | undefined): void {
+function noteEntry(lanes: Lanes, { state, agentEventId, sentTo }: LaneEntry, view: View | undefined): void {
   switch (state) {
     case 'delivered':
     case 'over':

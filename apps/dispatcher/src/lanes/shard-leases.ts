@@ -11,11 +11,12 @@ const RENEW_MS = 1500;
 /** How often a lease that somebody else has is asked for, in milliseconds. */
 const ASK_MS = 150;
 
-/** Ownership of a shard, for as long as it is this instance's; all work for the shard's agents refers to it. */
-export interface Tenure {
+/** Lease of a shard, from its taking to its end; all work for the shard's agents refers to it. A later lease of the shard is another object. */
+export interface ShardLease {
   readonly shard: number;
+  /** Fencing token: raised whenever the lease goes to another owner. */
   readonly epoch: number;
-  /** Milliseconds of `performance.now()`, read before the request for the lease left. */
+  /** When it ends, in milliseconds of `performance.now()`, read before the request for the lease left. */
   until: number;
   /** Set once nothing may start any more: the shard is being released, or was lost. */
   ending: boolean;
@@ -28,23 +29,23 @@ export interface ShardLeasesOptions {
   /** How long a lease lasts, in milliseconds. */
   readonly leaseMs: number;
   readonly logger: Logger;
-  /** A shard is this instance's from now on. */
-  readonly onTaken: (tenure: Tenure) => void;
-  /** A shard has gone to somebody else, or is given back when this resolves: nothing of it is out then, and all is recorded. */
-  readonly onEnding: (tenure: Tenure, isLost: boolean) => Promise<void>;
-  /** Longest that this is waited for, in milliseconds; a lease that is not given back then ends by itself. */
+  /** Called when a shard has become this instance's. */
+  readonly onTaken: (lease: ShardLease) => void;
+  /** Called when a shard is lost, or to be released: it is released when this resolves, with nothing of it out and all recorded. */
+  readonly onEnding: (lease: ShardLease, isLost: boolean) => Promise<void>;
+  /** Longest wait for that, in milliseconds; a lease that is not released by then ends by itself. */
   readonly endMs: number;
 }
 
 /**
- * Leases of shards, one row each: they say which instance works for which agents. They go by the partitions that this instance is
- * given, and are given back when nothing is out and everything is recorded. Its clock is read before the request for a lease leaves, so that
- * this instance always takes its lease for shorter than the database does.
+ * Takes, renews and releases leases of shards, which say which instance works for which agents; one row each. They follow the partitions
+ * that this instance is assigned, and are released when nothing is out and everything is recorded. The local clock is read before the
+ * request for a lease leaves, so a lease always ends here before it ends in the database.
  */
 export class ShardLeases {
   /** New at each start. */
   readonly owner = randomUUID();
-  private readonly tenures = new Map<number, Tenure>();
+  private readonly byShard = new Map<number, ShardLease>();
   private readonly ended = new Map<number, Promise<void>>();
   private wanted = new Set<number>();
   private assigned: readonly number[] = [];
@@ -80,34 +81,34 @@ export class ShardLeases {
     await this.endUnwanted();
   }
 
-  /** Finds the tenure of an agent's shard; undefined if it is not this instance's. */
-  tenureOf(hash: number): Tenure | undefined {
+  /** Finds the lease of an agent's shard; undefined if it is not this instance's. */
+  leaseOf(hash: number): ShardLease | undefined {
     if (this.base === 0) return undefined;
-    const tenure = this.tenures.get(hash % this.base);
-    return tenure && !tenure.ending ? tenure : undefined;
+    const lease = this.byShard.get(hash % this.base);
+    return lease && !lease.ending ? lease : undefined;
   }
 
-  /** Whether an agent's shard is the one that a partition belongs to; so it is while that is not known. */
+  /** Tells whether a partition belongs to an agent's shard; true while that is not known. */
   isOf(partition: number, hash: number): boolean {
     return this.base === 0 || hash % this.base === partition % this.base;
   }
 
   holds(hash: number): boolean {
-    return this.tenureOf(hash) !== undefined;
+    return this.leaseOf(hash) !== undefined;
   }
 
-  /** Lists the tenures that work may be started for. */
-  get held(): Tenure[] {
-    return [...this.tenures.values()].filter(({ ending }) => !ending);
+  /** Lists the leases under which work may be started. */
+  get held(): ShardLease[] {
+    return [...this.byShard.values()].filter(({ ending }) => !ending);
   }
 
-  /** Moment after which no attempt may start any more, in milliseconds of `performance.now()`. */
-  startBy({ until, ending }: Tenure): number {
+  /** Returns the moment after which no attempt may start any more, in milliseconds of `performance.now()`. */
+  startBy({ until, ending }: ShardLease): number {
     return ending ? 0 : until - this.options.timeoutMs - MARGIN_MS;
   }
 
-  isCurrent(tenure: Tenure): boolean {
-    return this.tenures.get(tenure.shard) === tenure;
+  isCurrent(lease: ShardLease): boolean {
+    return this.byShard.get(lease.shard) === lease;
   }
 
   /**
@@ -152,17 +153,17 @@ export class ShardLeases {
   }
 
   private async endUnwanted(): Promise<void> {
-    const leaving = [...this.tenures.values()].filter(({ shard, ending }) => !ending && !this.wanted.has(shard));
-    for (const tenure of leaving) this.end(tenure, false);
+    const leaving = [...this.byShard.values()].filter(({ shard, ending }) => !ending && !this.wanted.has(shard));
+    for (const lease of leaving) this.end(lease, false);
     await Promise.all(this.ended.values());
   }
 
-  private end(tenure: Tenure, isLost: boolean): void {
-    tenure.ending = true;
-    const { shard } = tenure;
-    const ended = this.options.onEnding(tenure, isLost).then(() => true);
+  private end(lease: ShardLease, isLost: boolean): void {
+    lease.ending = true;
+    const { shard } = lease;
+    const ended = this.options.onEnding(lease, isLost).then(() => true);
     const ending = within(this.options.endMs, ended, () => false).then(async (isRecorded) => {
-      this.tenures.delete(shard);
+      this.byShard.delete(shard);
       if (!isLost && isRecorded) await this.release(shard);
       this.ended.delete(shard);
     });
@@ -187,7 +188,7 @@ export class ShardLeases {
     this.asking = this.ask();
     await this.asking;
     this.asking = undefined;
-    const isComplete = this.base > 0 && [...this.wanted].every((shard) => this.tenures.has(shard));
+    const isComplete = this.base > 0 && [...this.wanted].every((shard) => this.byShard.has(shard));
     this.schedule(isComplete || this.assigned.length === 0 ? RENEW_MS : ASK_MS);
   }
 
@@ -195,15 +196,15 @@ export class ShardLeases {
     const { pool, leaseMs, logger } = this.options;
     try {
       if (this.base === 0) await this.apply();
-      const missing = [...this.wanted].filter((shard) => !this.tenures.has(shard));
+      const missing = [...this.wanted].filter((shard) => !this.byShard.has(shard));
       const renew = performance.now() - this.renewedAt >= RENEW_MS - ASK_MS;
-      const shards = renew ? [...this.wanted, ...this.tenures.keys()] : missing;
+      const shards = renew ? [...this.wanted, ...this.byShard.keys()] : missing;
       if (shards.length === 0) return;
       const askedAt = performance.now();
       const leased = await takeLeases(pool, this.owner, this.base, [...new Set(shards)], leaseMs);
       if (renew) this.renewedAt = askedAt;
       this.note(leased, askedAt + leaseMs);
-      if (renew) for (const tenure of this.held) if (!leased.some(({ shard }) => shard === tenure.shard)) this.lose(tenure);
+      if (renew) for (const lease of this.held) if (!leased.some(({ shard }) => shard === lease.shard)) this.lose(lease);
     } catch (error) {
       logger.warn({ err: error }, 'shards.leases_not_renewed');
     }
@@ -211,7 +212,7 @@ export class ShardLeases {
 
   private note(leased: readonly { readonly shard: number; readonly epoch: number }[], until: number): void {
     for (const { shard, epoch } of leased) {
-      const known = this.tenures.get(shard);
+      const known = this.byShard.get(shard);
       if (known?.epoch === epoch) {
         known.until = until; // with nobody between: what is remembered still holds
         continue;
@@ -224,17 +225,17 @@ export class ShardLeases {
         void this.release(shard);
         continue;
       }
-      const tenure = { shard, epoch, until, ending: false };
-      this.tenures.set(shard, tenure);
+      const lease = { shard, epoch, until, ending: false };
+      this.byShard.set(shard, lease);
       this.options.logger.info({ shard, epoch }, 'shards.taken');
-      this.options.onTaken(tenure);
+      this.options.onTaken(lease);
     }
     this.wake();
   }
 
-  private lose(tenure: Tenure): void {
-    this.options.logger.warn({ shard: tenure.shard, epoch: tenure.epoch }, 'shards.lost');
-    this.end(tenure, true);
+  private lose(lease: ShardLease): void {
+    this.options.logger.warn({ shard: lease.shard, epoch: lease.epoch }, 'shards.lost');
+    this.end(lease, true);
   }
 
   private wake(): void {

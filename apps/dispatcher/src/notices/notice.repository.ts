@@ -138,11 +138,14 @@ export async function claimNotices(
       ...[MOST_LOOKED_AT, BEHIND_EARLIER_MS],
     ],
   });
-  const claimed = rows.flatMap((row) => (row.id === null ? [] : [deliveryOf({ ...row, id: row.id }, claimedAt)]));
+  const claimed = rows.flatMap((row) => (row.id === null ? [] : [noticeDeliveryOf({ ...row, id: row.id }, claimedAt)]));
   return { claimed, last: rows[0]!.last ?? undefined };
 }
 
-function deliveryOf({ id, type, at, agent_event_id, data, ...row }: DueRow & { id: number }, claimedAt: number): NoticeDelivery {
+function noticeDeliveryOf(
+  { id, type, at, agent_event_id, data, ...row }: DueRow & { id: number },
+  claimedAt: number,
+): NoticeDelivery {
   return {
     notice: { id, type, at, agent_event_id, data } as Notice,
     key: row.key,

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { arrayOfPlain, arrayOfTexts } from '#database';
 import type { AttemptRecord } from '../lanes/agent-work.js';
 import { leaseHeld } from '../lanes/shard-lease.repository.js';
-import type { Tenure } from '../lanes/shard-leases.js';
+import type { ShardLease } from '../lanes/shard-leases.js';
 import type { Recorded, AgentSnapshot } from './snapshot.js';
 
 /** What is logged of an attempt, in the order of {@link attemptColumns}. */
@@ -63,22 +63,22 @@ const RECORD = {
     from agent a`,
 };
 
-/** @returns by `client:agent`, those whose shards are this instance's */
-export async function record(
+/** Writes snapshots in one statement. @returns by `client:agent`, those whose shards are this instance's */
+export async function recordSnapshots(
   pool: Pool,
   owner: string,
   snapshots: readonly AgentSnapshot[],
   well: readonly number[],
 ): Promise<Map<string, Recorded>> {
-  const tenures = [...new Set(snapshots.map(({ agent }) => agent.tenure))];
+  const leases = [...new Set(snapshots.map(({ agent }) => agent.lease))];
   const records = snapshots.flatMap((snapshot) => snapshot.records.map((one) => ({ ...one, agent: snapshot.agent })));
   const rows = snapshots.flatMap(({ agent, newRows }) => newRows.map((row) => ({ ...row, agent })));
   const { rows: lines } = await pool.query<{ client_id: number; agent_id: number; moved: boolean; cursor_before: number | null }>(
     {
       ...RECORD,
       values: [
-        ...leaseValues(owner, tenures),
-        arrayOfPlain(snapshots, ({ agent }) => agent.tenure.shard),
+        ...leaseValues(owner, leases),
+        arrayOfPlain(snapshots, ({ agent }) => agent.lease.shard),
         arrayOfPlain(snapshots, ({ agent }) => agent.clientId),
         arrayOfPlain(snapshots, ({ agent }) => agent.agentId),
         arrayOfPlain(snapshots, ({ from }) => from),
@@ -112,9 +112,9 @@ export async function record(
 }
 
 /** In the order in which everybody locks leases. */
-export function leaseValues(owner: string, unordered: readonly Tenure[]): [string, string, string] {
-  const tenures = [...unordered].sort((one, other) => one.shard - other.shard);
-  return [owner, arrayOfPlain(tenures, ({ shard }) => shard), arrayOfPlain(tenures, ({ epoch }) => epoch)];
+export function leaseValues(owner: string, unordered: readonly ShardLease[]): [string, string, string] {
+  const leases = [...unordered].sort((one, other) => one.shard - other.shard);
+  return [owner, arrayOfPlain(leases, ({ shard }) => shard), arrayOfPlain(leases, ({ epoch }) => epoch)];
 }
 
 /** In the order of the columns that they go to. */

@@ -8,7 +8,7 @@ import { unstorable } from '../lanes/attempt-records.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { BatchWriter } from './batch-writer.js';
-import { markFailing, markWell, record, suspendGone } from './record.repository.js';
+import { markFailing, markWell, recordSnapshots, suspendGone } from './record.repository.js';
 import { writeRows, type WrittenRow } from './rows.repository.js';
 import { snapshotOf, type Recorded, type RowOutcome, type AgentSnapshot } from './snapshot.js';
 
@@ -84,7 +84,7 @@ export class Recorder {
     // Cursors first: what falls behind beside a row that is moved on, or goes, is seen by whoever looks what waits in it.
     const advances = snapshots.filter((snapshot) => needsCursor(snapshot) && !snapshot.recorded);
     if (advances.length > 0) {
-      const recorded = await record(this.options.pool, this.options.owner, advances, this.wellOf(advances));
+      const recorded = await recordSnapshots(this.options.pool, this.options.owner, advances, this.wellOf(advances));
       for (const snapshot of advances) snapshot.recorded = recorded.get(snapshot.agent.key);
     }
     const isHeld = (snapshot: AgentSnapshot): boolean => !needsCursor(snapshot) || snapshot.recorded !== undefined;
@@ -136,7 +136,7 @@ export class Recorder {
     if (snapshots.length === 0) return;
     const { pool, owner, windowMs } = this.options;
     const outcomes = snapshots.flatMap(({ agent, rowOutcomes }) =>
-      rowOutcomes.map((outcome) => ({ ...outcome, tenure: agent.tenure, agentId: agent.agentId })),
+      rowOutcomes.map((outcome) => ({ ...outcome, lease: agent.lease, agentId: agent.agentId })),
     );
     const written = await writeRows(pool, owner, outcomes, windowMs);
     const well = outcomes.filter(({ result }) => 'record' in result && result.record?.outcome === 'delivered');

@@ -4,14 +4,14 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { DeliveryRows } from '../../../../test/support/delivery-rows.js';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import type { AttemptRecord, RowResult, RowWork } from '../lanes/agent-work.js';
-import type { Tenure } from '../lanes/shard-leases.js';
+import type { ShardLease } from '../lanes/shard-leases.js';
 import { writeRows } from './rows.repository.js';
 
 const CLIENT = 12;
 const AGENT = 1;
 const DAY_MS = 86_400_000;
 const OWNER = randomUUID();
-const TENURE: Tenure = { shard: 0, epoch: 1, until: Infinity, ending: false };
+const LEASE: ShardLease = { shard: 0, epoch: 1, until: Infinity, ending: false };
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -64,7 +64,7 @@ const write = (...results: readonly [RowWork, RowResult][]) =>
   writeRows(
     pool,
     OWNER,
-    results.map(([row, result]) => ({ row, result, next: row.next, version: row.version, tenure: TENURE, agentId: AGENT })),
+    results.map(([row, result]) => ({ row, result, next: row.next, version: row.version, lease: LEASE, agentId: AGENT })),
     DAY_MS,
   );
 

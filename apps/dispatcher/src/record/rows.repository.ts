@@ -3,7 +3,7 @@ import { arrayOfPlain } from '#database';
 import { HEAD, headOf, headOfLine, type HeadLine } from '../backlog/head.repository.js';
 import type { Change } from '../lanes/agent-work.js';
 import { leaseHeld } from '../lanes/shard-lease.repository.js';
-import type { Tenure } from '../lanes/shard-leases.js';
+import type { ShardLease } from '../lanes/shard-leases.js';
 import { ATTEMPT, attemptColumns, leaseValues } from './record.repository.js';
 import type { RowOutcome } from './snapshot.js';
 
@@ -128,7 +128,7 @@ export async function writeRows(
   }
 }
 
-type RowWrite = RowOutcome & { readonly tenure: Tenure; readonly agentId: number };
+type RowWrite = RowOutcome & { readonly lease: ShardLease; readonly agentId: number };
 
 async function writeLocked(
   client: PoolClient,
@@ -139,8 +139,8 @@ async function writeLocked(
   const { rows: locked } = await client.query<{ nth: number }>({
     ...LOCK_ROWS,
     values: [
-      ...leaseValues(owner, [...new Set(outcomes.map(({ tenure }) => tenure))]),
-      arrayOfPlain(outcomes, ({ tenure }) => tenure.shard),
+      ...leaseValues(owner, [...new Set(outcomes.map(({ lease }) => lease))]),
+      arrayOfPlain(outcomes, ({ lease }) => lease.shard),
       arrayOfPlain(outcomes, ({ row }) => row.agentEventId),
       arrayOfPlain(outcomes, ({ agentId }) => agentId),
       arrayOfPlain(outcomes, ({ next }) => next),

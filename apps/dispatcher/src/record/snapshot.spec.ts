@@ -27,7 +27,7 @@ const isBehind = (agent: AgentWork, agentEventId: number, next: number): void =>
 
 describe('what can be recorded', () => {
   it.each([
-    ['a shard that is given back', (agent: AgentWork) => (agent.tenure.ending = true)],
+    ['a shard that is given back', (agent: AgentWork) => (agent.lease.ending = true)],
     ['an agent whose cursor was moved by somebody else', (agent: AgentWork) => (agent.isConflicted = true)],
   ])('of %s is nothing while a request is out, and then what was delivered', (_what, end) => {
     const [delivered, out] = [entry(6, 1, 'delivered'), entry(6, 2, 'out')];

@@ -13,7 +13,7 @@ export interface NewRow {
   readonly blockedBy: { readonly agentEventId: number; readonly changeId: string | undefined } | undefined;
 }
 
-/** What became of the cursor of an agent's snapshot. */
+/** Result of writing an agent's snapshot. */
 export interface Recorded {
   readonly moved: boolean;
   /** The cursor as it was before. */
@@ -27,7 +27,7 @@ export interface RowOutcome {
   readonly result: RowResult;
 }
 
-/** What is recorded of one agent at once. It is made once and written until it is written, so that writing it again changes nothing. */
+/** What is recorded of one agent at once. It is made once and tried until it is written; writing it twice changes nothing. */
 export interface AgentSnapshot {
   readonly agent: AgentWork;
   readonly from: number;
@@ -48,7 +48,7 @@ const PAGE = 1000;
 /** What falls behind ahead of the cursor is not looked at before the cursor has come there, so it is due no sooner, in milliseconds. */
 const AHEAD_DUE_MS = 1000;
 
-/** Whether there is something to record of an agent: whether {@link snapshotOf} takes anything down, or has. */
+/** Tells whether there is something to record of an agent: whether {@link snapshotOf} would return a snapshot, or has. */
 export function hasUnrecorded(agent: AgentWork): boolean {
   const { table, cursor } = agent;
   if (agent.isRecording) return true;
@@ -96,8 +96,8 @@ function reachOf({ table, taken, isConflicted }: AgentWork, cursor: number): num
  * done with. Before a shard is given back, or all is planned anew, what was delivered, for whoever plans next.
  */
 function aheadOf(agent: AgentWork, to: number, settled: readonly EntryWork[], most: number): EntryWork[] {
-  const { table, taken, tenure, isConflicted } = agent;
-  if (tenure.ending || isConflicted) {
+  const { table, taken, lease, isConflicted } = agent;
+  if (lease.ending || isConflicted) {
     if (table.hasOut) return [];
     return table.entriesUpTo().filter(({ sequence, state }) => sequence > to && state === 'delivered');
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, type TelemetryItem } from '#contracts';
-import { decide, type AgentState, type Decision } from './presence-decision.js';
+import { decideTelemetry, type AgentState, type Decision } from './presence-decision.js';
 
 const ITEM: TelemetryItem = {
   clientId: 12,
@@ -38,7 +38,7 @@ const item: fc.Arbitrary<TelemetryItem> = fc.record({
 function fold(items: readonly TelemetryItem[]): { before: AgentState | undefined; item: TelemetryItem; decision: Decision }[] {
   let before: AgentState | undefined;
   return items.map((each) => {
-    const decision = decide(before, each);
+    const decision = decideTelemetry(before, each);
     const step = { before, item: each, decision };
     if (decision.result !== 'rejected') before = decision.state;
     return step;
@@ -47,8 +47,8 @@ function fold(items: readonly TelemetryItem[]): { before: AgentState | undefined
 
 describe('the presence decision', () => {
   it('counts a never-seen agent as logged out', () => {
-    expect(decide(undefined, ITEM)).toEqual({ result: 'changed', state: { ...AVAILABLE, sequence: 1 } });
-    expect(decide(undefined, { ...ITEM, agentStatus: 'logged_out' })).toEqual({
+    expect(decideTelemetry(undefined, ITEM)).toEqual({ result: 'changed', state: { ...AVAILABLE, sequence: 1 } });
+    expect(decideTelemetry(undefined, { ...ITEM, agentStatus: 'logged_out' })).toEqual({
       result: 'unchanged',
       state: { ...AVAILABLE, agentStatus: 'logged_out', sequence: 0, changedAt: null },
     });
@@ -56,69 +56,86 @@ describe('the presence decision', () => {
 
   it('needs the name of an agent the first time, under the key of its type', () => {
     const errors = ['is required the first time an agent is seen'];
-    expect(decide(undefined, { ...ITEM, name: undefined })).toEqual({ result: 'rejected', errors: { extension_name: errors } });
-    expect(decide(undefined, { ...ITEM, agentType: 'remote', name: undefined })).toEqual({
+    expect(decideTelemetry(undefined, { ...ITEM, name: undefined })).toEqual({
+      result: 'rejected',
+      errors: { extension_name: errors },
+    });
+    expect(decideTelemetry(undefined, { ...ITEM, agentType: 'remote', name: undefined })).toEqual({
       result: 'rejected',
       errors: { agent_number: errors },
     });
   });
 
   it('rejects the other agent type', () => {
-    expect(decide(AVAILABLE, { ...ITEM, agentType: 'remote' })).toEqual({
+    expect(decideTelemetry(AVAILABLE, { ...ITEM, agentType: 'remote' })).toEqual({
       result: 'rejected',
       errors: { agent_type: ['this agent is local'] },
     });
   });
 
   it('calls stale what is strictly older than the last change, repeat or not; at equal times the later arrival counts', () => {
-    expect(decide(AVAILABLE, { ...ITEM, occurredAt: 999 }).result).toBe('stale');
-    expect(decide(AVAILABLE, { ...ITEM, occurredAt: 999, agentStatus: 'logged_out' }).result).toBe('stale');
-    expect(decide(AVAILABLE, { ...ITEM, agentStatus: 'logged_out' }).result).toBe('changed');
+    expect(decideTelemetry(AVAILABLE, { ...ITEM, occurredAt: 999 }).result).toBe('stale');
+    expect(decideTelemetry(AVAILABLE, { ...ITEM, occurredAt: 999, agentStatus: 'logged_out' }).result).toBe('stale');
+    expect(decideTelemetry(AVAILABLE, { ...ITEM, agentStatus: 'logged_out' }).result).toBe('changed');
   });
 
   it('never calls stale what does not say when it occurred, whatever clock told of its receipt', () => {
     const undated = { ...ITEM, occurredAt: undefined, agentStatus: 'logged_out' as const };
-    expect(decide(AVAILABLE, { ...undated, receivedAt: 7000 })).toMatchObject({ result: 'changed', state: { changedAt: 7000 } });
-    expect(decide(AVAILABLE, { ...undated, receivedAt: 3 })).toMatchObject({ result: 'changed', state: { changedAt: 1000 } });
-    expect(decide(REMOVED, { ...undated, agentType: 'remote', name: '+7', receivedAt: 3 })).toMatchObject({
+    expect(decideTelemetry(AVAILABLE, { ...undated, receivedAt: 7000 })).toMatchObject({
+      result: 'changed',
+      state: { changedAt: 7000 },
+    });
+    expect(decideTelemetry(AVAILABLE, { ...undated, receivedAt: 3 })).toMatchObject({
+      result: 'changed',
+      state: { changedAt: 1000 },
+    });
+    expect(decideTelemetry(REMOVED, { ...undated, agentType: 'remote', name: '+7', receivedAt: 3 })).toMatchObject({
       result: 'unchanged',
       state: { agentType: 'remote', removed: false },
     });
   });
 
   it('compares what is dated ahead of its receipt as of its receipt', () => {
-    const ahead = decide(undefined, { ...ITEM, occurredAt: 9000 });
+    const ahead = decideTelemetry(undefined, { ...ITEM, occurredAt: 9000 });
     expect(ahead).toMatchObject({ result: 'changed', state: { changedAt: 5000 } });
     if (ahead.result === 'rejected') throw new Error('it is named');
-    expect(decide(ahead.state, { ...ITEM, agentStatus: 'logged_out', occurredAt: 5000 }).result).toBe('changed');
-    expect(decide(ahead.state, { ...ITEM, agentStatus: 'logged_out', occurredAt: 4999 }).result).toBe('stale');
+    expect(decideTelemetry(ahead.state, { ...ITEM, agentStatus: 'logged_out', occurredAt: 5000 }).result).toBe('changed');
+    expect(decideTelemetry(ahead.state, { ...ITEM, agentStatus: 'logged_out', occurredAt: 4999 }).result).toBe('stale');
   });
 
   it('takes a changed name over without a change of status', () => {
-    expect(decide(AVAILABLE, { ...ITEM, name: 'new' })).toEqual({ result: 'unchanged', state: { ...AVAILABLE, name: 'new' } });
-    expect(decide(AVAILABLE, { ...ITEM, name: 'new', occurredAt: 1 })).toEqual({ result: 'stale', state: AVAILABLE });
+    expect(decideTelemetry(AVAILABLE, { ...ITEM, name: 'new' })).toEqual({
+      result: 'unchanged',
+      state: { ...AVAILABLE, name: 'new' },
+    });
+    expect(decideTelemetry(AVAILABLE, { ...ITEM, name: 'new', occurredAt: 1 })).toEqual({ result: 'stale', state: AVAILABLE });
   });
 
   it('asks for the name of an agent whose name was forgotten with its client', () => {
     const forgotten = { ...REMOVED, name: '' };
-    expect(decide(forgotten, { ...ITEM, name: undefined })).toMatchObject({ errors: { extension_name: [expect.any(String)] } });
+    expect(decideTelemetry(forgotten, { ...ITEM, name: undefined })).toMatchObject({
+      errors: { extension_name: [expect.any(String)] },
+    });
   });
 
   it('brings a removed agent back where its sequence ended, also as the other type if it is named', () => {
-    expect(decide(REMOVED, { ...ITEM, name: undefined })).toEqual({ result: 'changed', state: { ...AVAILABLE, sequence: 8 } });
-    expect(decide(REMOVED, { ...ITEM, agentStatus: 'logged_out' })).toEqual({
+    expect(decideTelemetry(REMOVED, { ...ITEM, name: undefined })).toEqual({
+      result: 'changed',
+      state: { ...AVAILABLE, sequence: 8 },
+    });
+    expect(decideTelemetry(REMOVED, { ...ITEM, agentStatus: 'logged_out' })).toEqual({
       result: 'unchanged',
       state: { ...REMOVED, removed: false },
     });
-    expect(decide(REMOVED, { ...ITEM, agentType: 'remote', name: '+7' })).toMatchObject({
+    expect(decideTelemetry(REMOVED, { ...ITEM, agentType: 'remote', name: '+7' })).toMatchObject({
       result: 'changed',
       state: { agentType: 'remote', name: '+7', sequence: 8 },
     });
-    expect(decide(REMOVED, { ...ITEM, agentType: 'remote', name: undefined })).toMatchObject({
+    expect(decideTelemetry(REMOVED, { ...ITEM, agentType: 'remote', name: undefined })).toMatchObject({
       result: 'rejected',
       errors: { agent_number: ['is required when a removed agent comes back as remote'] },
     });
-    expect(decide(REMOVED, { ...ITEM, occurredAt: 999 })).toEqual({ result: 'stale', state: REMOVED });
+    expect(decideTelemetry(REMOVED, { ...ITEM, occurredAt: 999 })).toEqual({ result: 'stale', state: REMOVED });
   });
 
   it('raises the sequence by exactly one a change, alternates, and never lets what is old or wrong move anything', () => {
@@ -146,7 +163,7 @@ describe('the presence decision', () => {
       fc.property(fc.array(item, { minLength: 1, maxLength: 20 }), (items) => {
         const last = fold(items).at(-1)!;
         if (last.decision.result === 'rejected') return;
-        const again = decide(last.decision.state, last.item);
+        const again = decideTelemetry(last.decision.state, last.item);
         expect(again).toMatchObject({ result: last.decision.result === 'stale' ? 'stale' : 'unchanged' });
         expect('state' in again && again.state).toBe(last.decision.state);
       }),

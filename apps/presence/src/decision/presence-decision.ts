@@ -32,7 +32,7 @@ export type Decision =
  *
  * @param state undefined for a never-seen agent, which counts as logged out
  */
-export function decide(state: AgentState | undefined, item: TelemetryItem): Decision {
+export function decideTelemetry(state: AgentState | undefined, item: TelemetryItem): Decision {
   const { occurredAt = Infinity, receivedAt } = item;
   if (state !== undefined && state.changedAt !== null && occurredAt < state.changedAt && isOfType(state, item)) {
     return { result: 'stale', state };

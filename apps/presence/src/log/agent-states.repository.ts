@@ -6,8 +6,8 @@ const AVAILABLE = 2;
 const REMOVED = 4;
 
 /**
- * The states of agents `a`, each with its place `ord` in the caller's arrays, in SQL. One row of JSON columns instead of a row an
- * agent: to read them is nearly all that a repeat costs, and the driver takes rows apart at several times JSON.parse's cost.
+ * Selects the states of agents `a`, each with its index `ord` in the caller's arrays, in SQL: one row of JSON columns instead of a row
+ * an agent. Reading them is nearly all that a repeat costs, and the driver takes rows apart at several times JSON.parse's cost.
  */
 export const statesOf = (ord: string): string => `
     json_agg(${ord}), json_agg(a.sequence), json_agg(a.name),
@@ -24,7 +24,7 @@ export type StateColumns = [
   changedAts: (number | null)[],
 ];
 
-/** The states by the agents' places in the caller's arrays, from 0. */
+/** Reads {@link statesOf}: each state with the agent's index in the caller's arrays, from 0. */
 export function statesIn([ords, sequences, names, flags, changedAts]: StateColumns): [place: number, state: AgentState][] {
   return (ords ?? []).map((ord, nth) => [
     ord - 1,
@@ -40,7 +40,7 @@ export function statesIn([ords, sequences, names, flags, changedAts]: StateColum
 }
 
 /**
- * As of when a change counts, in SQL: as reported, but not ahead of its receipt, which is now by the only clock that decides:
- * ADR 19. What did not say when it occurred comes as infinity.
+ * Computes as of when a change counts, in SQL: as reported, but not after its receipt, which is now by the database's clock (ADR 19).
+ * Where the report did not say when it occurred, `ms` is infinity.
  */
 export const asOf = (ms: string): string => `least(to_timestamp(${ms} / 1000), date_trunc('milliseconds', clock_timestamp()))`;

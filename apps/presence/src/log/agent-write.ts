@@ -10,13 +10,13 @@ export interface DecidedChange {
   readonly agentStatus: AgentStatus;
   readonly eventSource: EventSource;
   readonly sequence: number;
-  /** As reported, in milliseconds since the epoch; undefined: as of its receipt, which the database tells. */
+  /** As reported, in milliseconds since the epoch; undefined: when it was received, which the database says. */
   readonly occurredAt: number | undefined;
   /** Ended once it is committed. */
   readonly hop: Hop;
 }
 
-/** One agent's row as it was read and as it shall be, with the changes between the two in order. */
+/** One agent's state as it was read and as it is to be written, with the changes between the two in order. */
 export interface AgentWrite extends AgentKey {
   /** Undefined for a never-seen agent. */
   readonly before: AgentState | undefined;
@@ -31,10 +31,10 @@ export interface OutboxEntry extends LoggedChange {
 }
 
 /** What became of a batch of writes. */
-export interface Outcome {
-  /** The agents that were written as they are now, by index: when they changed is what the database says. */
+export interface WriteOutcome {
+  /** States of the agents that were written, by index, with the time of the change as the database says. */
   readonly written: ReadonlyMap<number, AgentState>;
-  /** The writes that lost to somebody else, by index, with what is known of their agents now: decide again. */
+  /** Current states, as far as known, of the agents whose writes lost to somebody else, by index: decide again. */
   readonly lost: ReadonlyMap<number, AgentState | undefined>;
   /** The changes in shards that this instance publishes itself, those of an agent in sequence. */
   readonly committed: OutboxEntry[];

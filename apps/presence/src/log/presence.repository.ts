@@ -3,7 +3,7 @@ import type { AgentKey } from '#contracts';
 import { arrayOfPlain } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 import { statesIn, statesOf, type StateColumns } from './agent-states.repository.js';
-import type { AgentWrite, Outcome } from './agent-write.js';
+import type { AgentWrite, WriteOutcome } from './agent-write.js';
 import { setAny } from './set-any.repository.js';
 import { isUsual, setUsual } from './set-usual.repository.js';
 import type { PositionMove } from './telemetry-position.repository.js';
@@ -44,7 +44,7 @@ export function compareAndSet(
   writes: readonly AgentWrite[],
   ownShards: readonly number[],
   moves: readonly PositionMove[],
-): Promise<Outcome> {
+): Promise<WriteOutcome> {
   return writes.every(isUsual) ? setUsual(pool, writes, ownShards, moves) : setAny(pool, writes, ownShards, moves);
 }
 

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { arrayOfPlain, arrayOfTexts, millisecondsOf } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 import { asOf, statesIn, statesOf, type StateColumns } from './agent-states.repository.js';
-import { toOutboxEntry, type AgentWrite, type OutboxEntry, type Outcome } from './agent-write.js';
+import { toOutboxEntry, type AgentWrite, type OutboxEntry, type WriteOutcome } from './agent-write.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 
@@ -120,13 +120,13 @@ interface SetColumns {
   readonly lost: StateColumns;
 }
 
-/** As `compareAndSet`, for writes of any kind. */
+/** Writes what `compareAndSet` is given, of any kind. */
 export async function setAny(
   pool: Pool,
   writes: readonly AgentWrite[],
   ownShards: readonly number[],
   moves: readonly PositionMove[],
-): Promise<Outcome> {
+): Promise<WriteOutcome> {
   const changes = writes.flatMap((write, index) => write.changes.map((change) => ({ agentOrd: index + 1, ...change })));
   const values = [
     ...valuesOfAgents(writes),
@@ -155,7 +155,7 @@ export async function setAny(
   };
 }
 
-/** Of the last change; Infinity where that did not say, undefined where there is none. */
+/** Returns when the last change occurred; Infinity where it did not say, undefined where there is no change. */
 function changedAsOf({ changes }: AgentWrite): number | undefined {
   const last = changes.at(-1);
   return last && (last.occurredAt ?? Infinity);

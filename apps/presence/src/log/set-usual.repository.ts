@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import { arrayOfPlain, millisecondsOf } from '#database';
 import type { AgentState } from '../decision/presence-decision.js';
 import { asOf } from './agent-states.repository.js';
-import { toOutboxEntry, type AgentWrite, type DecidedChange, type OutboxEntry, type Outcome } from './agent-write.js';
+import { toOutboxEntry, type AgentWrite, type DecidedChange, type OutboxEntry, type WriteOutcome } from './agent-write.js';
 import { commonColumns, runSetStatement, setStatement, valuesOfAgents } from './set-statement.repository.js';
 import { heldPositions, movedPositions, POSITIONS_IN_PLACE, type PositionMove } from './telemetry-position.repository.js';
 
@@ -12,7 +12,7 @@ export interface UsualWrite extends AgentWrite {
   readonly changes: readonly [DecidedChange];
 }
 
-/** Whether {@link setUsual} can write it. */
+/** Tells whether {@link setUsual} can write it. */
 export function isUsual(write: AgentWrite): write is UsualWrite {
   const { before, after, changes } = write;
   return (
@@ -25,8 +25,8 @@ export function isUsual(write: AgentWrite): write is UsualWrite {
 }
 
 /**
- * Does for usual writes what {@link setAny} does for any, at two thirds of its cost. An agent is locked as it is compared, one after the
- * other, which is why the writes come by key. The sequence before is the one less than the sequence after.
+ * Does for usual writes what {@link setAny} does for any, at two thirds of its cost. Agents are compared and locked one after the other,
+ * so the writes have to come sorted by key. The sequence before is the sequence after less one.
  */
 function setUsualText(withPositions: boolean): string {
   return `
@@ -68,14 +68,14 @@ const SET_USUAL = setStatement('presence_compare_and_set_usual', setUsualText);
 /** Columns in the same order of writes; null where there is none. */
 type WrittenColumns = [ords: number[] | null, positions: number[], shards: number[], asOfs: number[], changedAts: number[]];
 
-/** As `compareAndSet`, which asks {@link isUsual} first. Of what was lost it tells nothing more. */
+/** Writes what {@link isUsual} allows, as `compareAndSet` does; of agents whose writes lost, it does not return the states. */
 export async function setUsual(
   pool: Pool,
   writes: readonly UsualWrite[],
   ownShards: readonly number[],
   moves: readonly PositionMove[],
-): Promise<Outcome> {
-  // By key, as everybody takes their locks.
+): Promise<WriteOutcome> {
+  // By key: every writer takes its locks in this order.
   const places = writes.map((_, index) => index).sort((a, b) => compareKeys(writes[a]!, writes[b]!));
   const inOrder = places.map((place) => writes[place]!);
   const values = [

@@ -8,9 +8,8 @@ const MAX_ENTRIES = 10_000;
 const LATEST_AGENTS = 50_000;
 
 /**
- * The changes that this process has just committed, on their way to its relay without a detour through the table of the outbox.
- * The table is still where they are kept until the broker has them: what is here may be dropped at any time, and is then read
- * from there. No I/O.
+ * Carries the changes that this process has just committed to its relay, without a detour through the table of the outbox. The table
+ * keeps them until the broker has them: entries here may be dropped at any time, and are then read from there. No I/O.
  *
  * A change may be published from here only if the agent's change before it has been; another process may have written that
  * one, so the relay's own record of what it has published decides. That record counts only as long as nobody else could
@@ -18,7 +17,7 @@ const LATEST_AGENTS = 50_000;
  */
 export class Handover {
   private entries: OutboxEntry[] = [];
-  /** The table has nothing that is neither here nor published. */
+  /** Whether everything in the table is also here, or published. */
   private complete = false;
   /** Sequence of the last published change, by agent. */
   private readonly published = new AgentMap<number>(LATEST_AGENTS);

@@ -254,7 +254,7 @@ describe('the outbox relay', () => {
       await listener.stop();
       await listening.close();
     });
-    const telemetry = writer.telemetry({ ownShards: () => [], hand: () => undefined });
+    const telemetry = writer.telemetry({ ownShards: () => [], offer: () => undefined });
     let changes = 0;
     const hear = async (): Promise<void> => {
       const before = heard;

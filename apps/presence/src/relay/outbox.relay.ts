@@ -13,7 +13,7 @@ import { SHARDS_CHANNEL } from './relay-lease.repository.js';
 import { DEFAULT_LEASE_TIMES, RelayLeases, type LeaseTimes } from './relay-leases.js';
 
 const BATCH_ROWS = 1000;
-/** The table is read at least this often, in milliseconds: it finds what nobody told of. */
+/** How often the table is read at least, in milliseconds: that finds changes of which no notification came. */
 const POLL_MS = 500;
 /** Published rows are deleted this long after, in milliseconds, many at a time. A crash publishes that much again. */
 const DELETE_DELAY_MS = 100;
@@ -38,9 +38,9 @@ export interface OutboxRelayOptions {
 }
 
 /**
- * Publishes the changes of the outbox: contract §5. A row is read, or handed over by who has just committed it; sent;
- * durable on the bus; and only then deleted, in this order; a crash in between repeats it. One loop, which sends a batch when
- * the one before it is accepted: that is what keeps an agent's changes in order.
+ * Publishes the changes of the outbox: contract §5. An entry is read, or offered by the code that has just committed it; then sent;
+ * then durable on the bus; and only then deleted. A crash in between repeats it. One loop sends a batch when the one before it is
+ * accepted: that keeps an agent's changes in order.
  */
 export class OutboxRelay implements ChangeListener {
   private readonly loop: Loop;
@@ -94,20 +94,20 @@ export class OutboxRelay implements ChangeListener {
     return this.leases.shards();
   }
 
-  hand(changes: readonly OutboxEntry[]): void {
+  offer(changes: readonly OutboxEntry[]): void {
     const held = this.leases.shards();
     this.handover.offer(changes.filter(({ shard }) => held.includes(shard))); // others' are found by their next read
     this.loop.wake();
   }
 
-  /** Finishes the batch that is on its way and gives the shards back; what is left is published by whoever comes next. */
+  /** Finishes the batch that is on its way and releases the shards; the next owner publishes what is left. */
   async stop(): Promise<void> {
     const finished = this.loop.stop().then(() => this.finishAtEnd());
     const [settled] = await Promise.all([settledWithin(STOP_MS, [finished]), this.listener.stop(), this.samples.stop()]);
     await this.leases.stop(settled);
   }
 
-  /** Forgets what was handed over and published: others may have published meanwhile. */
+  /** Forgets what was offered and published: others may have published meanwhile. */
   private startAfresh(): void {
     this.handover = new Handover();
     this.loop.wake();

@@ -37,13 +37,13 @@ interface ExpiredRow {
   readonly id: null;
 }
 
-/** Of the outbox, by position and shard. */
+/** Which part of the outbox to delete and to read. */
 export interface OutboxState {
-  /** Durable on the bus. */
+  /** Positions of what is durable on the bus. */
   readonly published: readonly number[];
-  /** Sent, and not durable yet. */
+  /** Positions of what is sent, and not durable yet. */
   readonly underway: readonly number[];
-  /** Those to be read. */
+  /** Shards to read. */
   readonly shards: readonly number[];
 }
 

@@ -8,7 +8,7 @@ const MAX_KEYS = 50_000;
 const ROWS_AT_ONCE = 5000;
 const MINUTE_MS = 60_000;
 
-/** Counts status changes by client and minute, beside the work: ADR 28. */
+/** Counts status changes by client and minute, and writes the counts every few seconds (ADR 28). */
 export class ChangeSeries {
   private readonly counts = new Tally<ChangeCount>(MAX_KEYS, (into, older) => {
     into.logins += older.logins;
@@ -17,7 +17,7 @@ export class ChangeSeries {
 
   constructor(private readonly pool: Pool) {}
 
-  /** @param changes each of which was published, and is told once */
+  /** Counts changes that were published. @param changes each of them once */
   note(changes: readonly StatusChange[]): void {
     for (const { clientId, changedAt, agentStatus } of changes) {
       const minute = Math.floor(changedAt / MINUTE_MS) * MINUTE_MS;

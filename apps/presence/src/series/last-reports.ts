@@ -7,12 +7,12 @@ import { putLastReports, type LastReport } from './series.repository.js';
 /** Agents whose reports are counted for certain, and most that wait to be written. */
 const MAX_AGENTS = 50_000;
 /**
- * Agents that are written at a time: repeats cost the database next to nothing (ADR 15), and shall not begin to. Of more agents the
- * last report is written that much later.
+ * Agents that are written at a time. Repeats cost the database next to nothing (ADR 15), and it stays so: with more agents, each report
+ * is written later.
  */
 const ROWS_AT_ONCE = 2000;
 
-/** Of one agent, brought up to date with each of its reports: a repeat makes nothing new. */
+/** The last report of one agent, updated in place, so that a repeat allocates nothing. */
 class Noted implements LastReport {
   sinceChange = 0;
   isUnwritten = false;
@@ -23,10 +23,10 @@ class Noted implements LastReport {
   ) {}
 }
 
-/** Remembers the last telemetry of each agent, for whoever asks why there was no change, beside the work: ADR 28. */
+/** Remembers the last telemetry of each agent, from which `explain` says why there was no change (ADR 28). */
 export class LastReports {
   private readonly last = new AgentMap<Noted>(MAX_AGENTS);
-  /** Those that are not written yet; who has waited longest comes first. */
+  /** Reports that are not written yet, in the order in which they began to wait. */
   private unwritten: Noted[] = [];
 
   constructor(private readonly pool: Pool) {}

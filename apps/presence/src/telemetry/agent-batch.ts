@@ -1,5 +1,5 @@
 import type { AgentKey, FieldErrors, TelemetryItem } from '#contracts';
-import { decide, type AgentState } from '../decision/presence-decision.js';
+import { decideTelemetry, type AgentState } from '../decision/presence-decision.js';
 import { beginDecide } from '#tracing';
 import type { AgentWrite, DecidedChange } from '../log/agent-write.js';
 
@@ -23,7 +23,7 @@ export interface AgentBatch extends AgentKey {
 }
 
 /** Groups items by client, in order. */
-export function groupByClient(items: readonly PendingItem[]): Map<number, PendingItem[]> {
+export function itemsByClient(items: readonly PendingItem[]): Map<number, PendingItem[]> {
   const clients = new Map<number, PendingItem[]>();
   for (const pending of items) {
     const { clientId } = pending.item;
@@ -35,7 +35,7 @@ export function groupByClient(items: readonly PendingItem[]): Map<number, Pendin
 }
 
 /** Groups items by agent, in order. Two maps of numbers: cheaper than one of joined keys. */
-export function groupByAgent(items: Iterable<PendingItem>): AgentBatch[] {
+export function batchesByAgent(items: Iterable<PendingItem>): AgentBatch[] {
   const batches: AgentBatch[] = [];
   const clients = new Map<number, Map<number, AgentBatch>>();
   for (const pending of items) {
@@ -69,7 +69,7 @@ export function decideBatch(
   const changes: DecidedChange[] = [];
   for (const pending of items) {
     const { item, traceparent } = pending;
-    const decision = decide(state, item);
+    const decision = decideTelemetry(state, item);
     if (decision.result === 'rejected') {
       pending.result = decision;
       continue;

@@ -2,7 +2,7 @@ import type { AgentKey, FieldErrors } from '#contracts';
 import { parseTelemetry, partitionKey } from '#contracts';
 import type { TelemetryPosition } from '../log/telemetry-position.repository.js';
 import type { PendingItem } from './agent-batch.js';
-import { reasonOf } from './telemetry-record.js';
+import { describeRejection } from './telemetry-record.js';
 
 /** A record of a partition whose value is JSON. */
 export interface PartitionRecord {
@@ -30,14 +30,14 @@ export interface PartitionPlan {
   readonly asOf: number | null;
   /** Why records cannot be used, by offset. */
   readonly rejected: Map<number, string>;
-  /** Of these, what may look good when it is consumed again, and so has to be kept. */
+  /** Those of the rejected that may be valid when they are consumed again: they have to be remembered. */
   readonly kept: Map<number, string>;
 }
 
 /**
- * Sorts records into those that are known, by their offset, and those that are to be decided, and says as of when they are:
- * contract §4. Pure. What does not say when it occurred is as of its record's time, but neither ahead of its receipt nor older
- * than what came before it in its partition.
+ * Sorts records by their offset into those that were decided before and those that are to be decided: contract §4. Pure. An item that
+ * does not say when it occurred gets its record's time, but neither later than its receipt nor earlier than what came before it in
+ * its partition.
  *
  * @param now of the receipt, in milliseconds since the epoch
  */
@@ -55,7 +55,7 @@ export function planRecords(records: readonly PartitionRecord[], position: Telem
     const known = position.rejected[offset];
     const parsed = parseTelemetry(value, now);
     if (!parsed.ok) {
-      rejected.set(offset, known ?? reasonOf(parsed.errors));
+      rejected.set(offset, known ?? describeRejection(parsed.errors));
       if (mayComeTrue(parsed.errors)) kept.set(offset, rejected.get(offset)!);
     } else if (offset >= nextOffset || isLeft(offset, parsed.item)) {
       const occurredAt = parsed.item.occurredAt ?? Math.max(asOf, timestamp > 0 ? Math.min(timestamp, now) : now);
@@ -74,7 +74,7 @@ export function planRecords(records: readonly PartitionRecord[], position: Telem
   return { leftover, items, asOf: asOf === -Infinity ? null : asOf, rejected, kept };
 }
 
-/** What lies too far ahead does not always. */
+/** Tells whether an item may become valid: a time too far ahead does not stay so. */
 function mayComeTrue(errors: FieldErrors): boolean {
   return errors['occurred_at'] !== undefined;
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AGENT_STATUSES, parseTelemetry, type AgentStatus } from '#contracts';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
 import { Instance, NO_RELAY, report } from '../../test/support.js';
-import { decide, type AgentState } from '../decision/presence-decision.js';
+import { decideTelemetry, type AgentState } from '../decision/presence-decision.js';
 import { dropOldWrites, readRecentWrites } from '../log/recent-write.repository.js';
 
 /** How the version before moved the horizon; it may run beside this one. */
@@ -262,7 +262,7 @@ describe('what others have written of late', () => {
             const item = report(agentId, one.status, { extension_name: 'a', occurred_at: occurredAt });
             const parsed = parseTelemetry(item, NOW);
             if (!parsed.ok) throw new Error('the item is well-formed');
-            const decision = decide(model.get(agentId), parsed.item);
+            const decision = decideTelemetry(model.get(agentId), parsed.item);
             if (decision.result === 'rejected') throw new Error('the item has a name');
             model.set(agentId, decision.state);
             const [result] = await services[one.service]!.apply([item], NOW);

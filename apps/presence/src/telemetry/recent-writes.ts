@@ -5,10 +5,10 @@ import type { StateMemory } from './state-memory.js';
 
 /** Makes a memory forget the agents that others have written: ADR 15. */
 export class RecentWrites {
-  /** What was committed when we last looked; undefined before the first look. */
+  /** Snapshot of the last look: what was committed by then; undefined before the first. */
   private snapshot: string | undefined;
   private server: string | undefined;
-  /** Transactions of this process, of which the memory knows already. */
+  /** Ids of this process's own transactions, whose writes the memory knows already. */
   private readonly own = new Set<string>();
   private current: Promise<void> = Promise.resolve();
   private next: Promise<void> | undefined;
@@ -19,18 +19,18 @@ export class RecentWrites {
     private readonly metrics: PresenceMetrics,
   ) {}
 
-  /** The transaction was ours: what it wrote has been learnt. */
-  passOver(xid: string): void {
+  /** Ignores a transaction of this process from now on: the memory has learnt what it wrote. */
+  ignoreOwn(xid: string): void {
     this.own.add(xid);
   }
 
   /**
-   * Resolves when the memory has forgotten whom others had written by the time of this call. One statement at a time: who calls
-   * while one is under way shares the next.
+   * Forgets the agents that others had written by the time of this call. There is one statement at a time: calls that come while it is
+   * under way share the next one.
    *
    * @throws the database's error; the next call then looks as far back as this one did
    */
-  lookAgain(): Promise<void> {
+  refresh(): Promise<void> {
     this.next ??= this.current = this.afterwards();
     return this.next;
   }
@@ -46,7 +46,7 @@ export class RecentWrites {
     const seen = await metrics.time('read_recent_writes', () => readRecentWrites(pool, this.snapshot));
     if (!seen.isComplete || seen.server !== this.server) memory.forgetAll();
     for (const { xid, agents } of seen.writes) if (!this.own.delete(xid)) for (const agent of agents) memory.forget(agent);
-    // What is left was seen before it was known to be ours.
+    // An id that is left was seen by an earlier look, before it was known to be ours.
     for (const xid of this.own) if (isInSnapshot(xid, seen.snapshot)) this.own.delete(xid);
     this.snapshot = seen.snapshot;
     this.server = seen.server;

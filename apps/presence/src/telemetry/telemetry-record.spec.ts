@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRecord, reasonOf } from './telemetry-record.js';
+import { parseRecord, describeRejection } from './telemetry-record.js';
 
 describe('a telemetry record', () => {
   it('is JSON in UTF-8', () => {
@@ -16,6 +16,8 @@ describe('a telemetry record', () => {
   });
 
   it('has its errors on one line', () => {
-    expect(reasonOf({ agent_id: ['is required'], client_id: ['a', 'b'] })).toBe('agent_id: is required; client_id: a, b');
+    expect(describeRejection({ agent_id: ['is required'], client_id: ['a', 'b'] })).toBe(
+      'agent_id: is required; client_id: a, b',
+    );
   });
 });

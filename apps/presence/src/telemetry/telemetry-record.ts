@@ -16,8 +16,8 @@ export function parseRecord(bytes: Buffer | null): RecordParse {
   }
 }
 
-/** Why an item was rejected, as one line: `field: why; field: why`. */
-export function reasonOf(errors: FieldErrors): string {
+/** Says in one line why an item was rejected: `field: why; field: why`. */
+export function describeRejection(errors: FieldErrors): string {
   return Object.entries(errors)
     .map(([field, reasons]) => `${field}: ${reasons.join(', ')}`)
     .join('; ');

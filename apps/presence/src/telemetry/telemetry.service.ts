@@ -5,14 +5,14 @@ import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import { noteDecided, traceIdsOf } from '#tracing';
 import type { AgentState } from '../decision/presence-decision.js';
-import type { AgentWrite, DecidedChange, OutboxEntry, Outcome } from '../log/agent-write.js';
+import type { AgentWrite, DecidedChange, OutboxEntry, WriteOutcome } from '../log/agent-write.js';
 import { compareAndSet, readStates } from '../log/presence.repository.js';
 import { movePositions, type TelemetryPosition } from '../log/telemetry-position.repository.js';
 import type { PresenceMetrics } from '../metrics.js';
 import {
   decideBatch,
-  groupByAgent,
-  groupByClient,
+  batchesByAgent,
+  itemsByClient,
   type AgentBatch,
   type PendingItem,
   type TelemetryResult,
@@ -23,7 +23,7 @@ import { planRecords, type PartitionItem, type PartitionPlan, type PartitionReco
 import { PositionMover, type PositionTarget } from './position-mover.js';
 import { RecentWrites } from './recent-writes.js';
 import { StateMemory } from './state-memory.js';
-import { reasonOf } from './telemetry-record.js';
+import { describeRejection } from './telemetry-record.js';
 
 /** Most items of a statement, unless one partition brings more. Others wait for what is under way, so it is no more than a request may bring. */
 const MAX_BATCH_ITEMS = 1000;
@@ -37,18 +37,18 @@ const BUS_LIMITS = { maxSize: MAX_BATCH_ITEMS, maxInFlight: 2, maxInFlightOfOwne
 /** Rounds in which an agent may lose to another writer. Somebody wins every round, so this is never met in practice. */
 const MAX_ROUNDS = 50;
 
-/** What the service tells the relay of this process. */
+/** Takes committed changes: the relay of this process. */
 export interface ChangeListener {
-  /** Shards that this process publishes itself, so that it need not be notified through the database. */
+  /** Lists the shards that this process publishes itself, so that it need not be notified through the database. */
   ownShards(): readonly number[];
-  /** These were committed, in shards that this process publishes itself; those of an agent in sequence. */
-  hand(changes: readonly OutboxEntry[]): void;
+  /** Offers changes that were committed, in shards that this process publishes itself. @param changes those of an agent in sequence */
+  offer(changes: readonly OutboxEntry[]): void;
 }
 
 export interface TelemetryServiceOptions {
   readonly pool: Pool;
   readonly relay: ChangeListener;
-  /** The database's, in milliseconds since the epoch. */
+  /** The database's clock, in milliseconds since the epoch. */
   readonly clock: { now(): number };
   readonly metrics: PresenceMetrics;
   readonly logger: Logger;
@@ -56,12 +56,12 @@ export interface TelemetryServiceOptions {
   readonly onDecided?: (items: readonly PendingItem[]) => void;
 }
 
-/** Why an item could not be decided: too many others write the same agent. Nothing of it was answered; it may be sent again. */
+/** Says that an item could not be decided, since too many others write the same agent. Nothing was answered; it may be sent again. */
 export class ContentionError extends Error {
   override readonly name = 'ContentionError';
 }
 
-/** Why a request was refused before anything of it was decided: a client's telemetry comes faster than it can be taken. */
+/** Says that a request was refused before anything of it was decided: a client's telemetry comes faster than it can be taken. */
 export class BacklogError extends Error {
   override readonly name = 'BacklogError';
 
@@ -80,18 +80,18 @@ interface Job {
   readonly owner: number | string;
   readonly items: readonly PendingItem[];
   readonly size: number;
-  /** Of the partition. */
+  /** Moves the partition's position; undefined over HTTP. */
   readonly mover?: PositionMover;
 }
 
-/** What is not settled yet. */
+/** An agent whose items are not settled yet. */
 interface Open {
   readonly agent: AgentBatch;
-  /** What the agent was when this process last heard of it. */
+  /** State of the agent as this process remembers it. */
   readonly guess: AgentState | undefined;
 }
 
-/** Items that would change nothing, if the guess still holds. */
+/** An agent whose items would change nothing, if the guess still holds. */
 interface Repeat extends Open {
   readonly guess: AgentState;
 }
@@ -135,7 +135,7 @@ export class TelemetryService {
       if (parsed.ok) items.push({ item: parsed.item, traceparent, result: undefined });
       else results[index] = { result: 'rejected', errors: parsed.errors };
     }
-    const byClient = groupByClient(items);
+    const byClient = itemsByClient(items);
     for (const [clientId, { length }] of byClient) {
       if (!this.requests.hasRoomFor(clientId, length)) throw new BacklogError(clientId, this.requests.backlogOf(clientId) > 0);
     }
@@ -168,7 +168,7 @@ export class TelemetryService {
     }
   }
 
-  /** What a crash left undecided; the rest of it may come with the next batch. */
+  /** Applies the records that a crash left undecided; more of them may come with the next batch. */
   private async applyLeftover(plan: PartitionPlan, end: number, position: TelemetryPosition): Promise<TelemetryPosition> {
     const { undecided, nextOffset } = position;
     if (undecided === null || plan.leftover.length === 0) return position;
@@ -192,7 +192,7 @@ export class TelemetryService {
     const keepRejected = (): Record<string, string> => {
       const all: Record<string, string> = Object.fromEntries(kept);
       for (const { offset, result } of items) {
-        if (result?.result === 'rejected') all[offset] = reasonOf(result.errors);
+        if (result?.result === 'rejected') all[offset] = describeRejection(result.errors);
       }
       return all;
     };
@@ -227,7 +227,7 @@ export class TelemetryService {
 
   private async runBatch(jobs: readonly Job[]): Promise<void> {
     const startedAt = performance.now();
-    const agents = groupByAgent(jobs.length === 1 ? jobs[0]!.items : jobs.flatMap((job) => job.items));
+    const agents = batchesByAgent(jobs.length === 1 ? jobs[0]!.items : jobs.flatMap((job) => job.items));
     const movers = jobs.flatMap(({ mover }) => mover ?? []);
     const changes: DecidedChange[] = [];
     let rounds = 0;
@@ -260,8 +260,8 @@ export class TelemetryService {
   }
 
   /**
-   * One round: decide, and write where there is something to write. What would be written from an outdated guess is lost to
-   * whoever made it so, as in any race; what would not be written is believed once we know that nobody else has.
+   * Does one round: decides, and writes where there is something to write. A write from an outdated guess loses, as in any race; that
+   * nothing is to be written is believed once it is known that nobody else has written the agent.
    */
   private async decideAndWrite(
     open: readonly Open[],
@@ -277,7 +277,7 @@ export class TelemetryService {
       else unknown.push(agent);
     }
     if (repeats.length > 0) {
-      await this.recentWrites.lookAgain();
+      await this.recentWrites.refresh();
       for (const { agent, guess } of repeats) if (!this.memory.isStill(agent, guess)) unknown.push(agent);
     }
     const states = unknown.length > 0 ? await this.read(unknown) : [];
@@ -288,7 +288,7 @@ export class TelemetryService {
     return decided.length > 0 ? this.write(decided, movers) : { lost: [], changes: [] };
   }
 
-  /** By the time of receipt, which is the database's, as is that of the partition which the row belongs to. */
+  /** Makes the id of a change from its time of receipt, by the database's clock: the partition of its row goes by that time too. */
   private readonly newId = (at: number): string => this.ids.generateOrResetWithTs(at).toString();
 
   /** Notes that records were decided where nothing had to be written for them. */
@@ -299,13 +299,13 @@ export class TelemetryService {
   }
 
   private async read(agents: readonly AgentBatch[]): Promise<readonly (AgentState | undefined)[]> {
-    const asking = this.memory.ask(agents);
+    const pending = this.memory.ask(agents);
     let states: readonly (AgentState | undefined)[] = [];
     try {
       states = await this.options.metrics.time('read_states', () => readStates(this.options.pool, agents));
       return states;
     } finally {
-      agents.forEach((agent, index) => this.memory.learn(asking, agent, states[index]));
+      agents.forEach((agent, index) => this.memory.learn(pending, agent, states[index]));
     }
   }
 
@@ -316,8 +316,8 @@ export class TelemetryService {
     const { pool, relay, metrics } = this.options;
     const writes = decided.map(({ write }) => write);
     const moves = movers.map((mover) => mover.next());
-    const asking = this.memory.ask(writes);
-    let outcome: Outcome | undefined;
+    const pending = this.memory.ask(writes);
+    let outcome: WriteOutcome | undefined;
     try {
       outcome = await metrics.time('compare_and_set', () => compareAndSet(pool, writes, relay.ownShards(), moves));
     } catch (error) {
@@ -325,14 +325,14 @@ export class TelemetryService {
       if ((error as { code?: string }).code !== '40P01') throw error;
     } finally {
       writes.forEach((write, index) => {
-        this.memory.learn(asking, write, outcome?.written.get(index) ?? outcome?.lost.get(index));
+        this.memory.learn(pending, write, outcome?.written.get(index) ?? outcome?.lost.get(index));
       });
     }
     if (outcome === undefined) return { lost: decided.map(({ agent }) => ({ agent, guess: undefined })), changes: [] };
     const { lost, committed, xid } = outcome;
     movers.forEach((mover, index) => mover.moved(moves[index]!, lost.size === 0));
-    if (xid !== undefined) this.recentWrites.passOver(xid);
-    if (committed.length > 0) relay.hand(committed);
+    if (xid !== undefined) this.recentWrites.ignoreOwn(xid);
+    if (committed.length > 0) relay.offer(committed);
     const changes = writes.flatMap((write, index) => (lost.has(index) ? [] : write.changes));
     for (const { hop } of changes) hop.end();
     return { lost: [...lost].map(([index, guess]) => ({ agent: decided[index]!.agent, guess })), changes };

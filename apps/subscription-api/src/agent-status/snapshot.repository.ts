@@ -9,8 +9,8 @@ import { StatusLogRepository } from './status-log.repository.js';
 const ATTEMPTS = 10;
 const RETRY_MS = 20;
 
-/** What agents were at one moment, and the cursor that their changes continue from. */
-export interface AgentSnapshot<T> {
+/** What was read of agents in one snapshot, and the cursor from which their changes continue. */
+export interface SnapshotRead<T> {
   readonly value: T;
   readonly cursor: number;
 }
@@ -30,7 +30,7 @@ export class SnapshotRepository {
    * Changes after the cursor are never missed. Nor do the agents show them yet, unless for all that time changes were being
    * written whose place in the log is below one that the agents show: those are told again, with the sequence that is shown.
    */
-  async read<T>(work: (manager: EntityManager) => Promise<T>): Promise<AgentSnapshot<T>> {
+  async read<T>(work: (manager: EntityManager) => Promise<T>): Promise<SnapshotRead<T>> {
     for (let attempt = 1; ; attempt++) {
       const { isExact, ...snapshot } = await this.readOnce(work);
       if (isExact || attempt === ATTEMPTS) return snapshot;
@@ -40,7 +40,7 @@ export class SnapshotRepository {
 
   private async readOnce<T>(
     work: (manager: EntityManager) => Promise<T>,
-  ): Promise<AgentSnapshot<T> & { readonly isExact: boolean }> {
+  ): Promise<SnapshotRead<T> & { readonly isExact: boolean }> {
     const mark = await this.mark.move();
     return this.dataSource.transaction('REPEATABLE READ', async (manager) => {
       const { positions, open } = await this.log.readTail(mark.position, MAX_POSITIONS, manager);

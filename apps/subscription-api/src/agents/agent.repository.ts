@@ -39,7 +39,7 @@ export interface AgentEver {
 }
 
 /** The last telemetry of an agent: presence.last_report. */
-export interface LastReport {
+export interface LastReportRow {
   readonly agent_type: AgentType;
   readonly agent_status: AgentStatus;
   readonly event_source: EventSource;
@@ -80,8 +80,8 @@ export class AgentRepository {
   }
 
   /** Finds the last recorded telemetry of an agent, up to a time. */
-  async lastReport({ clientId, agentId }: AgentKey, until: Date): Promise<LastReport | undefined> {
-    const rows: LastReport[] = await this.dataSource.query(
+  async lastReport({ clientId, agentId }: AgentKey, until: Date): Promise<LastReportRow | undefined> {
+    const rows: LastReportRow[] = await this.dataSource.query(
       `select agent_type, agent_status, event_source, occurred_at, reported_at, result, since_change from presence.last_report
        where client_id = $1 and agent_id = $2 and reported_at <= $3`,
       [clientId, agentId, until],

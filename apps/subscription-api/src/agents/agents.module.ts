@@ -8,5 +8,5 @@ import { AgentRepository } from './agent.repository.js';
 })
 export class AgentsModule {}
 
-export { AgentRepository, type AgentCount, type AgentEver, type LastReport } from './agent.repository.js';
+export { AgentRepository, type AgentCount, type AgentEver, type LastReportRow } from './agent.repository.js';
 export { agentSchema, agentSchemaWith, agentViewOf, type AgentView } from './agent.schema.js';

@@ -14,7 +14,7 @@ import type { DeliveryFilter } from './delivery-filter.js';
 import { parseDeliveryId } from './delivery-id.js';
 import { DeliveryList, type DeliveryPage } from './delivery-list.js';
 import { DeliveryStreams } from './delivery-streams.js';
-import { triggeredAttemptViewOf, listedViewOf, requestOf } from './delivery-view.js';
+import { triggeredAttemptViewOf, listedViewOf, requestViewOf } from './delivery-view.js';
 import {
   deliveryDetailsSchema,
   deliveryHintSchema,
@@ -59,7 +59,7 @@ export class DeliveryListController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ListedDeliveryView[]> {
     const { before, per_page } = query;
-    return answer(await this.deliveries.page(clientId, filterOf(query), before, per_page), reply);
+    return sendPage(await this.deliveries.page(clientId, filterOf(query), before, per_page), reply);
   }
 
   @Get('stream')
@@ -101,7 +101,7 @@ export class DeliveryListController {
     // An agent event that is gone has left attempts: they are the client's whose change it was.
     if (!delivery || (!delivery.event && !delivery.change)) throw notFound('delivery_not_found');
     const [attempts, keys] = await Promise.all([this.facts.attemptsOf(delivery), this.secrets.signingKeys(clientId)]);
-    return { ...listedViewOf(delivery), attempts: attempts.map(triggeredAttemptViewOf), request: requestOf(delivery, keys) };
+    return { ...listedViewOf(delivery), attempts: attempts.map(triggeredAttemptViewOf), request: requestViewOf(delivery, keys) };
   }
 }
 
@@ -118,7 +118,7 @@ export function filterOf({
 }
 
 /** Shows a page, and says in a header where the next one begins. */
-export function answer({ deliveries, next }: DeliveryPage, reply: FastifyReply): ListedDeliveryView[] {
+export function sendPage({ deliveries, next }: DeliveryPage, reply: FastifyReply): ListedDeliveryView[] {
   if (next) reply.header(NEXT_CURSOR, deliveryId(next.changeId, next.agentEventId));
   return deliveries.map(listedViewOf);
 }

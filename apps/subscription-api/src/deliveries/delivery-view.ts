@@ -69,7 +69,7 @@ export function attemptViewOf(row: AttemptRow): AttemptView {
  *
  * @param keys the client's; those of then may be gone
  */
-export function requestOf(
+export function requestViewOf(
   { id, event, change, lastAttempt }: FoundDelivery,
   keys: readonly WebhookSigningKey[],
 ): DeliveryDetailsView['request'] {

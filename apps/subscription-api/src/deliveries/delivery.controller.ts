@@ -8,7 +8,7 @@ import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { NEXT_CURSOR_HEADER } from '../http/paging.js';
 import { EventId, EventScope, type Scope, AGENT_EVENTS_OF_AGENT_PATH, AGENT_EVENTS_OF_CLIENT_PATH } from '../http/path-params.js';
 import { AgentEventDeliveries } from './agent-event-deliveries.js';
-import { answer, filterOf } from './delivery-list.controller.js';
+import { filterOf, sendPage } from './delivery-list.controller.js';
 import { DeliveryList } from './delivery-list.js';
 import {
   deliveriesOfEventQuerySchema,
@@ -65,7 +65,7 @@ export class DeliveryController {
     const event = await this.agentEvents.find(scope, id);
     if (before === undefined && !isFiltered(filters)) return this.deliveries.list(event, { page, per_page });
     const filter = filterOf({ ...filters, agent_event_id: event.id });
-    return answer(await this.deliveryList.page(event.clientId, filter, before, per_page), reply);
+    return sendPage(await this.deliveryList.page(event.clientId, filter, before, per_page), reply);
   }
 
   @Get(':event_id/delivery/:delivery_id')

@@ -9,7 +9,7 @@ import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { Agent, type AgentRef, AGENT_PATH } from '../http/path-params.js';
 import { momentSchema } from '../http/query-params.js';
 import { Explainer } from './explainer.js';
-import { STEPS } from './explanation.js';
+import { EXPLANATION_STEPS } from './explanation.js';
 
 const querySchema = z.strictObject({
   at: momentSchema
@@ -42,7 +42,7 @@ const explanationSchema = z
       .meta({ description: 'The last telemetry, if it came before that moment and was noted; some seconds behind' }),
     decision: z.string().meta({ description: 'What was made of the telemetry, in words' }),
     steps: z
-      .array(z.object({ step: z.enum(STEPS), code: z.string().meta({ example: 'changed' }), words: z.string() }))
+      .array(z.object({ step: z.enum(EXPLANATION_STEPS), code: z.string().meta({ example: 'changed' }), words: z.string() }))
       .meta({ description: 'From the last report to the attempts; `not_kept`: what was then is not kept any more' }),
     agent_events: z.array(
       z.object({

@@ -4,7 +4,7 @@ import type { AgentEventEntity } from '#database';
 import { ApiError } from '#http';
 import { AgentEventRepository } from '../agent-events/agent-events.module.js';
 import { loggedChangeViewOf, StatusLogRepository } from '../agent-status/agent-status.module.js';
-import { AgentRepository, type AgentEver, type LastReport } from '../agents/agents.module.js';
+import { AgentRepository, type AgentEver, type LastReportRow } from '../agents/agents.module.js';
 import {
   DeliveryFactsRepository,
   type AttemptRow,
@@ -155,6 +155,6 @@ function withAttempts(delivery: ShownDelivery, attempts: AttemptsByDelivery): un
   return { ...listedViewOf(delivery), attempts: (attempts.get(delivery.id) ?? []).map(triggeredAttemptViewOf) };
 }
 
-function reportViewOf({ reported_at, occurred_at, ...report }: LastReport): unknown {
+function reportViewOf({ reported_at, occurred_at, ...report }: LastReportRow): unknown {
   return { ...report, reported_at: reported_at.toISOString(), occurred_at: occurred_at?.toISOString() ?? null };
 }

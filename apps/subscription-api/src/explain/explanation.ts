@@ -1,15 +1,15 @@
 import { eventTypeOf, type AgentStatus, type StatusChange } from '#contracts';
 import type { AgentEvent } from '../agent-events/agent-events.module.js';
-import type { LastReport } from '../agents/agents.module.js';
+import type { LastReportRow } from '../agents/agents.module.js';
 import { timeOf, type DeliveryState } from '../deliveries/deliveries.module.js';
 
 /** Why an agent was, or was not, notified, as codes and in words for people: contract §3. Pure. Nothing is said of what was not recorded. */
 
-export const STEPS = ['report', 'decision', 'change', 'agent_events', 'attempts'] as const;
+export const EXPLANATION_STEPS = ['report', 'decision', 'change', 'agent_events', 'attempts'] as const;
 
 /** One step of the path from telemetry to the third party. */
 export interface Step {
-  readonly step: (typeof STEPS)[number];
+  readonly step: (typeof EXPLANATION_STEPS)[number];
   readonly code: string;
   readonly words: string;
 }
@@ -33,7 +33,7 @@ export type AtMoment =
 const WORDS: Readonly<Record<AgentStatus, string>> = { available: 'available', logged_out: 'logged out' };
 
 /** Explains the last known report. */
-export function reportStep(moment: AtMoment, report: LastReport | undefined): Step {
+export function reportStep(moment: AtMoment, report: LastReportRow | undefined): Step {
   const step = 'report';
   const isOfChange = moment.kind === 'change' && (!report || report.reported_at.getTime() < moment.change.changedAt);
   if (report && !isOfChange) {
@@ -51,7 +51,7 @@ export function reportStep(moment: AtMoment, report: LastReport | undefined): St
 }
 
 /** Explains what presence decided about the last known report. */
-export function decisionStep(moment: AtMoment, report: LastReport | undefined): Step {
+export function decisionStep(moment: AtMoment, report: LastReportRow | undefined): Step {
   const step = 'decision';
   if (
     report &&

@@ -17,7 +17,7 @@ export interface CredentialPair {
   readonly secret: string;
 }
 
-type Verdict = 'right' | 'wrong' | 'undecided';
+type SecretCheck = 'right' | 'wrong' | 'undecided';
 
 /**
  * Checks an application's id and secret against the application as it is now: a secret that was replaced and an
@@ -69,7 +69,7 @@ export class CredentialVerifier {
   }
 
   /** Judges a secret without computing a slow hash, where possible. */
-  private async judge(secret: string, hash: string): Promise<Verdict> {
+  private async judge(secret: string, hash: string): Promise<SecretCheck> {
     const known = this.known.get(hash);
     if (known !== undefined) return known === this.tagOf(hash, secret) ? 'right' : 'wrong';
     if (!isQuickHash(hash)) return 'undecided';

@@ -27,7 +27,7 @@ const LOOPBACK: readonly LookupAddress[] = [
 
 /** Why there are no addresses: the name has none, or that could not be found out. Named as getaddrinfo does. */
 type FailureCode = keyof typeof FAILURE_TTL_MS;
-type Finding = readonly LookupAddress[] | FailureCode;
+type Resolution = readonly LookupAddress[] | FailureCode;
 
 /** Finds every address of a name, counted to a client's share. */
 export type HostLookup = (hostname: string, clientId: number) => Promise<readonly LookupAddress[]>;
@@ -62,8 +62,8 @@ class ClientLookups {
  * once at a time, and answers and failures are kept for a while.
  */
 export class HostResolver {
-  private readonly cache = new LRUCache<string, Finding>({ max: MAX_NAMES });
-  private readonly running = new Map<string, Promise<Finding>>();
+  private readonly cache = new LRUCache<string, Resolution>({ max: MAX_NAMES });
+  private readonly running = new Map<string, Promise<Resolution>>();
   private readonly clients = new Map<number, ClientLookups>();
   private readonly hosts: SystemFile<Map<string, string[]>>;
   private readonly searchRules: SystemFile<ReturnType<typeof parseSearchRules>>;
@@ -91,7 +91,7 @@ export class HostResolver {
     return finding;
   }
 
-  private async takeTurn(name: string, clientId: number): Promise<Finding> {
+  private async takeTurn(name: string, clientId: number): Promise<Resolution> {
     let client = this.clients.get(clientId);
     if (!client) this.clients.set(clientId, (client = new ClientLookups()));
     if (client.running >= NAMES_AT_ONCE && !(await waitForTurn(client))) return 'EAI_AGAIN';
@@ -107,13 +107,13 @@ export class HostResolver {
     }
   }
 
-  private lookUp(name: string): Promise<Finding> {
+  private lookUp(name: string): Promise<Resolution> {
     const finding = this.find(name).finally(() => this.running.delete(name));
     this.running.set(name, finding);
     return finding;
   }
 
-  private async find(name: string): Promise<Finding> {
+  private async find(name: string): Promise<Resolution> {
     const hosts = await this.hosts.read();
     const fixed = hosts?.get(name.replace(/\.$/, ''));
     if (fixed) return fixed.map(toLookupAddress);
