@@ -1,5 +1,9 @@
 import type { CustomTransportStrategy, Server } from '@nestjs/microservices';
+import { unlessAborted, within, type Logger } from '#runtime';
 import type { BusMetrics } from './bus-metrics.js';
+
+/** Longest that a start waits for the broker, in milliseconds. */
+const BUS_START_MS = 10_000;
 
 /** One header of a record; any of them may stand several times. */
 export interface BusHeader {
@@ -174,3 +178,18 @@ export class RecordTooLargeError extends BusUnavailableError {
 
 export const DEFAULT_MAX_BATCH_RECORDS = 500;
 export const DEFAULT_MAX_HELD_RECORDS = 2000;
+
+/**
+ * Waits for what a start does on the bus, but not for long: after that the service runs without, and its readiness says so.
+ *
+ * @param starting goes on, however long it takes; that it fails, once the bus is closed, is logged
+ * @param stopping aborted when the start is to be given up
+ * @throws the reason of `stopping`
+ */
+export async function startOnBus(starting: Promise<void>, logger: Logger, stopping: AbortSignal | undefined): Promise<void> {
+  starting.catch((error: unknown) => logger.warn({ err: error }, 'bus.start_failed'));
+  await unlessAborted(
+    within(BUS_START_MS, starting, () => undefined),
+    stopping,
+  );
+}

@@ -1,6 +1,7 @@
 export {
   BusUnavailableError,
   RecordTooLargeError,
+  startOnBus,
   type Bus,
   type BusAssignmentOptions,
   type BusBatch,
@@ -25,4 +26,3 @@ export { type KafkaOperation, type KafkaRights } from './kafka.rights.js';
 export { KafkaOperator, type OperatedTopic, type PartitionBounds, type PartitionOffset } from './kafka.operator.js';
 export { explainKafkaError } from './kafka-error.js';
 export { KAFKA_SETTINGS, kafkaBusOf, kafkaOptionsOf, type KafkaSettings } from './kafka.settings.js';
-export { startOnBus } from './start-on-bus.js';
