@@ -143,7 +143,7 @@ export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
   return { rows, last, readAt };
 }
 
-/** Has what waits for its next moment be due now, of agent events whose origin answers again; at most so many rows. @returns how many */
+/** Makes what waits for its next moment due now, of agent events whose origin answers again; at most so many rows. @returns how many */
 export async function bringForward(
   pool: Pool,
   agentEventIds: readonly number[],
@@ -155,11 +155,11 @@ export async function bringForward(
     name: 'dispatch_bring_forward',
     text: `
       update dispatch.behind b set due_at = now()
-      from (select b.agent_event_id, b.agent_id from dispatch.behind b
+      from (select b.ctid as place from dispatch.behind b
             where b.agent_event_id = any ($1::bigint[]) and b.due_at > now() + interval '1 second' and b.hash % $2::integer = any ($3::integer[])
               and not exists (select from dispatch.event_health h where h.agent_event_id = b.agent_event_id and h.suspended_at is not null)
             order by b.due_at limit $4::integer for update skip locked) w
-      where b.agent_event_id = w.agent_event_id and b.agent_id = w.agent_id`,
+      where b.ctid = w.place`,
     values: [arrayOfPlain(agentEventIds, (id) => id), base, arrayOfPlain(shards, (shard) => shard), limit],
   });
   return rowCount ?? 0;
@@ -176,7 +176,7 @@ export async function wakeOrphans(pool: Pool, base: number, shards: readonly num
     name: 'dispatch_wake_orphans',
     text: `
       update dispatch.behind b set due_at = now(), blocked_by = null, blocked_by_event = null
-      from (select b.agent_event_id, b.agent_id from dispatch.behind b
+      from (select b.ctid as place from dispatch.behind b
             left join lateral (select e.url from subscription.agent_event e where e.id = b.agent_event_id limit 1) e on true
             where b.due_at is null and b.hash % $1::integer = any ($2::integer[])
               and not exists (
@@ -186,7 +186,7 @@ export async function wakeOrphans(pool: Pool, base: number, shards: readonly num
                   and o.due_at is not null
                   and not exists (select from dispatch.event_health h where h.agent_event_id = o.agent_event_id and h.suspended_at is not null))
             limit $3::integer for update of b skip locked) w
-      where b.agent_event_id = w.agent_event_id and b.agent_id = w.agent_id and b.due_at is null`,
+      where b.ctid = w.place and b.due_at is null`,
     values: [base, arrayOfPlain(shards, (shard) => shard), limit],
   });
   return rowCount ?? 0;

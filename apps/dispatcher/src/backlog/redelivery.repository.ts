@@ -240,14 +240,14 @@ export async function fillHashes(
     name: 'dispatch_hash_redeliveries',
     text: `
       with found as materialized (
-        select l.agent_event_id, l.agent_id, h.hash
+        select l.place, h.hash
         from unnest($1::bigint[], $2::bigint[], $3::integer[]) as h (agent_event_id, agent_id, hash)
         cross join lateral (
-          select l.agent_event_id, l.agent_id from dispatch.redelivery_lane l
+          select l.ctid as place from dispatch.redelivery_lane l
           where l.agent_event_id = h.agent_event_id and l.agent_id = h.agent_id and l.hash is null
           for update skip locked) l)
       update dispatch.redelivery_lane l set hash = found.hash
-      from found where l.agent_event_id = found.agent_event_id and l.agent_id = found.agent_id`,
+      from found where l.ctid = found.place`,
     values: [
       arrayOfPlain(rows, (row) => row.agent_event_id),
       arrayOfPlain(rows, (row) => row.agent_id),

@@ -78,8 +78,12 @@ const WAKE_SIBLINGS = {
   text: `
     update dispatch.behind b set due_at = now(), blocked_by = null, blocked_by_event = null
     from (select distinct client_id, agent_id from unnest($1::bigint[], $2::bigint[]) as m (client_id, agent_id)) m
-    where b.client_id = m.client_id and b.agent_id = m.agent_id and b.due_at is null
-      and (b.agent_event_id, b.agent_id) not in (select * from unnest($3::bigint[], $4::bigint[]))`,
+    cross join lateral (
+      select b.ctid as place from dispatch.behind b
+      where b.client_id = m.client_id and b.agent_id = m.agent_id and b.due_at is null
+        and (b.agent_event_id, b.agent_id) not in (select * from unnest($3::bigint[], $4::bigint[]))
+      for update) h
+    where b.ctid = h.place`,
 };
 
 /**
