@@ -33,8 +33,7 @@ const STEP: Readonly<Record<Explanation['steps'][number]['step'], string>> = {
 
 function Steps({ explanation }: { readonly explanation: Explanation }): ReactNode {
   const { steps, agent_events: events } = explanation;
-  const told = events.filter(({ delivery }) => delivery !== null);
-  const others = events.filter(({ delivery }) => delivery === null);
+  const [sent, others] = [events.filter(({ delivery }) => delivery), events.filter(({ delivery }) => !delivery)];
   return (
     <>
       <ol className="steps">
@@ -47,7 +46,8 @@ function Steps({ explanation }: { readonly explanation: Explanation }): ReactNod
           </li>
         ))}
       </ol>
-      <Events title="Told" events={told} />
+      <Events title="Told" events={sent.filter(({ notified }) => notified)} />
+      <Events title="Not told yet, or in vain" events={sent.filter(({ notified }) => !notified)} />
       <Events title="Not told" events={others.filter(({ notified }) => notified !== null)} />
       <Events title="Not known any more" events={others.filter(({ notified }) => notified === null)} />
     </>

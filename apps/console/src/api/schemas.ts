@@ -151,7 +151,7 @@ export interface components {
                 readonly url?: string;
                 readonly method?: string;
                 readonly event_type?: string;
-                /** @description Whether the change is or was on its way to it; null: what was sent then is not kept (`DELIVERY_LOG_RETENTION`) */
+                /** @description Whether the notification arrived: it was answered 2xx. false: not, or not yet, and `code` says why; null: what was sent then is not kept (`DELIVERY_LOG_RETENTION`) */
                 readonly notified: boolean | null;
                 readonly code: string;
                 /** @description Why, or why not, in words */

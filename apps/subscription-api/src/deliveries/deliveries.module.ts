@@ -46,7 +46,7 @@ export { DeliveryFactsRepository, type AttemptRow } from './delivery-facts.repos
 export { DELIVERY_ID_PATTERN, firstChangeIdOf, timeOf } from './delivery-id.js';
 export { DeliveryList, type ShownDelivery } from './delivery-list.js';
 export { IS_FOR } from './delivery-sources.repository.js';
-export type { DeliveryState } from './delivery-state.js';
+export type { DeliveryState, SuspensionReason, WaitingFor } from './delivery-state.js';
 export { listedDeliverySchema, triggeredAttemptSchema } from './delivery-view.schema.js';
 export { triggeredAttemptViewOf, listedViewOf } from './delivery-view.js';
 export { attemptSchema, deliveryIdSchema } from './delivery.schema.js';

@@ -12,7 +12,7 @@ import {
   type Source,
   type SourceParameters,
 } from './delivery-sources.repository.js';
-import type { AttemptOutcome, BehindFacts, DeliveryFacts } from './delivery-state.js';
+import type { AttemptOutcome, BehindFacts, DeliveryFacts, SuspensionReason } from './delivery-state.js';
 import type { CountedMinute } from './delivery-window.js';
 
 /** Agent events of a client that were removed since a change: of more, nobody looks whether it was sent to them. */
@@ -96,6 +96,7 @@ interface FactsRow {
     readonly head_change_id: string;
   } | null;
   readonly suspended_at: Date | null;
+  readonly suspended_reason: SuspensionReason | null;
 }
 
 const ATTEMPT_COLUMNS = 'attempt, attempted_at, latency_ms, outcome, http_status, error, response, trigger';
@@ -114,7 +115,8 @@ const BEGINNING = `
 const FACTS = `
   select k.agent_event_id, k.change_id, to_jsonb(e) as event, ${statusChangeJson('s')} as change, c.last_sequence as cursor,
     e.id is not null and s.id is not null and ${MATCHES} as matches,
-    n.attempts, n.was_delivered, to_jsonb(l) as last, to_jsonb(b) as behind, b.sending_until > now() as is_out, to_jsonb(r) as redelivery, h.suspended_at
+    n.attempts, n.was_delivered, to_jsonb(l) as last, to_jsonb(b) as behind, b.sending_until > now() as is_out, to_jsonb(r) as redelivery,
+    h.suspended_at, h.suspended_reason
   from unnest($2::bigint[], $3::uuid[]) with ordinality as k (agent_event_id, change_id, ord)
   left join subscription.agent_event e on e.id = k.agent_event_id and e.client_id = $1
   left join lateral (select * from presence.status_change s where s.id = k.change_id and s.id between $4 and $5 and s.client_id = $1 limit 1) s on true
@@ -313,6 +315,7 @@ function foundOf(row: FactsRow, origins: ReadonlyMap<string, Date>): FoundDelive
           }
         : undefined,
       suspendedAt: row.suspended_at ?? undefined,
+      suspendedBy: row.suspended_reason ?? undefined,
       originSince: event && origins.size > 0 ? origins.get(targetOf(event.url).origin) : undefined,
     },
   };

@@ -24,6 +24,7 @@ const FACTS: DeliveryFacts = {
   behind: undefined,
   redelivery: undefined,
   suspendedAt: undefined,
+  suspendedBy: undefined,
   originSince: undefined,
 };
 const state = (facts: Partial<DeliveryFacts>) => deliveryStateOf({ ...FACTS, ...facts }, WINDOW_MS);
@@ -98,10 +99,11 @@ describe('a delivery', () => {
 
   it('is suspended with its agent event, whatever it was before', () => {
     const suspendedAt = at(7);
+    const suspendedBy = 'gone';
     for (const behind of [BEHIND, { ...BEHIND, attempts: 4 }, { ...BEHIND, isHead: false }]) {
-      expect(state({ behind, suspendedAt, originSince: at(8) })).toMatchObject({
+      expect(state({ behind, suspendedAt, suspendedBy, originSince: at(8) })).toMatchObject({
         status: 'suspended',
-        waitingFor: { reason: 'suspended', since: suspendedAt },
+        waitingFor: { reason: 'suspended', since: suspendedAt, by: suspendedBy },
         nextAttemptAt: undefined,
       });
     }

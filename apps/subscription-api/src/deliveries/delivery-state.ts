@@ -5,10 +5,14 @@ export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 export type AttemptOutcome = 'delivered' | 'retry' | 'failed' | 'dropped';
 
+/** What suspended an agent event: an answer 410, failures for too long, or somebody's call. */
+export type SuspensionReason = 'gone' | 'failing' | 'paused';
+
 /** What a delivery that is not finished waits for. */
 export type WaitingFor =
   | { readonly reason: 'earlier'; readonly deliveryId: string }
-  | { readonly reason: 'suspended' | 'origin'; readonly since: Date }
+  | { readonly reason: 'suspended'; readonly since: Date; readonly by: SuspensionReason | undefined }
+  | { readonly reason: 'origin'; readonly since: Date }
   | { readonly reason: 'due'; readonly since: Date | undefined };
 
 /** What is known of one delivery, of one moment. */
@@ -30,6 +34,7 @@ export interface DeliveryFacts {
   readonly redelivery: RedeliveryFacts | undefined;
   /** When the agent event was suspended or paused. */
   readonly suspendedAt: Date | undefined;
+  readonly suspendedBy: SuspensionReason | undefined;
   /** Since when its origin is not sent to. */
   readonly originSince: Date | undefined;
 }
@@ -106,7 +111,8 @@ function ofBehind(
   const unfinished = { resending: false, nextAttemptAt: undefined, expiresAt: isHead ? (headExpiresAt ?? expiresAt) : expiresAt };
   if (isHead && isOut) return { ...unfinished, status: 'sending', waitingFor: undefined };
   if (facts.suspendedAt) {
-    return { ...unfinished, status: 'suspended', waitingFor: { reason: 'suspended', since: facts.suspendedAt } };
+    const waitingFor: WaitingFor = { reason: 'suspended', since: facts.suspendedAt, by: facts.suspendedBy };
+    return { ...unfinished, status: 'suspended', waitingFor };
   }
   if (!isHead) {
     const waitingFor: WaitingFor = headId === undefined ? { reason: 'due', since } : { reason: 'earlier', deliveryId: headId };
@@ -120,11 +126,11 @@ function ofBehind(
 }
 
 function sentAgain(
-  { suspendedAt, originSince, wasDelivered: resending }: DeliveryFacts,
+  { suspendedAt, suspendedBy, originSince, wasDelivered: resending }: DeliveryFacts,
   { attempts, dueAt, expiresAt, headId }: RedeliveryFacts,
 ): DeliveryState {
   const waitingFor: WaitingFor = suspendedAt
-    ? { reason: 'suspended', since: suspendedAt }
+    ? { reason: 'suspended', since: suspendedAt, by: suspendedBy }
     : headId !== undefined
       ? { reason: 'earlier', deliveryId: headId }
       : dueOr(originSince, undefined);

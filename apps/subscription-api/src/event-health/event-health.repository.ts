@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import type { AgentType, EventType, NotificationMethod } from '#contracts';
-import { type AttemptRow, firstChangeIdOf, IS_FOR } from '../deliveries/deliveries.module.js';
+import { type AttemptRow, firstChangeIdOf, IS_FOR, type SuspensionReason } from '../deliveries/deliveries.module.js';
 import { containing, idsBeginning } from '../http/search.js';
 
 export const HEALTH_STATES = ['active', 'failing', 'suspended'] as const;
@@ -19,7 +19,7 @@ export interface EventHealthRow {
   readonly agent_name: string | null;
   readonly failing_since: Date | null;
   readonly suspended_at: Date | null;
-  readonly suspended_reason: 'gone' | 'failing' | 'paused' | null;
+  readonly suspended_reason: SuspensionReason | null;
   /** Counted over the first thousands of agents that it is behind for, and taken to be as many for the others. */
   readonly waiting: number;
   readonly oldest_waiting: Date | null;

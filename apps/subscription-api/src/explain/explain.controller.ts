@@ -54,7 +54,7 @@ const explanationSchema = z
         event_type: z.string().optional(),
         notified: z.boolean().nullable().meta({
           description:
-            'Whether the change is or was on its way to it; null: what was sent then is not kept (`DELIVERY_LOG_RETENTION`)',
+            'Whether the notification arrived: it was answered 2xx. false: not, or not yet, and `code` says why; null: what was sent then is not kept (`DELIVERY_LOG_RETENTION`)',
         }),
         code: z.string().meta({ example: 'other_event_type' }),
         reason: z.string().meta({ description: 'Why, or why not, in words' }),

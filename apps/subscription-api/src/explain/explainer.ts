@@ -72,7 +72,8 @@ export class Explainer {
         attempts,
       ),
     );
-    const countOf = (notified: boolean | null): number => explained.filter((event) => event.notified === notified).length;
+    const countWithout = (notified: boolean | null): number =>
+      explained.filter((event) => event.delivery === null && event.notified === notified).length;
     const known = new Set(events.map(({ id }) => id));
     const told = deliveries.map(({ state }) => state);
     return {
@@ -87,7 +88,7 @@ export class Explainer {
         reportStep(moment, report),
         decisionStep(moment, report),
         changeStep(moment),
-        eventsStep(moment, { told: told.length, notTold: countOf(false), unknown: countOf(null), hasMore }, record),
+        eventsStep(moment, { told: told.length, notTold: countWithout(false), unknown: countWithout(null), hasMore }, record),
         attemptsStep(told, record),
       ],
       agent_events: [
@@ -130,7 +131,7 @@ function explainEvent(
   attempts: AttemptsByDelivery,
 ) {
   const { notified, reason } = delivery
-    ? { notified: true, reason: reasonOfDelivery(delivery.state) }
+    ? { notified: hasArrived(delivery), reason: reasonOfDelivery(delivery.state) }
     : withoutDelivery(event, moment, record);
   return {
     id: event.id,
@@ -148,7 +149,11 @@ function explainEvent(
 function explainGone(delivery: ShownDelivery, attempts: AttemptsByDelivery): unknown {
   const { code, words } = reasonOfDelivery(delivery.state);
   const shown = withAttempts(delivery, attempts);
-  return { id: delivery.agentEventId, deleted: true, notified: true, code, reason: words, delivery: shown };
+  return { id: delivery.agentEventId, deleted: true, notified: hasArrived(delivery), code, reason: words, delivery: shown };
+}
+
+function hasArrived({ state }: ShownDelivery): boolean {
+  return state.status === 'delivered';
 }
 
 function withAttempts(delivery: ShownDelivery, attempts: AttemptsByDelivery): unknown {

@@ -1,7 +1,7 @@
 import { eventTypeOf, type AgentStatus, type StatusChange } from '#contracts';
 import type { AgentEvent } from '../agent-events/agent-events.module.js';
 import type { LastReportRow } from '../agents/agents.module.js';
-import { timeOf, type DeliveryState } from '../deliveries/deliveries.module.js';
+import { timeOf, type DeliveryState, type SuspensionReason, type WaitingFor } from '../deliveries/deliveries.module.js';
 
 /** Why an agent was, or was not, notified, as codes and in words for people: contract §3. Pure. Nothing is said of what was not recorded. */
 
@@ -152,7 +152,7 @@ export function reasonOfDelivery({ status, resending, waitingFor }: DeliveryStat
     case 'sending':
       return { code: 'sending', words: 'it is being sent' };
     case 'suspended':
-      return { code: 'suspended', words: 'it waits because the agent event is suspended or paused: resume it' };
+      return { code: 'suspended', words: suspensionIn(waitingFor) };
     case 'waiting':
       if (waitingFor?.reason === 'earlier') {
         return { code: 'earlier', words: `it waits for an earlier notification, ${waitingFor.deliveryId}` };
@@ -160,7 +160,7 @@ export function reasonOfDelivery({ status, resending, waitingFor }: DeliveryStat
       if (waitingFor?.reason === 'origin')
         return {
           code: 'origin',
-          words: 'it waits because too many attempts at its origin failed: nothing is sent there for now',
+          words: `it waits because too many attempts at its origin failed: since ${waitingFor.since.toISOString()} nothing but probes is sent there`,
         };
       return { code: 'due', words: 'it waits for its turn' };
     case 'retrying':
@@ -172,6 +172,17 @@ export function reasonOfDelivery({ status, resending, waitingFor }: DeliveryStat
     case 'dropped':
       return { code: 'dropped', words: 'it was dropped' };
   }
+}
+
+const SUSPENSION: Readonly<Record<SuspensionReason, string>> = {
+  gone: 'the receiver answered 410, which suspended the agent event',
+  failing: 'it had failed for so long that the agent event was suspended',
+  paused: 'the agent event was paused',
+};
+
+function suspensionIn(waitingFor: WaitingFor | undefined): string {
+  if (waitingFor?.reason !== 'suspended' || !waitingFor.by) return 'it waits because the agent event is suspended: resume it';
+  return `it waits because ${SUSPENSION[waitingFor.by]} at ${waitingFor.since.toISOString()}: resume it`;
 }
 
 /** An agent event as it is now, and when it was added and last changed. */
