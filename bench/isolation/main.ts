@@ -28,6 +28,8 @@ const { values, positionals } = parseArgs({
   },
 });
 
+if (values.publish && positionals.length > 0) throw new Error('--publish writes the whole table: leave out the names of noises');
+
 /** Where a name server of ours listens, whose port cannot be said in a resolv.conf. */
 const NAME_SERVER = '127.83.0.1';
 

@@ -1,7 +1,9 @@
-import type { Kafka } from 'kafkajs';
+import kafkajs, { type Kafka } from 'kafkajs';
 import { retry, type Backoff } from '#runtime';
 import { readTopicMetadata } from './kafka.metadata.js';
 import { ask, readArray, withCluster, type Broker, type Cluster, type Decoder } from './kafka.protocol.js';
+
+const { KafkaJSGroupCoordinatorNotFound } = kafkajs;
 
 /** In the first flexible version; kafkajs 2.2.4 ends at 2 and asks for no rights. */
 const DESCRIBE_GROUPS = { apiKey: 15, apiVersion: 5, apiName: 'DescribeGroups' };
@@ -62,17 +64,22 @@ function readGroupRights(kafka: Kafka, groupId: string): Promise<KafkaOperation[
   });
 }
 
+/** Whoever was asked does not coordinate the group, or not yet. */
+class CoordinatorError extends Error {}
+
 function askCoordinator(cluster: Cluster, groupId: string): Promise<GroupAnswer | undefined> {
   const giveUpAt = performance.now() + COORDINATOR_TIMEOUT_MS;
   const work = async (): Promise<GroupAnswer | undefined> => {
     const group = await askGroup(await cluster.findGroupCoordinator({ groupId }), groupId);
-    if (group && COORDINATOR_ERRORS.has(group.errorCode)) throw new Error(`DescribeGroups failed with ${group.errorCode}`);
+    if (group && COORDINATOR_ERRORS.has(group.errorCode))
+      throw new CoordinatorError(`DescribeGroups failed with ${group.errorCode}`);
     return group;
   };
   return retry(work, {
     backoff: COORDINATOR_BACKOFF,
     onFailure: (cause) => {
       if (performance.now() < giveUpAt) return;
+      if (!(cause instanceof CoordinatorError || cause instanceof KafkaJSGroupCoordinatorNotFound)) throw cause;
       const found = `no broker coordinates the group ${groupId}; is offsets.topic.replication.factor above the number of brokers?`;
       throw new Error(found, { cause });
     },

@@ -143,7 +143,11 @@ export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
   return { rows, last, readAt };
 }
 
-/** Makes what waits for its next moment due now, of agent events whose origin answers again; at most so many rows. @returns how many */
+/**
+ * Makes what waits for its next moment due now, of agent events whose origin answers again; at most so many rows.
+ *
+ * @returns how many were found. One that was written in the same moment is found and not seen at its new place: it has its turn later
+ */
 export async function bringForward(
   pool: Pool,
   agentEventIds: readonly number[],
@@ -151,18 +155,19 @@ export async function bringForward(
   shards: readonly number[],
   limit: number,
 ): Promise<number> {
-  const { rowCount } = await pool.query({
+  const { rows } = await pool.query<{ found: number }>({
     name: 'dispatch_bring_forward',
     text: `
-      update dispatch.behind b set due_at = now()
-      from (select b.ctid as place from dispatch.behind b
-            where b.agent_event_id = any ($1::bigint[]) and b.due_at > now() + interval '1 second' and b.hash % $2::integer = any ($3::integer[])
-              and not exists (select from dispatch.event_health h where h.agent_event_id = b.agent_event_id and h.suspended_at is not null)
-            order by b.due_at limit $4::integer for update skip locked) w
-      where b.ctid = w.place`,
+      with found as materialized (
+        select b.ctid as place from dispatch.behind b
+        where b.agent_event_id = any ($1::bigint[]) and b.due_at > now() + interval '1 second' and b.hash % $2::integer = any ($3::integer[])
+          and not exists (select from dispatch.event_health h where h.agent_event_id = b.agent_event_id and h.suspended_at is not null)
+        order by b.due_at limit $4::integer for update skip locked),
+      brought as (update dispatch.behind b set due_at = now() from found where b.ctid = found.place)
+      select count(*)::integer as found from found`,
     values: [arrayOfPlain(agentEventIds, (id) => id), base, arrayOfPlain(shards, (shard) => shard), limit],
   });
-  return rowCount ?? 0;
+  return rows[0]!.found;
 }
 
 /**

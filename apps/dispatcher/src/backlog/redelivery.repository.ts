@@ -223,7 +223,10 @@ export async function recordRedeliveries(
   return rows[0]!.written;
 }
 
-/** Says what the hashes of agents with new redeliveries are, a bounded number of them. @returns how many */
+/**
+ * Writes the hashes of agents with new redeliveries, a bounded number of them. A lane that is written in the same moment has its turn with
+ * the next ones. @returns how many were found
+ */
 export async function fillHashes(
   pool: Pool,
   hashOf: (agent: { readonly clientId: number; readonly agentId: number }) => number,

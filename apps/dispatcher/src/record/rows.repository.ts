@@ -72,7 +72,10 @@ const WRITE_ROWS = {
     select * from headed`,
 };
 
-/** Whatever moves on or goes wakes what sleeps of its agent. */
+/**
+ * Whatever moves on or goes wakes what sleeps of its agent. A sleeping row that somebody else writes in the same moment is not found at
+ * its new place: whoever writes one wakes it or deletes it.
+ */
 const WAKE_SIBLINGS = {
   name: 'dispatch_wake_siblings',
   text: `
