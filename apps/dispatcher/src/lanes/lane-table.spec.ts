@@ -114,7 +114,9 @@ class World {
     if (this.isEnding) {
       while (this.out.length > 0) this.answer(0, 'delivered');
       while (hasUnrecorded(this.agent)) this.record();
-      if (this.finished.size > this.recorded.size) throw new Error('what was delivered is not recorded');
+      // A deleted agent event gets no row: what is answered there after it has fallen behind is recorded nowhere.
+      const unrecorded = [...this.finished].filter((name) => !this.recorded.has(name) && this.views.has(eventOf(name)));
+      if (unrecorded.length > 0) throw new Error(`${unrecorded.join(', ')}: delivered and not recorded`);
       this.takeOver();
     }
     for (let round = 0; round < 20 * CHANGES; round++) {
@@ -286,6 +288,10 @@ function nameOf(sequence: number, event: number): string {
   return `${sequence} of ${event}`;
 }
 
+function eventOf(name: string): number {
+  return Number(name.split(' of ')[1]);
+}
+
 describe('the table of lanes', () => {
   it('starts nothing before what is ahead in its lane is over, sends nothing twice, and loses nothing', () => {
     const matches = fc.array(fc.uniqueArray(fc.constantFrom(...EVENTS), { maxLength: 3 }), {
@@ -302,7 +308,7 @@ describe('the table of lanes', () => {
         expect(world.agent.cursor).toBe(CHANGES);
         expect(world.agent.table.isIdle && world.agent.table.rows.size === 0).toBe(true);
       }),
-      { numRuns: Number(process.env.RUNS ?? 3000) },
+      { numRuns: Number(process.env['RUNS'] ?? 3000) },
     );
   });
 });
