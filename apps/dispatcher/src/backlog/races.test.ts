@@ -8,6 +8,7 @@ import { createTestDatabase } from '../../../../test/support/postgres.js';
 import { AgentWork } from '../lanes/agent-work.js';
 import { takeLeases } from '../lanes/shard-lease.repository.js';
 import { recordSnapshots } from '../record/record.repository.js';
+import { writeRows } from '../record/rows.repository.js';
 import { recordRedeliveries, type RedeliveryResult } from './redelivery.repository.js';
 
 const SERVERS: [string, boolean, () => Promise<{ url: string; stop: () => Promise<void> }>][] = [
@@ -91,29 +92,29 @@ describe.each(SERVERS)('on %s', (_name, isThere, start) => {
     };
   }
 
-  const somebodyWaits = () =>
-    eventually('somebody who waits for a lock', async () => {
-      const { rows } = await pool.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()`,
-      );
-      return rows.length > 0;
+  /** Connections that wait for a lock. */
+  const waiters = async (): Promise<number> => {
+    const { rows } = await pool.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and pid <> pg_backend_pid()`,
+    );
+    return rows.length;
+  };
+
+  const somebodyWaits = () => eventually('somebody who waits for a lock', async () => (await waiters()) > 0);
+
+  const leaseEnds = () =>
+    eventually('the end of the lease', async () => {
+      const { rows } = await pool.query('select from dispatch.shard_lease where until <= clock_timestamp()');
+      return rows.length === 1;
     });
 
   /** Another instance asks for the lease that has ended, while its owner's statement still waits for a lock. */
   const successorWaits = async () => {
     await somebodyWaits();
-    await eventually('the end of the lease', async () => {
-      const { rows } = await pool.query('select from dispatch.shard_lease where until <= clock_timestamp()');
-      return rows.length === 1;
-    });
+    await leaseEnds();
     const successor = randomUUID();
     const taking = takeLeases(pool, successor, 1, [0], 60_000);
-    await eventually('a successor who waits as well', async () => {
-      const { rows } = await pool.query(
-        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-      );
-      return rows.length === 2;
-    });
+    await eventually('a successor who waits as well', async () => (await waiters()) === 2);
     return { successor, taking };
   };
 
@@ -172,6 +173,31 @@ describe.each(SERVERS)('on %s', (_name, isThere, start) => {
     expect(await recordRedeliveries(pool, owner, [result(other)], 1000)).toBe(0);
     const { rows } = await pool.query<{ change_id: string }>('select change_id from dispatch.attempt');
     expect(rows).toEqual([{ change_id: one }]);
+  });
+
+  it('a row is written before a new owner has the lease, or not at all', async () => {
+    await fallBehind(event, 'now');
+    await pool.query(`update dispatch.shard_lease set until = now() + interval '400 ms'`);
+    const lease = { shard: 0, epoch: 1, until: Infinity, ending: false };
+    const write = (version: number) => {
+      const row = { clientId: CLIENT, agentEventId: event, next: 1, attempts: 0, version, inHand: true };
+      const result = { kind: 'wait', dueMs: 1000, blockedBy: undefined } as const;
+      return writeRows(pool, owner, [{ row, result, next: 1, version, lease, agentId: 1 }], 60_000);
+    };
+    const locked = await begin('select from dispatch.behind for update');
+    const writing = write(0);
+    await somebodyWaits();
+    await leaseEnds();
+    // Whether the lease or the row is locked first is the planner's choice.
+    let isTaken = false;
+    const taking = takeLeases(pool, randomUUID(), 1, [0], 60_000).then(() => (isTaken = true));
+    await eventually('a successor who has the lease, or waits for it', async () => isTaken || (await waiters()) === 2);
+    const written = isTaken ? 0 : 1;
+    await locked.commit();
+    expect((await writing).size).toBe(written);
+    await taking;
+    expect((await write(written)).size).toBe(0);
+    expect((await pool.query('select version::int from dispatch.behind')).rows).toEqual([{ version: written }]);
   });
 
   it("a cursor moves before a new owner has the lease, or not at all, and never where it is another's", async () => {
