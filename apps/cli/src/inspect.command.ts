@@ -1,6 +1,6 @@
 import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { AGENT_TYPES, type AgentType } from '#contracts';
-import { poolOf } from '#database';
+import { explainDatabaseError, poolOf } from '#database';
 import { parseDeliveryId } from '#webhook';
 import { decimalId } from './clients.command.js';
 import { withDatabase, type Terminal } from './database.js';
@@ -56,7 +56,13 @@ function subcommand(group: Command, name: string, description: string): Command 
 
 function inspect<Result>(terminal: Terminal, ask: (repository: InspectRepository) => Promise<Result>): Promise<Result> {
   const use = { name: 'inspect', holds: 'deliveries' };
-  return withDatabase(terminal, use, (dataSource) => ask(new InspectRepository(poolOf(dataSource))));
+  return withDatabase(terminal, use, async (dataSource) => {
+    try {
+      return await ask(new InspectRepository(poolOf(dataSource)));
+    } catch (cause) {
+      throw new Error(`The database cannot be read: ${explainDatabaseError(cause)}`, { cause });
+    }
+  });
 }
 
 function show(terminal: Terminal, found: object, json?: true): void {

@@ -2,7 +2,6 @@ import { keyHash } from '#bus';
 import { partitionKey, type AgentKey, type AgentType } from '#contracts';
 import type { Pool } from '#database';
 
-/** Longest that the server works on one statement, in milliseconds. */
 const MOST_MS = 10_000;
 /** Rows of a list that are shown at most. */
 export const MOST_ROWS = 100;
@@ -84,7 +83,11 @@ const RELAY_SHARD = `
 
 /** Reads what `inspect` shows: each time in one transaction that cannot write. Holds no secret, and of urls no credentials. */
 export class InspectRepository {
-  constructor(private readonly pool: Pool) {}
+  /** @param mostMs longest that the server works on one statement, in milliseconds */
+  constructor(
+    private readonly pool: Pool,
+    private readonly mostMs = MOST_MS,
+  ) {}
 
   /** Reads a delivery. @returns undefined: nothing is known of it */
   delivery(changeId: string, agentEventId: number): Promise<InspectedDelivery | undefined> {
@@ -102,10 +105,9 @@ export class InspectRepository {
       const event = one((await ask(`${AGENT_EVENT} where e.id = $1`, agentEventId, agentId)).map(withoutCredentials));
       const behind = one(
         await ask(
-          `${BEHIND} where b.agent_event_id = $1 and (b.agent_id = $2 or b.head_change_id = $3)`,
+          `${BEHIND} where b.agent_event_id = $1 and ${agentId === null ? 'b.head_change_id' : 'b.agent_id'} = $2`,
           agentEventId,
-          agentId,
-          changeId,
+          agentId ?? changeId,
         ),
       );
       const attempts = await ask(
@@ -220,10 +222,11 @@ export class InspectRepository {
   private async read<Result>(work: (ask: Ask) => Promise<Result>): Promise<Result> {
     const client = await this.pool.connect();
     try {
-      await client.query(`begin isolation level repeatable read read only; set local statement_timeout = ${MOST_MS}`);
+      await client.query(`begin isolation level repeatable read read only; set local statement_timeout = ${this.mostMs}`);
       return await work(async (text, ...values) => (await client.query<Row>(text, values)).rows);
     } finally {
-      await client.query('rollback').finally(() => client.release());
+      await client.query('rollback').catch(() => undefined); // a connection that broke has said so
+      client.release();
     }
   }
 }

@@ -5,6 +5,7 @@ import { keyHash } from '#bus';
 import { partitionKey } from '#contracts';
 import { DeliveryRows } from '../../../test/support/delivery-rows.js';
 import { createTestDatabase, type TestDatabase } from '../../../test/support/postgres.js';
+import { InspectRepository } from './inspect.repository.js';
 import { runCli } from './run.js';
 
 const SHARDS = 3;
@@ -218,6 +219,33 @@ describe('inspect', () => {
       const idle = await inspectAsJson('partition', (SHARD + 1) % SHARDS);
       expect(idle).toMatchObject({ shard: { is_held: false, until: null }, behind: { rows: 0, oldest_since: null } });
       expect((await inspect('partition', SHARD)).out).toMatch(new RegExp(`^shard\n  shard +${SHARD}\n`));
+    });
+
+    it('gives up in time what it has to wait for', async () => {
+      const locking = new pg.Client({ connectionString: database.url });
+      await locking.connect();
+      try {
+        await locking.query('begin; lock table dispatch.agent_cursor in access exclusive mode');
+        await expect(new InspectRepository(pool, 50).agent(AGENT, 'local')).rejects.toMatchObject({ code: '57014' });
+      } finally {
+        await locking.end();
+      }
+      expect(await new InspectRepository(pool).agent(AGENT, 'local')).toMatchObject({ agent: { name: '101' } }); // the connection is good
+    });
+
+    it('says what a user may not read, and what to do', async () => {
+      await pool.query(`revoke pg_read_all_data from ${reader}`);
+      try {
+        await pool.query(`grant select on rollcall_migration to ${reader}`);
+        const { code, out, error } = await inspect('agent', 12, 'local', 136);
+        expect([code, out, error]).toEqual([
+          1,
+          '',
+          expect.stringMatching(/^The database cannot be read: permission denied .*: grant it/),
+        ]);
+      } finally {
+        await pool.query(`revoke all on rollcall_migration from ${reader}; grant pg_read_all_data to ${reader}`);
+      }
     });
 
     it('knows no partition beyond the shards', async () => {
