@@ -1,5 +1,5 @@
 import { type RunOfItsOwn } from './command-line.js';
-import { startAllInOne } from './lab/all-in-one.js';
+import { startMeasuredAllInOne } from './lab/all-in-one.js';
 import type { Build } from './lab/build.js';
 import { flatOut, paced } from './lab/entrance.js';
 import type { Lab } from './lab/lab.js';
@@ -57,7 +57,7 @@ export function threeServices(items?: number): Group<ThreeServices> {
 /** @param items in each timed window; undefined: each row's own number */
 export function allInOne(items?: number): Group<Target> {
   return {
-    start: startAllInOne,
+    start: startMeasuredAllInOne,
     rows: [
       itemARequestRow('all-in-one', 320, withoutDatabase(flatOut), items),
       latencyRow('all-in-one', [1.8, 6], withoutDatabase(paced), items),

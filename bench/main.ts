@@ -5,7 +5,7 @@ import { CommandLineError, isRunOfItsOwn, parseCommandLine, RUNS, USAGE, type Co
 import { allInOne, RUNS_OF_THEIR_OWN, threeServices, type Group } from './groups.js';
 import { BuildError, buildOf, thisBuild } from './lab/build.js';
 import { Lab } from './lab/lab.js';
-import { SETTINGS, type Target } from './lab/target.js';
+import { BENCH_SETTINGS, type Target } from './lab/target.js';
 import { publish } from './publish.js';
 import { describe, summary } from './report.js';
 import { measure, type Measured } from './row.js';
@@ -43,7 +43,7 @@ async function run({ rows: wanted, times, items, against, publish: publishes, re
         tell(summary(result));
       }
       const names = builds.map(({ name }) => name);
-      circumstances ??= await describeCircumstances(targets[0]!.pool, { command, builds: names, times }, SETTINGS);
+      circumstances ??= await describeCircumstances(targets[0]!.pool, { command, builds: names, times }, BENCH_SETTINGS);
     } finally {
       await lab.stop();
     }

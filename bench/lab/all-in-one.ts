@@ -3,11 +3,11 @@ import { EmbeddedPostgres } from '#database';
 import { AllInOne } from '../../test/support/all-in-one.js';
 import type { Build } from './build.js';
 import type { Lab } from './lab.js';
-import { ENCRYPTION_KEY, serverOf, SETTINGS, untilNothingWaits, type Target } from './target.js';
+import { ENCRYPTION_KEY, serverOf, BENCH_SETTINGS, untilNothingWaits, type Target } from './target.js';
 
 /** Starts a build's all-in-one as `npm start` does, with the PostgreSQL that it brings along. Ends with the lab. */
-export async function startAllInOne(lab: Lab, { root }: Build): Promise<Target> {
-  const system = await AllInOne.start({ ...SETTINGS, ENCRYPTION_KEY }, root);
+export async function startMeasuredAllInOne(lab: Lab, { root }: Build): Promise<Target> {
+  const system = await AllInOne.start({ ...BENCH_SETTINGS, ENCRYPTION_KEY }, root);
   lab.onStop(() => system.remove());
   const databaseUrl = await EmbeddedPostgres.findRunning(system.dataDir);
   if (databaseUrl === undefined) throw new Error('the all-in-one has started, and its PostgreSQL is not to be found');

@@ -14,7 +14,7 @@ export interface Target extends Metered {
 }
 
 /** What differs from production's defaults, and why: limits that are there to refuse, and receivers on loopback. */
-export const SETTINGS = { RATE_LIMIT: 'off', AGENT_EVENT_LIMIT: '100000000', LOG_LEVEL: 'warn' } as const;
+export const BENCH_SETTINGS = { RATE_LIMIT: 'off', AGENT_EVENT_LIMIT: '100000000', LOG_LEVEL: 'warn' } as const;
 
 /** Known to the bench, which seals secrets that the services open. */
 export const ENCRYPTION_KEY = 'the-key-of-the-bench';

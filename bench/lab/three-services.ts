@@ -13,7 +13,7 @@ import { startBroker } from './broker.js';
 import type { Build } from './build.js';
 import type { Lab } from './lab.js';
 import type { Metered } from './meter.js';
-import { ENCRYPTION_KEY, serverOf, SETTINGS, until, untilNothingWaits, type Target } from './target.js';
+import { ENCRYPTION_KEY, serverOf, BENCH_SETTINGS, until, untilNothingWaits, type Target } from './target.js';
 
 const run = promisify(execFile);
 
@@ -68,7 +68,7 @@ export class ThreeServices implements Target {
     await admin.connect();
     lab.onStop(() => admin.disconnect());
 
-    const cluster = await Cluster.startOn(databaseUrl, brokers, { ...SETTINGS, ENCRYPTION_KEY }, root);
+    const cluster = await Cluster.startOn(databaseUrl, brokers, { ...BENCH_SETTINGS, ENCRYPTION_KEY }, root);
     lab.onStop(() => cluster.stop());
     const pool = new pg.Pool({ connectionString: databaseUrl, max: 2 });
     lab.onStop(() => pool.end());

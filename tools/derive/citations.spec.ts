@@ -25,4 +25,22 @@ describe('citations of the contract', () => {
       { section: '9', line: 3 },
     ]);
   });
+
+  it('are each looked at where several are cited at once', () => {
+    const cite = (sections: string): string => `contract ${sections}`; // as above
+    const text = [
+      cite('§7 and §7.5'),
+      cite('§1, §7.1, §8, and §9.'),
+      cite('§1 to §3.'),
+      cite('"Words", §4 and §7.2'),
+      `${cite('§1')}; RFC 9110 §8`,
+    ].join('\n');
+    expect(deadCitations(text, sectionsOf(CONTRACT)).map(({ section, line }) => [section, line])).toEqual([
+      ['7.5', 1],
+      ['8', 2],
+      ['9', 2],
+      ['3', 3],
+      ['4', 4],
+    ]);
+  });
 });

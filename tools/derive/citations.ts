@@ -1,9 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 
-const FOLDERS = ['apps', 'libs', 'test', 'tools', 'bench', 'docs', 'packages', '.'];
-const EXTENSIONS = new Set(['.ts', '.tsx', '.mjs', '.md']);
-const CITATION = /contract §(\d+(?:\.\d+)*)/gi;
+const FOLDERS = ['apps', 'libs', 'test', 'tools', 'bench', 'docs', 'packages', 'deploy', '.'];
+const EXTENSIONS = new Set(['.ts', '.tsx', '.mts', '.mjs', '.md', '.yaml']);
+/** One section or several: `§6 and §7.5`, `"Words", §3, §4 and §6`, `§1 to §3`. */
+const CITATION = /contract (?:"[^"]+", )?(§\d+(?:\.\d+)*(?:(?:,| and|, and| to) §\d+(?:\.\d+)*)*)/gi;
+const SECTION = /§(\d+(?:\.\d+)*)/g;
 
 /** A place that cites a section which the contract does not have. */
 export interface DeadCitation {
@@ -25,15 +27,14 @@ export function sectionsOf(contract: string): Set<string> {
   return sections;
 }
 
-/** What a text cites as `contract §N` and the contract does not have. Pure. */
+/** Finds what a text cites as `contract §N`, alone or in a list, and the contract does not have. Pure. */
 export function deadCitations(text: string, sections: ReadonlySet<string>): DeadCitation[] {
-  return text
-    .split('\n')
-    .flatMap((line, index) =>
-      [...line.matchAll(CITATION)]
-        .map(([, section]) => ({ section: section!, line: index + 1 }))
-        .filter(({ section }) => !sections.has(section)),
-    );
+  return text.split('\n').flatMap((line, index) =>
+    [...line.matchAll(CITATION)]
+      .flatMap(([, cited]) => [...cited!.matchAll(SECTION)])
+      .map(([, section]) => ({ section: section!, line: index + 1 }))
+      .filter(({ section }) => !sections.has(section)),
+  );
 }
 
 /** Looks for dead citations in all sources and pages below a root. @returns a line for people for each */

@@ -10,7 +10,7 @@ import {
 import { ACCESS_LEVELS } from '#auth';
 import { ApplicationEntity } from '#database';
 import { howToRun } from '#runtime';
-import { clientId, COMMAND_LINE } from './clients.command.js';
+import { COMMAND_LINE, decimalId } from './clients.command.js';
 import { withDatabase, type Terminal } from './database.js';
 import { asFields, asJson, asTable } from './output.js';
 
@@ -32,7 +32,7 @@ export function addApplicationsCommand(program: Command, terminal: Terminal): vo
     terminal.write(json ? asJson(application) : describe(application));
 
   subcommand(group, 'create <app_id>', 'registers an application and shows its secret')
-    .addOption(new Option('--client <id>', 'client that it belongs to').argParser(clientId).makeOptionMandatory())
+    .addOption(new Option('--client <id>', 'client that it belongs to').argParser(decimalId).makeOptionMandatory())
     .addOption(new Option('--access <level>', 'what it may do').choices([...ACCESS_LEVELS]).makeOptionMandatory())
     .action(async (appId: string, options: JsonOption & { client: number; access: string }) => {
       const parsed = newApplicationSchema.safeParse({ app_id: appId, client_id: options.client, access: options.access });
@@ -44,7 +44,7 @@ export function addApplicationsCommand(program: Command, terminal: Terminal): vo
     });
 
   subcommand(group, 'list', 'lists applications, also revoked ones')
-    .option('--client <id>', 'only those of one client', clientId)
+    .option('--client <id>', 'only those of one client', decimalId)
     .action(async ({ client, json }: JsonOption & { client?: number }) => {
       const found = await work(terminal, (applications) => applications.list(client));
       terminal.write(json ? asJson(found) : list(found));

@@ -23,7 +23,7 @@ export function addClientsCommand(program: Command, terminal: Terminal): void {
 
   group
     .command('remove')
-    .argument('<client_id>', 'its decimal id', clientId)
+    .argument('<client_id>', 'its decimal id', decimalId)
     .description('removes a client with all that is kept of it, for good')
     .action(async (id: number) => {
       const use = { name: 'clients', holds: 'clients' };
@@ -36,8 +36,8 @@ export function addClientsCommand(program: Command, terminal: Terminal): void {
     });
 }
 
-/** Reads a client's id out of an argument. @throws InvalidArgumentError when it is none */
-export function clientId(text: string): number {
+/** Reads a decimal id out of an argument. @throws InvalidArgumentError when it is none */
+export function decimalId(text: string): number {
   const id = parseId(text);
   if (id === undefined) throw new InvalidArgumentError('must be a whole number from 0 to 4294967295');
   return id;

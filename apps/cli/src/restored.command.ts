@@ -54,7 +54,7 @@ async function followAtBrokers(terminal: Terminal, decided: readonly DecidedPart
       const changes = await operator.findTopic(STATUS_CHANGED_TOPIC);
       const plan = { changes, rewinds: telemetry ? planRewind(telemetry, decided) : [] };
       terminal.write(describe(plan, act));
-      if (act) await carryOut(operator, plan);
+      if (act) await execute(operator, plan);
     });
   } catch (cause) {
     throw new Error(`Kafka: ${explainKafkaError(cause)}`, { cause });
@@ -66,7 +66,7 @@ async function refuseMembers(operator: KafkaOperator): Promise<void> {
     if ((await operator.countMembers(group)) > 0) throw new Error(`the group ${group} has members: stop all services first`);
 }
 
-async function carryOut(operator: KafkaOperator, { changes, rewinds }: KafkaPlan): Promise<void> {
+async function execute(operator: KafkaOperator, { changes, rewinds }: KafkaPlan): Promise<void> {
   if (changes) {
     const ends = changes.partitions.map(({ partition, high }) => ({ partition, offset: high }));
     await operator.deleteRecords(STATUS_CHANGED_TOPIC, ends);

@@ -3,6 +3,7 @@ import { addApplicationsCommand } from './applications.command.js';
 import { addClientsCommand } from './clients.command.js';
 import type { Terminal } from './database.js';
 import { addDoctorCommand } from './doctor.command.js';
+import { addInspectCommand } from './inspect.command.js';
 import { addKeysCommand } from './keys.command.js';
 import { addMigrateCommand } from './migrate.command.js';
 import { addRestoredCommand } from './restored.command.js';
@@ -31,6 +32,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     .showHelpAfterError();
   addApplicationsCommand(program, terminal);
   addClientsCommand(program, terminal);
+  addInspectCommand(program, terminal);
   addKeysCommand(program, terminal);
   addMigrateCommand(program, terminal);
   addRestoredCommand(program, terminal);

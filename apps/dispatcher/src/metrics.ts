@@ -21,7 +21,7 @@ export class DispatcherMetrics {
   private readonly lateness: Histogram;
   readonly inFlight: Gauge;
   /** Deliveries in memory, in flight or waiting for a slot. */
-  readonly held: Gauge;
+  readonly inMemory: Gauge;
   readonly openBreakers: Gauge;
   private readonly behind: Gauge;
   private readonly oldest: Gauge;
@@ -62,7 +62,7 @@ export class DispatcherMetrics {
       registers,
     });
     this.inFlight = new Gauge({ name: 'rollcall_deliveries_in_flight', help: 'Requests in flight.', registers });
-    this.held = new Gauge({
+    this.inMemory = new Gauge({
       name: 'rollcall_deliveries_held',
       help: 'Deliveries in memory: first attempts, and what is behind and due.',
       registers,

@@ -14,7 +14,7 @@ export interface PresenceParts {
   readonly deadLetters: DeadLetters;
 }
 
-/** What telemetry comes in by. Its parts are made and stopped by `startPresence`, in the order that their work needs. */
+/** Nest module of the telemetry endpoints, HTTP and Kafka. `startPresence` creates and stops their parts, in the order that their work needs. */
 @Module({})
 export class PresenceModule {
   static with({ dataSource, external, telemetry, deadLetters }: PresenceParts): DynamicModule {

@@ -7,6 +7,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   '53300': 'raise max_connections, or lower DATABASE_POOL or the number of instances',
   '42501': 'grant it to the user in DATABASE_URL: docs/adr/0009 says what each service needs',
   '3F000': 'create the schema public, which the table of migrations is in',
+  '57014': 'the server is busy, or there is much to read: try again later',
   '53100': 'the disk of the server is full: make room',
   '25006': 'the server is read-only, such as a standby: connect to the primary',
   '08P01': 'something between here and PostgreSQL does not understand the connection',

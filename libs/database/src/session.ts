@@ -45,7 +45,7 @@ export function sessionSetup({ alwaysByIndex = false, statementTimeoutMs, lockTi
     lock_timeout: lockTimeoutMs ?? 0,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     idle_session_timeout: 0,
-    // What is asked for is nearly always in memory, or on a disk without a head to move; the default is for one with.
+    // Prices a random read like a sequential one: pages are nearly always in memory or on a solid-state disk. The default, 4, is for spinning disks.
     random_page_cost: 1.1,
     enable_seqscan: alwaysByIndex ? 'off' : 'on',
     plan_cache_mode: 'auto',

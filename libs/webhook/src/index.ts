@@ -3,8 +3,10 @@ export { checkUrl, MAX_URL_LENGTH } from './check-url.js';
 export {
   buildNotice,
   buildRequest,
+  DELIVERY_ID_PATTERN,
   deliveryId,
   encodePairs,
+  parseDeliveryId,
   targetOf,
   type Notification,
   type NotifiedChange,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { traceparentOf } from '#contracts';
 import { AddressGuard } from './address-guard.js';
 import { checkUrl } from './check-url.js';
-import { buildRequest, deliveryId, targetOf, type Notification } from './notification.js';
+import { buildRequest, deliveryId, parseDeliveryId, targetOf, type Notification } from './notification.js';
 import { generateSecret, signingKey } from './signature.js';
 
 const PAIRS = 'agent_status=available&agent_type=local&event_source=api&agent_id=136&extension_name=000*094%40ringme.ru';
@@ -152,5 +152,13 @@ describe('the target', () => {
 
   it('refuses what is no absolute url', () => {
     expect(() => targetOf('/hook')).toThrow(TypeError);
+  });
+});
+
+describe('parseDeliveryId', () => {
+  it('reads what deliveryId made, and nothing else', () => {
+    expect(parseDeliveryId(deliveryId(change, 7))).toEqual({ changeId: change, agentEventId: 7 });
+    for (const text of [change, `${change}_`, `${change}_x`, `${change}_4294967296`, `${change}_07`, ` ${change}_7`, '7'])
+      expect(parseDeliveryId(text), text).toBeUndefined();
   });
 });

@@ -1,4 +1,4 @@
-import { nameFieldOf, traceparentOf, type NotificationMethod, type StatusChange } from '#contracts';
+import { nameFieldOf, parseId, traceparentOf, type NotificationMethod, type StatusChange } from '#contracts';
 import { VERSION } from '#runtime';
 import { signV1, type WebhookSigningKey } from './signature.js';
 
@@ -69,6 +69,21 @@ const UNSAFE = /[^\x21-\x7e]|["<>^`{|}[\]\\]/gu;
 /** The `webhook-id`, which is also the delivery's id in the REST API: contract §3 and §6. */
 export function deliveryId(changeId: string, agentEventId: number): string {
   return `${changeId}_${agentEventId}`;
+}
+
+/** What a {@link deliveryId} looks like. */
+export const DELIVERY_ID_PATTERN = '^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})_([0-9]{1,10})$';
+const DELIVERY_ID = new RegExp(DELIVERY_ID_PATTERN);
+
+/**
+ * Reads a {@link deliveryId}, which is its change's and its agent event's.
+ *
+ * @returns undefined when the text is no delivery's id
+ */
+export function parseDeliveryId(text: string): { readonly changeId: string; readonly agentEventId: number } | undefined {
+  const match = DELIVERY_ID.exec(text);
+  const agentEventId = match ? parseId(match[2]!) : undefined;
+  return agentEventId === undefined ? undefined : { changeId: match![1]!, agentEventId };
 }
 
 /** The id of the change that a {@link deliveryId} is of. */

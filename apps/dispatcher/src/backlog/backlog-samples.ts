@@ -38,7 +38,7 @@ export class BacklogSamples {
 
   private async sample(): Promise<void> {
     const { pool, dispatch, metrics } = this.options;
-    metrics.held.set(dispatch.inMemory);
+    metrics.inMemory.set(dispatch.inMemory);
     const isSampler = dispatch.leases.held.some(({ shard }) => shard === SAMPLER_SHARD);
     metrics.setBacklog(isSampler ? await sampleBacklog(pool) : undefined);
   }

@@ -33,7 +33,7 @@ type RecentWriteColumns = [
   writes: [xid: string, clientIds: number[], agentIds: number[]][] | null,
 ];
 
-/** Whom transactions wrote that were committed between two snapshots. */
+/** Lists the agents that were written by transactions committed between two snapshots. */
 export interface RecentlyWritten {
   /** Of now, as PostgreSQL writes it: `xmin:xmax:xip_list`. */
   readonly snapshot: string;
@@ -44,7 +44,11 @@ export interface RecentlyWritten {
   readonly writes: readonly { readonly xid: string; readonly agents: readonly AgentKey[] }[];
 }
 
-/** @param since the snapshot before; undefined where there is none */
+/**
+ * Reads which agents were written since a snapshot.
+ *
+ * @param since the snapshot before; undefined where there is none
+ */
 export async function readRecentWrites(pool: Pool, since: string | undefined): Promise<RecentlyWritten> {
   const { rows } = await pool.query<RecentWriteColumns>({ ...READ_RECENT_WRITES, rowMode: 'array', values: [since ?? null] });
   const [snapshot, server, isComplete, writes] = rows[0]!;

@@ -9,7 +9,7 @@ export interface DeadLetter {
   readonly reason: string;
 }
 
-/** Where telemetry goes that nobody can use, for people to look at: contract §4. */
+/** Sends telemetry that nobody can use to the dead-letter topic, for people to look at: contract §4. */
 export class DeadLetters {
   constructor(
     private readonly producer: BusProducer,
@@ -18,7 +18,7 @@ export class DeadLetters {
   ) {}
 
   /**
-   * Resolves when the letters are durable. What is too large for the topic is told of there, without its contents.
+   * Sends letters, and resolves when they are durable. For a record that is too large for the topic, a letter without its contents is sent.
    *
    * @throws BusUnavailableError when they are not; it does no harm to send them again
    */

@@ -1,5 +1,5 @@
 import type { PathParameter } from '#openapi';
-import { DELIVERY_ID_PATTERN } from '../deliveries/deliveries.module.js';
+import { DELIVERY_ID_PATTERN } from '#webhook';
 
 const id = (description: string, example: number): PathParameter => ({
   description,

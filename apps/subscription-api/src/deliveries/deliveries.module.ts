@@ -43,7 +43,7 @@ const TEST_CONNECTIONS_PER_ORIGIN = 4;
 export class DeliveriesModule {}
 
 export { DeliveryFactsRepository, type AttemptRow } from './delivery-facts.repository.js';
-export { DELIVERY_ID_PATTERN, firstChangeIdOf, timeOf } from './delivery-id.js';
+export { firstChangeIdOf, timeOf } from './delivery-id.js';
 export { DeliveryList, type ShownDelivery } from './delivery-list.js';
 export { IS_FOR } from './delivery-sources.repository.js';
 export type { DeliveryState, SuspensionReason, WaitingFor } from './delivery-state.js';

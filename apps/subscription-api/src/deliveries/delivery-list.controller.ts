@@ -3,7 +3,7 @@ import { ApiOperation, ApiProduces, ApiResponse, ApiTags } from '@nestjs/swagger
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { bearerTokenOf } from '#auth';
 import { ApiError } from '#http';
-import { deliveryId } from '#webhook';
+import { deliveryId, parseDeliveryId } from '#webhook';
 import { RefuseUnknownKeys } from '../http/known-keys.js';
 import { NEXT_CURSOR, NEXT_CURSOR_HEADER } from '../http/paging.js';
 import { ClientId, notFound, CLIENT_PATH } from '../http/path-params.js';
@@ -11,7 +11,6 @@ import { describeStream, OpenStreams, STREAM_EXAMPLES } from '../streams/streams
 import { WebhookSecrets } from '../webhook-secrets/webhook-secrets.module.js';
 import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import type { DeliveryFilter } from './delivery-filter.js';
-import { parseDeliveryId } from './delivery-id.js';
 import { DeliveryList, type DeliveryPage } from './delivery-list.js';
 import { DeliveryStreams } from './delivery-streams.js';
 import { triggeredAttemptViewOf, listedViewOf, requestViewOf } from './delivery-view.js';

@@ -28,7 +28,7 @@ export interface DeliveryFacts {
   readonly lastOutcome: AttemptOutcome | undefined;
   /** Whether an attempt was answered 2xx, in this run of the schedule or an earlier one. */
   readonly wasDelivered: boolean;
-  /** Where the agent event is behind for the agent: contract "dispatch.behind". */
+  /** Where the agent event is behind for the agent: its row of `dispatch.behind`. */
   readonly behind: BehindFacts | undefined;
   /** Where it is sent again. */
   readonly redelivery: RedeliveryFacts | undefined;

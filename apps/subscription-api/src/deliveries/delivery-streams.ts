@@ -3,11 +3,11 @@ import type { ServerResponse } from 'node:http';
 import { parseId } from '#contracts';
 import type { NotificationListener } from '#database';
 import { PeriodicWork, type Logger } from '#runtime';
+import { parseDeliveryId } from '#webhook';
 import { LOGGER } from '../core.module.js';
 import { EventStream, hintFrame, OpenStreams, type StreamOwner } from '../streams/streams.module.js';
 import { DeliveryFactsRepository } from './delivery-facts.repository.js';
 import type { DeliveryFilter } from './delivery-filter.js';
-import { parseDeliveryId } from './delivery-id.js';
 import { DeliveryList, matchesFilter, type ShownDelivery } from './delivery-list.js';
 
 /** Five looks a second, however much happens, in milliseconds. */

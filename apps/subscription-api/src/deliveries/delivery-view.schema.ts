@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { AGENT_STATUSES, AGENT_TYPES, EVENT_SOURCES, EVENT_TYPES, ID_LIMIT, NOTIFICATION_METHODS } from '#contracts';
+import { DELIVERY_ID_PATTERN, parseDeliveryId } from '#webhook';
 import { pagingSchema } from '../http/paging.js';
 import { integerParam, wordParam, momentSchema } from '../http/query-params.js';
-import { DELIVERY_ID_PATTERN, parseDeliveryId } from './delivery-id.js';
 import { attemptSchema, deliveryIdSchema } from './delivery.schema.js';
 import { DELIVERY_STATUSES } from './delivery-state.js';
 

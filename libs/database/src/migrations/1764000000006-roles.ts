@@ -1,7 +1,7 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /**
- * One role a service, with what it needs and nothing else: design decision 7, ADR 0009. They cannot log in; an operator
+ * One role a service, with what it needs and nothing else: ADR 9. They cannot log in; an operator
  * grants each to the user that the service connects as. A role is the server's, not the database's, so it may be there.
  */
 const ROLES = ['rollcall_subscription_api', 'rollcall_presence', 'rollcall_dispatcher'] as const;
