@@ -1,3 +1,9 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { isUnavailable } from './unavailable.js';
 
@@ -22,4 +28,13 @@ it.each([
   ['a statement after one that failed', '25P02'],
 ])('takes %s for a fault of ours', (_what, code) => {
   expect(isUnavailable(withCode(code))).toBe(false);
+});
+
+it('takes a Unix socket that is not there for "not now", and a file that is not there for a fault of ours', async () => {
+  const path = join(tmpdir(), randomUUID());
+  const [refused] = (await once(connect(path), 'error')) as [Error];
+  expect(isUnavailable(refused)).toBe(true);
+  const missing = await readFile(path).catch((error: unknown) => error);
+  expect(missing).toMatchObject({ code: 'ENOENT' });
+  expect(isUnavailable(missing)).toBe(false);
 });

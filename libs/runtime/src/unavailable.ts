@@ -25,8 +25,10 @@ const MESSAGES =
 /** Whether an error, or what it wraps, says that a dependency cannot be reached now: the caller is told 503 and may retry. */
 export function isUnavailable(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 5) return false;
-  const { code, message, cause, driverError, errors } = error as Record<string, unknown>;
+  const { code, syscall, message, cause, driverError, errors } = error as Record<string, unknown>;
   if (typeof code === 'string' && (CONNECTION_CODES.has(code) || SQL_STATES.test(code))) return true;
+  // Of a Unix socket that goes with its server.
+  if (code === 'ENOENT' && syscall === 'connect') return true;
   if (typeof message === 'string' && MESSAGES.test(message)) return true;
   const wrapped = [cause, driverError, ...(Array.isArray(errors) ? (errors as unknown[]) : [])];
   return wrapped.some((inner) => isUnavailable(inner, depth + 1));
