@@ -74,18 +74,18 @@ const DUE = {
     place as (select d.due_at::text, d.agent_event_id, d.agent_id, (select count(*) from due) as count
               from due d order by d.due_at desc, d.agent_event_id desc, d.agent_id desc limit 1)
     select b.agent_event_id, b.client_id, b.agent_id, b.hash, b.next_sequence, b.version, b.attempts,
-           d.agent_id is not null and b.next_sequence <= coalesce(c.last_sequence, 0) as due, e.url, e.method, h.suspended_at is not null as suspended,
+           b.agent_event_id = any (a.due) and b.next_sequence <= coalesce(c.last_sequence, 0) as due, e.url, e.method, h.suspended_at is not null as suspended,
            h.agent_event_id is not null as unwell, e.agent_id is null as "isForAll", coalesce(c.last_sequence, 0) as last_sequence,
            coalesce(c.ahead, false) as ahead, null::text as due_at, ${HEAD}
-    from (select distinct client_id, agent_id from due) a
+    -- A list for each agent: joined with what is due, each row would be compared with all of that.
+    from (select client_id, agent_id, array_agg(agent_event_id) as due from due group by client_id, agent_id) a
     cross join lateral (
       select * from dispatch.behind b where b.client_id = a.client_id and b.agent_id = a.agent_id offset 0) b
-    left join due d on d.agent_event_id = b.agent_event_id and d.agent_id = b.agent_id
     left join lateral (select * from subscription.agent_event e where e.id = b.agent_event_id limit 1) e on true
     left join lateral (select * from dispatch.event_health h where h.agent_event_id = b.agent_event_id limit 1) h on true
     left join lateral (
       select c.last_sequence, c.ahead from dispatch.agent_cursor c where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c on true
-    ${headOf(`b.next_sequence and d.agent_id is not null`, '$9::double precision')}
+    ${headOf(`b.next_sequence and b.agent_event_id = any (a.due)`, '$9::double precision')}
     union all
     select agent_event_id, null, agent_id, null, null, null, null, null, null, null, null, null, null, count, null, due_at,
            null, null, null, null, null, null, null, null, null
