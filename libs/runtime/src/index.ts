@@ -14,7 +14,7 @@ export { retry, waitBackoff, type Backoff } from './concurrency/retry.js';
 export { TtlCache } from './concurrency/ttl-cache.js';
 export { deferred, settledWithin, unlessAborted, within, type Deferred } from './concurrency/within.js';
 export { endWithUs } from './end-with-us.js';
-export { inTurns } from './in-turns.js';
+export { groupBy, inTurns } from './grouping.js';
 export { createLogger, NestLogger, type Logger } from './logger.js';
 export { endOrphan } from './orphan.js';
 export { DegradedError, Readiness, type ReadinessCheck, type ReadinessReport } from './readiness.js';

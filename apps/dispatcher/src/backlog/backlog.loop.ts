@@ -1,5 +1,6 @@
+import { partitionKey } from '#contracts';
 import type { Pool } from '#database';
-import { Loop, type Logger } from '#runtime';
+import { groupBy, Loop, type Logger } from '#runtime';
 import { targetOf } from '#webhook';
 import type { AgentWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
@@ -131,7 +132,7 @@ export class BacklogLoop {
       windowMs,
     });
     this.after = last ?? FIRST_PLACE;
-    for (const of of groupByAgent(rows)) this.take(of, readAt);
+    for (const of of groupBy(rows, partitionKey).values()) this.take(of, readAt);
     return last ? 0 : POLL_MS;
   }
 
@@ -180,15 +181,4 @@ export class BacklogLoop {
 
 function originOf(clientId: number, url: string): string {
   return `${clientId} ${URL.canParse(url) ? targetOf(url).origin : url}`;
-}
-
-function groupByAgent(rows: readonly BehindRow[]): Iterable<BehindRow[]> {
-  const byAgent = new Map<string, BehindRow[]>();
-  for (const row of rows) {
-    const key = `${row.clientId}:${row.agentId}`;
-    const of = byAgent.get(key);
-    if (of) of.push(row);
-    else byAgent.set(key, [row]);
-  }
-  return byAgent.values();
 }

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { partitionKey, type StatusChange } from '#contracts';
 import type { Pool } from '#database';
-import { inTurns, waitBackoff, type Logger } from '#runtime';
+import { groupBy, inTurns, waitBackoff, type Logger } from '#runtime';
 import { noteFanOut, traceIdsOf } from '#tracing';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { Endpoint } from '../attempt/delivery.js';
@@ -164,7 +164,7 @@ export class Intake {
       fannedOut.set(key, done);
     };
     const unplanned = new Map<string, StatusChange[]>();
-    for (const [key, of] of groupByAgent(changes)) {
+    for (const [key, of] of groupBy(changes, partitionKey)) {
       const agent = agents.get(key);
       const own = agent ? of.filter(({ sequence }) => agent.cursor === undefined || sequence > agent.taken) : [];
       if (own.length === 0) continue;
@@ -184,7 +184,7 @@ export class Intake {
       logger.warn({ changes: complete.length - logged.length }, 'intake.changes_not_in_the_log');
       metrics.unknown.inc(complete.length - logged.length);
     }
-    const byAgent = groupByAgent(logged);
+    const byAgent = groupBy(logged, partitionKey);
     const plans = [plan, ...(await this.fillGaps(byAgent, agents, fanOut))];
     const deliveries = this.takeAll(byAgent, plans, agents, startedAt);
     metrics.changes.inc(complete.length);
@@ -209,7 +209,7 @@ export class Intake {
       return joinOn(agents.get(key)!.taken, of).gaps.map((gap) => ({ ...gap, clientId, agentId }));
     });
     if (gaps.length === 0) return [];
-    const filled = [...groupByAgent(await readGaps(pool, gaps, windowMs)).values()].flatMap(bySequence);
+    const filled = [...groupBy(await readGaps(pool, gaps, windowMs), partitionKey).values()].flatMap(bySequence);
     const plans: Plan[] = [];
     const tooMany = new Set<string>();
     for (let from = 0; from < filled.length && tooMany.size === 0; from += MAX_BATCH) {
@@ -299,17 +299,6 @@ function agentsFrom(changes: readonly StatusChange[], { end }: Plan): Set<string
 
 function bySequence(changes: readonly StatusChange[]): StatusChange[] {
   return [...changes].sort((one, other) => one.sequence - other.sequence);
-}
-
-function groupByAgent(changes: readonly StatusChange[]): Map<string, StatusChange[]> {
-  const byAgent = new Map<string, StatusChange[]>();
-  for (const change of changes) {
-    const key = partitionKey(change);
-    const of = byAgent.get(key);
-    if (of) of.push(change);
-    else byAgent.set(key, [change]);
-  }
-  return byAgent;
 }
 
 function plannedOf(

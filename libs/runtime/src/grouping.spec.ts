@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { inTurns } from './in-turns.js';
+import { groupBy, inTurns } from './grouping.js';
 
 const items = fc.array(fc.record({ client: fc.nat(4), nth: fc.nat() }), { maxLength: 50 });
 
@@ -23,4 +23,12 @@ it('leaves nothing out, and keeps nobody waiting for more of another than it has
       expect(turns).toHaveLength(given.length);
     }),
   );
+});
+
+it('groups by a key, in the order in which keys and items come', () => {
+  const groups = groupBy(['b1', 'a1', 'b2', 'a2'], ([key]) => key);
+  expect([...groups]).toEqual([
+    ['b', ['b1', 'b2']],
+    ['a', ['a1', 'a2']],
+  ]);
 });
