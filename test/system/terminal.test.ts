@@ -22,7 +22,7 @@ beforeEach(async () => {
   children = [];
 });
 afterEach(async () => {
-  for (const child of children) if (isRunning(child.pid!)) child.kill('SIGKILL');
+  for (const { pid } of children) if (isRunning(-pid!)) process.kill(-pid!, 'SIGKILL');
   await eventually('that nothing is left', async () => (await leftIn(parent)).length === 0, 60_000);
   await rm(parent, { recursive: true, force: true });
 });
@@ -33,6 +33,7 @@ async function leftIn(directory: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => line.includes(directory) && !/ ps -eo/.test(line));
 }
 
+/** @param pid below zero: of a group of processes */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -42,6 +43,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
+/** Starts a command in a process group of its own, which ends with the test, whatever it has started behind it. */
 function start(command: readonly string[], environment: NodeJS.ProcessEnv = {}): ChildProcess {
   const [program, ...args] = command as [string, ...string[]];
   const env = { PATH: process.env['PATH'], HOME: process.env['HOME'], ...environment };
