@@ -58,7 +58,7 @@ function manyRow({ name, unit, items: usual, prepare }: Work, instances: number,
       // Those that have just started are cold, and those that stay have been given other partitions.
       const workWith = async (running: number, count: number) => {
         await system.scale(running);
-        await work(Math.min(WARM_UP * running, items));
+        await work(running > 1 ? 10_000 * running : WARM_UP);
         return work(count);
       };
       return async (count) => {

@@ -120,6 +120,7 @@ export class Dispatch {
       ...{ pool, windowMs, endpoints, metrics, logger },
       deliveries: this.deliveries,
       waiting: () => this.attempts.waiting,
+      within: (ms) => this.attempts.within(ms),
       capacity: budgets.inMemory,
     });
   }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DispatcherWorld } from '../../../test/support/dispatcher-world.js';
+import pg from 'pg';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DispatcherWorld, OTHER_CLIENT } from '../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../test/support/poll.js';
 import { RecordingReceiver } from '../../../test/support/receiver.js';
 
@@ -69,6 +70,50 @@ describe('isolation', () => {
     await world.drained(PATIENCE_MS);
     expect(sick.requests).toHaveLength(2);
   }, 300_000);
+
+  it('takes a standstill of its own process for no fault of an origin', async () => {
+    const agents = 40;
+    healthy.answer((_request, response, count) => {
+      const until = performance.now() + (count === 4 ? 1000 : 0);
+      while (performance.now() < until); // the process itself, the receiver with it
+      response.end();
+    });
+    const service = await world.start({ DELIVERY_TIMEOUT: 20_000 });
+    for (let agent = 1; agent <= agents; agent++) await world.subscribe(agent, `${healthy.url}/x`);
+    const changes = [];
+    for (let agent = 1; agent <= agents; agent++) changes.push(await world.log(agent));
+    await world.publish(...changes);
+    await world.drained(PATIENCE_MS);
+    const metrics = await (await fetch(`${service.url}/metrics`)).text();
+    expect(metrics).toContain('rollcall_deliveries_spilt_total 0');
+    expect(metrics).not.toContain('rollcall_deliveries_given_back_total{');
+    expect(healthy.requests).toHaveLength(agents);
+  }, 120_000);
+
+  it('reads what is behind once while it is in hand, however often something else is due', async () => {
+    sick.answer((request, response) => {
+      if (request.url === '/failing') response.writeHead(503).end();
+      else if (request.headers['webhook-attempt'] === '1') response.writeHead(500).end(); // and then it hangs
+    });
+    await world.start({ DELIVERY_RETRY_SCHEDULE: Array<number>(1000).fill(20), DELIVERY_TIMEOUT: 60_000 });
+    const hanging = await world.subscribe(1, `${sick.url}/hanging`);
+    await world.change(1);
+    await eventually('the second attempt is out', () => sick.at('/hanging').length === 2, PATIENCE_MS);
+    const statements = vi.spyOn(pg.Pool.prototype, 'query');
+    try {
+      await world.subscribe(2, `${sick.url}/failing`, 'agent-login', 'POST', OTHER_CLIENT);
+      await world.change(2, { clientId: OTHER_CLIENT });
+      await eventually('many reads', () => sick.at('/failing').length >= 4, PATIENCE_MS);
+      const results = await Promise.all(statements.mock.results.map(({ value }) => value as unknown as Promise<pg.QueryResult>));
+      type Line = { readonly agent_event_id?: number; readonly next_sequence?: number };
+      const lines = results.flatMap((result) => result.rows as Line[]);
+      const behind = lines.filter(({ next_sequence }) => next_sequence !== undefined);
+      expect(behind.length).toBeGreaterThan(0);
+      expect(behind.filter(({ agent_event_id }) => agent_event_id === hanging)).toEqual([]);
+    } finally {
+      statements.mockRestore();
+    }
+  }, 120_000);
 
   it('keeps few waiting in memory for an endpoint that is dead, and takes more changes meanwhile', async () => {
     const { url } = sick;

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { Webhook } from 'standardwebhooks';
 import { uuidv7 } from 'uuidv7';
@@ -91,8 +91,12 @@ describe('attempts', () => {
       }
       expect(await attempts.attempt(delivery)).toMatchObject({ kind: 'unsent', reason: 'breaker' });
       vi.advanceTimersByTime(30_000);
+      await turn();
       expect(await open()).toBe(1);
-      vi.advanceTimersByTime(60_000);
+      for (const ms of [60_000, 20_000]) {
+        vi.advanceTimersByTime(ms);
+        await turn();
+      }
       expect(await open()).toBe(0);
     } finally {
       vi.useRealTimers();

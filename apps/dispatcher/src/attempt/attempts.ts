@@ -1,3 +1,4 @@
+import { performance as perfHooks } from 'node:perf_hooks';
 import type { Logger } from '#runtime';
 import { beginAttempt, traceIdOf } from '#tracing';
 import {
@@ -17,6 +18,7 @@ import type { BatchedCache, Read } from './batched-cache.js';
 import type { DueDelivery, Endpoint, SendOutcome, UnsentReason } from './delivery.js';
 import { isAlive } from './origin-health.js';
 import { ClientLoad, Origin, OriginShare, RoundRobin, type QueuedDelivery } from './origin.js';
+import { Pace } from './pace.js';
 
 /** How much may be under way at once. */
 export interface Budgets {
@@ -69,6 +71,8 @@ const UNREADABLE_URL_MS = 60_000;
 const TICK_MS = 100;
 /** What has waited, or been out, for longer than this at an origin that is slow holds up nothing any more, in milliseconds. */
 const SLOW_MS = 200;
+/** Most that is taken for this process's own time, in milliseconds. */
+const MAX_OWN_MS = 2000;
 /** Nor does what has waited for so long where nothing is out, since its client has all the slots that it may have, in milliseconds. */
 const STARVED_MS = 1000;
 /** A share of an origin that nothing was sent to for this long, and that is not paused, is forgotten, in milliseconds. */
@@ -94,16 +98,29 @@ export class Attempts {
   private waitingForSlots = 0;
   private stopping = false;
   private sweptAt = 0;
+  private readonly pace = new Pace();
+  /** Attempts that have ended since the last tick, when that was, and what the event loop had done by then. */
+  private ended = 0;
+  private tickedAt = performance.now();
+  private utilization = perfHooks.eventLoopUtilization();
+  /** How much of an answer's time is this process's own, in milliseconds: it is no fault of an origin. */
+  private ownMs = 0;
   private readonly timer: NodeJS.Timeout;
   private whenIdle: (() => void) | undefined;
 
   constructor(private readonly options: AttemptsOptions) {
-    this.timer = setInterval(() => this.tick(), TICK_MS);
+    // After what has come in: where the process itself stood still, answers wait to be read.
+    this.timer = setInterval(() => setImmediate(() => this.tick()), TICK_MS);
   }
 
   /** Deliveries that wait for a slot. */
   get waiting(): number {
     return this.waitingForSlots;
+  }
+
+  /** Returns how many deliveries this process sends in a time, in milliseconds; `Infinity` as long as it has time left. */
+  within(ms: number): number {
+    return this.pace.within(ms);
   }
 
   get inFlight(): number {
@@ -193,11 +210,12 @@ export class Attempts {
     else {
       const now = performance.now();
       if (isAlive(outcome.result)) share.answeredAt = now;
-      share.health.ended(isAlive(outcome.result), outcome.result.latencyMs, now);
+      share.health.ended(isAlive(outcome.result), Math.max(0, outcome.result.latencyMs - this.ownMs), now);
       this.options.origins?.ended(share, waiting.delivery.clientId, share.origin.name, outcome.result);
       if (this.options.logger.isLevelEnabled('debug')) this.tell(waiting.delivery, share.origin.name, outcome);
     }
     this.count(share, isRetry, -1);
+    this.ended += 1;
     share.inFlight.delete(slot);
     waiting.settle(outcome);
     this.refill(share);
@@ -310,19 +328,32 @@ export class Attempts {
   }
 
   private tick(): void {
+    if (this.stopping) return;
     const now = performance.now();
+    this.measurePace(now);
+    const slowMs = SLOW_MS + this.ownMs;
     for (const share of this.active) {
       const [oldest] = share.inFlight;
-      if (oldest) share.health.stillWaiting(now - oldest.startedAt);
-      const slow = share.isSlow(now, SLOW_MS);
-      const longestMs = slow ? SLOW_MS : share.inFlight.size === 0 ? STARVED_MS : Infinity;
+      if (oldest) share.health.stillWaiting(now - oldest.startedAt - this.ownMs);
+      const slow = share.isSlow(now, SLOW_MS, this.ownMs);
+      const longestMs = slow ? slowMs : share.inFlight.size === 0 ? STARVED_MS : Infinity;
       if (share.waiting > 0) this.evict(share, 'slow', now - longestMs, share.health.backlogLimit);
-      if (slow) share.tellSlow(now - SLOW_MS);
+      if (slow) share.tellSlow(now - slowMs);
       this.pump(share);
       if (share.isIdle) this.active.delete(share);
     }
     this.options.metrics.inFlight.set(this.inFlight);
     if (now - this.sweptAt > SWEEP_MS) this.sweep(now);
+  }
+
+  private measurePace(now: number): void {
+    const utilization = perfHooks.eventLoopUtilization();
+    const since = perfHooks.eventLoopUtilization(utilization, this.utilization);
+    this.pace.note(this.ended, now - this.tickedAt, since.utilization);
+    this.ownMs = Math.min(MAX_OWN_MS, this.pace.timeFor(this.inFlight));
+    this.utilization = utilization;
+    this.tickedAt = now;
+    this.ended = 0;
   }
 
   /** Forgets who has not been sent to for a while, and tells how many are paused. */

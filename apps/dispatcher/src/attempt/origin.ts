@@ -115,11 +115,16 @@ export class OriginShare {
     return this.waiting === 0 && this.inFlight.size === 0;
   }
 
-  /** Tells whether requests there take long, or are not answered at all. @param now milliseconds of `performance.now()` */
-  isSlow(now: number, slowMs: number): boolean {
+  /**
+   * Tells whether requests there take long, or are not answered at all.
+   *
+   * @param now milliseconds of `performance.now()`
+   * @param ownMs how much of an answer's time is this process's own, in milliseconds
+   */
+  isSlow(now: number, slowMs: number, ownMs: number): boolean {
     const [oldest] = this.inFlight;
     if (this.health.isOpen || this.health.isSlow(slowMs)) return true;
-    return oldest !== undefined && now - Math.max(oldest.startedAt, this.answeredAt) > slowMs;
+    return oldest !== undefined && now - Math.max(oldest.startedAt, this.answeredAt) > slowMs + ownMs;
   }
 
   /** Calls `onSlow` of the requests that began before a moment, each once. */

@@ -5,7 +5,15 @@ import { targetOf } from '#webhook';
 import type { AgentWork } from '../lanes/agent-work.js';
 import type { Deliveries } from '../lanes/deliveries.js';
 import type { ShardLeases } from '../lanes/shard-leases.js';
-import { bringForward, FIRST_PLACE, readDue, wakeOrphans, type BehindRow, type DuePlace } from './behind.repository.js';
+import {
+  bringForward,
+  FIRST_PLACE,
+  readBehind,
+  readDue,
+  wakeOrphans,
+  type BehindRow,
+  type DuePlace,
+} from './behind.repository.js';
 
 export interface BacklogLoopOptions {
   readonly pool: Pool;
@@ -121,18 +129,22 @@ export class BacklogLoop {
     await this.forward(shards);
     await this.wakeOrphans(shards);
     if (deliveries.rowsInHand >= capacity) return POLL_MS;
-    this.touched.clear();
-    const { rows, last, readAt } = await readDue(pool, {
+    const { rows: due, last } = await readDue(pool, {
       base: leases.base,
       shards,
       paused: this.pausedNow(),
       busyClients: deliveries.clientsWithRows(capacity / CLIENT_PART),
       after: this.after,
       limit: PAGE,
-      windowMs,
     });
     this.after = last ?? FIRST_PLACE;
-    for (const of of groupBy(rows, partitionKey).values()) this.take(of, readAt);
+    // What is in hand stays due until its result is written, and is met again by each pass.
+    const missing = due.filter((row) => !deliveries.hasInHand(row));
+    if (missing.length > 0) {
+      this.touched.clear();
+      const { rows, readAt } = await readBehind(pool, missing, windowMs);
+      for (const of of groupBy(rows, partitionKey).values()) this.take(of, readAt);
+    }
     return last ? 0 : POLL_MS;
   }
 

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../../../../test/support/postgres.js';
-import { FIRST_PLACE, readDue } from './behind.repository.js';
+import { FIRST_PLACE, readBehind, readDue } from './behind.repository.js';
 
 const PAGE = 500;
 /** Of as many agents, all of them due. */
@@ -33,10 +33,12 @@ it('compares what is due with its own agent’s alone, also while the statistics
   await pool.query('delete from dispatch.behind');
   await pool.query('vacuum (analyze, truncate off) dispatch.behind');
   await pool.query(FILL);
-  const query = { base: 1, shards: [0], paused: [], busyClients: [], after: FIRST_PLACE, limit: PAGE, windowMs: 60_000 };
+  const query = { base: 1, shards: [0], paused: [], busyClients: [], after: FIRST_PLACE, limit: PAGE };
   let asked: { readonly text: string; readonly values: unknown[] } | undefined;
   const listening = { query: (statement: typeof asked) => pool.query((asked = statement)!) } as unknown as pg.Pool;
-  expect((await readDue(listening, query)).rows).toHaveLength(PAGE);
+  const due = await readDue(pool, query);
+  expect(due.rows).toHaveLength(PAGE);
+  expect((await readBehind(listening, due.rows, 60_000)).rows).toHaveLength(PAGE);
   const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>({
     text: `explain (analyze, format json) ${asked!.text}`,
     values: asked!.values,

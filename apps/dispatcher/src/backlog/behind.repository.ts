@@ -40,10 +40,49 @@ export interface DueQuery {
   readonly busyClients: readonly number[];
   readonly after: DuePlace;
   readonly limit: number;
-  readonly windowMs: number;
 }
 
-interface DueLine extends HeadLine, Required<Omit<Endpoint, 'url'>> {
+/** A row that is due. */
+export interface DueRow {
+  readonly agentEventId: number;
+  readonly clientId: number;
+  readonly agentId: number;
+  readonly hash: number;
+}
+
+export interface DuePage {
+  readonly rows: DueRow[];
+  /** The last place; undefined: there is nothing after it. */
+  readonly last: DuePlace | undefined;
+}
+
+/** Reads which rows are due, in turn. */
+export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
+  const { base, shards, paused, busyClients, after, limit } = query;
+  const { rows } = await pool.query<DueRow & { readonly dueAt: string }>({
+    name: 'dispatch_due',
+    text: `
+      select b.agent_event_id as "agentEventId", b.client_id as "clientId", b.agent_id as "agentId", b.hash, b.due_at::text as "dueAt"
+      from dispatch.behind b
+      where b.due_at <= now() and b.hash % $1::integer = any ($2::integer[])
+        and b.agent_event_id <> all ($3::bigint[]) and b.client_id <> all ($4::bigint[])
+        and (b.due_at, b.agent_event_id, b.agent_id) > ($5::timestamptz, $6::bigint, $7::bigint)
+      order by b.due_at, b.agent_event_id, b.agent_id limit $8::integer`,
+    values: [
+      base,
+      arrayOfPlain(shards, (shard) => shard),
+      arrayOfPlain(paused, (id) => id),
+      arrayOfPlain(busyClients, (id) => id),
+      after.dueAt,
+      after.agentEventId,
+      after.agentId,
+      limit,
+    ],
+  });
+  return { rows, last: rows.length >= limit ? rows.at(-1) : undefined };
+}
+
+interface BehindLine extends HeadLine, Required<Omit<Endpoint, 'url'>> {
   agent_event_id: number;
   client_id: number;
   hash: number;
@@ -55,77 +94,54 @@ interface DueLine extends HeadLine, Required<Omit<Endpoint, 'url'>> {
   url: string | null;
   last_sequence: number;
   ahead: boolean;
-  due_at: string;
 }
 
 /**
- * Rows that are due, in turn, with everything else that is behind for their agents. A row ahead of its agent's cursor is of a change
- * that is still recorded in pages: it is left alone until the cursor has come there.
+ * Everything that is behind for the agents of some rows that are due. A row ahead of its agent's cursor is of a change that is still
+ * recorded in pages: it is left alone until the cursor has come there.
  */
-const DUE = {
-  name: 'dispatch_due',
+const BEHIND = {
+  name: 'dispatch_behind',
   text: `
-    with due as materialized (
-      select b.client_id, b.agent_id, b.due_at, b.agent_event_id from dispatch.behind b
-      where b.due_at <= now() and b.hash % $1::integer = any ($2::integer[])
-        and b.agent_event_id <> all ($3::bigint[]) and b.client_id <> all ($4::bigint[])
-        and (b.due_at, b.agent_event_id, b.agent_id) > ($5::timestamptz, $6::bigint, $7::bigint)
-      order by b.due_at, b.agent_event_id, b.agent_id limit $8::integer),
-    place as (select d.due_at::text, d.agent_event_id, d.agent_id, (select count(*) from due) as count
-              from due d order by d.due_at desc, d.agent_event_id desc, d.agent_id desc limit 1)
     select b.agent_event_id, b.client_id, b.agent_id, b.hash, b.next_sequence, b.version, b.attempts,
-           b.agent_event_id = any (a.due) and b.next_sequence <= coalesce(c.last_sequence, 0) as due, e.url, e.method, h.suspended_at is not null as suspended,
-           h.agent_event_id is not null as unwell, e.agent_id is null as "isForAll", coalesce(c.last_sequence, 0) as last_sequence,
-           coalesce(c.ahead, false) as ahead, null::text as due_at, ${HEAD}
+           b.agent_event_id = any (a.due) and b.due_at <= now() and b.next_sequence <= coalesce(c.last_sequence, 0) as due,
+           e.url, e.method, h.suspended_at is not null as suspended, h.agent_event_id is not null as unwell,
+           e.agent_id is null as "isForAll", coalesce(c.last_sequence, 0) as last_sequence, coalesce(c.ahead, false) as ahead, ${HEAD}
     -- A list for each agent: joined with what is due, each row would be compared with all of that.
-    from (select client_id, agent_id, array_agg(agent_event_id) as due from due group by client_id, agent_id) a
+    from (select client_id, agent_id, array_agg(agent_event_id) as due
+          from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as d (client_id, agent_id, agent_event_id) group by client_id, agent_id) a
     cross join lateral (
       select * from dispatch.behind b where b.client_id = a.client_id and b.agent_id = a.agent_id offset 0) b
     left join lateral (select * from subscription.agent_event e where e.id = b.agent_event_id limit 1) e on true
     left join lateral (select * from dispatch.event_health h where h.agent_event_id = b.agent_event_id limit 1) h on true
     left join lateral (
       select c.last_sequence, c.ahead from dispatch.agent_cursor c where c.client_id = b.client_id and c.agent_id = b.agent_id limit 1) c on true
-    ${headOf(`b.next_sequence and b.agent_event_id = any (a.due)`, '$9::double precision')}
-    union all
-    select agent_event_id, null, agent_id, null, null, null, null, null, null, null, null, null, null, count, null, due_at,
-           null, null, null, null, null, null, null, null, null
-    from place`,
+    ${headOf(`b.next_sequence and b.agent_event_id = any (a.due)`, '$4::double precision')}`,
 };
 
-export interface DuePage {
-  readonly rows: BehindRow[];
-  /** The last place; undefined: there is nothing after it. */
-  readonly last: DuePlace | undefined;
-  readonly readAt: number;
-}
-
-export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
-  const { base, shards, paused, busyClients, after, limit, windowMs } = query;
+/**
+ * Reads all that is behind for the agents of rows that are due, with the heads of these.
+ *
+ * @returns `readAt` is when the reading began, in milliseconds of `performance.now()`
+ */
+export async function readBehind(
+  pool: Pool,
+  due: readonly DueRow[],
+  windowMs: number,
+): Promise<{ readonly rows: BehindRow[]; readonly readAt: number }> {
   const readAt = performance.now();
-  const { rows: lines } = await pool.query<DueLine>({
-    ...DUE,
+  const { rows: lines } = await pool.query<BehindLine>({
+    ...BEHIND,
     values: [
-      base,
-      arrayOfPlain(shards, (shard) => shard),
-      arrayOfPlain(paused, (id) => id),
-      arrayOfPlain(busyClients, (id) => id),
-      after.dueAt,
-      after.agentEventId,
-      after.agentId,
-      limit,
+      arrayOfPlain(due, ({ clientId }) => clientId),
+      arrayOfPlain(due, ({ agentId }) => agentId),
+      arrayOfPlain(due, ({ agentEventId }) => agentEventId),
       windowMs,
     ],
   });
-  let last: DuePlace | undefined;
-  const rows: BehindRow[] = [];
-  for (const line of lines) {
-    if (line.client_id === null) {
-      const { due_at: dueAt, agent_event_id: agentEventId, agent_id: agentId, last_sequence: count } = line;
-      if (count >= limit) last = { dueAt, agentEventId, agentId };
-      continue;
-    }
+  const rows = lines.map((line): BehindRow => {
     const { url, method, suspended, unwell, isForAll } = line;
-    rows.push({
+    return {
       agentEventId: line.agent_event_id,
       clientId: line.client_id,
       agentId: line.agent_id,
@@ -138,9 +154,9 @@ export async function readDue(pool: Pool, query: DueQuery): Promise<DuePage> {
       head: headOfLine(line, readAt),
       cursor: line.last_sequence,
       isAhead: line.ahead,
-    });
-  }
-  return { rows, last, readAt };
+    };
+  });
+  return { rows, readAt };
 }
 
 /**

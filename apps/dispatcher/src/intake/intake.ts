@@ -21,6 +21,8 @@ export interface IntakeOptions {
   readonly endpoints: BatchedCache<Endpoint | undefined>;
   /** Deliveries that wait for a slot. */
   readonly waiting: () => number;
+  /** How many deliveries this process sends in a time, in milliseconds; `Infinity` as long as it has time left. */
+  readonly within: (ms: number) => number;
   /** Most deliveries in memory. */
   readonly capacity: number;
   readonly metrics: DispatcherMetrics;
@@ -35,6 +37,10 @@ const PAGE = { after: 0, limit: 2000 };
 const MAX_ROOM_WAIT_MS = 2000;
 /** With more deliveries than this waiting to be sent, there is no hurry to add to them ... */
 const READY = 1000;
+/** ... nor, where this process itself is the bottleneck, with more than it sends in this time, in milliseconds ... */
+const READY_MS = 150;
+/** ... which are these at least ... */
+const MIN_READY = 100;
 /** ... for so long, in milliseconds: those that wait may all be of origins that are slow, which must not hold up the others. */
 const MAX_READY_WAIT_MS = 250;
 const ROOM_POLL = { firstMs: 5, maxMs: 5 };
@@ -120,10 +126,10 @@ export class Intake {
 
   private take(): Turn[] {
     const turns: Turn[] = [];
-    let room = MAX_BATCH;
+    let room = Math.min(MAX_BATCH, this.ready);
     for (const of of this.waiting) {
       if (turns.length > 0 && Math.min(of.size, of.changes.length) > room) break;
-      const changes = of.changes.slice(0, of.size);
+      const changes = of.changes.slice(0, Math.min(of.size, room));
       turns.push({ of, changes });
       room -= changes.length;
     }
@@ -257,6 +263,11 @@ export class Intake {
     return count;
   }
 
+  /** Deliveries that wait, or are planned at a time, so that all of them are sent soon: what is left in the topic does not grow old here. */
+  private get ready(): number {
+    return Math.min(READY, Math.max(MIN_READY, Math.floor(this.options.within(READY_MS))));
+  }
+
   /**
    * A backlog is best left in the topic. Receivers that are all slow slow the consumer down; dead ones keep so little in memory that
    * they do not.
@@ -265,7 +276,7 @@ export class Intake {
     const { waiting, deliveries, capacity } = this.options;
     const startedAt = performance.now();
     const waited = (): number => performance.now() - startedAt;
-    while (waiting() > READY && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    while (waiting() > this.ready && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
     const enough = Math.min(size, capacity / 2);
     while (capacity - deliveries.inMemory < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
   }

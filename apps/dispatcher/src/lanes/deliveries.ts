@@ -4,7 +4,7 @@ import type { Attempts } from '../attempt/attempts.js';
 import type { BatchedCache } from '../attempt/batched-cache.js';
 import type { DueDelivery, Endpoint, SendOutcome } from '../attempt/delivery.js';
 import { decideRetry, type Verdict } from '../attempt/retry-policy.js';
-import type { BehindRow } from '../backlog/behind.repository.js';
+import type { BehindRow, DueRow } from '../backlog/behind.repository.js';
 import type { DispatcherMetrics } from '../metrics.js';
 import { hasUnrecorded } from '../record/snapshot.js';
 import { AgentWork, hashOf, type Change, type EntryWork, type RowResult, type RowWork } from './agent-work.js';
@@ -83,11 +83,10 @@ export class Deliveries {
       let row = agent.table.rows.get(agentEventId);
       // A row can be read before the answer to the statement that made it: whoever waits for that has the row then.
       if (row?.inHand || leaving.has(agentEventId)) continue;
-      if (!row)
-        agent.table.rows.set(
-          agentEventId,
-          (row = { clientId: agent.clientId, agentEventId, next, version, attempts, inHand: false }),
-        );
+      if (!row) {
+        row = { clientId: agent.clientId, agentEventId, next, version, attempts, inHand: false };
+        agent.table.rows.set(agentEventId, row);
+      }
       Object.assign(row, { next, version, attempts });
       if (!isDue) continue;
       if (head) this.hold(row, head);
@@ -197,6 +196,12 @@ export class Deliveries {
     row.inHand = false;
     row.sentTo = undefined;
     row.head = undefined;
+  }
+
+  /** Tells whether a row is in hand. */
+  hasInHand({ clientId, agentId, agentEventId, hash }: DueRow): boolean {
+    const agents = this.byLease.get(this.options.leases().leaseOf(hash)!);
+    return agents?.get(`${clientId}:${agentId}`)?.table.rows.get(agentEventId)?.inHand ?? false;
   }
 
   /** Clients that have so many rows in hand, or more. */

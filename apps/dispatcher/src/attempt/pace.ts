@@ -1,0 +1,46 @@
+/** A process that is busy for more of its time than this is the bottleneck itself. */
+const BUSY = 0.8;
+/** Part of how busy it was that still counts in the next measurement: what has gathered in a busy moment is late after it, too. */
+const LINGERING = 0.9;
+/** Weight of the newest measurement of the pace. */
+const WEIGHT = 0.3;
+/** Least busy part of a while that says how much the process gets done. */
+const MIN_UTILIZATION = 0.1;
+
+/**
+ * How much this process gets done when nothing but itself holds it up: its event loop, or other processes that take the processor from
+ * it. What is read ahead beyond that only grows old in memory, and what takes long then is no fault of an origin. Pure; times are
+ * parameters, in milliseconds.
+ */
+export class Pace {
+  private utilization = 0;
+  /** Deliveries a millisecond of work. */
+  private perMs: number | undefined;
+
+  /**
+   * Notes what a while has brought.
+   *
+   * @param ended deliveries that have ended in it
+   * @param utilization part of it in which the event loop was busy, from 0 to 1
+   */
+  note(ended: number, ms: number, utilization: number): void {
+    this.utilization = Math.max(utilization, this.utilization * LINGERING);
+    if (utilization < MIN_UTILIZATION || ms <= 0) return;
+    const perMs = ended / (ms * utilization);
+    this.perMs = this.perMs === undefined ? perMs : this.perMs * (1 - WEIGHT) + perMs * WEIGHT;
+  }
+
+  /** Returns how many deliveries this process makes in a time; `Infinity` as long as it has time left. */
+  within(ms: number): number {
+    return this.isBottleneck ? this.perMs! * ms : Infinity;
+  }
+
+  /** Returns how long this process itself takes for deliveries, in milliseconds; 0 as long as it has time left. */
+  timeFor(deliveries: number): number {
+    return this.isBottleneck && deliveries > 0 ? deliveries / this.perMs! : 0;
+  }
+
+  private get isBottleneck(): boolean {
+    return this.perMs !== undefined && this.utilization > BUSY;
+  }
+}
