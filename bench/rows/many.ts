@@ -1,7 +1,7 @@
 import type { Lab } from '../lab/lab.js';
 import { Population } from '../lab/population.js';
 import type { ThreeServices } from '../lab/three-services.js';
-import { WARM_UP, type Round, type Row } from '../row.js';
+import type { Round, Row } from '../row.js';
 import { dispatchRound } from './dispatcher.js';
 import { telemetryRound } from './telemetry-over-kafka.js';
 
@@ -13,6 +13,8 @@ interface Work {
   readonly name: string;
   readonly unit: Row['unit'];
   readonly items: number;
+  /** Items that each instance has worked off before: those that have just started are cold, and those that stay have been given other partitions. */
+  readonly warmUp: number;
   readonly prepare: (lab: Lab, system: ThreeServices, agents: number) => Promise<Round>;
 }
 
@@ -20,7 +22,8 @@ const WORKS: readonly Work[] = [
   {
     name: 'changes waiting in Kafka → notified and recorded',
     unit: 'notifications/s',
-    items: 40_000,
+    items: 80_000,
+    warmUp: 30_000,
     prepare: async (lab, system, agents) => {
       const population = await Population.create(system.pool, agents, () => `${lab.receivers.origins[0]}/login`);
       return (changes) => dispatchRound(lab, system, population, changes);
@@ -29,7 +32,8 @@ const WORKS: readonly Work[] = [
   {
     name: 'telemetry over Kafka, 95 % repeats → written',
     unit: 'items/s',
-    items: 100_000,
+    items: 200_000,
+    warmUp: 100_000,
     prepare: async (lab, system, agents) => {
       const population = await Population.create(system.pool, agents);
       return (count) => telemetryRound(lab, system, population, '95 % repeats', count);
@@ -42,7 +46,7 @@ export function manyRows(items?: number): Row<ThreeServices>[] {
   return WORKS.flatMap((work) => INSTANCES.map((instances) => manyRow(work, instances, items)));
 }
 
-function manyRow({ name, unit, items: usual, prepare }: Work, instances: number, items = usual): Row<ThreeServices> {
+function manyRow({ name, unit, items: usual, warmUp, prepare }: Work, instances: number, items = usual): Row<ThreeServices> {
   return {
     name: `many: ${name}, ${instances} instances`,
     unit,
@@ -55,10 +59,9 @@ function manyRow({ name, unit, items: usual, prepare }: Work, instances: number,
       const work = await prepare(lab, system, agents);
       await work(agents);
       await system.pool.query('analyze');
-      // Those that have just started are cold, and those that stay have been given other partitions.
       const workWith = async (running: number, count: number) => {
         await system.scale(running);
-        await work(running > 1 ? 10_000 * running : WARM_UP);
+        await work(Math.min(warmUp, items) * running);
         return work(count);
       };
       return async (count) => {

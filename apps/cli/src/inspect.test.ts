@@ -86,10 +86,11 @@ describe('inspect', () => {
     beforeAll(async () => {
       await pool.query('insert into dispatch.shard_base (partitions) values ($1)', [SHARDS]);
       await pool.query(
-        `insert into dispatch.shard_lease (shard, owner, epoch, until, swept_position)
-         select shard, $2::uuid, 5, case when shard = $1 then now() + interval '1 hour' end, 3 from generate_series(0, $3::integer - 1) shard`,
+        `insert into dispatch.shard_lease (shard, owner, epoch, until)
+         select shard, $2::uuid, 5, case when shard = $1 then now() + interval '1 hour' end from generate_series(0, $3::integer - 1) shard`,
         [SHARD, OWNER, SHARDS],
       );
+      await pool.query('insert into dispatch.shard_sweep (shard, position) values ($1, 3)', [SHARD]);
       event = await addAgentEvent('https://example.com/hook?token=s3cret', AGENT.agentId);
       change = await rows.addLogin(AGENT);
       await rows.plan(AGENT);

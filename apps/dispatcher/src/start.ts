@@ -23,7 +23,7 @@ import type { DispatcherSettings } from './settings.js';
 
 const MAX_BATCH_RECORDS = 1000;
 /** A change that the topic never brought is notified within a minute (contract §5): settled, found by the next sweep, fanned out. */
-const DEFAULT_SWEEP = { everyMs: 10_000, settleMs: 30_000 };
+const DEFAULT_SWEEP = { everyMs: 5_000, settleMs: 30_000 };
 
 export interface DispatcherOptions {
   readonly settings: DispatcherSettings;
@@ -110,7 +110,7 @@ async function startSteps(options: DispatcherOptions, undo: Cleanup[]): Promise<
   undo.push(() => carryOver.stop());
   const { everyMs, settleMs } = options.sweep ?? DEFAULT_SWEEP;
   const { intake, leases } = dispatch;
-  const sweep = new LogSweep({ ...{ pool, intake, leases, windowMs, settleMs, metrics, logger } });
+  const sweep = new LogSweep({ ...{ pool, intake, leases, windowMs, settleMs, aheadMs: 2 * everyMs, metrics, logger } });
   const sweeps = new PeriodicWork((error) => logger.warn({ err: error }, 'intake.sweep_failed'));
   undo.push(() => {
     sweep.stop();

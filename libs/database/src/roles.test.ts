@@ -20,7 +20,7 @@ const TABLES = [
   ],
   ...['dispatch.agent_cursor', 'dispatch.queue', 'dispatch.attempt', 'dispatch.event_health'],
   ...['dispatch.behind', 'dispatch.wake', 'dispatch.replay', 'dispatch.redelivery', 'dispatch.redelivery_lane'],
-  ...['dispatch.shard_base', 'dispatch.shard_lease'],
+  ...['dispatch.shard_base', 'dispatch.shard_lease', 'dispatch.shard_sweep'],
   ...['dispatch.notice', 'dispatch.notice_delivery', 'dispatch.notice_event_health'],
 ];
 

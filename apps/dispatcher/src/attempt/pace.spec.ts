@@ -3,11 +3,17 @@ import { describe, expect, it } from 'vitest';
 import { Pace } from './pace.js';
 
 describe('the pace of a process', () => {
-  it('bounds nothing as long as there is time left', () => {
+  it('is not known before there was work', () => {
     const pace = new Pace();
+    pace.note(0, 100, 0.01);
     expect([pace.within(150), pace.timeFor(100)]).toEqual([Infinity, 0]);
-    for (let nth = 0; nth < 10; nth++) pace.note(500, 100, 0.6);
-    expect([pace.within(150), pace.timeFor(100)]).toEqual([Infinity, 0]);
+  });
+
+  it('is told by the time of work alone, and takes no time as long as there is some left', () => {
+    const pace = new Pace();
+    for (let nth = 0; nth < 30; nth++) pace.note(100, 100, 0.5);
+    expect(pace.within(150)).toBeCloseTo(300);
+    expect(pace.timeFor(100)).toBe(0);
   });
 
   it('is what a busy process has made', () => {
@@ -22,7 +28,7 @@ describe('the pace of a process', () => {
     pace.note(100, 100, 1);
     pace.note(100, 100, 0.3);
     expect(pace.timeFor(100)).toBeGreaterThan(0);
-    for (let nth = 0; nth < 3; nth++) pace.note(100, 100, 0.3);
+    for (let nth = 0; nth < 5; nth++) pace.note(100, 100, 0.3);
     expect(pace.timeFor(100)).toBe(0);
   });
 

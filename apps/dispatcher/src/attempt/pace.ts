@@ -1,7 +1,7 @@
 /** A process that is busy for more of its time than this is the bottleneck itself. */
 const BUSY = 0.8;
 /** Part of how busy it was that still counts in the next measurement: what has gathered in a busy moment is late after it, too. */
-const LINGERING = 0.9;
+const LINGERING = 0.95;
 /** Weight of the newest measurement of the pace. */
 const WEIGHT = 0.3;
 /** Least busy part of a while that says how much the process gets done. */
@@ -30,17 +30,14 @@ export class Pace {
     this.perMs = this.perMs === undefined ? perMs : this.perMs * (1 - WEIGHT) + perMs * WEIGHT;
   }
 
-  /** Returns how many deliveries this process makes in a time; `Infinity` as long as it has time left. */
+  /** Returns how many deliveries this process makes in a time of work; `Infinity` as long as that is not known. */
   within(ms: number): number {
-    return this.isBottleneck ? this.perMs! * ms : Infinity;
+    return this.perMs === undefined ? Infinity : this.perMs * ms;
   }
 
-  /** Returns how long this process itself takes for deliveries, in milliseconds; 0 as long as it has time left. */
+  /** Returns how long deliveries wait for this process itself, in milliseconds; 0 as long as it has time left. */
   timeFor(deliveries: number): number {
-    return this.isBottleneck && deliveries > 0 ? deliveries / this.perMs! : 0;
-  }
-
-  private get isBottleneck(): boolean {
-    return this.perMs !== undefined && this.utilization > BUSY;
+    const isBottleneck = this.perMs !== undefined && this.utilization > BUSY;
+    return isBottleneck && deliveries > 0 ? deliveries / this.perMs! : 0;
   }
 }

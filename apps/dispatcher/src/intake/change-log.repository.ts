@@ -77,17 +77,19 @@ export async function readUndoneSpans(pool: Pool): Promise<UndoneSpan[]> {
 /** The position up to which the log has been compared with the cursors of all these shards' agents. */
 export async function sweptPosition(pool: Pool, shards: readonly number[]): Promise<number> {
   const { rows } = await pool.query<{ position: number }>(
-    'select coalesce(min(swept_position), 0) as position from dispatch.shard_lease where shard = any ($1::integer[])',
+    'select coalesce(min(position), 0) as position from dispatch.shard_sweep where shard = any ($1::integer[])',
     [shards],
   );
   return rows[0]!.position;
 }
 
-/** Only forward, and only where the shard is still this instance's. */
-export async function moveSweptPosition(pool: Pool, owner: string, shards: readonly number[], position: number): Promise<void> {
+/**
+ * Notes that a part of the log was compared for shards, positions above `after` up to `upTo`: for those that were compared up to there
+ * before. It holds whoever has the shards, since a cursor never goes back.
+ */
+export async function moveSweptPosition(pool: Pool, shards: readonly number[], after: number, upTo: number): Promise<void> {
   await pool.query(
-    `update dispatch.shard_lease set swept_position = $3
-     where shard = any ($2::integer[]) and owner = $1::uuid and swept_position < $3`,
-    [owner, shards, position],
+    'update dispatch.shard_sweep set position = $3 where shard = any ($1::integer[]) and position >= $2 and position < $3',
+    [shards, after, upTo],
   );
 }

@@ -1,16 +1,16 @@
-import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
 import { uuidv7 } from 'uuidv7';
-import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { createDataSource, createSealer, poolOf } from '#database';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createDataSource, createSealer, poolOf, type Pool } from '#database';
 import { AddressGuard } from '#webhook';
 import { CLIENT, useDispatcherWorld, type DispatcherWorld } from '../../../../test/support/dispatcher-world.js';
 import { eventually } from '../../../../test/support/poll.js';
 import type { RecordingReceiver } from '../../../../test/support/receiver.js';
 import { DEFAULT_BUDGETS } from '../attempt/attempts.js';
 import { Dispatch } from '../dispatch.js';
+import { hashOf } from '../lanes/agent-work.js';
 import { DispatcherMetrics } from '../metrics.js';
-import { LogSweep } from './log-sweep.js';
+import { LogSweep, type LogSweepOptions } from './log-sweep.js';
 
 /** Generous: an attempt that times out on a busy machine would be made again. */
 const PATIENT = { DELIVERY_TIMEOUT: 20_000 };
@@ -104,27 +104,78 @@ describe('intake from a topic that is not whole', () => {
     expect(sequences()).toEqual([1, 2]);
   });
 
-  it('ends between two steps when it is stopped', async () => {
-    await world.log(136);
-    await world.pool.query(`select setval('presence.status_change_position', 20000)`);
-    let sweep: LogSweep | undefined = undefined;
-    const plan = () => Promise.resolve({ recorded: Promise.resolve(sweep?.stop()), passedOver: [] });
-    const owner = randomUUID();
-    await world.pool.query(`insert into dispatch.shard_lease (shard, owner) values (0, $1)`, [owner]);
-    const leases = { owner, held: [{ shard: 0, epoch: 1, until: Infinity, ending: false }], holds: () => true };
-    const dataSource = createDataSource({ url: world.database.url, applicationName: 'test', poolSize: 1 });
-    await dataSource.initialize();
-    const pool = poolOf(dataSource);
-    const metrics = new DispatcherMetrics(new Registry());
-    sweep = new LogSweep({ pool, intake: { plan }, leases, windowMs: 60_000, settleMs: 0, metrics, logger: world.logger });
-    try {
+  describe('compares the log with the cursors', () => {
+    let pool: Pool;
+    let close: () => Promise<void>;
+
+    beforeEach(async () => {
+      const dataSource = createDataSource({ url: world.database.url, applicationName: 'test', poolSize: 1 });
+      await dataSource.initialize();
+      pool = poolOf(dataSource);
+      close = () => dataSource.destroy();
+    });
+
+    afterEach(() => close());
+
+    /** Of an instance that has one shard of so many. */
+    const newSweep = (shard: number, base: number, plan: LogSweepOptions['intake']['plan']): LogSweep => {
+      const holds = (hash: number): boolean => hash % base === shard;
+      const leases = { base, held: [{ shard, epoch: 1, until: Infinity, ending: false }], holds };
+      const metrics = new DispatcherMetrics(new Registry());
+      return new LogSweep({
+        ...{ pool, leases, intake: { plan }, windowMs: 60_000, settleMs: 0, aheadMs: 0, metrics, logger: world.logger },
+      });
+    };
+    const positions = async (): Promise<number[]> => {
+      const { rows } = await pool.query<{ position: number }>('select position from dispatch.shard_sweep order by shard');
+      return rows.map(({ position }) => position);
+    };
+
+    it('and ends between two steps when it is stopped', async () => {
+      await world.log(136);
+      await pool.query(`select setval('presence.status_change_position', 20000)`);
+      await pool.query('insert into dispatch.shard_sweep (shard) values (0)');
+      const sweep: LogSweep = newSweep(0, 1, () => Promise.resolve({ recorded: Promise.resolve(sweep.stop()), passedOver: [] }));
       await sweep.sweep();
-      expect((await pool.query('select swept_position as position from dispatch.shard_lease')).rows).toEqual([
-        { position: 5000 },
-      ]);
-    } finally {
-      await dataSource.destroy();
-    }
+      expect(await positions()).toEqual([5000]);
+    });
+
+    it('once, however many instances there are: one goes ahead, and the others look at what that leaves', async () => {
+      const agents = Array.from({ length: 8 }, (_, nth) => nth + 1);
+      const shardOf = (agentId: number): number => hashOf({ clientId: CLIENT, agentId }) % 2;
+      const missed = agents.find((agentId) => shardOf(agentId) === 1)!;
+      await pool.query('insert into dispatch.shard_sweep (shard) values (0), (1)');
+      for (const agent of agents) await world.log(agent);
+      await pool.query(
+        'insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) select $1, unnest($2::bigint[]), 1',
+        [CLIENT, agents.filter((agent) => agent !== missed)],
+      );
+      const planned: number[] = [];
+      const plan: LogSweepOptions['intake']['plan'] = async (changes) => {
+        planned.push(...changes.map(({ agentId }) => agentId));
+        await pool.query('insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) values ($1, $2, 1)', [
+          CLIENT,
+          missed,
+        ]);
+        return { recorded: Promise.resolve(), passedOver: [] };
+      };
+      const ahead = newSweep(0, 2, plan);
+      const other = newSweep(1, 2, plan);
+      await ahead.sweep();
+      expect([await positions(), planned]).toEqual([[8, 0], []]);
+      await other.sweep();
+      expect([await positions(), planned]).toEqual([[8, 8], [missed]]);
+
+      await pool.query('update dispatch.agent_cursor set last_sequence = 2');
+      for (const agent of agents) await world.log(agent);
+      await ahead.sweep();
+      expect(await positions()).toEqual([16, 16]);
+      const statements = vi.spyOn(pool, 'query');
+      await other.sweep();
+      const names = statements.mock.calls.map(([query]) => (query as unknown as { readonly name?: string }).name);
+      statements.mockRestore();
+      expect(names).not.toContain('dispatch_read_unplanned_between');
+    });
   });
 
   /** A dispatcher without a bus. */

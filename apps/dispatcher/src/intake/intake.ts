@@ -21,7 +21,7 @@ export interface IntakeOptions {
   readonly endpoints: BatchedCache<Endpoint | undefined>;
   /** Deliveries that wait for a slot. */
   readonly waiting: () => number;
-  /** How many deliveries this process sends in a time, in milliseconds; `Infinity` as long as it has time left. */
+  /** How many deliveries this process sends in a time of work, in milliseconds; `Infinity` as long as that is not known. */
   readonly within: (ms: number) => number;
   /** Most deliveries in memory. */
   readonly capacity: number;
@@ -37,7 +37,7 @@ const PAGE = { after: 0, limit: 2000 };
 const MAX_ROOM_WAIT_MS = 2000;
 /** With more deliveries than this waiting to be sent, there is no hurry to add to them ... */
 const READY = 1000;
-/** ... nor, where this process itself is the bottleneck, with more than it sends in this time, in milliseconds ... */
+/** ... nor with more than this process sends in so much time of work, in milliseconds ... */
 const READY_MS = 150;
 /** ... which are these at least ... */
 const MIN_READY = 100;

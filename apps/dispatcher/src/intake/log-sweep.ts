@@ -1,4 +1,4 @@
-import { pastUndone } from '#contracts';
+import { pastUndone, type StatusChange } from '#contracts';
 import type { Pool } from '#database';
 import type { Logger } from '#runtime';
 import { hashOf } from '../lanes/agent-work.js';
@@ -16,17 +16,21 @@ import type { Intake } from './intake.js';
 export interface LogSweepOptions {
   readonly pool: Pool;
   readonly intake: Pick<Intake, 'plan'>;
-  readonly leases: Pick<ShardLeases, 'owner' | 'held' | 'holds'>;
+  readonly leases: Pick<ShardLeases, 'base' | 'held' | 'holds'>;
   /** Changes older than this are not notified any more, in milliseconds. */
   readonly windowMs: number;
   /** How long after a position was given out all up to it are known to be seen, in milliseconds: no writer takes so long. */
   readonly settleMs: number;
+  /** How much later the others look at what the instance that goes ahead should have compared for them, in milliseconds. */
+  readonly aheadMs: number;
   readonly metrics: DispatcherMetrics;
   readonly logger: Logger;
 }
 
 /** Positions that are compared by one statement. */
 const STEP = 5000;
+/** Who has this shard goes ahead. */
+const FIRST_SHARD = 0;
 
 /**
  * Compares the log of changes with the cursors of the agents whose shards are this instance's, and plans what the topic never brought:
@@ -34,6 +38,9 @@ const STEP = 5000;
  * change of its agent comes (contract §5).
  *
  * Positions are given out before their transactions commit, so a part of the log is compared only when it has settled.
+ *
+ * However many instances there are, the log is read once: one of them goes ahead, and notes what it has compared for all shards that
+ * have nothing left there. The others only look at what that leaves, and at everything should it be late.
  */
 export class LogSweep {
   /** Last positions that were given out, with the moment in milliseconds of `performance.now()`, the oldest first. */
@@ -45,20 +52,21 @@ export class LogSweep {
 
   /** Compares what has settled since the last time. @throws when the database cannot be asked; the next call goes on */
   async sweep(): Promise<void> {
-    const { pool, settleMs, leases } = this.options;
+    const { pool, settleMs, aheadMs, leases } = this.options;
     const shards = leases.held.map(({ shard }) => shard);
     if (shards.length === 0) return;
+    const isAhead = shards.includes(FIRST_SHARD);
     const undone = await readUndoneSpans(pool);
     const after = pastUndone(await sweptPosition(pool, shards), undone);
     const last = await lastPosition(pool);
     const now = performance.now();
     if (last > after) this.givenOut.push({ position: last, at: now });
-    const settled = this.givenOut.findLast(({ at }) => now - at >= settleMs);
+    const settled = this.givenOut.findLast(({ at }) => now - at >= settleMs + (isAhead ? 0 : aheadMs));
     if (!settled) return;
     this.givenOut = this.givenOut.slice(this.givenOut.indexOf(settled) + 1);
     for (let from = after; from < settled.position && !this.stopping;) {
       const upTo = Math.min(from + STEP, settled.position);
-      await this.compare(shards, from, upTo);
+      await this.compare(isAhead ? range(leases.base) : shards, from, upTo);
       from = pastUndone(upTo, undone);
     }
   }
@@ -68,24 +76,29 @@ export class LogSweep {
     this.stopping = true;
   }
 
+  /** @param shards for which the part is noted as compared, where nothing of it is left to others */
   private async compare(shards: readonly number[], after: number, upTo: number): Promise<void> {
     const { pool, intake, leases, windowMs, metrics, logger } = this.options;
     const unplanned = await readUnplannedBetween(pool, after, upTo, windowMs);
-    const missed = unplanned.filter((change) => leases.holds(hashOf(change)));
-    if (missed.length > 0) {
-      const { recorded, passedOver } = await intake.plan(missed);
-      metrics.filled.inc(missed.length);
-      logger.info({ changes: missed.length }, 'intake.missed_by_the_topic');
+    const own: StatusChange[] = [];
+    const left = new Set<number>();
+    for (const change of unplanned) {
+      const hash = hashOf(change);
+      if (leases.holds(hash)) own.push(change);
+      else left.add(hash % leases.base);
+    }
+    if (own.length > 0) {
+      const { recorded, passedOver } = await intake.plan(own);
+      metrics.filled.inc(own.length);
+      logger.info({ changes: own.length }, 'intake.missed_by_the_topic');
       await recorded;
       if (passedOver.length > 0) return; // their shard was given up meanwhile: the next sweep begins here again
     }
-    // One that is not this instance's any more was left out.
-    const held = new Set(leases.held.map(({ shard }) => shard));
-    await moveSweptPosition(
-      pool,
-      leases.owner,
-      shards.filter((shard) => held.has(shard)),
-      upTo,
-    );
+    const compared = shards.filter((shard) => !left.has(shard));
+    await moveSweptPosition(pool, compared, after, upTo);
   }
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, nth) => nth);
 }

@@ -66,18 +66,24 @@ export async function releaseLeases(pool: Pool, owner: string, shards: readonly 
  */
 export async function shardBase(pool: Pool, partitions: number): Promise<number> {
   await pool.query(`insert into dispatch.shard_base (partitions) values ($1) on conflict do nothing`, [partitions]);
+  // An agent's shard is another one then, so the log is looked through from where the last of them was.
   await pool.query(
-    `update dispatch.shard_base set partitions = $1, changed_at = now()
-     where $1 % partitions <> 0
-       and not exists (select from dispatch.shard_lease where until > clock_timestamp())`,
+    `with changed as (
+       update dispatch.shard_base set partitions = $1, changed_at = now()
+       where $1 % partitions <> 0
+         and not exists (select from dispatch.shard_lease where until > clock_timestamp()) returning partitions)
+     update dispatch.shard_sweep set position = (select min(position) from dispatch.shard_sweep) where exists (select from changed)`,
     [partitions],
   );
   const { rows } = await pool.query<{ partitions: number }>('select partitions from dispatch.shard_base');
   const base = rows[0]!.partitions;
+  await pool.query('insert into dispatch.shard_lease (shard) select generate_series(0, $1::integer - 1) on conflict do nothing', [
+    base,
+  ]);
   await pool.query(
-    `insert into dispatch.shard_lease (shard, swept_position)
-     select shard, coalesce((select position from dispatch.log_sweep), 0) from generate_series(0, $1::integer - 1) shard
-     on conflict do nothing`,
+    `insert into dispatch.shard_sweep (shard, position)
+     select shard, coalesce((select min(position) from dispatch.shard_sweep), (select position from dispatch.log_sweep), 0)
+     from generate_series(0, $1::integer - 1) shard on conflict do nothing`,
     [base],
   );
   return base;

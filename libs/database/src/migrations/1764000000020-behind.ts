@@ -24,11 +24,17 @@ export class Behind1764000000020 implements MigrationInterface {
         -- Raised whenever the lease goes to another owner.
         epoch bigint not null default 0,
         -- Null: given back.
-        until timestamptz,
-        -- Position of the log of changes up to which it was compared with the cursors of this shard's agents.
-        swept_position bigint not null default 0
+        until timestamptz
       ) with (fillfactor = 50);
       comment on table dispatch.shard_lease is 'which instance works for the agents of a shard';
+
+      -- Apart from the leases, whose rows every record locks.
+      create table dispatch.shard_sweep (
+        shard integer primary key,
+        -- Of the log of changes: up to here it was compared with the cursors of this shard's agents.
+        position bigint not null default 0
+      ) with (fillfactor = 50);
+      comment on table dispatch.shard_sweep is 'how far the log was looked through for changes that the topic never brought';
 
       create table dispatch.behind (
         agent_event_id bigint not null,
@@ -60,6 +66,8 @@ export class Behind1764000000020 implements MigrationInterface {
       create index behind_due on dispatch.behind (due_at) where due_at is not null;
       -- Serves the plan, and the waking of what sleeps.
       create index behind_by_agent on dispatch.behind (client_id, agent_id);
+      -- Serves the search for sleepers that nobody woke.
+      create index behind_asleep on dispatch.behind (client_id, agent_id) where due_at is null;
       -- Serves the age of the oldest, which is asked for every few seconds, however much is behind.
       create index behind_since on dispatch.behind (since);
 
@@ -76,7 +84,7 @@ export class Behind1764000000020 implements MigrationInterface {
       do $$ begin
         if exists (select from pg_roles where rolname = 'rollcall_dispatcher') then
           grant select, insert, update, delete
-            on dispatch.shard_base, dispatch.shard_lease, dispatch.behind, dispatch.wake to rollcall_dispatcher;
+            on dispatch.shard_base, dispatch.shard_lease, dispatch.shard_sweep, dispatch.behind, dispatch.wake to rollcall_dispatcher;
           grant select on presence.status_change_position to rollcall_dispatcher;
         end if;
         if exists (select from pg_roles where rolname = 'rollcall_subscription_api') then
