@@ -85,11 +85,19 @@ export async function sweptPosition(pool: Pool, shards: readonly number[]): Prom
 
 /**
  * Notes that a part of the log was compared for shards, positions above `after` up to `upTo`: for those that were compared up to there
- * before. It holds whoever has the shards, since a cursor never goes back.
+ * before. It holds whoever has the shards, since a cursor never goes back; but not once there is another number of them than `base`.
  */
-export async function moveSweptPosition(pool: Pool, shards: readonly number[], after: number, upTo: number): Promise<void> {
+export async function moveSweptPosition(
+  pool: Pool,
+  base: number,
+  shards: readonly number[],
+  after: number,
+  upTo: number,
+): Promise<void> {
   await pool.query(
-    'update dispatch.shard_sweep set position = $3 where shard = any ($1::integer[]) and position >= $2 and position < $3',
-    [shards, after, upTo],
+    `with base as materialized (select from dispatch.shard_base where partitions = $1 for share)
+     update dispatch.shard_sweep set position = $4
+     where shard = any ($2::integer[]) and position >= $3 and position < $4 and exists (select from base)`,
+    [base, shards, after, upTo],
   );
 }

@@ -9,6 +9,7 @@ import type { RecordingReceiver } from '../../../../test/support/receiver.js';
 import { DEFAULT_BUDGETS } from '../attempt/attempts.js';
 import { Dispatch } from '../dispatch.js';
 import { hashOf } from '../lanes/agent-work.js';
+import { shardBase } from '../lanes/shard-lease.repository.js';
 import { DispatcherMetrics } from '../metrics.js';
 import { LogSweep, type LogSweepOptions } from './log-sweep.js';
 
@@ -134,7 +135,7 @@ describe('intake from a topic that is not whole', () => {
     it('and ends between two steps when it is stopped', async () => {
       await world.log(136);
       await pool.query(`select setval('presence.status_change_position', 20000)`);
-      await pool.query('insert into dispatch.shard_sweep (shard) values (0)');
+      await shardBase(pool, 1);
       const sweep: LogSweep = newSweep(0, 1, () => Promise.resolve({ recorded: Promise.resolve(sweep.stop()), passedOver: [] }));
       await sweep.sweep();
       expect(await positions()).toEqual([5000]);
@@ -144,7 +145,7 @@ describe('intake from a topic that is not whole', () => {
       const agents = Array.from({ length: 8 }, (_, nth) => nth + 1);
       const shardOf = (agentId: number): number => hashOf({ clientId: CLIENT, agentId }) % 2;
       const missed = agents.find((agentId) => shardOf(agentId) === 1)!;
-      await pool.query('insert into dispatch.shard_sweep (shard) values (0), (1)');
+      await shardBase(pool, 2);
       for (const agent of agents) await world.log(agent);
       await pool.query(
         'insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) select $1, unnest($2::bigint[]), 1',
@@ -175,6 +176,18 @@ describe('intake from a topic that is not whole', () => {
       const names = statements.mock.calls.map(([query]) => (query as unknown as { readonly name?: string }).name);
       statements.mockRestore();
       expect(names).not.toContain('dispatch_read_unplanned_between');
+    });
+
+    it('and notes nothing where there is another number of shards by the time', async () => {
+      await shardBase(pool, 2);
+      await world.log(1);
+      await world.log(2);
+      const sweep = newSweep(0, 2, async () => {
+        await shardBase(pool, 3);
+        return { recorded: Promise.resolve(), passedOver: [] };
+      });
+      await sweep.sweep();
+      expect(await positions()).toEqual([0, 0, 0]);
     });
   });
 

@@ -53,8 +53,9 @@ export class LogSweep {
   /** Compares what has settled since the last time. @throws when the database cannot be asked; the next call goes on */
   async sweep(): Promise<void> {
     const { pool, settleMs, aheadMs, leases } = this.options;
+    const { base } = leases;
     const shards = leases.held.map(({ shard }) => shard);
-    if (shards.length === 0) return;
+    if (base === 0 || shards.length === 0) return;
     const isAhead = shards.includes(FIRST_SHARD);
     const undone = await readUndoneSpans(pool);
     const after = pastUndone(await sweptPosition(pool, shards), undone);
@@ -66,7 +67,7 @@ export class LogSweep {
     this.givenOut = this.givenOut.slice(this.givenOut.indexOf(settled) + 1);
     for (let from = after; from < settled.position && !this.stopping;) {
       const upTo = Math.min(from + STEP, settled.position);
-      await this.compare(isAhead ? range(leases.base) : shards, from, upTo);
+      await this.compare(base, isAhead ? range(base) : shards, from, upTo);
       from = pastUndone(upTo, undone);
     }
   }
@@ -76,8 +77,11 @@ export class LogSweep {
     this.stopping = true;
   }
 
-  /** @param shards for which the part is noted as compared, where nothing of it is left to others */
-  private async compare(shards: readonly number[], after: number, upTo: number): Promise<void> {
+  /**
+   * @param base how many shards there are
+   * @param shards for which the part is noted as compared, where nothing of it is left to others
+   */
+  private async compare(base: number, shards: readonly number[], after: number, upTo: number): Promise<void> {
     const { pool, intake, leases, windowMs, metrics, logger } = this.options;
     const unplanned = await readUnplannedBetween(pool, after, upTo, windowMs);
     const own: StatusChange[] = [];
@@ -85,7 +89,7 @@ export class LogSweep {
     for (const change of unplanned) {
       const hash = hashOf(change);
       if (leases.holds(hash)) own.push(change);
-      else left.add(hash % leases.base);
+      else left.add(hash % base);
     }
     if (own.length > 0) {
       const { recorded, passedOver } = await intake.plan(own);
@@ -95,7 +99,7 @@ export class LogSweep {
       if (passedOver.length > 0) return; // their shard was given up meanwhile: the next sweep begins here again
     }
     const compared = shards.filter((shard) => !left.has(shard));
-    await moveSweptPosition(pool, compared, after, upTo);
+    await moveSweptPosition(pool, base, compared, after, upTo);
   }
 }
 
