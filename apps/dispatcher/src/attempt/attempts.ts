@@ -118,7 +118,7 @@ export class Attempts {
     return this.waitingForSlots;
   }
 
-  /** Returns how many deliveries this process sends in a time of work, in milliseconds; `Infinity` as long as that is not known. */
+  /** Returns how many deliveries this process sends in a time of work, in milliseconds; `Infinity` as long as it has enough time left. */
   within(ms: number): number {
     return this.pace.within(ms);
   }

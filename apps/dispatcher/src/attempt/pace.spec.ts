@@ -9,9 +9,15 @@ describe('the pace of a process', () => {
     expect([pace.within(150), pace.timeFor(100)]).toEqual([Infinity, 0]);
   });
 
+  it('bounds nothing in a process that is hardly busy', () => {
+    const pace = new Pace();
+    for (let nth = 0; nth < 30; nth++) pace.note(10, 100, 0.2);
+    expect([pace.within(150), pace.timeFor(100)]).toEqual([Infinity, 0]);
+  });
+
   it('is told by the time of work alone, and takes no time as long as there is some left', () => {
     const pace = new Pace();
-    for (let nth = 0; nth < 30; nth++) pace.note(100, 100, 0.5);
+    for (let nth = 0; nth < 30; nth++) pace.note(120, 100, 0.6);
     expect(pace.within(150)).toBeCloseTo(300);
     expect(pace.timeFor(100)).toBe(0);
   });

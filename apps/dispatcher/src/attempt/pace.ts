@@ -1,5 +1,7 @@
 /** A process that is busy for more of its time than this is the bottleneck itself. */
-const BUSY = 0.8;
+const BOTTLENECK = 0.8;
+/** One that is busy for less than this could do so much more that its pace bounds nothing. */
+const IDLE = 0.5;
 /** Part of how busy it was that still counts in the next measurement: what has gathered in a busy moment is late after it, too. */
 const LINGERING = 0.95;
 /** Weight of the newest measurement of the pace. */
@@ -30,14 +32,14 @@ export class Pace {
     this.perMs = this.perMs === undefined ? perMs : this.perMs * (1 - WEIGHT) + perMs * WEIGHT;
   }
 
-  /** Returns how many deliveries this process makes in a time of work; `Infinity` as long as that is not known. */
+  /** Returns how many deliveries this process makes in a time of work; `Infinity` as long as it has enough time left. */
   within(ms: number): number {
-    return this.perMs === undefined ? Infinity : this.perMs * ms;
+    return this.perMs === undefined || this.utilization < IDLE ? Infinity : this.perMs * ms;
   }
 
   /** Returns how long deliveries wait for this process itself, in milliseconds; 0 as long as it has time left. */
   timeFor(deliveries: number): number {
-    const isBottleneck = this.perMs !== undefined && this.utilization > BUSY;
+    const isBottleneck = this.perMs !== undefined && this.utilization > BOTTLENECK;
     return isBottleneck && deliveries > 0 ? deliveries / this.perMs! : 0;
   }
 }

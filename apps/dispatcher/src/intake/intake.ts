@@ -21,7 +21,7 @@ export interface IntakeOptions {
   readonly endpoints: BatchedCache<Endpoint | undefined>;
   /** Deliveries that wait for a slot. */
   readonly waiting: () => number;
-  /** How many deliveries this process sends in a time of work, in milliseconds; `Infinity` as long as that is not known. */
+  /** How many deliveries this process sends in a time of work, in milliseconds; `Infinity` as long as it has enough time left. */
   readonly within: (ms: number) => number;
   /** Most deliveries in memory. */
   readonly capacity: number;
