@@ -17,7 +17,7 @@ export const SERVICE_ENVIRONMENT = {
   MALLOC_TRIM_THRESHOLD_: '131072',
 } as const;
 
-/** Ports on loopback that nobody listens on now, all different. */
+/** Finds ports on loopback that nobody listens on now, all different. */
 export async function freePorts(count: number): Promise<number[]> {
   const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
   await Promise.all(probes.map((probe) => once(probe, 'listening')));
@@ -26,7 +26,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** The arguments of node that migrate a database with what was built in a tree; older ones have a program of its own for it. */
+/** Returns the arguments of node that migrate a database with what was built in a tree; older ones have a program of its own for it. */
 export function migrateCommandOf(root: string): string[] {
   const cli = join(root, 'dist', 'apps', 'cli', 'main.js');
   return existsSync(cli) ? [cli, 'migrate'] : [join(root, 'dist', 'apps', 'migrate', 'main.js')];

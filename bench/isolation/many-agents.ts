@@ -56,7 +56,7 @@ export class ManyAgents {
     }
   }
 
-  /** Agents whose notification waits. */
+  /** Counts the agents whose notification waits. */
   async waiting(): Promise<number> {
     const text = 'select count(*)::integer as waiting from dispatch.behind where agent_event_id = $1';
     const { rows } = await this.town.pool.query<{ waiting: number }>(text, [this.logoutEvent]);

@@ -79,7 +79,7 @@ export class Town {
     for (const stop of this.stops.reverse()) await stop();
   }
 
-  /** A url of the receiver in this process, by name where there are names. */
+  /** Returns a url of the receiver in this process, by name where there are names. */
   urlOf(path: string): string {
     const url = new URL(path, this.receiver.url);
     if (this.names) url.hostname = TOWN_NAME;
@@ -94,7 +94,7 @@ export class Town {
     }
   }
 
-  /** One call of the noisy client. @throws Error with what was answered, unless that is a success */
+  /** Makes one call of the noisy client. @throws Error with what was answered, unless that is a success */
   async asNoisy<T>(method: string, path: string, body?: object): Promise<T> {
     const answer = await this.noisy.api(method, `/client/@me${path}`, body);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
@@ -102,7 +102,7 @@ export class Town {
   }
 }
 
-/** An item of telemetry that names its agent. */
+/** Makes an item of telemetry that names its agent. */
 export function itemOf(clientId: number, agentId: number, isAvailable: boolean): object {
   return {
     client_id: clientId,

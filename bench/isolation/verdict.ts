@@ -21,12 +21,12 @@ export function latenciesOf(tookMs: readonly (number | undefined)[]): Latencies 
   };
 }
 
-/** What a client's p99 may be beside any neighbour, by what it is without: contract §7.5. */
+/** Returns what a client's p99 may be beside any neighbour, by what it is without: contract §7.5. */
 export function limitOf(without: Latencies): number {
   return 2 * without.p99 + 250;
 }
 
-/** Whether contract §7.5 was kept; not, where what it is measured against was itself not whole. */
+/** Tells whether contract §7.5 was kept; not, where what it is measured against was itself not whole. */
 export function isKept(without: Latencies, beside: Latencies): boolean {
   return without.missing === 0 && beside.missing === 0 && beside.changes > 0 && beside.p99 <= limitOf(without);
 }

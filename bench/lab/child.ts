@@ -47,7 +47,7 @@ export class Child {
   }
 }
 
-/** In the child: says that it is ready, and answers each question. */
+/** Says, in the child, that it is ready, and answers each question. */
 export function serve<Question>(answer: (question: Question) => Promise<unknown>): void {
   process.on('message', (question: Question) => {
     answer(question).then(

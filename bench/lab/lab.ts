@@ -73,24 +73,24 @@ export class Lab {
     }
   }
 
-  /** Safe to call twice. */
+  /** Stops what was started, the last first. Safe to call twice. */
   stop(): Promise<void> {
     return (this.stopping ??= stopInReverse(this.stops));
   }
 
-  /** Done when the lab stops, the last first. */
+  /** Has something done when the lab stops, the last first. */
   onStop(stop: () => Promise<void>): void {
     this.stops.push(stop);
   }
 
-  /** A part of the bench in a process of its own. */
+  /** Starts a part of the bench in a process of its own. */
   async child(script: string): Promise<Child> {
     const child = await Child.start(script);
     this.onStop(() => child.stop());
     return child;
   }
 
-  /** An empty directory, which a server may enter that runs as another user. */
+  /** Makes an empty directory, which a server may enter that runs as another user. */
   async directory(): Promise<string> {
     const directory = await mkdtemp(join(tmpdir(), 'rollcall-bench-'));
     this.onStop(() => rm(directory, { recursive: true, force: true }));
@@ -103,7 +103,7 @@ export class Lab {
     return this.loadGenerator.ask(load);
   }
 
-  /** {@link metered}, with the load generator and the receivers. */
+  /** Measures as {@link metered} does, with the load generator and the receivers. */
   metered(
     { processes, pool }: Metered,
     items: number,

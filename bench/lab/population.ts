@@ -57,7 +57,7 @@ export class Population {
     return new Population(clientId, size);
   }
 
-  /** The next change of the next agent, round and round. */
+  /** Returns the next change of the next agent, round and round. */
   next(): { readonly agent: number; readonly sequence: number; readonly available: boolean } {
     const agent = this.turn;
     this.turn = (this.turn + 1) % this.size;
@@ -65,19 +65,19 @@ export class Population {
     return { agent, sequence, available: sequence % 2 === 1 };
   }
 
-  /** An item of telemetry that is a real change. */
+  /** Makes an item of telemetry that is a real change. */
   nextTelemetry(): TelemetryJson {
     const { agent, available } = this.next();
     return telemetryOf(this.clientId, agent, available);
   }
 
-  /** The same, with the agent's number and the sequence that the change will have. */
+  /** Makes the same, with the agent's number and the sequence that the change will have. */
   nextNamed(): { readonly agent: number; readonly sequence: number; readonly item: TelemetryJson } {
     const { agent, sequence, available } = this.next();
     return { agent, sequence, item: telemetryOf(this.clientId, agent, available) };
   }
 
-  /** Items that repeat what agents are, all of them or but for one in twenty. */
+  /** Makes items that repeat what agents are, all of them or but for one in twenty. */
   repeats(count: number, mixture: Mixture): TelemetryJson[] {
     return Array.from({ length: count }, (_, nth) =>
       mixture === '95 % repeats' && nth % 20 === 0 ? this.nextTelemetry() : this.repeat((nth * 7919) % this.size),

@@ -76,7 +76,7 @@ export class ThreeServices implements Target {
     return new ThreeServices(cluster.urls, databaseUrl, pool, brokers, producer, servers, cluster, admin);
   }
 
-  /** Of the servers, and of all instances of the services that run now. */
+  /** Returns the processes of the servers, and of all instances of the services that run now. */
   get processes(): Metered['processes'] {
     const services = SERVICES.map((service) => [service, this.cluster.of(service).map(({ process }) => process)] as const);
     return { ...this.servers, ...Object.fromEntries(services) };

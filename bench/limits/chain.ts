@@ -12,7 +12,7 @@ type Put = (lab: Lab, entrance: Entrance, items: number) => Promise<Measurement>
 
 const AGENTS = 1000;
 
-/** Beside the three services: two processes and Kafka between them. */
+/** Builds the limit beside the three services: two processes and Kafka between them. */
 export function batchedChain(put: Put): Limit<ThreeServices> {
   return {
     name: 'batched chain Fastify → kafkajs → undici, no database',
@@ -28,7 +28,7 @@ export function batchedChain(put: Put): Limit<ThreeServices> {
   };
 }
 
-/** Beside the all-in-one: one process. */
+/** Builds the limit beside the all-in-one: one process. */
 export function withoutDatabase(put: Put): Limit<Target> {
   return {
     name: 'the same program without a database: Fastify → undici',

@@ -10,7 +10,7 @@ const CONNECTIONS = 64;
 
 type Method = 'GET' | 'POST';
 
-/** Agent events over REST, with a token, by many clients at once. */
+/** Builds the row of agent events over REST, with a token, by many clients at once. */
 export function agentEventsRow(method: Method, items = 6000): Row {
   return {
     name: `agent events, ${method} one, with a token`,

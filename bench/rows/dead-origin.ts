@@ -2,7 +2,7 @@ import { Population } from '../lab/population.js';
 import type { ThreeServices } from '../lab/three-services.js';
 import type { Measurement, Row } from '../row.js';
 
-/** Five origins, and one of them never answers: what becomes of the other four, beside what they get when all are well. */
+/** Builds the row of five origins, one of which never answers: what becomes of the other four, beside what they get when all are well. */
 export function deadOriginRow(items = 20_000): Row<ThreeServices> {
   return {
     name: 'one dead origin in five: the others',

@@ -4,7 +4,7 @@ import { untilNothingWaits } from '../lab/target.js';
 import type { ThreeServices } from '../lab/three-services.js';
 import type { Measurement, Row } from '../row.js';
 
-/** Status changes wait in Kafka; the dispatcher stood still while they were written. */
+/** Builds the row of status changes that wait in Kafka; the dispatcher stood still while they were written. */
 export function dispatcherRow(items = 40_000): Row<ThreeServices> {
   return {
     name: 'dispatcher: changes waiting in Kafka → notified and recorded',

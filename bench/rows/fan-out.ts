@@ -3,7 +3,7 @@ import { untilNothingWaits } from '../lab/target.js';
 import type { ThreeServices } from '../lab/three-services.js';
 import type { Row } from '../row.js';
 
-/** One change of one agent, and many agent events on it; twice, one after the other. */
+/** Builds the row of one change of one agent, and many agent events on it; twice, one after the other. */
 export function fanOutRow(items = 20_000): Row<ThreeServices> {
   const events = items / 2;
   return {

@@ -24,7 +24,7 @@ interface Stages {
   readonly first: number[];
 }
 
-/** The dispatcher row again, on tables that grow from stage to stage; its own first figure is the limit. */
+/** Builds the dispatcher row again, on tables that grow from stage to stage; its own first figure is the limit. */
 export function growthRows(items = 30_000): Row<ThreeServices>[] {
   const begun = new Map<ThreeServices, Stages>();
   return STAGES.map(([events, deliveries], nth) => ({

@@ -41,7 +41,9 @@ const WORKS: readonly Work[] = [
   },
 ];
 
-/** The same work for one instance of presence and of the dispatcher, which is the limit, and for several: no less in all. */
+/**
+ * Builds the rows of the same work for one instance of presence and of the dispatcher, which is the limit, and for several: no less in all.
+ */
 export function manyRows(items?: number): Row<ThreeServices>[] {
   return WORKS.flatMap((work) => INSTANCES.map((instances) => manyRow(work, instances, items)));
 }

@@ -18,8 +18,8 @@ const FIGURES = SERVICES.flatMap((service): Figure[] => [
 ]);
 
 /**
- * Resident size of each service: as it started, so this row comes first, and the most of it that was seen while changes that
- * waited in Kafka, and then telemetry, were worked off.
+ * Builds the row of the resident size of each service: as it started, so this row comes first, and the most of it that was seen while
+ * changes that waited in Kafka, and then telemetry, were worked off.
  */
 export function memoryRow(items = 40_000): Row<ThreeServices> {
   return {

@@ -5,7 +5,7 @@ import { Population } from '../lab/population.js';
 import { PLATFORM, untilNothingWaits, type Target } from '../lab/target.js';
 import type { Limit, Row } from '../row.js';
 
-/** As the peers were measured: one item a request, 64 connections, one subscriber. */
+/** Builds the row that is measured as the peers were: one item a request, 64 connections, one subscriber. */
 export function itemARequestRow<T extends Target>(of: string, atMost: number, limit: Limit<T>, items = 10_000): Row<T> {
   return {
     name: `an item a request over HTTP, 64 connections: ${of}`,
@@ -23,7 +23,7 @@ export function itemARequestRow<T extends Target>(of: string, atMost: number, li
   };
 }
 
-/** From the telemetry's POST being sent to the notification being received, at 200 a second. */
+/** Builds the row of the time from the telemetry's POST being sent to the notification being received, at 200 a second. */
 export function latencyRow<T extends Target>(
   of: string,
   [p50, p99]: readonly [number, number],

@@ -7,7 +7,7 @@ import type { Limit, Row } from '../row.js';
 const PER_REQUEST = 1000;
 const CONNECTIONS = 4;
 
-/** Telemetry over HTTP; nobody is subscribed to the changes in it. */
+/** Builds the row of telemetry over HTTP; nobody is subscribed to the changes in it. */
 export function telemetryInArraysRow(mixture: Mixture, atMost: number, items = 100_000): Row {
   return {
     name: `telemetry over HTTP in arrays, ${mixture}`,

@@ -6,7 +6,7 @@ import type { ThreeServices } from '../lab/three-services.js';
 import type { BatchCount } from '../limits/batch-count.process.js';
 import type { Limit, Measurement, Row } from '../row.js';
 
-/** Telemetry waits in Kafka; nobody is subscribed to the changes in it. */
+/** Builds the row of telemetry that waits in Kafka; nobody is subscribed to the changes in it. */
 export function telemetryOverKafkaRow(mixture: Mixture, atMost: number, items = 100_000): Row<ThreeServices> {
   return {
     name: `telemetry over Kafka, ${mixture}`,

@@ -4,7 +4,7 @@ import type { ThreeServices } from '../lab/three-services.js';
 import type { Measurement, Row } from '../row.js';
 import { notifiedRound } from './dispatcher.js';
 
-/** Telemetry waits in Kafka, each item a real change with one subscriber. */
+/** Builds the row of telemetry that waits in Kafka, each item a real change with one subscriber. */
 export function wholePathRow(items = 40_000): Row<ThreeServices> {
   return {
     name: 'whole path: telemetry waiting in Kafka → notified and recorded',

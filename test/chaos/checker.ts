@@ -100,7 +100,7 @@ class Lane {
   }
 }
 
-/** Every violation in words that name the lane and the sequence. */
+/** Reports every violation in words that name the lane and the sequence. */
 export function check(accepted: readonly Accepted[], subscribers: readonly Subscriber[], arrivals: readonly Arrival[]): Report {
   const changes = new Map(accepted.map(({ agentId, changes: count }) => [agentId, count]));
   const lanes = new Map(subscribers.map((subscriber) => [laneOf(subscriber), new Lane(subscriber.agentEvents ?? 1)]));
@@ -155,7 +155,7 @@ export function check(accepted: readonly Accepted[], subscribers: readonly Subsc
   };
 }
 
-/** The table that a run prints. */
+/** Writes the table that a run prints. */
 export function describe(report: Report): string {
   return [
     `expected      ${report.expected}`,
@@ -169,7 +169,7 @@ export function describe(report: Report): string {
   ].join('\n');
 }
 
-/** A number of notifications, and what part it is of those that had to arrive. */
+/** Writes a number of notifications, and what part it is of those that had to arrive. */
 export function shareOf({ expected }: Report, count: number): string {
   return `${count} (${(expected === 0 ? 0 : (100 * count) / expected).toFixed(3)} %)`;
 }

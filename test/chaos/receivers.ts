@@ -28,7 +28,7 @@ export class ChaosReceivers {
     return all;
   }
 
-  /** Where to subscribe for a habit. */
+  /** Returns where to subscribe for a habit. */
   urlOf(habit: Habit): string {
     return `${this.receivers.get(habit)!.url}/${habit}`;
   }
@@ -37,17 +37,17 @@ export class ChaosReceivers {
     return this.arrivals;
   }
 
-  /** Notifications that were acknowledged, each counted once. */
+  /** Returns how many notifications were acknowledged, each counted once. */
   get delivered(): number {
     return this.acknowledged.size;
   }
 
-  /** From now on everything is answered well, so that what waits can arrive. */
+  /** Answers everything well from now on, so that what waits can arrive. */
   behave(): void {
     this.calm = true;
   }
 
-  /** From now on every answer takes so long, in milliseconds; 0 ends it. */
+  /** Has every answer take so long from now on, in milliseconds; 0 ends it. */
   slowDown(pauseMs: number): void {
     this.pauseMs = pauseMs;
   }

@@ -138,7 +138,7 @@ export class ConsoleFixture {
   }
 }
 
-/** Reports of agents of the demo's client. */
+/** Makes a report of an agent of the demo's client. */
 export function reportOf(id: number, status: 'available' | 'logged_out'): Record<string, unknown> {
   return {
     client_id: '12',

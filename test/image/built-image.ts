@@ -56,13 +56,13 @@ export class BuiltImage {
     return new BuiltImage(container, await buildah('mount', container));
   }
 
-  /** What the image says of itself. */
+  /** Returns what the image says of itself. */
   async config(): Promise<Record<string, unknown>> {
     return (JSON.parse(await buildah('inspect', '--type', 'image', IMAGE)) as { Docker: { config: Record<string, unknown> } })
       .Docker.config;
   }
 
-  /** MiB on disk that are added to the base. */
+  /** Returns how many MiB on disk are added to the base. */
   async size(): Promise<number> {
     return Number((await run('du', ['-sm', join(this.root, 'app')])).stdout.split('\t')[0]);
   }

@@ -35,7 +35,7 @@ export interface PodSpec {
   readonly [key: string]: unknown;
 }
 
-/** Why the chart cannot be rendered on this machine, if it cannot. */
+/** Says why the chart cannot be rendered on this machine, if it cannot. */
 export function whyHelmIsMissing(): Promise<string | undefined> {
   return helmTools().then(
     () => undefined,
@@ -43,7 +43,7 @@ export function whyHelmIsMissing(): Promise<string | undefined> {
   );
 }
 
-/** What Helm shows the person who installs. */
+/** Returns what Helm shows the person who installs. */
 export async function notes(...values: readonly Values[]): Promise<string> {
   const { helm } = await helmTools();
   const input = JSON.stringify(merged(values));
@@ -72,7 +72,7 @@ export async function render(...values: readonly Values[]): Promise<KubeObject[]
   return documents.map((document) => document.toJS() as KubeObject | null).filter((object) => object !== null);
 }
 
-/** Values laid over values, as Helm does it. */
+/** Lays values over values, as Helm does it. */
 export function merged(values: readonly Values[]): Values {
   return values.reduce<Record<string, unknown>>((under, over) => {
     const result = { ...under };
@@ -88,7 +88,7 @@ function isMapping(value: unknown): value is Values {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The pods that an object brings, if it does. */
+/** Returns the pods that an object brings, if it does. */
 export function podOf({ kind, spec }: KubeObject): PodSpec | undefined {
   if (kind === 'Pod') return spec as unknown as PodSpec;
   if (kind === 'Deployment' || kind === 'Job') return (spec as { template: { spec: PodSpec } }).template.spec;

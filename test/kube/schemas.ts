@@ -68,7 +68,7 @@ export function cutSchemas({ definitions }: OpenApi): ObjectSchemas {
   return { kinds: sorted(kinds), definitions: sorted(cut) };
 }
 
-/** As text: a definition a line, so that a difference can be read. */
+/** Writes schemas as text: a definition a line, so that a difference can be read. */
 export function schemaFile({ kinds, definitions }: ObjectSchemas): string {
   const lines = Object.entries(definitions).map(([name, schema]) => `${JSON.stringify(name)}: ${JSON.stringify(schema)}`);
   return `{"kinds": ${JSON.stringify(kinds, null, 1)},\n"definitions": {\n${lines.join(',\n')}\n}}\n`;

@@ -21,14 +21,14 @@ interface Dashboard {
   }[];
 }
 
-/** The alert rules, in the order of the file. */
+/** Reads the alert rules, in the order of the file. */
 export async function readAlerts(): Promise<AlertRule[]> {
   const text = await readFile(join(OBSERVABILITY, 'alerts.yaml'), 'utf8');
   const { groups } = parse(text) as { groups: readonly { readonly rules: readonly AlertRule[] }[] };
   return groups.flatMap(({ rules }) => rules);
 }
 
-/** What the panels of the dashboard ask, with what Grafana puts in place of its variables. */
+/** Reads what the panels of the dashboard ask, with what Grafana puts in place of its variables. */
 export async function readQueries(): Promise<{ title: string; expr: string }[]> {
   const { panels } = JSON.parse(await readFile(join(OBSERVABILITY, 'dashboard.json'), 'utf8')) as Dashboard;
   return panels.flatMap(({ title, targets = [] }) =>
@@ -36,7 +36,7 @@ export async function readQueries(): Promise<{ title: string; expr: string }[]> 
   );
 }
 
-/** Titles of the sections of the runbooks, one of each alert. */
+/** Reads the titles of the sections of the runbooks, one of each alert. */
 export async function readRunbooks(): Promise<string[]> {
   const text = await readFile(join(ROOT, 'docs', 'runbooks.md'), 'utf8');
   return [...text.matchAll(/^## (.+)$/gm)].map(([, title]) => title!);

@@ -39,7 +39,7 @@ export class ServiceProxy {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** Base URLs that connections are handed to. */
+  /** Returns the base URLs that connections are handed to. */
   get targets(): readonly string[] {
     return [...this.ready.keys()];
   }

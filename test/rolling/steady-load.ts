@@ -95,7 +95,7 @@ export class SteadyLoad {
     this.going = false;
   }
 
-  /** What has come of it so far; lateness is counted anew from now on. */
+  /** Returns what has come of it so far; lateness is counted anew from now on. */
   figures(): Figures {
     const sorted = this.lateness.splice(0).sort((a, b) => a - b);
     const at = (share: number): number => Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0);
@@ -104,7 +104,7 @@ export class SteadyLoad {
     return { requests, failed: this.failed.splice(0), changes: sorted.length, p50: at(0.5), p99: at(0.99), latest: at(1) };
   }
 
-  /** How late the latest was since this was last asked, in milliseconds. */
+  /** Returns how late the latest was since this was last asked, in milliseconds. */
   takeLatest(): number {
     const latest = Math.round(this.latestLately);
     this.latestLately = 0;

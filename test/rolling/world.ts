@@ -64,7 +64,7 @@ export class RollingWorld {
     for (const stop of this.stops.reverse()) await stop();
   }
 
-  /** Where callers go. */
+  /** Returns where callers go. */
   get urls(): Urls {
     return { subscriptionApi: this.proxies['subscription-api'].url, presence: this.proxies.presence.url };
   }
@@ -120,7 +120,7 @@ export class RollingWorld {
   }
 }
 
-/** A line of what callers and receivers saw. */
+/** Writes a line of what callers and receivers saw. */
 export function describeFigures(
   what: string,
   { requests, failed, changes, p50, p99, latest }: ReturnType<SteadyLoad['figures']>,

@@ -91,7 +91,7 @@ const KEYS: readonly (Buffer | string | null)[] = [
   'k'.repeat(5000),
 ];
 
-/** Telemetry that is refused, of every kind by turns. */
+/** Makes telemetry that is refused, of every kind by turns. */
 export function* telemetryGarbage(random: Random): Generator<Garbage> {
   const kinds: Readonly<Record<string, (random: Random) => Buffer | string | null>> = {
     ...NO_OBJECT,
@@ -107,7 +107,7 @@ export function* telemetryGarbage(random: Random): Generator<Garbage> {
   yield* byTurns(kinds, random, () => ({}));
 }
 
-/** Records of the status topic that no presence wrote, of every kind by turns. */
+/** Makes records of the status topic that no presence wrote, of every kind by turns. */
 export function* statusGarbage(random: Random): Generator<Garbage> {
   const change: StatusChange = {
     id: randomUUID(),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Urls } from './client.js';
 import { freePorts, ServiceProcess, type Environment } from './process.js';
 
-/** A fresh data directory that the embedded server, which may run as another user, can enter. */
+/** Makes a fresh data directory that the embedded server, which may run as another user, can enter. */
 export async function makeDataDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'rollcall-data-'));
   await chmod(directory, 0o755);
@@ -52,7 +52,7 @@ export class AllInOne {
     return { subscriptionApi: this.base(0), presence: this.base(1) };
   }
 
-  /** Of subscription-api, presence and dispatcher, in this order. */
+  /** Returns the base URLs of subscription-api, presence and dispatcher, in this order. */
   get serviceUrls(): string[] {
     return [0, 1, 2].map((index) => this.base(index));
   }
@@ -61,7 +61,7 @@ export class AllInOne {
     return this.base(3);
   }
 
-  /** The environment of a second process on the same directory and ports. */
+  /** Returns the environment of a second process on the same directory and ports. */
   get environment(): Environment {
     return AllInOne.environment(this.dataDir, this.ports, this.extra);
   }

@@ -43,7 +43,7 @@ export class ArchivedPostgres {
     }
   }
 
-  /** Of the server that runs now. */
+  /** Returns the connection URL of the server that runs now. */
   get url(): string {
     return this.server.url();
   }

@@ -32,7 +32,7 @@ export class BlackHole {
     return new BlackHole(child, fillers, actual);
   }
 
-  /** From now on it is a host like any other. */
+  /** Makes it a host like any other from now on. */
   accept(): void {
     this.process.kill('SIGCONT');
   }

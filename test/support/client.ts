@@ -12,7 +12,7 @@ export interface Answer {
   readonly json: unknown;
 }
 
-/** One HTTP call, whatever it answers. */
+/** Makes one HTTP call, whatever it answers. */
 export async function call(url: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(url, { redirect: 'manual', ...init });
   const text = await response.text();
@@ -25,7 +25,7 @@ export async function call(url: string, init: RequestInit = {}): Promise<Answer>
   };
 }
 
-/** A token by an urlencoded body, the most common way. */
+/** Fetches a token by an urlencoded body, the most common way. */
 export async function fetchToken(urls: Urls, appId: string, secret: string): Promise<string> {
   const answer = await call(`${urls.subscriptionApi}/oauth/token`, {
     method: 'POST',

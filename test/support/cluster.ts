@@ -82,7 +82,7 @@ export class Cluster {
     await instance.process.stop();
   }
 
-  /** The instances whose process runs; there may be none for a moment, then those that are down. */
+  /** Lists the instances whose process runs; there may be none for a moment, then those that are down. */
   running(service: ServiceName): Instance[] {
     const all = this.of(service);
     const up = all.filter(({ process }) => process.running);

@@ -14,7 +14,7 @@ export class DeliveryRows {
   constructor(private readonly pool: pg.Pool) {}
 
   /**
-   * A change as presence logs it: a login, then a logout, and so on.
+   * Adds a change as presence logs it: a login, then a logout, and so on.
    *
    * @returns its id
    */
@@ -36,14 +36,14 @@ export class DeliveryRows {
     return id;
   }
 
-  /** A login, and the logout before it where there must be one. */
+  /** Adds a login, and the logout before it where there must be one. */
   async addLogin(of: RowsOf, at?: Date): Promise<string> {
     const { clientId = 12, agentId } = of;
     if ((this.sequences.get(`${clientId}:${agentId}`) ?? 0) % 2 === 1) await this.addChange(of, at);
     return this.addChange(of, at);
   }
 
-  /** Everything of the agent is planned, up to a sequence; all by default. */
+  /** Records that everything of the agent is planned, up to a sequence; all by default. */
   async plan({ clientId = 12, agentId }: RowsOf, upTo = this.sequences.get(`${clientId}:${agentId}`) ?? 0): Promise<void> {
     await this.pool.query(
       `insert into dispatch.agent_cursor as c (client_id, agent_id, last_sequence) values ($1, $2, $3)
@@ -52,7 +52,7 @@ export class DeliveryRows {
     );
   }
 
-  /** An attempt as the dispatcher logs it. */
+  /** Adds an attempt as the dispatcher logs it. */
   async addAttempt(
     agentEventId: number,
     changeId: string,
@@ -68,7 +68,7 @@ export class DeliveryRows {
     );
   }
 
-  /** The agent event is behind for the agent of a change, whose delivery is the head. */
+  /** Has the agent event fall behind for the agent of a change, whose delivery is the head. */
   async fallBehind(
     agentEventId: number,
     headId: string,
@@ -83,7 +83,7 @@ export class DeliveryRows {
     );
   }
 
-  /** A finished delivery is sent again. */
+  /** Has a finished delivery sent again. */
   async sendAgain(agentEventId: number, changeId: string, attempts: number): Promise<void> {
     await this.pool.query(
       `insert into dispatch.redelivery (agent_event_id, change_id, client_id, agent_id, sequence, attempts, attempts_before, expires_at)

@@ -113,7 +113,7 @@ export class DispatcherWorld {
     return Number(rows[0]!.id);
   }
 
-  /** What a PUT of an agent event's url, and method, does. */
+  /** Does what a PUT of an agent event's url, and method, does. */
   async moveEvent(agentEventId: number, url: string, method = 'POST'): Promise<void> {
     const client = await this.pool.connect();
     try {
@@ -129,7 +129,7 @@ export class DispatcherWorld {
     }
   }
 
-  /** An agent's next change, in the log and not yet on the topic. Agents begin logged out. */
+  /** Adds an agent's next change to the log, and not yet to the topic. Agents begin logged out. */
   async log(agentId: number, over: Partial<StatusChange> = {}): Promise<StatusChange> {
     const key = `${over.clientId ?? CLIENT}:${agentId}`;
     const sequence = (this.sequences.get(key) ?? 0) + 1;
@@ -179,14 +179,14 @@ export class DispatcherWorld {
     return change;
   }
 
-  /** `login`/`logout` alternate; this makes the agent log in `count` times. */
+  /** Makes the agent log in `count` times; `login`/`logout` alternate. */
   async logins(agentId: number, count: number): Promise<void> {
     const changes: StatusChange[] = [];
     for (let i = 0; i < count * 2 - 1; i++) changes.push(await this.log(agentId));
     await this.publish(...changes);
   }
 
-  /** What is behind, as the dispatcher has recorded it. */
+  /** Reads what is behind, as the dispatcher has recorded it. */
   async behind(): Promise<{ agent_event_id: number; agent_id: number; next: number; attempts: number; due: boolean }[]> {
     const { rows } = await this.pool.query(
       `select agent_event_id::integer, agent_id::integer, next_sequence::integer as next, attempts, due_at is not null as due

@@ -29,7 +29,7 @@ export class DnsServer {
     return server;
   }
 
-  /** As name servers are written down: `address:port`. */
+  /** Returns the address as name servers are written down: `address:port`. */
   get address(): string {
     const { address, port } = this.socket.address();
     return `${address}:${port}`;
@@ -48,7 +48,7 @@ export class DnsServer {
     this.silent.add(`${type} ${name}`);
   }
 
-  /** How often the IPv4 addresses of a name were asked for. */
+  /** Returns how often the IPv4 addresses of a name were asked for. */
   questions(name: string): number {
     return this.asked.get(`A ${name}`) ?? 0;
   }

@@ -32,14 +32,14 @@ export class FailoverPostgres {
     return new FailoverPostgres(root, primary, await Forwarder.start(portOf(primary)));
   }
 
-  /** Connection URL, the same whichever server is the primary. */
+  /** Returns the connection URL, the same whichever server is the primary. */
   get url(): string {
     const url = new URL(this.primary.url());
     url.port = String(this.address.port);
     return url.href;
   }
 
-  /** What a power cut looks like. */
+  /** Stops the primary as a power cut would. */
   async crash(): Promise<void> {
     await this.primary.stop('immediate');
   }

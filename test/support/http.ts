@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { ServiceHttp, type ServiceHttpOptions } from '#http';
 import { Readiness } from '#runtime';
 
-/** A service's HTTP on a free port of this machine, for tests of what is below the services. */
+/** Opens a service's HTTP on a free port of this machine, for tests of what is below the services. */
 export function openTestHttp(options: Partial<ServiceHttpOptions> = {}): Promise<ServiceHttp> {
   return ServiceHttp.open({
     service: 'test',

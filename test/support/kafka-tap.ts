@@ -51,7 +51,7 @@ export class KafkaTap {
     return producer;
   }
 
-  /** All records of a topic, from its beginning; the array goes on growing. */
+  /** Reads all records of a topic, from its beginning; the array goes on growing. */
   async read(topic: string): Promise<readonly TappedRecord[]> {
     const records: TappedRecord[] = [];
     const consumer = this.kafka.consumer({ groupId: `tap-${randomBytes(6).toString('hex')}` });
@@ -78,14 +78,14 @@ export class KafkaTap {
     return records;
   }
 
-  /** Records ever written to a topic, over all partitions. */
+  /** Returns how many records were ever written to a topic, over all partitions. */
   async endOffset(topic: string): Promise<number> {
     return this.withAdmin(async (admin) =>
       (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0),
     );
   }
 
-  /** Records of a topic that a group has not committed yet. */
+  /** Returns how many records of a topic a group has not committed yet. */
   async lag(groupId: string, topic: string): Promise<number> {
     return this.withAdmin(async (admin) => {
       const [group] = await admin.fetchOffsets({ groupId, topics: [topic] });

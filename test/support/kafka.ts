@@ -12,8 +12,8 @@ declare module 'vitest' {
 }
 
 /**
- * vitest global setup: KAFKA_BROKERS, or a local Kafka where Java and Maven are there. Else the suites that need it are skipped,
- * by name; with REQUIRE_KAFKA=1 that is a failure instead.
+ * Sets Kafka up for a run (vitest global setup): KAFKA_BROKERS, or a local Kafka where Java and Maven are there. Else the suites that
+ * need it are skipped, by name; with REQUIRE_KAFKA=1 that is a failure instead.
  */
 export async function setup(project: TestProject): Promise<(() => Promise<void>) | undefined> {
   const given = process.env['KAFKA_BROKERS'];

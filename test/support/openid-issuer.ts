@@ -62,7 +62,7 @@ export class OpenIdIssuer {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The key that signs now. */
+  /** Returns the key that signs now. */
   get key(): IssuerKey {
     return this.keys.at(-1)!;
   }
@@ -109,7 +109,7 @@ export class OpenIdIssuer {
     this.server = undefined;
   }
 
-  /** A token by client credentials, for an audience (RFC 8707). */
+  /** Fetches a token by client credentials, for an audience (RFC 8707). */
   async token(clientId: string, audience: string): Promise<string> {
     const answer = await call(`${this.url}/token`, {
       method: 'POST',

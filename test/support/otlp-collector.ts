@@ -75,7 +75,7 @@ export class OtlpCollector {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** The spans of a trace, by name; of several of one name, in the order in which they came. */
+  /** Returns the spans of a trace, by name; of several of one name, in the order in which they came. */
   trace(traceId: string): Record<string, CollectedSpan[]> {
     const byName: Record<string, CollectedSpan[]> = {};
     for (const span of this.spans) if (span.traceId === traceId) (byName[span.name] ??= []).push(span);

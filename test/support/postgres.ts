@@ -16,7 +16,7 @@ declare module 'vitest' {
 
 const TEMPLATE = 'rollcall_template';
 
-/** vitest global setup: one real PostgreSQL server for the run, and one migrated database that tests copy. */
+/** Sets PostgreSQL up for a run (vitest global setup): one real server, and one migrated database that tests copy. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'rollcall-test-'));
   await chmod(directory, 0o755); // as root the server may run as another user
@@ -35,7 +35,7 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A migrated database of the caller's own. */
+/** Makes a migrated database of the caller's own. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const serverUrl = inject('postgresUrl');
   const name = `test_${randomBytes(6).toString('hex')}`;

@@ -5,7 +5,7 @@ import { startPresence } from '../../apps/presence/src/start.js';
 
 type Options = Omit<Parameters<typeof startPresence>[0], 'settings' | 'logger' | 'bus'>;
 
-/** presence on a database that the caller has, over real HTTP; nobody consumes what it publishes. */
+/** Starts presence on a database that the caller has, over real HTTP; nobody consumes what it publishes. */
 export async function startTestPresence(
   databaseUrl: string,
   settings: Partial<Settings> = {},

@@ -88,7 +88,7 @@ export class PrometheusServer {
     return server;
   }
 
-  /** Alerts that fire now. */
+  /** Lists the alerts that fire now. */
   async firing(): Promise<FiringAlert[]> {
     const response = await fetch(`${this.url}/api/v1/alerts`);
     const { data } = (await response.json()) as { data: { alerts: (FiringAlert & { readonly state: string })[] } };

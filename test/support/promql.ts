@@ -1,7 +1,7 @@
 import { parser } from '@prometheus-io/lezer-promql';
 
 /**
- * Names of the metrics that a PromQL expression reads.
+ * Lists the names of the metrics that a PromQL expression reads.
  *
  * @throws Error where it is no PromQL
  */
@@ -17,7 +17,7 @@ export function metricsOf(expression: string): string[] {
   return names;
 }
 
-/** The same expression with every duration divided, down to whole seconds. */
+/** Returns the same expression with every duration divided, down to whole seconds. */
 export function hasten(expression: string, by: number): string {
   const cuts: { from: number; to: number }[] = [];
   parser.parse(expression).iterate({
@@ -31,7 +31,7 @@ export function hasten(expression: string, by: number): string {
   );
 }
 
-/** A duration of Prometheus such as `5m`, divided, down to whole seconds. */
+/** Returns a duration of Prometheus such as `5m`, divided, down to whole seconds. */
 export function hastened(duration: string, by: number): string {
   const [, count, unit] = /^(\d+)([smhd])$/.exec(duration) ?? [];
   if (count === undefined) throw new Error(`not a duration that can be hastened: ${duration}`);

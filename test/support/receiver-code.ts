@@ -12,7 +12,7 @@ const ROOT = process.cwd();
 /** Beside node_modules, so that code in JavaScript finds its packages. */
 const CACHE = join(ROOT, '.cache');
 
-/** The code on a page in Markdown, by the heading that it stands under; the first block of each. @param level how headings begin */
+/** Reads the code on a page in Markdown, by the heading that it stands under; the first block of each. @param level how headings begin */
 export async function codeOf(page: string, level: '# ' | '### ' = '### '): Promise<ReadonlyMap<string, string>> {
   const text = await readFile(join(ROOT, page), 'utf8');
   const blocks = text.matchAll(new RegExp(`^${level}(.+)\\n(?:(?!^${level})[^])*?^\`\`\`\\w+\\n([^]*?)^\`\`\`$`, 'gm'));
@@ -84,7 +84,7 @@ export class CodeReceiver {
     return receiver;
   }
 
-  /** A file that the program wrote beside itself. */
+  /** Reads a file that the program wrote beside itself. */
   read(file: string): Promise<string> {
     return readFile(join(this.directory, file), 'utf8');
   }

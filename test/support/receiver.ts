@@ -35,12 +35,12 @@ export class RecordingReceiver {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
   }
 
-  /** From now on; undefined brings back 200. */
+  /** Sets how it answers from now on. */
   answer(behaviour: Behaviour): void {
     this.behaviour = behaviour;
   }
 
-  /** The requests whose path begins with a prefix, so that tests can share a receiver. */
+  /** Lists the requests whose path begins with a prefix, so that tests can share a receiver. */
   at(prefix: string): RecordedRequest[] {
     return this.requests.filter((request) => request.url.startsWith(prefix));
   }

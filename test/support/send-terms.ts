@@ -1,6 +1,6 @@
 import type { SendTerms } from '#webhook';
 
-/** For one attempt of client 12's that begins now and may take what time it needs until it is sent. */
+/** Makes the terms for one attempt of client 12's that begins now and may take what time it needs until it is sent. */
 export function atOnce(): SendTerms {
   return { clientId: 12, startedAt: performance.now(), sendBy: Infinity };
 }

@@ -35,7 +35,7 @@ export class ApiFixture {
     return new ApiFixture(database, pool, service);
   }
 
-  /** Another instance on the same database. */
+  /** Starts another instance on the same database. */
   static startService(databaseUrl: string, settings: Partial<Settings> = {}, options: Options = {}): Promise<RunningService> {
     const all = { ...readSettings({}), RATE_LIMIT: null, ALLOW_DESTINATIONS: ['127.0.0.0/8'], ...settings };
     const applications = APPLICATIONS.map((application) => ({ ...application, secret: `${application.app_id}-secret` }));

@@ -29,7 +29,7 @@ const channelOf = (path: string, description: string, names: readonly (keyof typ
   bindings: { http: {} },
 });
 
-/** The streams over HTTP (contract §3), as parts of the AsyncAPI document. */
+/** Describes the streams over HTTP (contract §3), as parts of the AsyncAPI document. */
 export function streamParts(): {
   readonly channels: object;
   readonly operations: object;

@@ -15,7 +15,10 @@ const KEY = { type: 'string', description: 'client_id:agent_id', examples: ['12:
 
 const ON_KAFKA = [{ $ref: '#/servers/kafka' }];
 
-/** What is sent without being asked for (contract §3 to §5: Kafka, and streams over HTTP) as an AsyncAPI 3 document, made from the schemas that the services use. */
+/**
+ * Describes what is sent without being asked for (contract §3 to §5: Kafka, and streams over HTTP) as an AsyncAPI 3 document, made from the
+ * schemas that the services use.
+ */
 export function asyncApiDocument(): object {
   const streams = streamParts();
   return {

@@ -33,8 +33,8 @@ interface Schema {
 const OBSERVABILITY = 'deploy/observability';
 
 /**
- * What follows from the chart's values.yaml and the settings: the schema's descriptions and the README's table; and the alerts and the
- * dashboard, which stand in {@link OBSERVABILITY} for those who have no chart.
+ * Makes what follows from the chart's values.yaml and the settings: the schema's descriptions and the README's table; and the alerts and
+ * the dashboard, which stand in {@link OBSERVABILITY} for those who have no chart.
  */
 export async function chartFiles(root: string): Promise<Readonly<Record<string, string>>> {
   const read = (file: string) => readFile(join(root, CHART, file), 'utf8');

@@ -14,7 +14,7 @@ export interface DeadCitation {
   readonly line: number;
 }
 
-/** The numbers of the sections of a contract: `## 7. …` is 7, and the third item of a numbered list in it 7.3. Pure. */
+/** Finds the numbers of the sections of a contract: `## 7. …` is 7, and the third item of a numbered list in it 7.3. Pure. */
 export function sectionsOf(contract: string): Set<string> {
   const sections = new Set<string>();
   let chapter = '';

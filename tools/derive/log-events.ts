@@ -35,7 +35,7 @@ export function eventsOf(source: string): LogEvent[] {
   return events;
 }
 
-/** Every event of the services and the command line, by name; the console logs nothing. */
+/** Lists every event of the services and the command line, by name; the console logs nothing. */
 export async function logEvents(root: string): Promise<LogEvent[]> {
   const events = new Map<string, LogEvent>();
   for (const folder of FOLDERS) {

@@ -9,7 +9,7 @@ const PLACES: Readonly<Record<string, RegExp>> = {
   'docker-compose.yml': /(?<=^ *image: rollcall:).*$/gm,
 };
 
-/** The files of a release, with the version of package.json. */
+/** Makes the files of a release, with the version of package.json. */
 export async function releaseFiles(root: string): Promise<Readonly<Record<string, string>>> {
   const files = Object.entries(PLACES).map(async ([file, places]) => {
     const content = await readFile(join(root, file), 'utf8');

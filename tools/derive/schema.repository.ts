@@ -20,7 +20,7 @@ const TABLES = `
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where n.nspname in ('access', 'subscription', 'presence', 'dispatch') and c.relkind in ('r', 'p') and not c.relispartition`;
 
-/** The schema as the catalog of a migrated database has it, in Markdown: tables, columns, keys, indexes, functions. */
+/** Describes the schema as the catalog of a migrated database has it, in Markdown: tables, columns, keys, indexes, functions. */
 export async function describeSchema(databaseUrl: string): Promise<string> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

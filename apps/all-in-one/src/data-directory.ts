@@ -68,7 +68,7 @@ function socketPath(dataDir: string): string {
 }
 
 /**
- * The key to seal secrets with. A database of our own has a key of its own beside it, which survives with it and is the same
+ * Returns the key to seal secrets with. A database of our own has a key of its own beside it, which survives with it and is the same
  * whatever is started on it: the all-in-one, or the local cluster.
  *
  * @returns undefined where the database is somebody else's and no key is set

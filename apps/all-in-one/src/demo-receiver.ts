@@ -59,7 +59,7 @@ export interface DemoReceiver {
 }
 
 /**
- * A third party to try things with: answers any request with 200 (or what `POST /mode` set), shows it as one line and
+ * Starts a third party to try things with: it answers any request with 200 (or what `POST /mode` set), shows it as one line and
  * lists the last ones at `GET /received`: contract §8.
  *
  * @param show takes one line for the terminal

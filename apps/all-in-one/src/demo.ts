@@ -37,7 +37,7 @@ export interface DemoState {
 export type DemoAgentEvent = Readonly<Record<'url' | 'event_type' | 'method', string>>;
 
 /**
- * The text that the all-in-one prints when it is up.
+ * Writes the text that the all-in-one prints when it is up.
  *
  * @param demo undefined where the demo applications are not there
  */

@@ -11,7 +11,7 @@ import { useStore } from './store';
 /** What is shown first comes first, in milliseconds. */
 const REST_AFTER_MS = 1000;
 
-/** The whole console: what is asked for in the address, or the way in. */
+/** Shows the whole console: what is asked for in the address, or the way in. */
 export function App(): ReactNode {
   const [queryClient] = useState(createQueryClient);
   const [router] = useState(createConsoleRouter);

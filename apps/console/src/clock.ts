@@ -28,7 +28,7 @@ function subscribe(listener: () => void): () => void {
 
 const nothing = (): (() => void) => () => undefined;
 
-/** Now, in milliseconds since the epoch, to the second; stands still while `running` is false. */
+/** Returns the time now, in milliseconds since the epoch, to the second; it stands still while `running` is false. */
 export function useNow(running = true): number {
   return useSyncExternalStore(running ? subscribe : nothing, () => now);
 }

@@ -125,7 +125,7 @@ export class Dispatch {
     });
   }
 
-  /** Deliveries in memory: first attempts, and what is behind and due. */
+  /** Returns how many deliveries are in memory: first attempts, and what is behind and due. */
   get inMemory(): number {
     return this.deliveries.inMemory + this.deliveries.rowsInHand;
   }

@@ -27,7 +27,7 @@ export class Instance {
     readonly close: () => Promise<void>,
   ) {}
 
-  /** From now on nothing leaves this process any more. */
+  /** Lets nothing leave this process any more from now on. */
   kill(): void {
     this.alive = false;
     const gone = (): Promise<never> => Promise.reject(new Error('the process is gone'));
@@ -57,7 +57,7 @@ export class Instance {
     return new TelemetryService({ pool, relay, clock, metrics: new PresenceMetrics(new Registry()), logger: SILENT });
   }
 
-  /** Leases that a test can see expire. */
+  /** Makes a relay whose leases a test can see expire. */
   relay(topic: Pick<RecordingTopic, 'producer'>, leaseTimes = { leaseMs: 1500, renewMs: 100 }): OutboxRelay {
     const producer = topic.producer(() => this.alive);
     const metrics = new PresenceMetrics(new Registry());
@@ -89,7 +89,7 @@ export class RecordingTopic {
     };
   }
 
-  /** The ids of an agent's changes in the order of their first appearance, and their sequences. */
+  /** Returns the ids of an agent's changes in the order of their first appearance, and their sequences. */
   changesByAgent(): Map<string, { ids: string[]; sequences: number[] }> {
     const agents = new Map<string, { ids: string[]; sequences: number[] }>();
     for (const { key, value, headers } of this.records) {
@@ -154,7 +154,7 @@ export class Gate {
   }
 }
 
-/** A telemetry item as it comes, about client 12. */
+/** Makes a telemetry item as it comes, about client 12. */
 export function report(agentId: number, status: 'available' | 'logged_out', extra: object = {}): Record<string, unknown> {
   return {
     client_id: '12',

@@ -52,7 +52,7 @@ export async function recordAudit(
 export class AuditRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Newest first. @param before undefined: from the newest on */
+  /** Lists a client's entries, newest first. @param before undefined: from the newest on */
   list(clientId: number, before: number | undefined, most: number): Promise<AuditRow[]> {
     return this.dataSource.query(
       `select id, at, by, action, subject, detail from access.audit

@@ -77,7 +77,7 @@ export class ClientRemovalRepository {
     return rows.length > 0;
   }
 
-  /** Whether there is a step to do. */
+  /** Tells whether there is a step to do. */
   async isDue(): Promise<boolean> {
     const rows: unknown[] = await this.dataSource.query(`select from access.client_removal where ${DUE} limit 1`);
     return rows.length > 0;

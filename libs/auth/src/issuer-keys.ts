@@ -63,7 +63,7 @@ export class IssuerKeys {
     return this.current && Date.now() - this.readAt <= this.times.rereadMs ? this.current.keys : this.read();
   }
 
-  /** Readiness: whether tokens can be verified. */
+  /** Checks whether tokens can be verified, for readiness. */
   async check(): Promise<void> {
     await this.get();
   }

@@ -49,7 +49,7 @@ async function startApp(bus: Bus, controllers: (new () => object)[], options: Bu
 
 const textOf = ({ value }: BusRecord): string => String(value);
 
-/** What both transports promise, and the services rely on. @param runs examples of the property tests */
+/** Tests what both transports promise, and the services rely on. @param runs examples of the property tests */
 export function describeBus(name: string, skip: boolean, runs: number, open: () => Promise<BusUnderTest>): void {
   describe.skipIf(skip)(name, () => {
     let transport: BusUnderTest;

@@ -25,7 +25,7 @@ export interface TakenContext {
   readonly send: (texts: readonly string[], key?: string) => Promise<void>;
 }
 
-/** What both transports promise of batches that are taken before they are done, and of the partitions that they come from. */
+/** Tests what both transports promise of batches that are taken before they are done, and of the partitions that they come from. */
 export function describeTaken({ fresh, topic, connect, start, send }: TakenContext): void {
   describe('taken and done', () => {
     it('gives out the next batch when one is taken, and keeps what comes before the first that is not done', async () => {

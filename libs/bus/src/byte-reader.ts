@@ -13,12 +13,12 @@ export class ByteReader {
 
   constructor(private readonly bytes: Buffer) {}
 
-  /** How many bytes are left. */
+  /** Returns how many bytes are left. */
   get remaining(): number {
     return this.bytes.length - this.position;
   }
 
-  /** The next `length` bytes; they share their memory with the whole. */
+  /** Takes the next `length` bytes; they share their memory with the whole. */
   take(length: number): Buffer {
     if (length < 0 || length > this.remaining)
       throw new MalformedError(`${length} bytes are announced, ${this.remaining} are there`);
@@ -39,12 +39,12 @@ export class ByteReader {
     return this.take(4).readInt32BE(0);
   }
 
-  /** Four bytes with the lowest first, as compression formats have them. */
+  /** Reads four bytes with the lowest first, as compression formats have them. */
   uint32LittleEndian(): number {
     return this.take(4).readUInt32LE(0);
   }
 
-  /** A zigzag varint of 32 bits. */
+  /** Reads a zigzag varint of 32 bits. */
   varint(): number {
     let value = 0;
     for (let index = 0; index < MAX_VARINT_BYTES; index++) {
@@ -55,7 +55,7 @@ export class ByteReader {
     throw new MalformedError('a varint is longer than 32 bits');
   }
 
-  /** A zigzag varint of 64 bits. */
+  /** Reads a zigzag varint of 64 bits. */
   varlong(): bigint {
     let low = 0; // the first 28 bits, which is nearly always all of it
     for (let index = 0; index < 4; index++) {
@@ -72,7 +72,7 @@ export class ByteReader {
     throw new MalformedError('a varlong is longer than 64 bits');
   }
 
-  /** Bytes with their length as a varint before them, or null. */
+  /** Reads bytes with their length as a varint before them, or null. */
   nullableBytes(): Buffer | null {
     const length = this.varint();
     return length === -1 ? null : this.take(length);

@@ -1,7 +1,7 @@
 import type { BusHeader, BusMessage } from './bus.js';
 
 /**
- * Headers by name, read as UTF-8; of one that stands several times the last counts, and one whose value is null is absent.
+ * Reads headers as UTF-8, by name; of one that stands several times the last counts, and one whose value is null is absent.
  *
  * @returns an object without a prototype: a header may have any name
  */
@@ -15,7 +15,7 @@ export function headerTexts(headers: readonly BusHeader[]): Record<string, strin
   return texts;
 }
 
-/** The headers of a message or record one by one, in order, however they were given. */
+/** Lists the headers of a message or record one by one, in order, however they were given. */
 export function headerListOf({ headers = {}, headerList }: Pick<BusMessage, 'headers' | 'headerList'>): readonly BusHeader[] {
   return headerList ?? Object.entries(headers).map(([name, value]) => ({ name, value }));
 }

@@ -72,7 +72,7 @@ export class InProcessBroker {
   }
 
   /**
-   * A service's connection to this broker.
+   * Makes a service's connection to this broker.
    *
    * @param logger takes a line for each failure of a handler; without one they go to Nest's logger
    */

@@ -92,7 +92,7 @@ export class InProcessConsumer extends BusServer {
     this.options.assignment.onAssigned?.(partitions);
   }
 
-  /** A queue to this member's handlers. */
+  /** Makes a queue to this member's handlers. */
   queueOf(partition: Partition): PartitionQueue<PendingRecord> {
     const { maxBatchRecords, maxHeldRecords } = this.options;
     const queue = new PartitionQueue<PendingRecord>({

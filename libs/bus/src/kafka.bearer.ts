@@ -8,8 +8,8 @@ const { KafkaJSNonRetriableError } = kafkajs;
 const LENGTH_BYTES = 4;
 
 /**
- * SASL OAUTHBEARER (RFC 7628). A broker refuses a token by an answer that says why, where one that it takes has an empty one;
- * kafkajs 2.2.4 reads neither, and goes on as if it was let in.
+ * Makes the mechanism of SASL OAUTHBEARER (RFC 7628). A broker refuses a token by an answer that says why, where one that it takes has
+ * an empty one; kafkajs 2.2.4 reads neither, and goes on as if it was let in.
  */
 export function bearerAuthentication(token: BusToken): Mechanism {
   return {

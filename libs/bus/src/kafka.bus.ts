@@ -13,7 +13,7 @@ import { KafkaConsumer } from './kafka.consumer.js';
 import { KafkaProducer } from './kafka.producer.js';
 import { KafkaTopics } from './kafka.topics.js';
 
-/** A bus on Kafka; connects when it is first needed, and again whenever the broker has been away. */
+/** Makes a bus on Kafka; it connects when it is first needed, and again whenever the broker has been away. */
 export function createKafkaBus(options: KafkaBusOptions): Bus {
   return new KafkaBus(options);
 }

@@ -45,7 +45,7 @@ const EXPECTED = /Limiting retries for the idempotent producer/;
 /** What our own lines carry, or leave out. */
 const SAID_ALREADY = { timestamp: undefined, logger: undefined, stack: undefined };
 
-/** A kafkajs client; its messages go to the service's log. */
+/** Makes a kafkajs client; its messages go to the service's log. */
 export function createClient({ brokers, clientId, security, logger }: KafkaBusOptions, config: Partial<KafkaConfig>): Kafka {
   return new Kafka({
     brokers,
@@ -61,7 +61,7 @@ export function createClient({ brokers, clientId, security, logger }: KafkaBusOp
   });
 }
 
-/** The broker's error code behind an error of kafkajs, such as `UNKNOWN_TOPIC_OR_PARTITION`, which retries may have wrapped. */
+/** Finds the broker's error code behind an error of kafkajs, such as `UNKNOWN_TOPIC_OR_PARTITION`, which retries may have wrapped. */
 export function protocolErrorOf(error: unknown): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof KafkaJSProtocolError) return cause.type;

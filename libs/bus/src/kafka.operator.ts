@@ -42,7 +42,7 @@ export class KafkaOperator {
     }
   }
 
-  /** How many members a group has now. */
+  /** Returns how many members a group has now. */
   async countMembers(group: string): Promise<number> {
     const { groups } = await this.admin.describeGroups([this.named(group)]);
     return groups[0]?.members.length ?? 0;

@@ -23,7 +23,7 @@ export const SECURITY_SETTINGS = [
 
 type SecuritySettings = Pick<Settings, (typeof SECURITY_SETTINGS)[number]>;
 
-/** The part of a client's configuration that says how it connects; settings that belong together were found to be there. */
+/** Returns the part of a client's configuration that says how it connects; settings that belong together were found to be there. */
 export function securityOf(settings: SecuritySettings): KafkaSecurity {
   const sasl = saslOf(settings);
   return { ssl: tlsOf(settings), ...(sasl && { sasl }) };

@@ -13,7 +13,7 @@ export const KAFKA_SETTINGS = [
 
 export type KafkaSettings = Pick<Settings, (typeof KAFKA_SETTINGS)[number]> & { readonly KAFKA_BROKERS: readonly string[] };
 
-/** The bus of a service that is set up on Kafka. @param service its name, by which the broker knows it */
+/** Makes the bus of a service that is set up on Kafka. @param service its name, by which the broker knows it */
 export function kafkaBusOf(settings: KafkaSettings, service: string, logger: Logger): Bus {
   const security = securityOf(settings);
   if (!security.ssl && (settings.KAFKA_SASL_MECHANISM === 'plain' || settings.KAFKA_SASL_MECHANISM === 'oauthbearer'))
@@ -21,7 +21,7 @@ export function kafkaBusOf(settings: KafkaSettings, service: string, logger: Log
   return createKafkaBus(kafkaOptionsOf(settings, service, logger));
 }
 
-/** How Kafka is reached by these settings. @param service its name, by which the broker knows it */
+/** Returns how Kafka is reached by these settings. @param service its name, by which the broker knows it */
 export function kafkaOptionsOf(settings: KafkaSettings, service: string, logger: Logger): KafkaBusOptions {
   return {
     brokers: [...settings.KAFKA_BROKERS],

@@ -24,17 +24,17 @@ export interface AgentKey {
   readonly agentId: number;
 }
 
-/** Contract §6: `available` notifies `agent-login` subscriptions, `logged_out` notifies `agent-logout`. */
+/** Returns what a status notifies: contract §6. `available` notifies `agent-login` subscriptions, `logged_out` notifies `agent-logout`. */
 export function eventTypeOf(status: AgentStatus): EventType {
   return status === 'available' ? 'agent-login' : 'agent-logout';
 }
 
-/** With two statuses, what an agent was before a change is the other one; it need not be stored. */
+/** Returns what an agent was before a change: with two statuses, the other one; it need not be stored. */
 export function previousStatusOf(status: AgentStatus): AgentStatus {
   return status === 'available' ? 'logged_out' : 'available';
 }
 
-/** The form field and JSON key that carry an agent's name: contract §3 and §6. */
+/** Returns the form field and JSON key that carry an agent's name: contract §3 and §6. */
 export function nameFieldOf(type: AgentType): 'extension_name' | 'agent_number' {
   return type === 'local' ? 'extension_name' : 'agent_number';
 }

@@ -14,7 +14,7 @@ export function parseId(text: string): number | undefined {
   return id < ID_LIMIT ? id : undefined;
 }
 
-/** Whether a JSON value is a number that can be an id. */
+/** Tells whether a JSON value is a number that can be an id. */
 export function isId(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < ID_LIMIT;
 }

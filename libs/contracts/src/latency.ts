@@ -5,7 +5,7 @@ export const LATENCY_BOUNDS_MS = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000
 
 export const LATENCY_BUCKETS = LATENCY_BOUNDS_MS.length + 1;
 
-/** The step that a duration falls into, from 0. */
+/** Returns the step that a duration falls into, from 0. */
 export function latencyBucketOf(ms: number): number {
   const bucket = LATENCY_BOUNDS_MS.findIndex((bound) => ms <= bound);
   return bucket < 0 ? LATENCY_BOUNDS_MS.length : bucket;

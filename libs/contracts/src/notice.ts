@@ -68,7 +68,7 @@ export function noticeWords(notice: Pick<Notice, 'agent_event_id'> & NoticeData)
   }
 }
 
-/** A notice as it is shown, and sent: contract §3. Pure. */
+/** Returns a notice as it is shown, and sent: contract §3. Pure. */
 export function noticeViewOf(notice: Notice): NoticeView {
   const { id, type, at, agent_event_id, data } = notice;
   return { id, type, at: at.toISOString(), agent_event_id, words: noticeWords(notice), data };

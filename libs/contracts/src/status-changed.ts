@@ -133,7 +133,7 @@ export const statusChangedSchema = z.object({
   changed_at: z.iso.datetime().refine(isChangeTime, 'must be a time from 1970 to 8999'),
 });
 
-/** The JSON Schema of a record's value, for the published descriptions of the interfaces. */
+/** Builds the JSON Schema of a record's value, for the published descriptions of the interfaces. */
 export function statusChangedJsonSchema(): object {
   return z.toJSONSchema(statusChangedSchema);
 }

@@ -103,7 +103,7 @@ const telemetrySchema = z.object(
   { error: 'must be a JSON object' },
 );
 
-/** The JSON Schema of one item, for the published descriptions of the interfaces. */
+/** Builds the JSON Schema of one item, for the published descriptions of the interfaces. */
 export function telemetryJsonSchema(): object {
   return z.toJSONSchema(telemetrySchema, { io: 'input' });
 }
@@ -119,7 +119,10 @@ export function parseTelemetry(value: unknown, now: number): TelemetryParse {
   return wellFormed === undefined ? parseBySchema(value, now) : { ok: true, item: wellFormed };
 }
 
-/** The long way of {@link parseTelemetry}: the same answer for every value. Exported for the test that proves it. */
+/**
+ * Reads one telemetry item as {@link parseTelemetry} does, the long way: the same answer for every value. Exported for the test that
+ * proves it.
+ */
 export function parseBySchema(value: unknown, now: number): TelemetryParse {
   const parsed = telemetrySchema.safeParse(withoutOtherName(value));
   if (!parsed.success) return { ok: false, errors: fieldErrors(parsed.error, value) };

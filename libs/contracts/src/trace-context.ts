@@ -21,7 +21,7 @@ export function parseTraceparent(text: string): TraceParent | undefined {
 /** As {@link formatTraceparent} writes it. */
 const FORMATTED = /^00-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-0[01]$/;
 
-/** A `traceparent` as it is handed on; undefined where what somebody sent is none. Nearly all are our own, and stay as they are. */
+/** Returns a `traceparent` as it is handed on; undefined where what somebody sent is none. Nearly all are our own, and stay as they are. */
 export function cleanTraceparent(text: string | undefined): string | undefined {
   if (text === undefined || FORMATTED.test(text)) return text;
   const read = parseTraceparent(text);
@@ -34,8 +34,8 @@ export function formatTraceparent({ traceId, spanId, isSampled }: TraceParent): 
 }
 
 /**
- * The trace that a change has by itself, where whoever reported it named none: contract §5 and §6. Its ids follow from the change's, so
- * that every process finds the same trace, also after a crash, and a delivery's trace is found by its `webhook-id`.
+ * Returns the trace that a change has by itself, where whoever reported it named none: contract §5 and §6. Its ids follow from the
+ * change's, so that every process finds the same trace, also after a crash, and a delivery's trace is found by its `webhook-id`.
  *
  * @param changeId UUIDv7
  */
@@ -45,7 +45,7 @@ export function ownTraceOf(changeId: string): TraceParent {
 }
 
 /**
- * The W3C trace context of a change that nobody traces: {@link ownTraceOf}, written out.
+ * Writes out the W3C trace context of a change that nobody traces: {@link ownTraceOf}.
  *
  * @param changeId UUIDv7
  */

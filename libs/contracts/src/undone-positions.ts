@@ -7,12 +7,12 @@ export interface UndoneSpan {
   readonly until: number;
 }
 
-/** Whether a position may have been given out for a change that was undone. */
+/** Tells whether a position may have been given out for a change that was undone. */
 export function isUndone(position: number, spans: readonly UndoneSpan[]): boolean {
   return spans.some(({ after, until }) => position > after && position < until);
 }
 
-/** Where a reader goes on that has read everything up to a position: past what was undone, in which nothing is. */
+/** Returns where a reader goes on that has read everything up to a position: past what was undone, in which nothing is. */
 export function pastUndone(position: number, spans: readonly UndoneSpan[]): number {
   return spans.reduce((at, { after, until }) => (at >= after && at < until ? until : at), position);
 }

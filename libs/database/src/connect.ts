@@ -61,7 +61,7 @@ export async function connectDatabase(
 }
 
 /**
- * The database that a command works on: that of DATABASE_URL, or that of the all-in-one which is running on DATA_DIR.
+ * Finds the database that a command works on: that of DATABASE_URL, or that of the all-in-one which is running on DATA_DIR.
  *
  * @param what it is, for people
  * @throws StartError when there is neither

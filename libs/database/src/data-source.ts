@@ -111,7 +111,7 @@ const NO_LOGGER: Logger = {
   log: () => undefined,
 };
 
-/** A data source that is not yet connected; entities are those of the service that asks. */
+/** Makes a data source that is not yet connected; entities are those of the service that asks. */
 export function createDataSource(
   options: DatabaseOptions,
   entities: NonNullable<DataSource['options']['entities']> = [],
@@ -130,7 +130,7 @@ export function createDataSource(
   });
 }
 
-/** A pool alone, whose connections are as those of a data source; it connects when it is used. */
+/** Makes a pool alone, whose connections are as those of a data source; it connects when it is used. */
 export function createPool(options: DatabaseOptions): pg.Pool {
   const { url: connectionString, applicationName: application_name, poolSize: max } = options;
   return new SessionPool({ connectionString, application_name, max, ...connectionOptions(options) }).on('error', () => undefined);
@@ -163,7 +163,7 @@ function ignoreErrorEvents(client: pg.ClientBase): void {
   client.on('error', () => undefined);
 }
 
-/** The pg pool under a data source, for the hand-written statements of the hot path. */
+/** Returns the pg pool under a data source, for the hand-written statements of the hot path. */
 export function poolOf(dataSource: DataSource): pg.Pool {
   return (dataSource.driver as unknown as { master: pg.Pool }).master;
 }

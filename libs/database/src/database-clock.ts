@@ -48,7 +48,10 @@ export class DatabaseClock {
     return clock;
   }
 
-  /** Milliseconds since the epoch, whole; never behind the database, and ahead by no more than its last answer took to come. */
+  /**
+   * Returns the time in milliseconds since the epoch, whole; never behind the database, and ahead by no more than its last answer took
+   * to come.
+   */
   now(): number {
     return Math.ceil(performance.now() + this.offset);
   }

@@ -96,14 +96,14 @@ export class EmbeddedPostgres {
     }
   }
 
-  /** Connection URL of a database of this server, as its superuser. */
+  /** Returns the connection URL of a database of this server, as its superuser. */
   url(database = 'rollcall'): string {
     return urlOf(this.password, this.port, database);
   }
 
   /**
-   * The same over the server's Unix socket, which takes the network's share out of every statement; over loopback where there is none,
-   * or where the path to it is too long to be connected to.
+   * Returns the same as {@link url} over the server's Unix socket, which takes the network's share out of every statement; over
+   * loopback where there is none, or where the path to it is too long to be connected to.
    */
   socketUrl(database = 'rollcall'): string {
     const { directory } = this.place;
@@ -124,7 +124,7 @@ export class EmbeddedPostgres {
   }
 
   /**
-   * From now on starts the server again when it ends without having been told to.
+   * Starts the server again, from now on, when it ends without having been told to.
    *
    * @param fail told why that is not possible, or of no use
    */

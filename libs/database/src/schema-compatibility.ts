@@ -35,7 +35,7 @@ export function compareSchema(known: readonly string[], applied: readonly Applie
   };
 }
 
-/** The timestamp that a migration's name ends in. */
+/** Returns the timestamp that a migration's name ends in. */
 export function timestampOf(name: string): number {
   return Number(name.slice(-13));
 }

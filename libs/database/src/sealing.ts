@@ -26,7 +26,7 @@ export interface Sealer {
 }
 
 /**
- * AES-256-GCM under a key derived from the ENCRYPTION_KEY setting. A sealed text is
+ * Makes a sealer: AES-256-GCM under a key derived from the ENCRYPTION_KEY setting. A sealed text is
  * `v1.<key id>.<base64url of iv, tag and ciphertext>`; the key id tells a wrong key from a damaged text.
  *
  * @param others keys that are opened with as well, while one is replaced by another: ENCRYPTION_KEY_PREVIOUS

@@ -93,7 +93,7 @@ export async function findServerPlace(dataDir: string, say: (line: string) => vo
 }
 
 /**
- * The directory of the cluster that belongs to a data directory, which links to it where it was put elsewhere.
+ * Finds the directory of the cluster that belongs to a data directory, which links to it where it was put elsewhere.
  *
  * @throws EmbeddedPostgresError when the link leads nowhere: what was there is lost, or on another machine
  */
@@ -119,7 +119,7 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
-/** A failed program's own words, or else the error's. */
+/** Returns a failed program's own words, or else the error's. */
 export function wordsOf(error: unknown): string {
   return (error instanceof Error && 'stderr' in error && String(error.stderr).trim()) || reasonOf(error);
 }

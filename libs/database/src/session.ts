@@ -18,7 +18,7 @@ export interface SessionNeeds {
 }
 
 /**
- * The statement that sets what a session relies on, so that it does not matter what was set for the server, the database or
+ * Writes the statement that sets what a session relies on, so that it does not matter what was set for the server, the database or
  * the role. It selects the session's id. Set after connecting and not with the connection, since PgBouncer refuses settings that
  * it does not know.
  *
@@ -99,14 +99,17 @@ export class SessionClient extends pg.Client implements WatchedSession {
     this.on('drain', () => (this.waitingSince = undefined));
   }
 
-  /** As of pg.Client, as {@link query}. */
+  /** Connects as pg.Client does, whose many forms cannot be repeated here, and gives up after {@link CONNECTING_MS}. */
   override connect(...parameters: unknown[]): never {
     const limit = setTimeout(() => this.connection.stream.destroy(new Error('timeout expired')), CONNECTING_MS);
     for (const event of ['connect', 'end'] as const) this.once(event, () => clearTimeout(limit));
     return Reflect.apply(super.connect.bind(this), undefined, parameters) as never;
   }
 
-  /** As of pg.Client, whose many forms cannot be repeated here. */
+  /**
+   * Runs a query as pg.Client does, whose many forms cannot be repeated here. Notes since when its answer is waited for, and ends the
+   * connection where its promise fails because the session is lost.
+   */
   override query(...parameters: unknown[]): never {
     const answer: unknown = Reflect.apply(super.query.bind(this), undefined, parameters);
     this.waitingSince ??= performance.now();

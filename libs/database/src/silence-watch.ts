@@ -36,7 +36,7 @@ export interface ServerWord {
 }
 
 /**
- * Whether an answer will never come: another server is at the address, or the server does not know of the statement, and had the
+ * Tells whether an answer will never come: another server is at the address, or the server does not know of the statement, and had the
  * time to.
  */
 export function isLost({ server, pid }: SessionId, waitingMs: number, word: ServerWord): boolean {

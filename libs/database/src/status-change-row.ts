@@ -32,7 +32,7 @@ export function statusChangeColumns(row: string): string {
     .join(', ');
 }
 
-/** As {@link statusChangeColumns}, as one column of JSON; null where an outer join found no row. */
+/** Writes the columns of {@link statusChangeColumns} as one column of JSON; null where an outer join found no row. */
 export function statusChangeJson(row: string): string {
   const pairs = Object.entries(EXPRESSIONS).map(([field, expression]) => `'${field}', ${expression(row)}`);
   return `case when ${row}.id is not null then json_build_object(${pairs.join(', ')}) end`;

@@ -53,7 +53,7 @@ export class OperationsServer implements Operations {
     return operations;
   }
 
-  /** Where it answers. */
+  /** Returns where it answers. */
   get url(): string {
     return this.at;
   }

@@ -340,7 +340,7 @@ function retentionProblems({ DELIVERY_WINDOW: windowMs, ...values }: Partial<Set
 const KEY_NEEDED =
   'is required with NODE_ENV=production: write a secret of at least 16 characters, the same for every service (or, to try things, ALLOW_DEVELOPMENT_KEY=true)';
 
-/** Every setting with what it means, for `.env.example`. */
+/** Lists every setting with what it means, for `.env.example`. */
 export function describeSettings(): {
   readonly name: string;
   readonly description: string;
@@ -350,7 +350,7 @@ export function describeSettings(): {
   return NAMES.map((name) => ({ name, description: settings[name].description ?? '', inFile: SECRETS.has(name) }));
 }
 
-/** The program that the shell started us with, where it says so: `nohup`, for one. No setting of ours. */
+/** Returns the program that the shell started us with, where it says so: `nohup`, for one. No setting of ours. */
 export function startedBy(env: Environment = process.env): string | undefined {
   return env['_'];
 }

@@ -86,7 +86,7 @@ const OF_A_PASSWORD = ['KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD'] as const;
 const OF_A_TOKEN = ['KAFKA_SASL_TOKEN_URL', 'KAFKA_SASL_CLIENT_ID', 'KAFKA_SASL_CLIENT_SECRET'] as const;
 
 /**
- * What does not fit together of settings that are right each by itself.
+ * Finds what does not fit together of settings that are right each by itself.
  *
  * @param values as read
  * @param given the settings that are set, be they right or not

@@ -43,8 +43,8 @@ export function linesForPeople(to: {
 }
 
 /**
- * One line per unit of work on standard output, under a dotted event name such as `telemetry.applied`: JSON, or on a terminal words.
- * While a dependency is away, one line a second at most.
+ * Makes a logger that writes one line per unit of work on standard output, under a dotted event name such as `telemetry.applied`: JSON,
+ * or on a terminal words. While a dependency is away, one line a second at most.
  *
  * @param service stands in every line, so that the all-in-one's lines can be told apart
  */

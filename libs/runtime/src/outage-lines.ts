@@ -18,7 +18,7 @@ export class OutageLines {
   constructor(private readonly now: () => number = () => performance.now()) {}
 
   /**
-   * A pino hook (`logMethod`): writes the line, writes it in its short form, or leaves it out. Lines that are not about an error
+   * Writes a line, writes it in its short form, or leaves it out: a pino hook (`logMethod`). Lines that are not about an error
    * of a dependency that is away pass as they are.
    */
   write(args: Parameters<LogFn>, method: LogFn, logger: Logger, level: number): void {

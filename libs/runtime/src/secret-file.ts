@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { StartError } from './start-error.js';
 
 /**
- * A random secret that is kept in a file only its owner can read; made the first time.
+ * Reads a random secret that is kept in a file only its owner can read; makes it the first time.
  *
  * @throws StartError when the file is another account's
  */

@@ -30,7 +30,7 @@ const STOP_TIMEOUT_MS = 25_000;
 const SETTLED_MS = 2000;
 
 /**
- * The whole of a service's `main`: reads its settings, starts it, stops it on SIGTERM, SIGINT or SIGHUP with exit code 0, also while
+ * Runs the whole of a service's `main`: reads its settings, starts it, stops it on SIGTERM, SIGINT or SIGHUP with exit code 0, also while
  * it starts, and ends the process with code 1 and a message for people when it cannot start or go on.
  *
  * @param name the service's name in its log lines

@@ -26,7 +26,7 @@ export function onStopSignal(stop: (signal: NodeJS.Signals) => void): void {
 const ENDED_BY_SIGTERM = 128 + constants.signals.SIGTERM;
 
 /**
- * For a command: ends the process on SIGTERM at once, also as process 1 and while it waits for its database, which takes back what
+ * Ends a command's process on SIGTERM at once, also as process 1 and while it waits for its database, which takes back what
  * is not done. The exit code is not 0, with which whoever waits for the command would go on as if it had been done.
  */
 export function endOnSigterm(): void {

@@ -15,7 +15,7 @@ export class Tally<T> {
   ) {}
 
   /**
-   * The value of a key, made where there is none.
+   * Finds the value of a key, and makes it where there is none.
    *
    * @returns undefined where there is no room for another key
    */

@@ -22,7 +22,7 @@ const SQL_STATES = /^(08...|53...|57P..|57014|25006|25P0[345]|3D000|55P03|40001|
 const MESSAGES =
   /^(Connection terminated|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error|Cannot use a pool after calling end|Driver not Connected|Client was closed|database .* is not currently accepting connections)/i;
 
-/** Whether an error, or what it wraps, says that a dependency cannot be reached now: the caller is told 503 and may retry. */
+/** Tells whether an error, or what it wraps, says that a dependency cannot be reached now: the caller is told 503 and may retry. */
 export function isUnavailable(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 5) return false;
   const { code, syscall, message, cause, driverError, errors } = error as Record<string, unknown>;
@@ -34,7 +34,7 @@ export function isUnavailable(error: unknown, depth = 0): boolean {
   return wrapped.some((inner) => isUnavailable(inner, depth + 1));
 }
 
-/** An error in one line: its message, or that of the first one that it stands for. */
+/** Says an error in one line: its message, or that of the first one that it stands for. */
 export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   return error instanceof Error ? error.message : String(error);

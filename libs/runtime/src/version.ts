@@ -32,7 +32,7 @@ export const VERSION = manifest.version;
 /** The Node.js that Rollcall is made for, such as `>=22.19.0`. */
 export const NODE_NEEDED = manifest.engines.node;
 
-/** Whether a version of Node.js is older than that. @param node such as `20.20.2` */
+/** Tells whether a version of Node.js is older than {@link NODE_NEEDED}. @param node such as `20.20.2` */
 export function isNodeTooOld(node: string): boolean {
   const [major = 0, minor = 0] = numbersOf(node);
   const [neededMajor = 0, neededMinor = 0] = numbersOf(NODE_NEEDED);
@@ -49,7 +49,7 @@ const COMMANDS = {
   applications: { npm: 'npm run app --', node: 'node dist/apps/cli/main.js applications' },
 } as const;
 
-/** How a person runs a command here. */
+/** Says how a person runs a command here. */
 export function howToRun(command: keyof typeof COMMANDS): string {
   return COMMANDS[command][existsSync(new URL('tools/run.mjs', root)) ? 'npm' : 'node'];
 }

@@ -35,25 +35,25 @@ export class AddressGuard {
     this.exempt = allow.map(parseExemption);
   }
 
-  /** Whether a connection to this address may be made. What is no IP address may not. */
+  /** Tells whether a connection to this address may be made; what is no IP address is refused. */
   allows(address: string): boolean {
     if (!ipaddr.isValid(address)) return false;
     const parsed = unwrap(ipaddr.parse(address));
     return isPublic(parsed) || this.exempt.some((range) => parsed.kind() === range[0].kind() && parsed.match(range));
   }
 
-  /** Whether a connection to this port may be made. */
+  /** Tells whether a connection to this port may be made. */
   allowsPort(port: number): boolean {
     return this.ports.some(({ from, to }) => from <= port && port <= to);
   }
 }
 
-/** The port that a URL leads to, where none is written too. */
+/** Returns the port that a URL leads to, where none is written too. */
 export function portOf({ protocol, port }: { readonly protocol: string; readonly port: string | number }): number {
   return Number(port) || (protocol === 'https:' ? 443 : 80);
 }
 
-/** Whether an IP address is public unicast, seen through IPv4-mapped and NAT64 forms. */
+/** Tells whether an IP address is public unicast, seen through IPv4-mapped and NAT64 forms. */
 export function isPublicAddress(address: string): boolean {
   return ipaddr.isValid(address) && isPublic(unwrap(ipaddr.parse(address)));
 }

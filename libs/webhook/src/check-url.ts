@@ -8,7 +8,7 @@ export const MAX_URL_LENGTH = 2048;
 const CONTROL_CHARACTER = /[\u0000-\u001f\u007f]/;
 
 /**
- * Whether a url can be registered for notifications: contract §3. Hosts that are addresses are checked here in whatever
+ * Checks whether a url can be registered for notifications: contract §3. Hosts that are addresses are checked here in whatever
  * notation they are written (a URL object turns decimal, octal and hexadecimal ones into dotted form); names are checked
  * when they are connected to.
  *

@@ -43,7 +43,7 @@ const NODE_HINT = /; if the root CA is installed locally.*$/s;
 /** How OpenSSL tells an error: `error:<number>:<library>:<function>:<reason>:<file>:<line>:`. */
 const OPENSSL = /error:[0-9a-f]+:[^:]*:[^:]*:([^:]+)/i;
 
-/** What went wrong with an attempt. */
+/** Says what went wrong with an attempt. */
 export function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return storable(String(error));
   if (error instanceof AttemptFailure) return storable(error.message);
@@ -52,7 +52,7 @@ export function describeFailure(error: unknown): string {
   return WORDS[code] ?? storable(error.message || code || error.name);
 }
 
-/** Which kind of failure it was. */
+/** Tells which kind of failure it was. */
 export function kindOfFailure(error: unknown): FailureKind {
   if (!(error instanceof Error)) return 'other';
   if (error instanceof AttemptFailure) return error.kind;
@@ -60,7 +60,7 @@ export function kindOfFailure(error: unknown): FailureKind {
   return KINDS[codeOf(error)] ?? 'other';
 }
 
-/** What went wrong with TLS: the reason alone, without OpenSSL's numbers and files. */
+/** Makes the failure that says what went wrong with TLS: the reason alone, without OpenSSL's numbers and files. */
 export function tlsFailure(error: Error): AttemptFailure {
   const hungUp = ['ECONNRESET', 'EPIPE'].includes(codeOf(error)) && 'connection closed during the handshake';
   const reason = OPENSSL.exec(error.message)?.[1] ?? (hungUp || error.message.replace(NODE_HINT, ''));
@@ -72,7 +72,7 @@ function codeOf(error: Error): string {
 }
 
 /**
- * A receiver's bytes as text without NUL, which PostgreSQL cannot store; what is no UTF-8 becomes U+FFFD.
+ * Reads a receiver's bytes as text without NUL, which PostgreSQL cannot store; what is no UTF-8 becomes U+FFFD.
  *
  * @param isCut whether there were more of them, so that the last character may be cut in two; it is left out then
  */

@@ -66,7 +66,7 @@ const FORM = 'application/x-www-form-urlencoded';
 /** What of a url may not stand on a request line, or is refused there by widespread servers: contract §6. */
 const UNSAFE = /[^\x21-\x7e]|["<>^`{|}[\]\\]/gu;
 
-/** The `webhook-id`, which is also the delivery's id in the REST API: contract §3 and §6. */
+/** Makes the `webhook-id`, which is also the delivery's id in the REST API: contract §3 and §6. */
 export function deliveryId(changeId: string, agentEventId: number): string {
   return `${changeId}_${agentEventId}`;
 }

@@ -20,8 +20,8 @@ export class WebhookSigningKey {
   }
 
   /**
-   * HMAC-SHA256 (RFC 2104) in base64. By two one-shot hashes: a Hmac object of Node's costs several times as much, most of it
-   * in collecting the object again, and there is one for every notification.
+   * Computes the HMAC-SHA256 (RFC 2104) of a text in base64. By two one-shot hashes: a Hmac object of Node's costs several times as
+   * much, most of it in collecting the object again, and there is one for every notification.
    */
   hmac(content: string): string {
     const bytes = Buffer.byteLength(content);
@@ -39,7 +39,7 @@ function padded(key: Buffer, pad: number, room: number): Buffer {
   return block;
 }
 
-/** A new secret, `whsec_` and base64. */
+/** Makes a new secret, `whsec_` and base64. */
 export function generateSecret(): string {
   return PREFIX + randomBytes(SECRET_BYTES).toString('base64');
 }
@@ -56,7 +56,7 @@ export function signingKey(secret: string): WebhookSigningKey {
 }
 
 /**
- * The `webhook-signature` header, Standard Webhooks v1: contract §6. One signature for each key, separated by spaces, so
+ * Makes the `webhook-signature` header, Standard Webhooks v1: contract §6. One signature for each key, separated by spaces, so
  * that the old secret signs along while it is rotated out.
  *
  * @param timestamp the `webhook-timestamp`, Unix seconds

@@ -34,7 +34,7 @@ export interface DoctorOptions {
   readonly probe: string;
 }
 
-/** Settings that are wrong, one line each, or what else can be said of them. */
+/** Finds settings that are wrong, one line each, or what else can be said of them. */
 export function checkSettings(read: () => Settings): { readonly settings?: Settings; readonly findings: Finding[] } {
   try {
     const settings = read();

@@ -14,7 +14,7 @@ export interface LiftedPositions {
 export class RestoredRepository {
   constructor(private readonly pool: Pool) {}
 
-  /** The services that are connected to this database now, by the names under which they are. */
+  /** Reads the services that are connected to this database now, by the names under which they are. */
   async connectedServices(): Promise<string[]> {
     const { rows } = await this.pool.query<{ name: string }>(
       `select distinct application_name as name from pg_stat_activity
@@ -24,7 +24,7 @@ export class RestoredRepository {
     return rows.map(({ name }) => name);
   }
 
-  /** How far telemetry was decided. What a crash may have left undone of it is consumed again, as after a crash. */
+  /** Reads how far telemetry was decided. What a crash may have left undone of it is consumed again, as after a crash. */
   async decidedPartitions(): Promise<DecidedPartition[]> {
     const { rows } = await this.pool.query<{ topic_id: string; partition: number; first: number }>(
       `select topic_id::text, partition,

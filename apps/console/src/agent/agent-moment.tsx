@@ -8,7 +8,7 @@ import { Loaded } from '../parts/states';
 import { Status } from '../parts/status';
 import { DELIVERY_STATUS, EVENT_TYPE } from '../text/words';
 
-/** Why somebody was, or was not, told what an agent was at a moment: the API's own steps. */
+/** Shows why somebody was, or was not, told what an agent was at a moment: the API's own steps. */
 export function AgentMoment({ type, id, at }: { readonly type: AgentType; readonly id: number; readonly at: string }): ReactNode {
   const explanation = useQuery(explainQuery(type, id, at));
   return (

@@ -14,7 +14,7 @@ interface Span {
   readonly to: number;
 }
 
-/** The day of an agent: bars of availability. Dragging zooms, a click picks the moment, the arrow keys move it. */
+/** Shows the day of an agent: bars of availability. Dragging zooms, a click picks the moment, the arrow keys move it. */
 export function Timeline({
   changes,
   before,

@@ -5,12 +5,12 @@ import { ApiFailure } from './http';
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 15_000;
 
-/** Whether asking again may be answered otherwise. */
+/** Tells whether asking again may be answered otherwise. */
 export function mayPass(error: unknown): boolean {
   return !(error instanceof ApiFailure) || error.status === 0 || error.status === 429 || error.status >= 500;
 }
 
-/** How long to wait, in milliseconds: as long as the server said, else longer each time. @param failures in a row, from 1 */
+/** Returns how long to wait, in milliseconds: as long as the server said, else longer each time. @param failures in a row, from 1 */
 export function delayAfter(error: unknown, failures: number): number {
   if (error instanceof ApiFailure && error.retryAfter !== undefined) return error.retryAfter * 1000;
   return Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1)) * (0.75 + Math.random() / 2);

@@ -29,12 +29,12 @@ export interface CallOptions {
 
 const API = '/api/ver1.0';
 
-/** The path of a resource of the client that is looked at. @param path such as `/limit/` */
+/** Returns the path of a resource of the client that is looked at. @param path such as `/limit/` */
 export function ofClient(path: string): string {
   return `${API}/client/${currentClient()}${path}`;
 }
 
-/** The path of a resource that belongs to no client. @param path such as `/user` */
+/** Returns the path of a resource that belongs to no client. @param path such as `/user` */
 export function ofApi(path: string): string {
   return API + path;
 }

@@ -8,7 +8,7 @@ export function agentPath(type: AgentType, id: number): string {
   return ofClient(`/agent/${type}/${id}`);
 }
 
-/** Where agent events of an owner are made and listed. */
+/** Returns where agent events of an owner are made and listed. */
 export function eventsPath(owner: EventOwner): string {
   return owner ? `${agentPath(owner.agent_type, owner.id)}/event/` : ofClient('/agent_events/');
 }
@@ -17,7 +17,7 @@ export function eventPath(owner: EventOwner, id: number): string {
   return `${eventsPath(owner)}${id}`;
 }
 
-/** The agent event that a delivery belongs to. */
+/** Returns the owner of the agent event that a delivery belongs to. */
 export function ownerOf(delivery: { agent_event: { all_agents: boolean | null }; agent: AgentRef | null }): EventOwner {
   return delivery.agent_event.all_agents ? null : delivery.agent;
 }

@@ -166,7 +166,7 @@ export interface DeliveryFilter extends TimeSpan {
   readonly agent_id?: number | undefined;
 }
 
-/** What to ask for now, by a filter. */
+/** Returns what to ask for now, by a filter. */
 export function deliveryFilterQuery({ span, since, until, ...rest }: DeliveryFilter): Query {
   return { ...rest, ...momentsOf({ span, since, until }, Date.now()) };
 }

@@ -14,7 +14,7 @@ const TALL_ROW = 56;
 const PHONE = '(max-width: 640px)';
 const OVERSCAN = 8;
 
-/** The agents, however many: only those in sight are drawn. One tab stop; the arrow keys move between rows. */
+/** Shows the agents, however many: only those in sight are drawn. One tab stop; the arrow keys move between rows. */
 export function AgentList({
   board,
   ids,

@@ -16,7 +16,7 @@ export interface AgentRow {
   readonly text: string;
 }
 
-/** The name or number of an agent, or its id where it has none. */
+/** Returns the name or number of an agent, or its id where it has none. */
 export function nameOf(agent: {
   readonly id?: number | string;
   readonly agent_id?: number;

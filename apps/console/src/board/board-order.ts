@@ -23,7 +23,7 @@ const comparators: Readonly<Record<Sort, (a: AgentRow, b: AgentRow) => number>> 
   name: (a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : a.id - b.id),
 };
 
-/** The ids of the agents that match, in order. */
+/** Returns the ids of the agents that match, in order. */
 export function orderOf(rows: Iterable<AgentRow>, { status, type, q, sort }: BoardFilter): number[] {
   const wanted = q?.trim().toLowerCase() ?? '';
   const matching: AgentRow[] = [];

@@ -6,7 +6,7 @@ import { useStore } from '../store';
 import { formatCount } from '../text/numbers';
 import type { LiveBoard } from './live-board';
 
-/** The four numbers; the first two filter the list. */
+/** Shows the four numbers; the first two filter the list. */
 export function BoardTiles({
   board,
   live,

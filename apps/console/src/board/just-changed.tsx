@@ -8,7 +8,7 @@ import { AGENT_STATUS, changeWord } from '../text/words';
 import { nameOf } from './agent-row';
 import type { LiveBoard } from './live-board';
 
-/** The last changes, where the screen is wide enough. */
+/** Shows the last changes, where the screen is wide enough. */
 export function JustChanged({ board }: { readonly board: LiveBoard }): ReactNode {
   useStore(board.state);
   return (

@@ -12,7 +12,7 @@ export interface BoardOrder {
   readonly missed: number;
 }
 
-/** The ids to show, in order: made anew as changes come, or held as it is. */
+/** Returns the ids to show, in order: made anew as changes come, or held as it is. */
 export function useBoardOrder(board: LiveBoard, filter: BoardFilter, hold: boolean): BoardOrder {
   const { status, type, q, sort } = filter;
   const { version, loaded, changes } = useStore(board.state);

@@ -11,7 +11,7 @@ import type { LiveBoard } from './live-board';
 
 const CELL = { width: 128, height: 56, gap: 8 };
 
-/** One cell an agent, for a screen on the wall. */
+/** Shows one cell an agent, for a screen on the wall. */
 export function Wall({
   board,
   ids,

@@ -23,7 +23,7 @@ const route = getRouteApi('/agents/$type/$id');
 const DAY_MS = 86_400_000;
 const SHOWN_CHANGES = 50;
 
-/** What an agent did, and who was told. */
+/** Shows what an agent did, and who was told. */
 export function AgentPage(): ReactNode {
   const { type, id } = route.useParams();
   if ((type !== 'local' && type !== 'remote') || !/^\d{1,10}$/.test(id)) return <NotFound />;

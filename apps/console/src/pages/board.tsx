@@ -19,7 +19,7 @@ import { formatCount } from '../text/numbers';
 
 const route = getRouteApi('/board');
 
-/** Who is available, and since when: live. */
+/** Shows who is available, and since when: live. */
 export function BoardPage(): ReactNode {
   const board = liveBoard();
   const search = route.useSearch();

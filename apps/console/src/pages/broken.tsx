@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { Link } from '@tanstack/react-router';
 import { Page } from '../parts/page';
 
-/** In the place of a page that has failed by a fault of the console itself. */
+/** Shows the error of a page that has failed by a fault of the console itself, in its place. */
 export function Broken({ error, reset }: { readonly error: unknown; readonly reset: () => void }): ReactNode {
   return (
     <Page title="Something is wrong here">

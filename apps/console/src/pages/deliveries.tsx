@@ -24,7 +24,7 @@ const STATUSES: readonly (readonly [string, string])[] = [
   ['dropped', 'Dropped'],
 ];
 
-/** What was sent, newest first. */
+/** Shows what was sent, newest first. */
 export function DeliveriesPage(): ReactNode {
   const search = route.useSearch();
   const navigate = route.useNavigate();

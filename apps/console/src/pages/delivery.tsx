@@ -19,7 +19,7 @@ import { AGENT_STATUS, DELIVERY_STATUS, deliveryTitle, outcomeOf, whyOf, type Ki
 
 const route = getRouteApi('/deliveries/$id');
 
-/** One delivery: what exactly, when, what came back, and why it is not there. */
+/** Shows one delivery: what exactly, when, what came back, and why it is not there. */
 export function DeliveryPage(): ReactNode {
   const { id } = route.useParams();
   const delivery = useQuery(deliveryQuery(id));

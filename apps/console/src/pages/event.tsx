@@ -22,7 +22,7 @@ import { EVENT_TYPE, healthOf, healthSentence, scopeOf } from '../text/words';
 const route = getRouteApi('/events/$id');
 const SHOWN_DELIVERIES = 10;
 
-/** One agent event: how it is, and what can be done about it. */
+/** Shows one agent event: how it is, and what can be done about it. */
 export function EventPage(): ReactNode {
   const id = Number(route.useParams().id);
   const event = useQuery(eventQuery(id));

@@ -16,7 +16,7 @@ import { HEALTH_STATE } from '../text/words';
 const route = getRouteApi('/events');
 const STATES: readonly HealthState[] = ['active', 'failing', 'suspended'];
 
-/** Where notifications go, and whether they are well. */
+/** Shows where notifications go, and whether they are well. */
 export function EventsPage(): ReactNode {
   const search = route.useSearch();
   const navigate = route.useNavigate();

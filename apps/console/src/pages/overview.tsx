@@ -20,7 +20,7 @@ const route = getRouteApi('/');
 const SPANS = { '1h': { hours: 1, step: 60 }, '24h': { hours: 24, step: 900 }, '7d': { hours: 168, step: 3600 } } as const;
 type Span = keyof typeof SPANS;
 
-/** Does everything arrive; if not, which receiver, since when, and what to do. */
+/** Shows whether everything arrives; if not, which receiver, since when, and what to do. */
 export function OverviewPage(): ReactNode {
   const events = useQuery(eventsQuery());
   const all = events.data ?? [];

@@ -15,7 +15,7 @@ import { Todo } from '../playground/todo';
 import { session } from '../session/session';
 import { useStore } from '../store';
 
-/** The whole path at a glance: an agent reports, and what becomes of it. */
+/** Shows the whole path at a glance: an agent reports, and what becomes of it. */
 export function PlaygroundPage(): ReactNode {
   const config = useQuery(configQuery);
   const state = useStore(session);

@@ -11,7 +11,7 @@ import { signIn, type TokenSource } from '../session/session';
 
 const whoAmI = (): Promise<User> => call<User>('GET', ofApi('/user'));
 
-/** The way in, at whatever address: where one was is where one is afterwards. */
+/** Shows the way in, at whatever address: where one was is where one is afterwards. */
 export function SignIn({ ended }: { readonly ended: boolean }): ReactNode {
   const config = useQuery(configQuery);
   const [busy, setBusy] = useState(false);

@@ -8,7 +8,7 @@ const WIDTH = 1000;
 const MARGIN = 12;
 const KIND = { delivered: 'ok', retry: 'warn', failed: 'bad', dropped: 'off' } as const;
 
-/** A delivery's life on a line: from the change to the end of its window, its attempts, and the next one. */
+/** Shows a delivery's life on a line: from the change to the end of its window, its attempts, and the next one. */
 export function AttemptStrip({ delivery }: { readonly delivery: DeliveryDetails }): ReactNode {
   const { change, attempts, next_attempt_at: next, expires_at: end } = delivery;
   // What arrived at once has no course to show.

@@ -24,7 +24,7 @@ interface Props {
   readonly format?: (value: number) => string;
 }
 
-/** A chart of lines or bars over time, drawn on a canvas; the figures themselves are in a table beside it. */
+/** Shows a chart of lines or bars over time, drawn on a canvas; the figures themselves are in a table beside it. */
 export function Chart({ label, times, lines, format = formatCount }: Props): ReactNode {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot>(undefined);

@@ -7,7 +7,7 @@ import { useRowKeys } from './keyboard';
 import { Moment } from './moment';
 import { Status } from './status';
 
-/** Deliveries, newest first. */
+/** Shows deliveries, newest first. */
 export function DeliveryRows({ deliveries }: { readonly deliveries: readonly Delivery[] }): ReactNode {
   return (
     <ul className="plain rows" {...useRowKeys()}>

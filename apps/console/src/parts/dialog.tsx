@@ -1,7 +1,7 @@
 import { useEffect, useId, useRef, type ReactNode } from 'react';
 
 /**
- * A modal dialog: the browser's own, which keeps the focus inside, closes on Escape and gives the focus back to what opened it.
+ * Shows a modal dialog: the browser's own, which keeps the focus inside, closes on Escape and gives the focus back to what opened it.
  */
 export function Dialog({
   title,

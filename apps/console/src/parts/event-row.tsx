@@ -5,7 +5,7 @@ import { formatCount } from '../text/numbers';
 import { healthOf, scopeOf } from '../text/words';
 import { Status } from './status';
 
-/** An agent event in a list. @param isStop whether the tab key stops here */
+/** Shows an agent event in a list. @param isStop whether the tab key stops here */
 export function EventRow({ event, isStop }: { readonly event: EventHealth; readonly isStop: boolean }): ReactNode {
   const { id, url, method, waiting, day } = event;
   const { kind, word } = healthOf(event);

@@ -6,7 +6,7 @@ interface FieldProps {
   readonly 'aria-describedby'?: string;
 }
 
-/** A field with its label, and what is wrong with it, as what follows `It …`. */
+/** Shows a field with its label, and what is wrong with it, as what follows `It …`. */
 export function Field({
   label,
   errors,
@@ -30,7 +30,7 @@ export function Field({
   );
 }
 
-/** What was typed into a field of a form; empty for one that is not there, or is a file. */
+/** Reads what was typed into a field of a form; empty for one that is not there, or is a file. */
 export function textOf(form: FormData, name: string): string {
   const value = form.get(name);
   return typeof value === 'string' ? value : '';

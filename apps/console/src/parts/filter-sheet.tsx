@@ -1,6 +1,6 @@
 import { useId, type ReactNode } from 'react';
 
-/** Filters: beside each other where there is room, in a sheet of their own on a phone. @param used how many are set */
+/** Shows filters: beside each other where there is room, in a sheet of their own on a phone. @param used how many are set */
 export function FilterSheet({ used, children }: { readonly used: number; readonly children: ReactNode }): ReactNode {
   const id = useId();
   return (

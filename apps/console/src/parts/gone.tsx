@@ -2,12 +2,12 @@ import type { ReactNode } from 'react';
 import { ApiFailure } from '../api/http';
 import { Page } from './page';
 
-/** Whether what was asked for is not there (any more). */
+/** Tells whether what was asked for is not there (any more). */
 export function isGone(error: Error | null): boolean {
   return error instanceof ApiFailure && (error.status === 404 || error.status === 410);
 }
 
-/** In the place of what was deleted. */
+/** Shows a message in the place of what was deleted. */
 export function Gone({ title, children }: { readonly title: string; readonly children: ReactNode }): ReactNode {
   return (
     <Page title={title}>

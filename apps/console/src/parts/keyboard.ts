@@ -61,7 +61,7 @@ export function useRowKeys(): { readonly onKeyDown: (event: KeyboardEvent<HTMLEl
   };
 }
 
-/** How many rows a key moves by; undefined: it moves by none. */
+/** Returns how many rows a key moves by; undefined: it moves by none. */
 export function stepOf(key: string): number | undefined {
   switch (key) {
     case 'ArrowDown':

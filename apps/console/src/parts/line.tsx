@@ -8,7 +8,7 @@ import { formatMoment } from '../text/time';
 const STALE_MS = 5000;
 const BANNER_MS = 60_000;
 
-/** Whether what is shown is as it is now: false once the line has been down for some seconds. */
+/** Tells whether what is shown is as it is now: false once the line has been down for some seconds. */
 export function useIsLive(board: LiveBoard): boolean {
   const line = useStore(board.line);
   const now = useNow(line.kind === 'down');
@@ -16,7 +16,7 @@ export function useIsLive(board: LiveBoard): boolean {
   return line.kind !== 'down' || now - line.since < STALE_MS;
 }
 
-/** Whether the board follows what happens, in words. */
+/** Shows whether the board follows what happens, in words. */
 export function LineBadge({ board }: { readonly board: LiveBoard }): ReactNode {
   const line = useStore(board.line);
   const now = useNow(line.kind === 'down');

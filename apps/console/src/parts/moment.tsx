@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 import { useNow } from '../clock';
 import { formatDuration, formatMoment } from '../text/time';
 
-/** A moment in the reader's zone; the exact one on pointing at it. */
+/** Shows a moment in the reader's zone; the exact one on pointing at it. */
 export function Moment({
   at,
   precision = 'second',
@@ -17,7 +17,7 @@ export function Moment({
   );
 }
 
-/** How long ago something was; goes on counting while `running`. @param since milliseconds since the epoch */
+/** Shows how long ago something was; goes on counting while `running`. @param since milliseconds since the epoch */
 export function Elapsed({
   since,
   running = true,

@@ -2,7 +2,7 @@ import { useEffect, useRef, type ReactNode } from 'react';
 
 let isFirstPage = true;
 
-/** A page: its title in the tab, and the focus on its heading after a change of page. */
+/** Shows a page: its title in the tab, and the focus on its heading after a change of page. */
 export function Page({
   title,
   aside,

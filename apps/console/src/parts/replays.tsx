@@ -11,7 +11,7 @@ import { say, sayFailure } from './toasts';
 const SHOWN = 5;
 const WORDS = { running: 'Running', finished: 'Finished', cancelled: 'Cancelled' } as const;
 
-/** What is being sent again, and was; it goes on when the page is closed. */
+/** Shows what is being sent again, and was; it goes on when the page is closed. */
 export function Replays({ owner, id }: { readonly owner: EventOwner; readonly id: number }): ReactNode {
   const jobs = useQuery(replaysQuery(owner, id));
   if (!jobs.data || jobs.data.length === 0) return null;

@@ -8,7 +8,7 @@ import { Moment } from './moment';
 import { Loaded } from './states';
 import { say, sayFailure } from './toasts';
 
-/** The secrets that the client's notifications are signed with; shown only when asked for. */
+/** Shows the secrets that the client's notifications are signed with; readable only when asked for. */
 export function SecretDialog({ onClose }: { readonly onClose: () => void }): ReactNode {
   const secrets = useQuery(secretsQuery());
   const queryClient = useQueryClient();

@@ -22,7 +22,7 @@ export function TableToggle({
   );
 }
 
-/** A chart's figures for who cannot see it; the newest first. @param times seconds since the epoch */
+/** Shows a chart's figures for who cannot see it; the newest first. @param times seconds since the epoch */
 export function SeriesTable({
   times,
   columns,

@@ -27,7 +27,7 @@ const PLAYGROUND: Place = { to: '/playground', word: 'Playground', icon: 'playgr
 
 type Opened = 'client' | 'secret' | 'keys' | undefined;
 
-/** What is around every page: the way to the others, who is signed in, and the keys that work everywhere. */
+/** Shows what is around every page: the way to the others and who is signed in; listens for the keys that work everywhere. */
 export function Shell(): ReactNode {
   const config = useQuery(configQuery);
   const navigate = useNavigate();

@@ -8,7 +8,7 @@ import { useNow } from '../clock';
 
 const SKELETON_AFTER_MS = 150;
 
-/** Lines of the layout to come; not before a moment has passed, so that what is quick does not flicker. */
+/** Shows lines of the layout to come; not before a moment has passed, so that what is quick does not flicker. */
 export function Skeleton({ rows = 6, height = 36 }: { readonly rows?: number; readonly height?: number }): ReactNode {
   const [shown, setShown] = useState(false);
   useEffect(() => {
@@ -31,7 +31,7 @@ export function Empty({ children, action }: { readonly children: ReactNode; read
   );
 }
 
-/** What failed, in the API's own words, and what can be done. */
+/** Shows what failed, in the API's own words, and what can be done. */
 export function Failure({
   error,
   what,
@@ -66,7 +66,7 @@ export function NoPermission(): ReactNode {
   );
 }
 
-/** There were too many requests: when it goes on. @param since when that was said, in milliseconds since the epoch */
+/** Shows that there were too many requests, and when it goes on. @param since when that was said, in milliseconds since the epoch */
 export function RateLimited({ failure, since }: { readonly failure: ApiFailure; readonly since: number }): ReactNode {
   const now = useNow();
   const left = Math.max(1, Math.ceil((failure.retryAfter ?? 1) - (now - since) / 1000));

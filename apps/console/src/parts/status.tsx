@@ -1,12 +1,12 @@
 import type { ReactNode } from 'react';
 import type { Kind } from '../text/words';
 
-/** A shape of a state; says nothing to screen readers, since its word stands beside it. */
+/** Shows the shape of a state; says nothing to screen readers, since its word stands beside it. */
 export function Shape({ kind }: { readonly kind: Kind }): ReactNode {
   return <span className={`shape ${kind}`} aria-hidden="true" />;
 }
 
-/** A state in a list: shape and word. */
+/** Shows a state in a list: shape and word. */
 export function Status({ kind, word }: { readonly kind: Kind; readonly word: string }): ReactNode {
   return (
     <span className="status">
@@ -16,7 +16,7 @@ export function Status({ kind, word }: { readonly kind: Kind; readonly word: str
   );
 }
 
-/** A state in a heading. */
+/** Shows a state in a heading. */
 export function Pill({ kind, word }: { readonly kind: Kind; readonly word: string }): ReactNode {
   return (
     <span className={`pill ${kind}`}>

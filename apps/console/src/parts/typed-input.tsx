@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState, type InputHTMLAttributes, type ReactNode } from 'react';
 
 /**
- * A field whose text is kept elsewhere as well, such as in the address: that may come late, and must not take back what was typed since. It
- * is taken over from there only while nobody types: at once, or when the field is left.
+ * Shows a field whose text is kept elsewhere as well, such as in the address: that may come late, and must not take back what was typed
+ * since. It is taken over from there only while nobody types: at once, or when the field is left.
  */
 export function TypedInput({
   value,

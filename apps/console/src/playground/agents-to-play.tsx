@@ -9,7 +9,7 @@ import { Status } from '../parts/status';
 import { AGENT_STATUS } from '../text/words';
 import type { Act } from './reports';
 
-/** The agents, each with what can be reported of it. */
+/** Shows the agents, each with what can be reported of it. */
 export function AgentsToPlay({
   onAct,
   isBusy,

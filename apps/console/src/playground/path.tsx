@@ -14,7 +14,7 @@ const SHOWN = 6;
 
 type Light = 'off' | 'on' | 'stop' | 'wait';
 
-/** From the report to the receiver, lighting up as far as it has come. */
+/** Shows the path from the report to the receiver, lighting up as far as the report has come. */
 export function Path({
   report,
   events,

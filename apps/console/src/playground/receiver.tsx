@@ -17,7 +17,7 @@ const MODES = [
 ] as const;
 type Mode = (typeof MODES)[number][0];
 
-/** The demo receiver: what arrived there, and what it is to answer. */
+/** Shows the demo receiver: what arrived there, and what it is to answer. */
 export function Receiver(): ReactNode {
   const queryClient = useQueryClient();
   const received = useQuery(receivedQuery());

@@ -26,7 +26,7 @@ export interface Item {
   readonly occurred_at?: string;
 }
 
-/** The telemetry of an act: contract §4. A late report says the opposite of what is, as of before it was. */
+/** Makes the telemetry of an act: contract §4. A late report says the opposite of what is, as of before it was. */
 export function itemOf(agent: Agent, act: Act, now: Date): Item {
   const item = { agent_type: agent.agent_type, agent_id: agent.id, event_source: 'phone' } as const;
   const other = agent.agent_status === 'available' ? 'logged_out' : 'available';
@@ -45,7 +45,7 @@ export function itemOf(agent: Agent, act: Act, now: Date): Item {
   }
 }
 
-/** What presence made of a report, in a sentence. */
+/** Says what presence made of a report, in a sentence. */
 export function resultWords(answer: TelemetryResult): string {
   switch (answer.result) {
     case 'changed':

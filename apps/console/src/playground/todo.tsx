@@ -14,7 +14,7 @@ const STEPS = [
   'Have it answer 200 again: it is delivered after all',
 ] as const;
 
-/** Five things to try first; each ticks itself. */
+/** Shows five things to try first; each ticks itself. */
 export function Todo({
   report,
   events,

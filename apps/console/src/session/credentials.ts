@@ -1,7 +1,7 @@
 import { ApiFailure } from '../api/http';
 import type { TokenSource } from './session';
 
-/** Tokens by an application's id and secret, from Rollcall itself. */
+/** Makes a source of tokens by an application's id and secret, from Rollcall itself. */
 export function clientCredentials(appId: string, secret: string): TokenSource {
   return async () => {
     let response: Response;

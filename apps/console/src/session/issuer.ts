@@ -24,8 +24,8 @@ const DEFAULT_LIFE_S = 300;
 const LOOK_MS = 200;
 
 /**
- * Tokens of an issuer; the first by asking the person, further ones by the refresh token. Without one there is no further one: nobody
- * is asked, and no window opened, that did not press a button for it.
+ * Makes a source of tokens of an issuer; the first comes by asking the person, further ones by the refresh token. Without one there is no
+ * further one: nobody is asked, and no window opened, that did not press a button for it.
  */
 export function issuerTokens(issuer: Issuer): TokenSource {
   let isIn = false;

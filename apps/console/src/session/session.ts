@@ -28,13 +28,13 @@ let source: TokenSource | undefined;
 let token: { readonly text: string; readonly renewAt: number } | undefined;
 let renewing: Promise<void> | undefined;
 
-/** The client that paths name. */
+/** Returns the client that paths name. */
 export function currentClient(): number | '@me' {
   const state = session.get();
   return state.kind === 'in' ? state.client : '@me';
 }
 
-/** A token that is good for a while; undefined where nobody is signed in. */
+/** Returns a token that is good for a while; undefined where nobody is signed in. */
 export async function currentToken(): Promise<string | undefined> {
   if (token && source && Date.now() >= token.renewAt) {
     // Where that fails, the old one is used to its end; the server then says that it has come.
@@ -81,7 +81,7 @@ export function signOut(): void {
   session.set({ kind: 'out', ended: false });
 }
 
-/** The server takes the token no more. */
+/** Ends the session, since the server takes the token no more. */
 export function endSession(): void {
   if (session.get().kind === 'out') return;
   forget();
@@ -93,7 +93,7 @@ function forget(): void {
   token = undefined;
 }
 
-/** Whether an application may change agents and what belongs to the client, by its access level. */
+/** Tells whether an application may change agents and what belongs to the client, by its access level. */
 export function mayManageAgents(access: Access): boolean {
   return access !== 'call_api';
 }

@@ -3,7 +3,7 @@ import type { SentRequest } from '../api/types';
 /** Headers that only Rollcall can write, since the secret is not in the command. */
 const LEFT_OUT = 'webhook-signature';
 
-/** The request as a curl command, without the signature. Pure. */
+/** Writes the request as a curl command, without the signature. Pure. */
 export function asCurl({ method, url, body, headers }: SentRequest): string {
   const lines = [`curl -i -X ${method} ${quote(url)}`];
   for (const [name, value] of Object.entries(headers)) {

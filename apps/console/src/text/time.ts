@@ -7,7 +7,7 @@ const DAY = 24 * HOUR;
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** How long something has lasted: `0:58`, `15:58`, `1:02:10`, `2 d 4 h`. @param ms negative counts as 0: clocks differ */
+/** Writes how long something has lasted: `0:58`, `15:58`, `1:02:10`, `2 d 4 h`. @param ms negative counts as 0: clocks differ */
 export function formatDuration(ms: number): string {
   const whole = Math.max(0, Math.floor(ms / SECOND));
   const [days, hours, minutes, seconds] = [
@@ -21,7 +21,7 @@ export function formatDuration(ms: number): string {
   return `${minutes}:${two(seconds)}`;
 }
 
-/** A length of time in a sentence: `12 s`, `4 min`, `2 h 10 min`, `3 d`. */
+/** Writes a length of time in a sentence: `12 s`, `4 min`, `2 h 10 min`, `3 d`. */
 export function formatLength(ms: number): string {
   if (ms < MINUTE) return `${Math.max(0, Math.round(ms / SECOND))} s`;
   if (ms < HOUR) return `${Math.round(ms / MINUTE)} min`;
@@ -32,7 +32,7 @@ export function formatLength(ms: number): string {
   return `${Math.round(ms / DAY)} d`;
 }
 
-/** How long an attempt took: `85 ms`, `2.5 s`. */
+/** Writes how long an attempt took: `85 ms`, `2.5 s`. */
 export function formatLatency(ms: number): string {
   return ms < SECOND ? `${Math.round(ms)} ms` : `${(ms / SECOND).toFixed(1)} s`;
 }
@@ -41,13 +41,13 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 const minute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const date = new Intl.DateTimeFormat(undefined, { month: 'short', day: 'numeric' });
 
-/** A moment: the clock alone today, else with the date. */
+/** Writes a moment: the clock alone today, else with the date. */
 export function formatMoment(at: Date, now: Date, precision: 'second' | 'minute' = 'second'): string {
   const shown = (precision === 'second' ? clock : minute).format(at);
   return at.toDateString() === now.toDateString() ? shown : `${date.format(at)}, ${shown}`;
 }
 
-/** A day: `Today`, `Yesterday`, or its date. */
+/** Writes a day: `Today`, `Yesterday`, or its date. */
 export function formatDay(day: Date, now: Date): string {
   if (day.toDateString() === now.toDateString()) return 'Today';
   const yesterday = new Date(now);
@@ -55,13 +55,13 @@ export function formatDay(day: Date, now: Date): string {
   return day.toDateString() === yesterday.toDateString() ? 'Yesterday' : date.format(day);
 }
 
-/** The value of an `<input type="datetime-local">`, to the second, in the reader's zone. */
+/** Writes the value of an `<input type="datetime-local">`, to the second, in the reader's zone. */
 export function toLocalInput(at: Date): string {
   const shifted = new Date(at.getTime() - at.getTimezoneOffset() * MINUTE);
   return shifted.toISOString().slice(0, 19);
 }
 
-/** Midnight before a moment, in the reader's zone. */
+/** Returns midnight before a moment, in the reader's zone. */
 export function startOfDay(at: Date): Date {
   const start = new Date(at);
   start.setHours(0, 0, 0, 0);

@@ -9,7 +9,7 @@ export interface Bar {
 }
 
 /**
- * The times of availability within a span.
+ * Returns the times of availability within a span.
  *
  * @param changes newest first, as the history is asked for
  * @param before the status when the span began
@@ -33,7 +33,11 @@ export function availableBars(changes: readonly StatusChange[], before: AgentSta
 /** Round steps of a time axis, in milliseconds. */
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360].map((minutes) => minutes * 60_000);
 
-/** Where the axis of a span is marked: on round times, at most `most` of them. @param offset of the reader's zone, in milliseconds */
+/**
+ * Returns where the axis of a span is marked: on round times, at most `most` of them.
+ *
+ * @param offset of the reader's zone, in milliseconds
+ */
 export function ticksOf(from: number, to: number, most: number, offset: number): number[] {
   const step = STEPS.find((candidate) => (to - from) / candidate <= most) ?? 720 * 60_000;
   const ticks: number[] = [];

@@ -31,7 +31,7 @@ export const HEALTH_STATE: Readonly<Record<HealthState, { readonly word: string;
 
 export const EVENT_TYPE: Readonly<Record<EventType, string>> = { 'agent-login': 'Login', 'agent-logout': 'Logout' };
 
-/** Paused by hand is a suspension of its own kind. */
+/** Returns how the health of an agent event is marked; paused by hand is a suspension of its own kind. */
 export function healthOf({ state, reason }: Pick<EventHealth, 'state' | 'reason'>): {
   readonly word: string;
   readonly kind: Kind;
@@ -39,7 +39,7 @@ export function healthOf({ state, reason }: Pick<EventHealth, 'state' | 'reason'
   return reason === 'paused' ? { word: 'Paused', kind: 'wait' } : HEALTH_STATE[state];
 }
 
-/** How a notice is marked. */
+/** Returns how a notice is marked. */
 export function noticeOf({ type, data }: Pick<Notice, 'type' | 'data'>): { readonly word: string; readonly kind: Kind } {
   switch (type) {
     case 'endpoint.suspended':
@@ -53,7 +53,7 @@ export function noticeOf({ type, data }: Pick<Notice, 'type' | 'data'>): { reado
   }
 }
 
-/** Where a notice did not get to, in a sentence; undefined where it went wherever it is sent. */
+/** Says where a notice did not get to, in a sentence; undefined where it went wherever it is sent. */
 export function noticeUnsent(deliveries: Notice['deliveries']): string | undefined {
   const unsent = deliveries.filter(({ status }) => status !== 'delivered');
   const [first] = unsent;
@@ -63,18 +63,18 @@ export function noticeUnsent(deliveries: Notice['deliveries']): string | undefin
   return `It ${still} to ${unsent.length} of ${deliveries.length} addresses${why ? `: ${why}` : ''}.`;
 }
 
-/** `Login` or `Logout`, of a change. */
+/** Returns the word for a change: `Login` or `Logout`. */
 export function changeWord(status: AgentStatus): string {
   return status === 'available' ? 'Login' : 'Logout';
 }
 
-/** `Login of 000*094@ringme.ru`. */
+/** Writes the title of a delivery: `Login of 000*094@ringme.ru`. */
 export function deliveryTitle({ change, agent, agent_event }: Pick<Delivery, 'change' | 'agent' | 'agent_event'>): string {
   const what = change ? changeWord(change.agent_status) : agent_event.event_type ? EVENT_TYPE[agent_event.event_type] : 'Change';
   return agent ? `${what} of ${nameOf(agent)}` : what;
 }
 
-/** Why a delivery is where it is, in one sentence. @param now for writing times of today without the date */
+/** Says why a delivery is where it is, in one sentence. @param now for writing times of today without the date */
 export function whyOf(delivery: Delivery, now: Date): string {
   const { status, waiting_for: waits, last_attempt: last, next_attempt_at: next, expires_at: end } = delivery;
   const at = (moment: string): string => formatMoment(new Date(moment), now);
@@ -117,13 +117,13 @@ function sinceOf(waits: Delivery['waiting_for'], at: (moment: string) => string)
   return waits && 'since' in waits && waits.since !== null ? ` since ${at(waits.since)}` : '';
 }
 
-/** What came of an attempt: `HTTP 503`, or the error. */
+/** Says what came of an attempt: `HTTP 503`, or the error. */
 export function outcomeOf({ http_status, error }: Pick<Attempt, 'http_status' | 'error'>): string {
   if (http_status !== null && (error === null || error === '')) return `HTTP ${http_status}`;
   return error ?? 'no answer';
 }
 
-/** How an agent event is, in a sentence or two. */
+/** Says how an agent event is, in a sentence or two. */
 export function healthSentence(health: EventHealth, now: Date): string {
   const { state, reason, since, waiting, oldest_waiting: oldest, last_outcome: last } = health;
   const at = (moment: string | null): string => (moment ? formatMoment(new Date(moment), now) : 'some time');
@@ -147,7 +147,7 @@ export function healthSentence(health: EventHealth, now: Date): string {
   }
 }
 
-/** Whether everything arrives, in a sentence: the head of the overview. */
+/** Says whether everything arrives, in a sentence: the head of the overview. */
 export function arrivalSentence(total: number, failing: number, suspended: number, paused: number): string {
   if (total === 0) return 'There is no agent event yet: nobody is told of logins and logouts.';
   const troubled = failing + suspended + paused;
@@ -160,7 +160,7 @@ export function arrivalSentence(total: number, failing: number, suspended: numbe
   return `${formatCount(troubled)} of ${countOf(total, 'agent event')} ${troubled === 1 ? 'does' : 'do'} not arrive: ${parts.join(', ')}.`;
 }
 
-/** What an agent event is for: `Login · every agent`. */
+/** Says what an agent event is for: `Login of every agent`. */
 export function scopeOf({ event_type, agent, agent_type }: Pick<EventHealth, 'event_type' | 'agent' | 'agent_type'>): string {
   const who = agent ? nameOf(agent) : agent_type ? `every ${agent_type} agent` : 'every agent';
   return `${EVENT_TYPE[event_type]} of ${who}`;

@@ -2,7 +2,7 @@ import type { HopEnd } from '#tracing';
 import { deliveryId, type AttemptResult, type WebhookRequest } from '#webhook';
 import type { DueDelivery } from './delivery.js';
 
-/** What an attempt's span says of it: where it went, never the url, which may hold what only the receiver shall know. */
+/** Returns what an attempt's span says of it: where it went, never the url, which may hold what only the receiver shall know. */
 export function attemptEnd(delivery: DueDelivery, attempt: number, request: WebhookRequest, result: AttemptResult): HopEnd {
   const { changeId, clientId, agentEventId, sequence } = delivery;
   const { hostname, port, protocol } = new URL(request.origin);

@@ -113,7 +113,7 @@ export class Attempts {
     this.timer = setInterval(() => setImmediate(() => this.tick()), TICK_MS);
   }
 
-  /** Deliveries that wait for a slot. */
+  /** Returns how many deliveries wait for a slot. */
   get waiting(): number {
     return this.waitingForSlots;
   }

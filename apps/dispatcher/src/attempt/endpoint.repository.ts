@@ -3,7 +3,7 @@ import type { Sealer } from '#database';
 import { signingKey, type WebhookSigningKey } from '#webhook';
 import type { Endpoint } from './delivery.js';
 
-/** What the agent events say now: a change of url or method, a deletion or a suspension holds for every attempt from then on. */
+/** Reads what the agent events say now: a change of url or method, a deletion or a suspension holds for every attempt from then on. */
 export async function readEndpoints(pool: Pool, agentEventIds: readonly number[]): Promise<Map<number, Endpoint>> {
   const { rows } = await pool.query<Required<Endpoint> & { readonly id: number }>({
     name: 'dispatch_read_endpoints',
@@ -18,7 +18,7 @@ export async function readEndpoints(pool: Pool, agentEventIds: readonly number[]
 }
 
 /**
- * The clients' signing keys, the current one first, with those that sign along after a rotation: contract §3.
+ * Reads the clients' signing keys, the current one first, with those that sign along after a rotation: contract §3.
  *
  * @param onUnreadable told of a secret that cannot be opened; only its own client is without it
  */

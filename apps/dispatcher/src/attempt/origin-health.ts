@@ -14,7 +14,7 @@ const UNKNOWN_LATENCY_MS = 50;
 /** An origin may have as many deliveries waiting in memory as it takes in about this long, in milliseconds. */
 const BACKLOG_MS = 10_000;
 
-/** Whether there is somebody behind an origin at all; a gateway's error says that there is not. */
+/** Tells whether there is somebody behind an origin at all; a gateway's error says that there is not. */
 export function isAlive(result: AttemptResult): boolean {
   return 'status' in result && result.status !== 502 && result.status !== 503 && result.status !== 504;
 }
@@ -42,24 +42,24 @@ export class OriginHealth {
     return this.openUntil !== undefined;
   }
 
-  /** Whether its answers take longer than this, in milliseconds, most of the time. */
+  /** Tells whether its answers take longer than this, in milliseconds, most of the time. */
   isSlow(ms: number): boolean {
     return this.latencyMs !== undefined && this.latencyMs > ms;
   }
 
-  /** Whether one more request may be made now. */
+  /** Tells whether one more request may be made now. */
   admits(inFlight: number, now: number): boolean {
     if (this.openUntil !== undefined) return !this.probing && now >= this.openUntil;
     return inFlight < this.limit;
   }
 
-  /** Most deliveries that may wait for this origin in memory. */
+  /** Returns the most deliveries that may wait for this origin in memory. */
   get backlogLimit(): number {
     if (this.isOpen) return 1;
     return Math.ceil(this.limit * Math.max(1, BACKLOG_MS / Math.max(1, this.latencyMs ?? UNKNOWN_LATENCY_MS)));
   }
 
-  /** How long a delivery that is not admitted had better stay away, in milliseconds. */
+  /** Returns how long a delivery that is not admitted had better stay away, in milliseconds. */
   pauseMs(now: number): number {
     return this.openUntil === undefined ? 0 : Math.max(0, this.openUntil - now);
   }
@@ -68,12 +68,12 @@ export class OriginHealth {
     if (this.openUntil !== undefined) this.probing = true;
   }
 
-  /** A request came to nothing on our own side: it says nothing about the origin. */
+  /** Notes that a request came to nothing on our own side: it says nothing about the origin. */
   cancelled(): void {
     this.probing = false;
   }
 
-  /** A request has been in flight for this long and is not answered yet. */
+  /** Notes that a request has been in flight for this long and is not answered yet. */
   stillWaiting(ms: number): void {
     if (ms > (this.latencyMs ?? UNKNOWN_LATENCY_MS)) this.latencyMs = ms;
   }

@@ -5,7 +5,7 @@ import { arrayOfPlain } from '#database';
 /** Held by who carries the old queue over, so that others wait until it is done. */
 const LOCK = `hashtext('dispatch.carry_over')`;
 
-/** Whether a dispatcher of a version before this one has deliveries in hand. */
+/** Tells whether a dispatcher of a version before this one has deliveries in hand. */
 export async function hasLiveLeases(pool: Pool): Promise<boolean> {
   const { rows } = await pool.query<{ live: boolean }>(
     'select exists (select from dispatch.queue where due_at > now() and lease_owner is not null) as live',

@@ -103,7 +103,7 @@ export class Redeliveries<T extends ShardEpoch = ShardEpoch> {
     this.loop.start();
   }
 
-  /** Something may be due. */
+  /** Notes that something may be due. */
   wake(): void {
     this.loop.wake();
   }

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 
-/** Running replays that may go on: the oldest of each agent event, after an id, a bounded number of them. */
+/** Finds running replays that may go on: the oldest of each agent event, after an id, a bounded number of them. */
 export async function findRunningReplays(pool: Pool, after: number, most: number): Promise<number[]> {
   const { rows } = await pool.query<{ id: number }>({
     name: 'dispatch_running_replays',

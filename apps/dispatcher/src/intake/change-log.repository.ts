@@ -58,7 +58,9 @@ export async function readUnplannedBetween(pool: Pool, after: number, upTo: numb
   return rows;
 }
 
-/** The last position that was given out, whether or not it can be seen yet: of changes, and of the directory's entries beside them. */
+/**
+ * Reads the last position that was given out, whether or not it can be seen yet: of changes, and of the directory's entries beside them.
+ */
 export async function lastPosition(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ position: number }>(
     'select case when is_called then last_value else 0 end as position from presence.status_change_position',
@@ -74,7 +76,7 @@ export async function readUndoneSpans(pool: Pool): Promise<UndoneSpan[]> {
   return rows;
 }
 
-/** The position up to which the log has been compared with the cursors of all these shards' agents. */
+/** Reads the position up to which the log has been compared with the cursors of all these shards' agents. */
 export async function sweptPosition(pool: Pool, shards: readonly number[]): Promise<number> {
   const { rows } = await pool.query<{ position: number }>(
     'select coalesce(min(position), 0) as position from dispatch.shard_sweep where shard = any ($1::integer[])',

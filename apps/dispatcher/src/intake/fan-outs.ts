@@ -53,7 +53,7 @@ export class FanOuts {
 
   constructor(private readonly options: FanOutsOptions) {}
 
-  /** Whether an agent's changes are planned here: later ones come after them. */
+  /** Tells whether an agent's changes are planned here: later ones come after them. */
   has(agent: AgentWork): boolean {
     return this.queues.has(agent);
   }

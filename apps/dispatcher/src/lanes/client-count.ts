@@ -2,7 +2,7 @@
 export class ClientCount {
   private readonly counts = new Map<number, number>();
 
-  /** How much a client has. */
+  /** Returns how much a client has. */
   of(clientId: number): number {
     return this.counts.get(clientId) ?? 0;
   }

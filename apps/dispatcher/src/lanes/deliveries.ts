@@ -53,7 +53,7 @@ export class Deliveries {
     return this.heldEntries;
   }
 
-  /** The work of an agent, pinned until {@link unpin}; undefined where its shard is not this instance's. */
+  /** Returns the work of an agent, pinned until {@link unpin}; undefined where its shard is not this instance's. */
   pin({ clientId, agentId }: AgentKey, hash = hashOf({ clientId, agentId })): AgentWork | undefined {
     const lease = this.options.leases().leaseOf(hash);
     if (!lease) return undefined;
@@ -133,7 +133,7 @@ export class Deliveries {
     this.byLease.delete(lease);
   }
 
-  /** What has changed for an agent is to be recorded, or it is to be forgotten. */
+  /** Has what has changed for an agent recorded, or forgets the agent. */
   afterChange(agent: AgentWork, isLost = !this.options.leases().isCurrent(agent.lease)): void {
     const { table, lease } = agent;
     const isOver = lease.ending && !table.hasOut;
@@ -171,7 +171,7 @@ export class Deliveries {
     this.heldEntries -= entries;
   }
 
-  /** Whether an agent's shard is still this instance's, as it was when its work began. */
+  /** Tells whether an agent's shard is still this instance's, as it was when its work began. */
   isCurrent({ lease }: AgentWork): boolean {
     return this.options.leases().isCurrent(lease);
   }
@@ -183,14 +183,14 @@ export class Deliveries {
     row.head = head;
   }
 
-  /** A delivery is recorded as behind while its request is out: its outcome is the row's. */
+  /** Notes that a delivery is recorded as behind while its request is out: its outcome is the row's. */
   holdSpilt(row: RowWork, entry: EntryWork): void {
     this.hold(row, entry.change);
     row.sentTo = entry.sentTo;
     entry.row = row;
   }
 
-  /** A row is not in hand any more. */
+  /** Notes that a row is not in hand any more. */
   release(row: RowWork): void {
     if (row.inHand) this.count(row, -1);
     row.inHand = false;
@@ -204,7 +204,7 @@ export class Deliveries {
     return agents?.get(`${clientId}:${agentId}`)?.table.rows.get(agentEventId)?.inHand ?? false;
   }
 
-  /** Clients that have so many rows in hand, or more. */
+  /** Returns the clients that have so many rows in hand, or more. */
   clientsWithRows(count: number): number[] {
     return this.rowsOf.withAtLeast(count);
   }

@@ -102,7 +102,7 @@ export class LaneTable<E extends LaneEntry, R extends LaneRow> {
     return true;
   }
 
-  /** Entries up to a sequence; all without one. */
+  /** Returns the entries up to a sequence; all without one. */
   entriesUpTo(sequence = Infinity): readonly E[] {
     const end = this.entries.findIndex((entry) => entry.sequence > sequence);
     return end < 0 ? this.entries : this.entries.slice(0, end);
@@ -123,7 +123,7 @@ export class LaneTable<E extends LaneEntry, R extends LaneRow> {
     this.entries = this.entries.filter((entry) => !recorded.has(entry));
   }
 
-  /** How many are not answered yet, or could be recorded without waiting for the cursor. */
+  /** Returns how many are not answered yet, or could be recorded without waiting for the cursor. */
   get pendingCount(): number {
     let count = 0;
     for (const entry of this.entries) if (!this.reliesOnRow(entry)) count += 1;
@@ -131,8 +131,9 @@ export class LaneTable<E extends LaneEntry, R extends LaneRow> {
   }
 
   /**
-   * Entries beyond a sequence that are done with here: answered, or falling behind with a row of their own; in their order, at most so
-   * many. One whose agent event has a row already relies on that, which may be done and gone before the cursor has come here: it stays.
+   * Returns the entries beyond a sequence that are done with here: answered, or falling behind with a row of their own; in their order, at
+   * most so many. One whose agent event has a row already relies on that, which may be done and gone before the cursor has come here: it
+   * stays.
    *
    * @param behind agent events that have a row as well
    */
@@ -151,7 +152,7 @@ export class LaneTable<E extends LaneEntry, R extends LaneRow> {
     return fallsBehind(entry) && this.rows.has(entry.agentEventId);
   }
 
-  /** The last sequence up to which there are no more entries than this; with those of the first change in any case. */
+  /** Returns the last sequence up to which there are no more entries than this; with those of the first change in any case. */
   pageUpTo(sequence: number, most: number): number {
     const beyond = this.entries[most];
     if (!beyond || beyond.sequence > sequence) return sequence;
@@ -163,13 +164,13 @@ export class LaneTable<E extends LaneEntry, R extends LaneRow> {
     for (const entry of this.entries) if (entry.state === 'waiting') entry.state = 'dropped';
   }
 
-  /** The last sequence, up to one, before which nothing is open: how far the cursor may go. */
+  /** Returns the last sequence, up to one, before which nothing is open: how far the cursor may go. */
   settledUpTo(taken: number): number {
     const open = this.entries.find(isOpen);
     return open ? Math.min(taken, open.sequence - 1) : taken;
   }
 
-  /** Whether requests are out. */
+  /** Tells whether requests are out. */
   get hasOut(): boolean {
     return (
       this.entries.some(({ state }) => state === 'out' || state === 'slow') ||
@@ -177,7 +178,7 @@ export class LaneTable<E extends LaneEntry, R extends LaneRow> {
     );
   }
 
-  /** Agent events whose views decide what may start; none when nothing waits. */
+  /** Returns the agent events whose views decide what may start; none when nothing waits. */
   undecided(): number[] {
     const newest = this.entries.findLast(({ state }) => state === 'waiting')?.sequence ?? 0;
     const rows = [...this.rows.values()];
@@ -275,7 +276,7 @@ function isOpen({ state }: LaneEntry): boolean {
   return state === 'waiting' || state === 'out' || state === 'dropped';
 }
 
-/** Whether it becomes a row, where its agent event has none. */
+/** Tells whether an entry becomes a row, where its agent event has none. */
 export function fallsBehind({ state }: LaneEntry): boolean {
   return state === 'failed' || state === 'behind' || state === 'slow' || state === 'gone';
 }

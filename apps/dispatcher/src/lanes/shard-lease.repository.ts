@@ -59,7 +59,7 @@ export async function releaseLeases(pool: Pool, owner: string, shards: readonly 
 }
 
 /**
- * How many shards there are. The first to ask says it; later, a number of partitions that is a multiple leaves it as it is, since
+ * Settles how many shards there are. The first to ask says it; later, a number of partitions that is a multiple leaves it as it is, since
  * every agent keeps its shard, and any other takes its place as soon as nobody has a lease any more.
  *
  * @returns the number, and the rows of the leases are there; it does not divide `partitions` while others have to give back first

@@ -111,13 +111,13 @@ export async function recordSnapshots(
   );
 }
 
-/** In the order in which everybody locks leases. */
+/** Writes an owner and its leases as parameters, in the order in which everybody locks leases. */
 export function leaseValues(owner: string, unordered: readonly ShardLease[]): [string, string, string] {
   const leases = [...unordered].sort((one, other) => one.shard - other.shard);
   return [owner, arrayOfPlain(leases, ({ shard }) => shard), arrayOfPlain(leases, ({ epoch }) => epoch)];
 }
 
-/** In the order of the columns that they go to. */
+/** Writes attempts as array literals, in the order of the columns that they go to. */
 export function attemptColumns(records: readonly (AttemptRecord | undefined)[]): string[] {
   return [
     arrayOfPlain(records, (one) => one?.agentEventId),
@@ -133,7 +133,7 @@ export function attemptColumns(records: readonly (AttemptRecord | undefined)[]):
 }
 
 /**
- * Agent events that have just failed: the first failure since a success begins their bad time, and one that has lasted long
+ * Notes that agent events have just failed: the first failure since a success begins their bad time, and one that has lasted long
  * enough suspends them.
  *
  * @returns those that were suspended by this
@@ -152,7 +152,7 @@ export async function markFailing(pool: Pool, agentEventIds: readonly number[], 
   return rows.filter((row) => row.suspended_at !== null).map((row) => row.agent_event_id);
 }
 
-/** Agent events that have answered: their bad time is over, but for those that are suspended. */
+/** Notes that agent events have answered: their bad time is over, but for those that are suspended. */
 export async function markWell(pool: Pool, agentEventIds: readonly number[]): Promise<void> {
   await pool.query({
     name: 'dispatch_mark_well',
@@ -161,7 +161,7 @@ export async function markWell(pool: Pool, agentEventIds: readonly number[]): Pr
   });
 }
 
-/** Agent events that answered 410: contract §7.4. */
+/** Suspends agent events that answered 410: contract §7.4. */
 export async function suspendGone(pool: Pool, agentEventIds: readonly number[]): Promise<void> {
   await pool.query({
     name: 'dispatch_suspend_gone',

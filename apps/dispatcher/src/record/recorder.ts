@@ -63,7 +63,7 @@ export class Recorder {
     });
   }
 
-  /** Something of an agent can be recorded; it is, soon. */
+  /** Notes that something of an agent can be recorded; it is, soon. */
   add(agent: AgentWork): void {
     if (this.pending.has(agent)) return;
     this.pending.set(agent, undefined);

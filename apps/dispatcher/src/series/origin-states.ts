@@ -38,13 +38,13 @@ export class OriginStates {
     private readonly instance: string,
   ) {}
 
-  /** A probe has begun. */
+  /** Notes that a probe has begun. */
   started(share: WatchedShare, clientId: number, origin: string): void {
     const known = share.health.isOpen ? this.watched.get(keyOf(clientId, origin)) : undefined;
     if (known) this.set(known, { state: 'probing', nextProbeAt: undefined });
   }
 
-  /** An attempt has ended, and the share's health knows of it. */
+  /** Notes that an attempt has ended, and the share's health knows of it. */
   ended(share: WatchedShare, clientId: number, origin: string, result: AttemptResult): void {
     if (!share.health.isOpen && this.watched.size === 0) return;
     const key = keyOf(clientId, origin);

@@ -22,7 +22,7 @@ export type Decision =
   | { readonly result: 'rejected'; readonly errors: FieldErrors };
 
 /**
- * The dedup rule: contract §4. Pure. In this order:
+ * Applies the dedup rule: contract §4. Pure. In this order:
  *
  * 1. An agent that is neither known nor named, or is of the other type, is rejected. (A removed agent may come back as the other type.)
  * 2. What is strictly older than the last change is stale, also where it repeats the current status; it takes over nothing.

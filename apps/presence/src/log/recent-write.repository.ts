@@ -90,7 +90,7 @@ export async function dropOldWrites(pool: Pool, intervalMs: number): Promise<voi
   );
 }
 
-/** Whether a transaction had been committed when a snapshot was taken; of one that was rolled back it says so too. */
+/** Tells whether a transaction had been committed when a snapshot was taken; of one that was rolled back it says so too. */
 export function isInSnapshot(xid: string, snapshot: string): boolean {
   const [xmin, xmax, underWay] = snapshot.split(':') as [string, string, string];
   if (BigInt(xid) < BigInt(xmin)) return true;

@@ -34,7 +34,7 @@ export const commonColumns = (
            (select count(pg_notify('rollcall_outbox', ''))
             from (select 1 from ${changes} where shard <> all ($${ownShards}::smallint[]) limit 1) of_others) as notified`;
 
-/** The agents as they shall be: the first six parameters of every such statement. */
+/** Writes the agents as they shall be: the first six parameters of every such statement. */
 export function valuesOfAgents(writes: readonly AgentWrite[]): string[] {
   return [
     arrayOfPlain(writes, (write) => write.clientId),

@@ -122,7 +122,7 @@ export const movedPositions = (w: string): string => `
       returning p.version
     )`;
 
-/** The parameters of moves, in order. */
+/** Writes the parameters of moves, in order. */
 export function valuesOfMoves(moves: readonly PositionMove[]): string[] {
   return [
     arrayOfPlain(moves, ({ before }) => before.topicId),

@@ -71,7 +71,7 @@ const SAMPLE_LIMIT = 1_000_000;
 const SAMPLE_MS = 2000;
 
 /**
- * What waits to be published, of all instances, for gauges.
+ * Reads what waits to be published, of all instances, for gauges.
  *
  * @returns how many changes, counted no further than a million, and how long the oldest has waited, in seconds
  */

@@ -23,12 +23,12 @@ export class Publications {
     return this.underway.size === 0 && this.durable.length === 0;
   }
 
-  /** Positions on their way: neither to be sent nor to be deleted. */
+  /** Returns the positions on their way: neither to be sent nor to be deleted. */
   get positionsUnderway(): number[] {
     return [...this.underway.values()].flat();
   }
 
-  /** Positions to be deleted. */
+  /** Returns the positions to be deleted. */
   get positionsDurable(): readonly number[] {
     return this.durable;
   }

@@ -51,18 +51,18 @@ export class MicroBatcher<J extends BatchJob> {
     private readonly limits: MicroBatcherLimits,
   ) {}
 
-  /** The size of all jobs that are in no batch yet. */
+  /** Returns the size of all jobs that are in no batch yet. */
   get waiting(): number {
     return this.waitingSize;
   }
 
-  /** The size of an owner's jobs that are in no batch yet. */
+  /** Returns the size of an owner's jobs that are in no batch yet. */
   backlogOf(owner: J['owner']): number {
     return this.owners.get(owner)?.waitingSize ?? 0;
   }
 
   /**
-   * Whether that much more of an owner may wait: an owner gets no more of the room than it leaves free (a dynamic threshold, as
+   * Tells whether that much more of an owner may wait: an owner gets no more of the room than it leaves free (a dynamic threshold, as
    * in the buffers of switches). One that floods fills half of it, two a third each; there is always room for the next.
    */
   hasRoomFor(owner: J['owner'], size: number): boolean {

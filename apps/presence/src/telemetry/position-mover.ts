@@ -21,12 +21,12 @@ export class PositionMover {
     private readonly target: PositionTarget,
   ) {}
 
-  /** As it is by now. */
+  /** Returns the position as it is by now. */
   get position(): TelemetryPosition {
     return this.current;
   }
 
-  /** Whether the last statement left nothing undecided. */
+  /** Tells whether the last statement left nothing undecided. */
   get isSettled(): boolean {
     return this.settled;
   }
@@ -36,7 +36,7 @@ export class PositionMover {
     return { before: this.current, from, nextOffset, asOf, undecided, rejected: rejected() };
   }
 
-  /** Call after the statement of a move. @param settled whether it left nothing undecided */
+  /** Notes that the statement of a move has run. @param settled whether it left nothing undecided */
   moved({ before, nextOffset, asOf, undecided, rejected }: PositionMove, settled: boolean): void {
     this.current = { ...before, version: before.version + 1, nextOffset, asOf, undecided, rejected };
     this.settled = settled;

@@ -16,7 +16,7 @@ export class TelemetryController {
   constructor(private readonly service: TelemetryService) {}
 
   /**
-   * One item or an array of them; always answers an array, one result an item, in order. A request is refused as a whole, before
+   * Takes one item or an array of them; always answers an array, one result an item, in order. A request is refused as a whole, before
    * anything of it is decided, where too much of a client that it is about is waiting: the others' telemetry is not.
    */
   @Post('telemetry')

@@ -16,7 +16,7 @@ export const telemetryResultSchema = z
   ])
   .meta({ id: 'TelemetryResult' });
 
-/** One item as it is described; it is read by `parseTelemetry`. */
+/** Returns the JSON Schema that describes one item; an item is read by `parseTelemetry`. */
 export function telemetryItemJsonSchema(): SchemaObject {
   const { $schema, ...item } = telemetryJsonSchema() as SchemaObject & { readonly $schema?: string };
   void $schema; // the document says it for all

@@ -48,7 +48,7 @@ export function startOfLog({ oldestStatus, oldestDirectory }: LogBounds): number
 }
 
 /**
- * Positions after a cursor whose entries have to be in the directory's log, since the log of status changes begins above
+ * Returns the positions after a cursor whose entries have to be in the directory's log, since the log of status changes begins above
  * them: where one is missing, the log no longer reaches back. Both logs share one sequence and are dropped from their old
  * end, so nothing can be missing where status changes are kept. (A position that was taken and rolled back before the
  * first status change that is kept counts as missing too: nobody can tell.)

@@ -40,7 +40,7 @@ export class LogMark {
     this.listener = listener;
   }
 
-  /** The current position, without reading the database. */
+  /** Returns the current position, without reading the database. */
   get position(): number {
     return this.mark.position;
   }

@@ -24,7 +24,7 @@ export class PlaygroundController {
     private readonly secrets: WebhookSecrets,
   ) {}
 
-  /** One item of telemetry, or an array of them; `client_id` may be left out. */
+  /** Takes one item of telemetry, or an array of them; `client_id` may be left out. */
   @Post('telemetry')
   @RequireAccess('all')
   @HttpCode(200)
@@ -43,7 +43,7 @@ export class PlaygroundController {
     });
   }
 
-  /** Where an agent event has to point to for its notifications to show here. */
+  /** Returns where an agent event has to point to for its notifications to show here. */
   @Get('receiver')
   @RequireAccess('all')
   receiver(): { readonly url: string } {

@@ -10,7 +10,7 @@ type NoticeRow = Notice & { readonly deliveries: NoticeListView['deliveries'] };
 export class NoticeRepository {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Newest first. @param before undefined: from the newest on */
+  /** Lists notices, the newest first. @param before undefined: from the newest on */
   list(clientId: number, before: number | undefined, most: number): Promise<NoticeRow[]> {
     return this.dataSource.query(
       `select n.id, n.type, n.at, n.agent_event_id, n.data,

@@ -46,7 +46,7 @@ export class OriginRepository {
     );
   }
 
-  /** What dispatchers say that have said something lately; of those that are gone, only what has ended. */
+  /** Reads what dispatchers say that have said something lately; of those that are gone, only what has ended. */
   states(clientId: number): Promise<OriginStateRow[]> {
     return this.dataSource.query(
       `select origin, state, since, next_probe_at, last_error from dispatch.origin_state

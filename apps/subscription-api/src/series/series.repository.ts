@@ -62,12 +62,15 @@ export class SeriesRepository {
     return rows[0]!.available;
   }
 
-  /** Points with attempts of all of a client's agent events, in order. */
+  /** Reads the points with attempts of all of a client's agent events, in order. */
   deliveries(clientId: number, span: SeriesSpan): Promise<DeliveryPoint[]> {
     return this.counted(clientId, OF_ALL, span);
   }
 
-  /** Points with attempts of an agent event, in order; none where it is not the client's. One that is gone is known by its attempts as well. */
+  /**
+   * Reads the points with attempts of an agent event, in order; none where it is not the client's. One that is gone is known by its
+   * attempts as well.
+   */
   async deliveriesOf(clientId: number, agentEventId: number, span: SeriesSpan): Promise<DeliveryPoint[]> {
     const [event]: { readonly is_for_all: boolean }[] = await this.reads.query(
       `select agent_id is null as is_for_all from subscription.agent_event where client_id = $1 and id = $2

@@ -16,7 +16,7 @@ export class LogBatch {
     return this.frames.length;
   }
 
-  /** Position of the last entry; undefined: there is none. */
+  /** Returns the position of the last entry; undefined: there is none. */
   get last(): number | undefined {
     return this.frames.at(-1)?.position;
   }

@@ -60,7 +60,10 @@ export class SigningKeys implements OnModuleInit, OnModuleDestroy {
     return current;
   }
 
-  /** RFC 7517, for `/.well-known/jwks.json`: also keys that are yet to sign, and those whose last tokens have not expired. */
+  /**
+   * Returns the key set of RFC 7517, for `/.well-known/jwks.json`: also keys that are yet to sign, and those whose last tokens have not
+   * expired.
+   */
   get publicKeySet(): { readonly keys: readonly JWK[] } {
     return { keys: this.publicKeys };
   }

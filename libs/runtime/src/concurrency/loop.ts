@@ -35,7 +35,7 @@ export class Loop {
 
   constructor(private readonly options: LoopOptions) {}
 
-  /** Aborted by {@link stop}. */
+  /** Returns the signal that {@link stop} aborts. */
   get signal(): AbortSignal {
     return this.stopping.signal;
   }

@@ -65,7 +65,7 @@ export class AnswerReader {
   private kept = 0;
   private statusRead = 0;
 
-  /** Of the final answer; 0 until its head has been read. */
+  /** Returns the status of the final answer; 0 until its head has been read. */
   get status(): number {
     return this.isHeadRead ? this.statusRead : 0;
   }
@@ -74,38 +74,38 @@ export class AnswerReader {
     return this.state !== 'status line' && this.state !== 'header';
   }
 
-  /** Whether nothing more is to be kept of the answer. */
+  /** Tells whether nothing more is to be kept of the answer. */
   get isKept(): boolean {
     return this.state === 'ended' || (this.isHeadRead && this.isCut);
   }
 
-  /** Whether nothing more is to be read of it. */
+  /** Tells whether nothing more is to be read of it. */
   get hasEnded(): boolean {
     return this.state === 'ended';
   }
 
-  /** Whether, once it has ended, the connection can carry another exchange. */
+  /** Tells whether, once it has ended, the connection can carry another exchange. */
   get isReusable(): boolean {
     return this.mayReuse;
   }
 
-  /** Every `Retry-After` header, joined by commas. */
+  /** Returns every `Retry-After` header, joined by commas. */
   get retryAfter(): string | undefined {
     return this.fields.retryAfter;
   }
 
-  /** How long the receiver says that it keeps an idle connection open, in milliseconds. */
+  /** Returns how long the receiver says that it keeps an idle connection open, in milliseconds. */
   get keepAliveMs(): number | undefined {
     const seconds = /(?:^|[\s,])timeout=(\d{1,9})/i.exec(this.fields.keepAlive ?? '')?.[1];
     return seconds === undefined ? undefined : Number(seconds) * 1000;
   }
 
-  /** Whether the body may be longer than what is kept of it. */
+  /** Tells whether the body may be longer than what is kept of it. */
   get isCut(): boolean {
     return this.kept >= this.keepAtMost;
   }
 
-  /** The first bytes of the body, as many as are kept. */
+  /** Returns the first bytes of the body, as many as are kept. */
   get body(): Buffer {
     const [first = EMPTY] = this.pieces;
     return this.pieces.length > 1 ? Buffer.concat(this.pieces) : first;

@@ -75,7 +75,7 @@ export class Exchange {
     return false;
   }
 
-  /** How long the connection may idle after the exchange, in milliseconds; 0 or less when it has to be closed. */
+  /** Returns how long the connection may idle after the exchange, in milliseconds; 0 or less when it has to be closed. */
   get keepIdleMs(): number {
     const { hasEnded, isReusable, keepAliveMs } = this.reader;
     if (!hasEnded || !isReusable) return 0;
@@ -104,7 +104,7 @@ export class Exchange {
     return reader.hasEnded;
   }
 
-  /** The connection came to its end before the answer did, or did not come up. */
+  /** Notes that the connection came to its end before the answer did, or did not come up. */
   onConnectionEnd(error: Error | undefined): void {
     if (this.reader.isHeadRead) this.succeed();
     else this.fail(error ?? new AttemptFailure('connection closed before the answer was complete', 'closed'));

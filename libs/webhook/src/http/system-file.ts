@@ -15,7 +15,7 @@ export class SystemFile<T> {
     private readonly parse: (text: string) => T,
   ) {}
 
-  /** What it says now; undefined where it cannot be read, which is as if it were not there. */
+  /** Reads what the file says now; undefined where it cannot be read, which is as if it were not there. */
   async read(): Promise<T | undefined> {
     if (performance.now() - this.lookedAt > LOOK_MS) await (this.looking ??= this.look());
     return this.content;

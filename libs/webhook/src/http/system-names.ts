@@ -32,7 +32,7 @@ export function parseSearchRules(text: string): SearchRules {
   return { search: search.map((domain) => domain.replace(/\.$/, '')).filter((domain) => domain !== ''), ndots };
 }
 
-/** The names that are asked for in turn to find a host, as the system's own resolver does. Pure. */
+/** Lists the names that are asked for in turn to find a host, as the system's own resolver does. Pure. */
 export function candidatesOf(hostname: string, { search, ndots }: SearchRules): string[] {
   if (hostname.endsWith('.')) return [hostname.slice(0, -1)];
   const searched = search.map((domain) => `${hostname}.${domain}`);
