@@ -1,4 +1,3 @@
-import { performance as perfHooks } from 'node:perf_hooks';
 import type { Logger } from '#runtime';
 import { beginAttempt, traceIdOf } from '#tracing';
 import {
@@ -18,7 +17,7 @@ import type { BatchedCache, Read } from './batched-cache.js';
 import type { DueDelivery, Endpoint, SendOutcome, UnsentReason } from './delivery.js';
 import { isAlive } from './origin-health.js';
 import { ClientLoad, Origin, OriginShare, RoundRobin, type QueuedDelivery } from './origin.js';
-import { Pace } from './pace.js';
+import { OwnTime } from './own-time.js';
 
 /** How much may be under way at once. */
 export interface Budgets {
@@ -71,8 +70,6 @@ const UNREADABLE_URL_MS = 60_000;
 const TICK_MS = 100;
 /** What has waited, or been out, for longer than this at an origin that is slow holds up nothing any more, in milliseconds. */
 const SLOW_MS = 200;
-/** Most that is taken for this process's own time, in milliseconds. */
-const MAX_OWN_MS = 2000;
 /** Nor does what has waited for so long where nothing is out, since its client has all the slots that it may have, in milliseconds. */
 const STARVED_MS = 1000;
 /** A share of an origin that nothing was sent to for this long, and that is not paused, is forgotten, in milliseconds. */
@@ -98,13 +95,9 @@ export class Attempts {
   private waitingForSlots = 0;
   private stopping = false;
   private sweptAt = 0;
-  private readonly pace = new Pace();
-  /** Attempts that have ended since the last tick, when that was, and what the event loop had done by then. */
+  private readonly ownTime = new OwnTime(TICK_MS);
+  /** Attempts that have ended since the last tick. */
   private ended = 0;
-  private tickedAt = performance.now();
-  private utilization = perfHooks.eventLoopUtilization();
-  /** How much of an answer's time is this process's own, in milliseconds: it is no fault of an origin. */
-  private ownMs = 0;
   private readonly timer: NodeJS.Timeout;
   private whenIdle: (() => void) | undefined;
 
@@ -120,7 +113,7 @@ export class Attempts {
 
   /** Returns how many deliveries this process sends in a time of work, in milliseconds; `Infinity` as long as it has enough time left. */
   within(ms: number): number {
-    return this.pace.within(ms);
+    return this.ownTime.within(ms);
   }
 
   get inFlight(): number {
@@ -140,7 +133,7 @@ export class Attempts {
     const refusal = this.refusalBy(share, now);
     if (refusal) return Promise.resolve(refusal);
     return new Promise((settle) => {
-      share.push({ delivery, target, since: now, settle });
+      share.push({ delivery, target, since: this.ownTime.clock(now), settle });
       share.client.waiting += 1;
       this.waitingForSlots += 1;
       this.active.add(share);
@@ -200,7 +193,8 @@ export class Attempts {
 
   private async run(share: OriginShare, waiting: QueuedDelivery): Promise<void> {
     const { isRetry } = waiting.delivery;
-    const slot = { startedAt: performance.now(), onSlow: waiting.delivery.onSlow };
+    const begunAt = performance.now();
+    const slot = { startedAt: this.ownTime.clock(begunAt), onSlow: waiting.delivery.onSlow };
     this.count(share, isRetry, 1);
     share.inFlight.add(slot);
     share.health.started();
@@ -209,8 +203,10 @@ export class Attempts {
     if (outcome.kind === 'unsent') share.health.cancelled();
     else {
       const now = performance.now();
-      if (isAlive(outcome.result)) share.answeredAt = now;
-      share.health.ended(isAlive(outcome.result), Math.max(0, outcome.result.latencyMs - this.ownMs), now);
+      const clock = this.ownTime.clock(now);
+      if (isAlive(outcome.result)) share.answeredAt = clock;
+      const ownMs = this.ownTime.paceMs + (now - begunAt - (clock - slot.startedAt));
+      share.health.ended(isAlive(outcome.result), Math.max(0, outcome.result.latencyMs - ownMs), now);
       this.options.origins?.ended(share, waiting.delivery.clientId, share.origin.name, outcome.result);
       if (this.options.logger.isLevelEnabled('debug')) this.tell(waiting.delivery, share.origin.name, outcome);
     }
@@ -330,15 +326,19 @@ export class Attempts {
   private tick(): void {
     if (this.stopping) return;
     const now = performance.now();
-    this.measurePace(now);
-    const slowMs = SLOW_MS + this.ownMs;
+    // Where nothing waits to be sent, it could have been more.
+    this.ownTime.tick(now, this.waitingForSlots > 0 ? this.ended : undefined, (since) => this.answering(since));
+    this.ended = 0;
+    const { paceMs } = this.ownTime;
+    const clock = this.ownTime.clock(now);
+    const slowMs = SLOW_MS + paceMs;
     for (const share of this.active) {
       const [oldest] = share.inFlight;
-      if (oldest) share.health.stillWaiting(now - oldest.startedAt - this.ownMs);
-      const slow = share.isSlow(now, SLOW_MS, this.ownMs);
+      if (oldest) share.health.stillWaiting(clock - oldest.startedAt - paceMs);
+      const slow = share.isSlow(clock, SLOW_MS, paceMs);
       const longestMs = slow ? slowMs : share.inFlight.size === 0 ? STARVED_MS : Infinity;
-      if (share.waiting > 0) this.evict(share, 'slow', now - longestMs, share.health.backlogLimit);
-      if (slow) share.tellSlow(now - slowMs);
+      if (share.waiting > 0) this.evict(share, 'slow', clock - longestMs, share.health.backlogLimit);
+      if (slow) share.tellSlow(clock - slowMs);
       this.pump(share);
       if (share.isIdle) this.active.delete(share);
     }
@@ -346,14 +346,10 @@ export class Attempts {
     if (now - this.sweptAt > SWEEP_MS) this.sweep(now);
   }
 
-  private measurePace(now: number): void {
-    const utilization = perfHooks.eventLoopUtilization();
-    const since = perfHooks.eventLoopUtilization(utilization, this.utilization);
-    this.pace.note(this.ended, now - this.tickedAt, since.utilization);
-    this.ownMs = Math.min(MAX_OWN_MS, this.pace.timeFor(this.inFlight));
-    this.utilization = utilization;
-    this.tickedAt = now;
-    this.ended = 0;
+  private answering(since: number): number {
+    let count = 0;
+    for (const { inFlight, answeredAt } of this.active) if (answeredAt >= since) count += inFlight.size;
+    return count;
   }
 
   /** Forgets who has not been sent to for a while, and tells how many are paused. */

@@ -6,7 +6,7 @@ import { OriginHealth } from './origin-health.js';
 export interface QueuedDelivery {
   readonly delivery: DueDelivery;
   readonly target: Target;
-  /** Milliseconds of `performance.now()`. */
+  /** By the clock of `OwnTime`. */
   readonly since: number;
   readonly settle: (outcome: SendOutcome) => void;
 }
@@ -88,14 +88,14 @@ export class ClientLoad {
  */
 export class OriginShare {
   readonly health: OriginHealth;
-  /** When each request in flight began, the oldest first. */
+  /** When each request in flight began, by the clock of `OwnTime`, the oldest first. */
   readonly inFlight = new Set<{ readonly startedAt: number; onSlow: (() => void) | undefined }>();
   private readonly firstAttempts = new Fifo<QueuedDelivery>();
   private readonly retries = new Fifo<QueuedDelivery>();
   private retryNext = false;
   /** Milliseconds of `performance.now()`. */
   usedAt = 0;
-  /** When the last request ended with an answer, in milliseconds of `performance.now()`. */
+  /** When the last request ended with an answer, by the clock of `OwnTime`. */
   answeredAt = 0;
 
   /** @param maxLimit most requests at once */
@@ -118,7 +118,7 @@ export class OriginShare {
   /**
    * Tells whether requests there take long, or are not answered at all.
    *
-   * @param now milliseconds of `performance.now()`
+   * @param now by the clock of `OwnTime`
    * @param ownMs how much of an answer's time is this process's own, in milliseconds
    */
   isSlow(now: number, slowMs: number, ownMs: number): boolean {

@@ -44,6 +44,13 @@ describe('the pace of a process', () => {
     expect([pace.within(150), pace.timeFor(1), pace.timeFor(0)]).toEqual([0, Infinity, 0]);
   });
 
+  it('is not told by a while in which it could have been more', () => {
+    const pace = new Pace();
+    for (let nth = 0; nth < 30; nth++) pace.note(200, 100, 1);
+    for (let nth = 0; nth < 30; nth++) pace.note(undefined, 100, 1);
+    expect(pace.within(150)).toBeCloseTo(300);
+  });
+
   it('is between the slowest and the fastest that was measured', () => {
     const measured = fc.record({
       ended: fc.nat(1000),

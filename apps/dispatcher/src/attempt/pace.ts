@@ -22,12 +22,12 @@ export class Pace {
   /**
    * Notes what a while has brought.
    *
-   * @param ended deliveries that have ended in it
+   * @param ended deliveries that have ended in it; undefined: it could have been more
    * @param utilization part of it in which the event loop was busy, from 0 to 1
    */
-  note(ended: number, ms: number, utilization: number): void {
+  note(ended: number | undefined, ms: number, utilization: number): void {
     this.utilization = Math.max(utilization, this.utilization * LINGERING);
-    if (utilization < MIN_UTILIZATION || ms <= 0) return;
+    if (ended === undefined || utilization < MIN_UTILIZATION || ms <= 0) return;
     const perMs = ended / (ms * utilization);
     this.perMs = this.perMs === undefined ? perMs : this.perMs * (1 - WEIGHT) + perMs * WEIGHT;
   }

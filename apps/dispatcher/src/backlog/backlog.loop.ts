@@ -138,8 +138,9 @@ export class BacklogLoop {
       limit: PAGE,
     });
     this.after = last ?? FIRST_PLACE;
-    // What is in hand stays due until its result is written, and is met again by each pass.
-    const missing = due.filter((row) => !deliveries.hasInHand(row));
+    // What is under way stays due until its result is written, and is met again by each pass. What waits in hand is read
+    // again: its agent event may have been changed, and it goes elsewhere then.
+    const missing = due.filter((row) => !deliveries.isUnderWay(row));
     if (missing.length > 0) {
       this.touched.clear();
       const { rows, readAt } = await readBehind(pool, missing, windowMs);

@@ -102,6 +102,11 @@ describe('intake from a topic that is not whole', () => {
     await world.log(136);
     await arrived(2);
     await drained();
+    const compared = `select bool_and(w.position > r.until_position) as done from dispatch.shard_sweep w, presence.restore r`;
+    await eventually(
+      'the comparison is beyond it',
+      async () => (await world.pool.query<{ done: boolean }>(compared)).rows[0]!.done,
+    );
     expect(sequences()).toEqual([1, 2]);
   });
 
@@ -119,12 +124,12 @@ describe('intake from a topic that is not whole', () => {
     afterEach(() => close());
 
     /** Of an instance that has one shard of so many. */
-    const newSweep = (shard: number, base: number, plan: LogSweepOptions['intake']['plan']): LogSweep => {
+    const newSweep = (shard: number, base: number, plan: LogSweepOptions['intake']['plan'], aheadMs = 60_000): LogSweep => {
       const holds = (hash: number): boolean => hash % base === shard;
       const leases = { base, held: [{ shard, epoch: 1, until: Infinity, ending: false }], holds };
       const metrics = new DispatcherMetrics(new Registry());
       return new LogSweep({
-        ...{ pool, leases, intake: { plan }, windowMs: 60_000, settleMs: 0, aheadMs: 0, metrics, logger: world.logger },
+        ...{ pool, leases, intake: { plan }, windowMs: 60_000, settleMs: 0, aheadMs, metrics, logger: world.logger },
       });
     };
     const positions = async (): Promise<number[]> => {
@@ -172,10 +177,26 @@ describe('intake from a topic that is not whole', () => {
       await ahead.sweep();
       expect(await positions()).toEqual([16, 16]);
       const statements = vi.spyOn(pool, 'query');
+      await world.log(missed); // not settled for the other
       await other.sweep();
       const names = statements.mock.calls.map(([query]) => (query as unknown as { readonly name?: string }).name);
       statements.mockRestore();
       expect(names).not.toContain('dispatch_read_unplanned_between');
+    });
+
+    it('each by itself where the one that goes ahead is late', async () => {
+      await shardBase(pool, 2);
+      const missed = Array.from({ length: 8 }, (_, nth) => nth + 1).find(
+        (agentId) => hashOf({ clientId: CLIENT, agentId }) % 2 === 1,
+      )!;
+      await world.log(missed);
+      const plan = vi.fn<LogSweepOptions['intake']['plan']>(() =>
+        Promise.resolve({ recorded: Promise.resolve(), passedOver: [] }),
+      );
+      await newSweep(1, 2, plan).sweep();
+      expect([await positions(), plan.mock.calls.length]).toEqual([[0, 0], 0]);
+      await newSweep(1, 2, plan, 0).sweep();
+      expect([await positions(), plan.mock.calls.length]).toEqual([[0, 1], 1]);
     });
 
     it('and notes nothing where there is another number of shards by the time', async () => {

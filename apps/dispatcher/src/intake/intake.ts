@@ -41,7 +41,7 @@ const READY = 1000;
 const READY_MS = 150;
 /** ... which are these at least ... */
 const MIN_READY = 100;
-/** ... for so long, in milliseconds: those that wait may all be of origins that are slow, which must not hold up the others. */
+/** ... for so long, in milliseconds, or while they are sent: those that wait may all be of one client, which must not hold up the others. */
 const MAX_READY_WAIT_MS = 250;
 const ROOM_POLL = { firstMs: 5, maxMs: 5 };
 
@@ -276,7 +276,8 @@ export class Intake {
     const { waiting, deliveries, capacity } = this.options;
     const startedAt = performance.now();
     const waited = (): number => performance.now() - startedAt;
-    while (waiting() > this.ready && waited() < MAX_READY_WAIT_MS) await waitBackoff(1, ROOM_POLL);
+    const longestMs = (): number => (this.ready < READY ? READY_MS : MAX_READY_WAIT_MS);
+    while (waiting() > this.ready && waited() < longestMs()) await waitBackoff(1, ROOM_POLL);
     const enough = Math.min(size, capacity / 2);
     while (capacity - deliveries.inMemory < enough && waited() < MAX_ROOM_WAIT_MS) await waitBackoff(1, ROOM_POLL);
   }

@@ -58,17 +58,19 @@ export class LogSweep {
     if (base === 0 || shards.length === 0) return;
     const isAhead = shards.includes(FIRST_SHARD);
     const undone = await readUndoneSpans(pool);
-    const after = pastUndone(await sweptPosition(pool, shards), undone);
+    let noted = await sweptPosition(pool, shards);
     const last = await lastPosition(pool);
     const now = performance.now();
-    if (last > after) this.givenOut.push({ position: last, at: now });
+    if (last > noted) this.givenOut.push({ position: last, at: now });
     const settled = this.givenOut.findLast(({ at }) => now - at >= settleMs + (isAhead ? 0 : aheadMs));
-    if (!settled) return;
-    this.givenOut = this.givenOut.slice(this.givenOut.indexOf(settled) + 1);
-    for (let from = after; from < settled.position && !this.stopping;) {
-      const upTo = Math.min(from + STEP, settled.position);
-      await this.compare(base, isAhead ? range(base) : shards, from, upTo);
-      from = pastUndone(upTo, undone);
+    if (settled) this.givenOut = this.givenOut.slice(this.givenOut.indexOf(settled) + 1);
+    // What the first one has left to this instance is looked at now, or it would stay behind the first one for ever.
+    const end = Math.max(settled?.position ?? 0, isAhead ? 0 : await sweptPosition(pool, [FIRST_SHARD]));
+    while (noted < end && !this.stopping) {
+      const after = pastUndone(noted, undone);
+      const upTo = Math.max(after, Math.min(after + STEP, end));
+      await this.compare(base, isAhead ? range(base) : shards, { noted, after, upTo });
+      noted = upTo;
     }
   }
 
@@ -80,8 +82,13 @@ export class LogSweep {
   /**
    * @param base how many shards there are
    * @param shards for which the part is noted as compared, where nothing of it is left to others
+   * @param part positions above `after` up to `upTo`; none between `noted` and `after` are of a change
    */
-  private async compare(base: number, shards: readonly number[], after: number, upTo: number): Promise<void> {
+  private async compare(
+    base: number,
+    shards: readonly number[],
+    { noted, after, upTo }: { readonly noted: number; readonly after: number; readonly upTo: number },
+  ): Promise<void> {
     const { pool, intake, leases, windowMs, metrics, logger } = this.options;
     const unplanned = await readUnplannedBetween(pool, after, upTo, windowMs);
     const own: StatusChange[] = [];
@@ -99,7 +106,7 @@ export class LogSweep {
       if (passedOver.length > 0) return; // their shard was given up meanwhile: the next sweep begins here again
     }
     const compared = shards.filter((shard) => !left.has(shard));
-    await moveSweptPosition(pool, base, compared, after, upTo);
+    await moveSweptPosition(pool, base, compared, noted, upTo);
   }
 }
 

@@ -41,10 +41,9 @@ export interface DeliveriesOptions {
 export class Deliveries {
   private readonly byLease = new Map<ShardLease, Map<string, AgentWork>>();
   private readonly settled = new Map<ShardLease, () => void>();
-  /** First attempts, and rows in hand. */
+  /** First attempts; rows in hand, of all and by client. */
   private heldEntries = 0;
   rowsInHand = 0;
-  /** Rows in hand, by client. */
   private readonly rowsOf = new ClientCount();
 
   constructor(private readonly options: DeliveriesOptions) {}
@@ -198,10 +197,11 @@ export class Deliveries {
     row.head = undefined;
   }
 
-  /** Tells whether a row is in hand. */
-  hasInHand({ clientId, agentId, agentEventId, hash }: DueRow): boolean {
+  /** Tells whether a row's head is out, or what became of it is being recorded. */
+  isUnderWay({ clientId, agentId, agentEventId, hash }: DueRow): boolean {
     const agents = this.byLease.get(this.options.leases().leaseOf(hash)!);
-    return agents?.get(`${clientId}:${agentId}`)?.table.rows.get(agentEventId)?.inHand ?? false;
+    const row = agents?.get(`${clientId}:${agentId}`)?.table.rows.get(agentEventId);
+    return row?.sentTo !== undefined || row?.result !== undefined;
   }
 
   /** Returns the clients that have so many rows in hand, or more. */

@@ -66,17 +66,11 @@ export async function releaseLeases(pool: Pool, owner: string, shards: readonly 
  */
 export async function shardBase(pool: Pool, partitions: number): Promise<number> {
   await pool.query(`insert into dispatch.shard_base (partitions) values ($1) on conflict do nothing`, [partitions]);
-  // An agent's shard is another one then, so the log is looked through from where the last of them was.
-  await pool.query(
-    `with changed as (
-       update dispatch.shard_base set partitions = $1, changed_at = now()
-       where $1 % partitions <> 0
-         and not exists (select from dispatch.shard_lease where until > clock_timestamp()) returning partitions)
-     update dispatch.shard_sweep set position = (select min(position) from dispatch.shard_sweep) where exists (select from changed)`,
-    [partitions],
-  );
-  const { rows } = await pool.query<{ partitions: number }>('select partitions from dispatch.shard_base');
-  const base = rows[0]!.partitions;
+  let base = await recordedBase(pool);
+  if (partitions % base !== 0) {
+    await changeBase(pool, partitions);
+    base = await recordedBase(pool);
+  }
   await pool.query('insert into dispatch.shard_lease (shard) select generate_series(0, $1::integer - 1) on conflict do nothing', [
     base,
   ]);
@@ -87,4 +81,36 @@ export async function shardBase(pool: Pool, partitions: number): Promise<number>
     [base],
   );
   return base;
+}
+
+async function recordedBase(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ partitions: number }>('select partitions from dispatch.shard_base');
+  return rows[0]!.partitions;
+}
+
+/** Unless somebody has a lease. An agent's shard is another one then, so the log is looked through from where the last of them was. */
+async function changeBase(pool: Pool, partitions: number): Promise<void> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    // Whoever is taking leases has it locked until they can be seen.
+    await client.query('select from dispatch.shard_base for update');
+    await client.query(
+      `with changed as (
+         update dispatch.shard_base b set partitions = $1, changed_at = now()
+         from (select partitions from dispatch.shard_base) former
+         where $1 % b.partitions <> 0
+           and not exists (select from dispatch.shard_lease where until > clock_timestamp()) returning former.partitions)
+       update dispatch.shard_sweep
+       set position = (select min(s.position) from dispatch.shard_sweep s, changed where s.shard < changed.partitions)
+       where exists (select from changed)`,
+      [partitions],
+    );
+    await client.query('commit');
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined);
+    throw error;
+  } finally {
+    client.release();
+  }
 }

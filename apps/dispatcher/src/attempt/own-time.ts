@@ -1,0 +1,51 @@
+import { performance as perfHooks } from 'node:perf_hooks';
+import { Pace } from './pace.js';
+
+/** Most that is taken for the time that this process needs for its work, in milliseconds. */
+const MAX_PACE_MS = 2000;
+/** An origin that has not answered anything for this long, in milliseconds, does not wait for this process. */
+const ANSWERING_MS = 1000;
+
+/** Tells what of the time of deliveries is this process's own, and no fault of an origin: its standstills, and its pace where it is the bottleneck. */
+export class OwnTime {
+  /** How long this process itself takes for what is out at origins that answer, in milliseconds, as of the last tick. */
+  paceMs = 0;
+  private readonly pace = new Pace();
+  private utilization = perfHooks.eventLoopUtilization();
+  private tickedAt = performance.now();
+  /** How long it has stood still until the last tick, in milliseconds. */
+  private stoodStillMs = 0;
+
+  /** @param tickMs how often {@link tick} is called, in milliseconds; what comes more than that later is a standstill */
+  constructor(private readonly tickMs: number) {}
+
+  /** Returns how many deliveries are made in a time of work, in milliseconds; `Infinity` as long as there is enough time left. */
+  within(ms: number): number {
+    return this.pace.within(ms);
+  }
+
+  /** Returns the time on a clock that leaves out the standstills. @param now milliseconds of `performance.now()`, not before the last tick */
+  clock(now: number): number {
+    return now - this.stoodStillMs - this.standstillMs(now);
+  }
+
+  /**
+   * Measures what has been since the last tick.
+   *
+   * @param ended deliveries that have ended; undefined: it could have been more
+   * @param answering counts requests that are out at origins that have answered since a moment of {@link clock}
+   */
+  tick(now: number, ended: number | undefined, answering: (since: number) => number): void {
+    const utilization = perfHooks.eventLoopUtilization();
+    const since = perfHooks.eventLoopUtilization(utilization, this.utilization);
+    this.pace.note(ended, now - this.tickedAt, since.utilization);
+    this.paceMs = Math.min(MAX_PACE_MS, this.pace.timeFor(answering(this.clock(now) - ANSWERING_MS)));
+    this.utilization = utilization;
+    this.stoodStillMs += this.standstillMs(now);
+    this.tickedAt = now;
+  }
+
+  private standstillMs(now: number): number {
+    return Math.max(0, now - this.tickedAt - 2 * this.tickMs);
+  }
+}
