@@ -259,7 +259,7 @@ export class Attempts {
     const ofAll = this.starved.next();
     if (ofAll) this.pumpClient(ofAll);
     this.pumpClient(client);
-    if (share.health.isOpen) this.evict(share, 'breaker', performance.now(), 0);
+    if (share.health.isOpen) this.evict(share, 'breaker', Infinity, 0);
     else this.pump(share);
   }
 
@@ -326,8 +326,7 @@ export class Attempts {
   private tick(): void {
     if (this.stopping) return;
     const now = performance.now();
-    // Where nothing waits to be sent, it could have been more.
-    this.ownTime.tick(now, this.waitingForSlots > 0 ? this.ended : undefined, (since) => this.answering(since));
+    this.ownTime.tick(now, this.ended, this.waitingForSlots > 0, (moment) => this.outSince(moment));
     this.ended = 0;
     const { paceMs } = this.ownTime;
     const clock = this.ownTime.clock(now);
@@ -346,9 +345,9 @@ export class Attempts {
     if (now - this.sweptAt > SWEEP_MS) this.sweep(now);
   }
 
-  private answering(since: number): number {
+  private outSince(moment: number): number {
     let count = 0;
-    for (const { inFlight, answeredAt } of this.active) if (answeredAt >= since) count += inFlight.size;
+    for (const { inFlight } of this.active) for (const { startedAt } of inFlight) if (startedAt >= moment) count += 1;
     return count;
   }
 

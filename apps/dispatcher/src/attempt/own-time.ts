@@ -3,12 +3,12 @@ import { Pace } from './pace.js';
 
 /** Most that is taken for the time that this process needs for its work, in milliseconds. */
 const MAX_PACE_MS = 2000;
-/** An origin that has not answered anything for this long, in milliseconds, does not wait for this process. */
-const ANSWERING_MS = 1000;
+/** What is out for longer than this, and what this process takes, is waited for at its origin, in milliseconds. */
+const HANGING_MS = 1000;
 
 /** Tells what of the time of deliveries is this process's own, and no fault of an origin: its standstills, and its pace where it is the bottleneck. */
 export class OwnTime {
-  /** How long this process itself takes for what is out at origins that answer, in milliseconds, as of the last tick. */
+  /** How long this process itself takes for what is out, in milliseconds, as of the last tick. */
   paceMs = 0;
   private readonly pace = new Pace();
   private utilization = perfHooks.eventLoopUtilization();
@@ -32,14 +32,16 @@ export class OwnTime {
   /**
    * Measures what has been since the last tick.
    *
-   * @param ended deliveries that have ended; undefined: it could have been more
-   * @param answering counts requests that are out at origins that have answered since a moment of {@link clock}
+   * @param ended deliveries that have ended
+   * @param isSaturated whether more wait to be sent
+   * @param outSince counts the requests that are out since a moment of {@link clock}, or a later one
    */
-  tick(now: number, ended: number | undefined, answering: (since: number) => number): void {
+  tick(now: number, ended: number, isSaturated: boolean, outSince: (moment: number) => number): void {
     const utilization = perfHooks.eventLoopUtilization();
     const since = perfHooks.eventLoopUtilization(utilization, this.utilization);
-    this.pace.note(ended, now - this.tickedAt, since.utilization);
-    this.paceMs = Math.min(MAX_PACE_MS, this.pace.timeFor(answering(this.clock(now) - ANSWERING_MS)));
+    this.pace.note(ended, now - this.tickedAt, since.utilization, isSaturated);
+    const out = outSince(this.clock(now) - HANGING_MS - this.paceMs);
+    this.paceMs = Math.min(MAX_PACE_MS, this.pace.timeFor(out));
     this.utilization = utilization;
     this.stoodStillMs += this.standstillMs(now);
     this.tickedAt = now;

@@ -22,12 +22,14 @@ export class Pace {
   /**
    * Notes what a while has brought.
    *
-   * @param ended deliveries that have ended in it; undefined: it could have been more
+   * @param ended deliveries that have ended in it
    * @param utilization part of it in which the event loop was busy, from 0 to 1
+   * @param isSaturated whether more waited; otherwise it could have been more, unless the process was the bottleneck
    */
-  note(ended: number | undefined, ms: number, utilization: number): void {
+  note(ended: number, ms: number, utilization: number, isSaturated: boolean): void {
     this.utilization = Math.max(utilization, this.utilization * LINGERING);
-    if (ended === undefined || utilization < MIN_UTILIZATION || ms <= 0) return;
+    if (utilization < MIN_UTILIZATION || ms <= 0) return;
+    if (!isSaturated && (ended === 0 || utilization <= BOTTLENECK)) return;
     const perMs = ended / (ms * utilization);
     this.perMs = this.perMs === undefined ? perMs : this.perMs * (1 - WEIGHT) + perMs * WEIGHT;
   }

@@ -90,27 +90,16 @@ async function recordedBase(pool: Pool): Promise<number> {
 
 /** Unless somebody has a lease. An agent's shard is another one then, so the log is looked through from where the last of them was. */
 async function changeBase(pool: Pool, partitions: number): Promise<void> {
-  const client = await pool.connect();
-  try {
-    await client.query('begin');
-    // Whoever is taking leases has it locked until they can be seen.
-    await client.query('select from dispatch.shard_base for update');
-    await client.query(
-      `with changed as (
-         update dispatch.shard_base b set partitions = $1, changed_at = now()
-         from (select partitions from dispatch.shard_base) former
-         where $1 % b.partitions <> 0
-           and not exists (select from dispatch.shard_lease where until > clock_timestamp()) returning former.partitions)
-       update dispatch.shard_sweep
-       set position = (select min(s.position) from dispatch.shard_sweep s, changed where s.shard < changed.partitions)
-       where exists (select from changed)`,
-      [partitions],
-    );
-    await client.query('commit');
-  } catch (error) {
-    await client.query('rollback').catch(() => undefined);
-    throw error;
-  } finally {
-    client.release();
-  }
+  // One message, and so one transaction, whose second statement sees what the first has waited for: whoever is taking leases has the
+  // number locked until they can be seen. Parameters would need a message a statement.
+  await pool.query(`
+    select from dispatch.shard_base for update;
+    with changed as (
+      update dispatch.shard_base b set partitions = ${Math.trunc(partitions)}, changed_at = now()
+      from (select partitions from dispatch.shard_base) former
+      where ${Math.trunc(partitions)} % b.partitions <> 0
+        and not exists (select from dispatch.shard_lease where until > clock_timestamp()) returning former.partitions)
+    update dispatch.shard_sweep
+    set position = (select min(s.position) from dispatch.shard_sweep s, changed where s.shard < changed.partitions)
+    where exists (select from changed)`);
 }
