@@ -66,8 +66,6 @@ export class Behind1764000000020 implements MigrationInterface {
       create index behind_due on dispatch.behind (due_at) where due_at is not null;
       -- Serves the plan, and the waking of what sleeps.
       create index behind_by_agent on dispatch.behind (client_id, agent_id);
-      -- Serves the search for sleepers that nobody woke.
-      create index behind_asleep on dispatch.behind (client_id, agent_id) where due_at is null;
       -- Serves the age of the oldest, which is asked for every few seconds, however much is behind.
       create index behind_since on dispatch.behind (since);
 
