@@ -71,7 +71,8 @@ const BEHIND = `
 
 const SHARD = `
   select l.shard, b.partitions as shards, l.owner, l.epoch, l.until, coalesce(l.until > clock_timestamp(), false) as is_held,
-    (select w.position from dispatch.shard_sweep w where w.shard = l.shard) as swept_position, (select last_value from presence.status_change_position) as last_position
+    (select w.position from dispatch.shard_sweep w where w.shard = l.shard) as swept_position,
+    (select last_value from presence.status_change_position) as last_position
   from dispatch.shard_base b join dispatch.shard_lease l`;
 
 const RELAY_SHARD = `

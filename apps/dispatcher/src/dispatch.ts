@@ -120,7 +120,7 @@ export class Dispatch {
       ...{ pool, windowMs, endpoints, metrics, logger },
       deliveries: this.deliveries,
       waiting: () => this.attempts.waiting,
-      within: (ms) => this.attempts.within(ms),
+      sentWithin: (ms) => this.attempts.sentWithin(ms),
       capacity: budgets.inMemory,
     });
   }

@@ -112,8 +112,8 @@ export class Attempts {
   }
 
   /** Returns how many deliveries this process sends in a time of work, in milliseconds; `Infinity` as long as it has enough time left. */
-  within(ms: number): number {
-    return this.ownTime.within(ms);
+  sentWithin(ms: number): number {
+    return this.ownTime.sentWithin(ms);
   }
 
   get inFlight(): number {
@@ -345,6 +345,7 @@ export class Attempts {
     if (now - this.sweptAt > SWEEP_MS) this.sweep(now);
   }
 
+  /** Counts the requests that are out and began at a moment of {@link OwnTime.clock}, or later. */
   private outSince(moment: number): number {
     let count = 0;
     for (const { inFlight } of this.active) for (const { startedAt } of inFlight) if (startedAt >= moment) count += 1;

@@ -3,10 +3,13 @@ import { Pace } from './pace.js';
 
 /** Most that is taken for the time that this process needs for its work, in milliseconds. */
 const MAX_PACE_MS = 2000;
-/** What is out for longer than this, and what this process takes, is waited for at its origin, in milliseconds. */
+/** What is out for this much longer than this process itself takes hangs at its origin, in milliseconds. */
 const HANGING_MS = 1000;
 
-/** Tells what of the time of deliveries is this process's own, and no fault of an origin: its standstills, and its pace where it is the bottleneck. */
+/**
+ * Tells what of the time of deliveries is this process's own, and no fault of an origin: its standstills, and its pace where it is the
+ * bottleneck.
+ */
 export class OwnTime {
   /** How long this process itself takes for what is out, in milliseconds, as of the last tick. */
   paceMs = 0;
@@ -19,12 +22,12 @@ export class OwnTime {
   /** @param tickMs how often {@link tick} is called, in milliseconds; what comes more than that later is a standstill */
   constructor(private readonly tickMs: number) {}
 
-  /** Returns how many deliveries are made in a time of work, in milliseconds; `Infinity` as long as there is enough time left. */
-  within(ms: number): number {
-    return this.pace.within(ms);
+  /** Returns how many deliveries this process sends in a time of work: {@link Pace.sentWithin}. */
+  sentWithin(ms: number): number {
+    return this.pace.sentWithin(ms);
   }
 
-  /** Returns the time on a clock that leaves out the standstills. @param now milliseconds of `performance.now()`, not before the last tick */
+  /** Returns the time on a clock that leaves out the standstills. @param now of `performance.now()`, not before the last tick */
   clock(now: number): number {
     return now - this.stoodStillMs - this.standstillMs(now);
   }
@@ -34,7 +37,7 @@ export class OwnTime {
    *
    * @param ended deliveries that have ended
    * @param isSaturated whether more wait to be sent
-   * @param outSince counts the requests that are out since a moment of {@link clock}, or a later one
+   * @param outSince counts the requests that are out and began at a moment of {@link clock}, or later
    */
   tick(now: number, ended: number, isSaturated: boolean, outSince: (moment: number) => number): void {
     const utilization = perfHooks.eventLoopUtilization();

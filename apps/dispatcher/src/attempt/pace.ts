@@ -34,8 +34,8 @@ export class Pace {
     this.perMs = this.perMs === undefined ? perMs : this.perMs * (1 - WEIGHT) + perMs * WEIGHT;
   }
 
-  /** Returns how many deliveries this process makes in a time of work; `Infinity` as long as it has enough time left. */
-  within(ms: number): number {
+  /** Returns how many deliveries this process sends in a time of work; `Infinity` as long as it has enough time left. */
+  sentWithin(ms: number): number {
     return this.perMs === undefined || this.utilization < IDLE ? Infinity : this.perMs * ms;
   }
 

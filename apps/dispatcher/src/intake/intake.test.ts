@@ -132,6 +132,9 @@ describe('intake from a topic that is not whole', () => {
         ...{ pool, leases, intake: { plan }, windowMs: 60_000, settleMs: 0, aheadMs, metrics, logger: world.logger },
       });
     };
+    const AGENTS = Array.from({ length: 8 }, (_, nth) => nth + 1);
+    /** Of two shards the second. */
+    const inTheOther = AGENTS.find((agentId) => hashOf({ clientId: CLIENT, agentId }) % 2 === 1)!;
     const positions = async (): Promise<number[]> => {
       const { rows } = await pool.query<{ position: number }>('select position from dispatch.shard_sweep order by shard');
       return rows.map(({ position }) => position);
@@ -147,21 +150,18 @@ describe('intake from a topic that is not whole', () => {
     });
 
     it('once, however many instances there are: one goes ahead, and the others look at what that leaves', async () => {
-      const agents = Array.from({ length: 8 }, (_, nth) => nth + 1);
-      const shardOf = (agentId: number): number => hashOf({ clientId: CLIENT, agentId }) % 2;
-      const missed = agents.find((agentId) => shardOf(agentId) === 1)!;
       await shardBase(pool, 2);
-      for (const agent of agents) await world.log(agent);
+      for (const agent of AGENTS) await world.log(agent);
       await pool.query(
         'insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) select $1, unnest($2::bigint[]), 1',
-        [CLIENT, agents.filter((agent) => agent !== missed)],
+        [CLIENT, AGENTS.filter((agent) => agent !== inTheOther)],
       );
       const planned: number[] = [];
       const plan: LogSweepOptions['intake']['plan'] = async (changes) => {
         planned.push(...changes.map(({ agentId }) => agentId));
         await pool.query('insert into dispatch.agent_cursor (client_id, agent_id, last_sequence) values ($1, $2, 1)', [
           CLIENT,
-          missed,
+          inTheOther,
         ]);
         return { recorded: Promise.resolve(), passedOver: [] };
       };
@@ -170,14 +170,14 @@ describe('intake from a topic that is not whole', () => {
       await ahead.sweep();
       expect([await positions(), planned]).toEqual([[8, 0], []]);
       await other.sweep();
-      expect([await positions(), planned]).toEqual([[8, 8], [missed]]);
+      expect([await positions(), planned]).toEqual([[8, 8], [inTheOther]]);
 
       await pool.query('update dispatch.agent_cursor set last_sequence = 2');
-      for (const agent of agents) await world.log(agent);
+      for (const agent of AGENTS) await world.log(agent);
       await ahead.sweep();
       expect(await positions()).toEqual([16, 16]);
       const statements = vi.spyOn(pool, 'query');
-      await world.log(missed); // not settled for the other
+      await world.log(inTheOther); // not settled for the other
       await other.sweep();
       const names = statements.mock.calls.map(([query]) => (query as unknown as { readonly name?: string }).name);
       statements.mockRestore();
@@ -186,10 +186,7 @@ describe('intake from a topic that is not whole', () => {
 
     it('each by itself where the one that goes ahead is late', async () => {
       await shardBase(pool, 2);
-      const missed = Array.from({ length: 8 }, (_, nth) => nth + 1).find(
-        (agentId) => hashOf({ clientId: CLIENT, agentId }) % 2 === 1,
-      )!;
-      await world.log(missed);
+      await world.log(inTheOther);
       const plan = vi.fn<LogSweepOptions['intake']['plan']>(() =>
         Promise.resolve({ recorded: Promise.resolve(), passedOver: [] }),
       );

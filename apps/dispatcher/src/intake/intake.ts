@@ -22,7 +22,7 @@ export interface IntakeOptions {
   /** Deliveries that wait for a slot. */
   readonly waiting: () => number;
   /** How many deliveries this process sends in a time of work, in milliseconds; `Infinity` as long as it has enough time left. */
-  readonly within: (ms: number) => number;
+  readonly sentWithin: (ms: number) => number;
   /** Most deliveries in memory. */
   readonly capacity: number;
   readonly metrics: DispatcherMetrics;
@@ -263,9 +263,9 @@ export class Intake {
     return count;
   }
 
-  /** Deliveries that wait, or are planned at a time, so that all of them are sent soon: what is left in the topic does not grow old here. */
+  /** How many deliveries may wait, and changes be planned at a time, so that all are sent soon: what is left in the topic does not grow old here. */
   private get ready(): number {
-    return Math.min(READY, Math.max(MIN_READY, Math.floor(this.options.within(READY_MS))));
+    return Math.min(READY, Math.max(MIN_READY, Math.floor(this.options.sentWithin(READY_MS))));
   }
 
   /**

@@ -199,8 +199,8 @@ export class Deliveries {
 
   /** Tells whether a row's head is out, or what became of it is being recorded. */
   isUnderWay({ clientId, agentId, agentEventId, hash }: DueRow): boolean {
-    const agents = this.byLease.get(this.options.leases().leaseOf(hash)!);
-    const row = agents?.get(`${clientId}:${agentId}`)?.table.rows.get(agentEventId);
+    const lease = this.options.leases().leaseOf(hash);
+    const row = lease && this.byLease.get(lease)?.get(`${clientId}:${agentId}`)?.table.rows.get(agentEventId);
     return row?.sentTo !== undefined || row?.result !== undefined;
   }
 

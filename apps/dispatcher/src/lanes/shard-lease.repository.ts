@@ -92,12 +92,13 @@ async function recordedBase(pool: Pool): Promise<number> {
 async function changeBase(pool: Pool, partitions: number): Promise<void> {
   // One message, and so one transaction, whose second statement sees what the first has waited for: whoever is taking leases has the
   // number locked until they can be seen. Parameters would need a message a statement.
+  const next = Math.trunc(partitions);
   await pool.query(`
     select from dispatch.shard_base for update;
     with changed as (
-      update dispatch.shard_base b set partitions = ${Math.trunc(partitions)}, changed_at = now()
+      update dispatch.shard_base b set partitions = ${next}, changed_at = now()
       from (select partitions from dispatch.shard_base) former
-      where ${Math.trunc(partitions)} % b.partitions <> 0
+      where ${next} % b.partitions <> 0
         and not exists (select from dispatch.shard_lease where until > clock_timestamp()) returning former.partitions)
     update dispatch.shard_sweep
     set position = (select min(s.position) from dispatch.shard_sweep s, changed where s.shard < changed.partitions)
